@@ -1,0 +1,228 @@
+"""Configurations of the three networks and of a world: frozen, checked when built, saved beside the weights.
+
+This file knows shapes and ranges; it does not know torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from genie_core.errors import ConfigError
+
+FORMAT_VERSION = 1
+ACTION_NAMES = ("stay", "left", "right", "jump", "jump_left", "jump_right", "down")
+UNMASK_ORDERS = ("confidence", "random")
+
+
+def require(condition: bool, message: str) -> None:
+    """Raises ConfigError with `message` unless `condition` holds."""
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """Shape of the MagViT-2 video tokenizer.
+
+    `channels[i]` is the width at 1/2^(i+1) of the frame size, so that three entries turn 64x64 pixels
+    into an 8x8 token grid. A token has `code_bits` sign bits; the dynamics predicts it as
+    `token_factors` independent sub-tokens.
+    """
+
+    frame_size: int = 64
+    channels: tuple[int, ...] = (48, 96, 160)
+    decoder_blocks: int = 2
+    code_bits: int = 18
+    token_factors: int = 2
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", tuple(self.channels))
+        stride = 2 ** len(self.channels)
+        require(
+            len(self.channels) > 0 and self.frame_size % stride == 0,
+            f"frame_size {self.frame_size} is not a multiple of {stride}, the stride of {len(self.channels)} levels",
+        )
+        require(
+            all(width % 8 == 0 for width in self.channels),
+            f"tokenizer channels {self.channels} are not all multiples of 8, the size of the normalisation groups",
+        )
+        require(
+            self.token_factors > 0 and self.code_bits % self.token_factors == 0,
+            f"code_bits {self.code_bits} does not divide into token_factors {self.token_factors}",
+        )
+        require(0 < self.code_bits <= 24, f"code_bits {self.code_bits} is outside 1..24")
+        require(self.decoder_blocks > 0, f"decoder_blocks {self.decoder_blocks} is not positive")
+
+    @property
+    def grid(self) -> int:
+        """Side of the square token grid."""
+        return self.frame_size // 2 ** len(self.channels)
+
+    @property
+    def codebook_size(self) -> int:
+        return 2**self.code_bits
+
+
+def _require_heads(width: int, heads: int) -> None:
+    require(heads > 0 and width % heads == 0, f"width {width} does not divide into {heads} heads")
+
+
+@dataclass(frozen=True)
+class LatentActionConfig:
+    """Shape of the latent action model: `context_frames` past frames explain the step to the next one."""
+
+    frame_size: int = 64
+    patch_size: int = 8
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    context_frames: int = 8
+    num_actions: int = 8
+    code_width: int = 32
+
+    def __post_init__(self) -> None:
+        _require_heads(self.width, self.heads)
+        require(
+            self.frame_size % self.patch_size == 0,
+            f"frame_size {self.frame_size} is not a multiple of patch_size {self.patch_size}",
+        )
+        require(self.num_actions > 1, f"num_actions {self.num_actions} leaves nothing to choose")
+        require(self.context_frames > 0 and self.layers > 0, "context_frames and layers must be positive")
+
+    @property
+    def grid(self) -> int:
+        return self.frame_size // self.patch_size
+
+
+@dataclass(frozen=True)
+class DynamicsConfig:
+    """Shape of the MaskGIT ST-transformer that predicts the next token grid."""
+
+    grid: int = 8
+    code_bits: int = 18
+    token_factors: int = 2
+    width: int = 192
+    layers: int = 6
+    heads: int = 6
+    context_frames: int = 8
+    num_actions: int = 8
+
+    def __post_init__(self) -> None:
+        _require_heads(self.width, self.heads)
+        require(
+            self.token_factors > 0 and self.code_bits % self.token_factors == 0,
+            f"code_bits {self.code_bits} does not divide into token_factors {self.token_factors}",
+        )
+        require(self.context_frames > 0 and self.layers > 0, "context_frames and layers must be positive")
+
+    @property
+    def mask_id(self) -> int:
+        """The id that stands for a token not yet revealed: one past the codebook."""
+        return 2**self.code_bits
+
+    @property
+    def factor_vocabulary(self) -> int:
+        """Number of values of one sub-token."""
+        return 2 ** (self.code_bits // self.token_factors)
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How a frame is revealed: passes, temperature of the logits (0 takes the best), order of revealing."""
+
+    unmask_steps: int = 2
+    temperature: float = 0.0
+    order: str = "confidence"
+
+    def __post_init__(self) -> None:
+        require(self.unmask_steps > 0, f"unmask_steps {self.unmask_steps} is not positive")
+        require(self.temperature >= 0, f"temperature {self.temperature} is negative")
+        require(self.order in UNMASK_ORDERS, f"order {self.order!r} is not one of {', '.join(UNMASK_ORDERS)}")
+
+
+@dataclass(frozen=True)
+class Action:
+    """A latent action with what was found out about it.
+
+    `motion_px` is the player's mean motion relative to the scenery in pixels a step, x right, y down;
+    `keys` are pygame key names; the raw-code keys 1..8 are bound by position and not listed.
+    """
+
+    id: int
+    name: str
+    keys: tuple[str, ...] = ()
+    motion_px: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", tuple(self.keys))
+        object.__setattr__(self, "motion_px", tuple(self.motion_px))
+
+
+def unnamed_actions(count: int) -> tuple[Action, ...]:
+    """The actions of a world whose codes have not been looked at yet."""
+    return tuple(Action(id=i, name=f"action_{i}") for i in range(count))
+
+
+@dataclass(frozen=True)
+class WorldConfig:
+    """Everything `config.json` of a world says, but for the file list, which only the disk knows."""
+
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    latent_action: LatentActionConfig = LatentActionConfig()
+    dynamics: DynamicsConfig = DynamicsConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    actions: tuple[Action, ...] = ()
+    fps: float = 15
+    training: dict[str, Any] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        tokenizer, latent_action, dynamics = self.tokenizer, self.latent_action, self.dynamics
+        if not self.actions:
+            object.__setattr__(self, "actions", unnamed_actions(dynamics.num_actions))
+        for ours, theirs, what in (
+            (tokenizer.grid, dynamics.grid, "grid"),
+            (tokenizer.code_bits, dynamics.code_bits, "code_bits"),
+            (tokenizer.token_factors, dynamics.token_factors, "token_factors"),
+        ):
+            require(ours == theirs, f"{what}: the tokenizer has {ours}, the dynamics {theirs}")
+        require(
+            latent_action.frame_size == tokenizer.frame_size,
+            f"frame_size: the tokenizer has {tokenizer.frame_size}, the latent action model {latent_action.frame_size}",
+        )
+        require(
+            latent_action.num_actions == dynamics.num_actions == len(self.actions),
+            f"num_actions: the latent action model has {latent_action.num_actions}, the dynamics "
+            f"{dynamics.num_actions}, and {len(self.actions)} are described",
+        )
+        names = [action.name for action in self.actions]
+        require(len(set(names)) == len(names), f"action names are not unique: {', '.join(names)}")
+        require(
+            [action.id for action in self.actions] == list(range(len(names))),
+            f"action ids are not 0..{len(names) - 1} in order",
+        )
+        require(self.fps > 0, f"fps {self.fps} is not positive")
+
+    @property
+    def frame_size(self) -> int:
+        return self.tokenizer.frame_size
+
+    @property
+    def context_frames(self) -> int:
+        return self.dynamics.context_frames
+
+
+def build(cls: type, values: dict[str, Any]) -> Any:
+    """A config of dataclass `cls` from a JSON object; ConfigError names surplus keys and wrong kinds."""
+    require(isinstance(values, dict), f"{cls.__name__} is {values!r}, expected an object")
+    known = {f.name for f in dataclasses.fields(cls)}
+    surplus = sorted(set(values) - known)
+    require(not surplus, f"{cls.__name__} does not know {', '.join(surplus)}; it has {', '.join(sorted(known))}")
+    try:
+        return cls(**values)
+    except ConfigError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{cls.__name__}: {error}") from error

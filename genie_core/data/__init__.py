@@ -1,0 +1,6 @@
+"""Data sets on disk: reading them, writing them, recording CoinRun."""
+
+from genie_core.data.dataset import DatasetInfo, VideoDataset
+from genie_core.data.writer import DatasetWriter
+
+__all__ = ["DatasetInfo", "DatasetWriter", "VideoDataset"]

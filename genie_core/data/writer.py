@@ -1,0 +1,126 @@
+"""Writing a data set, episode by episode; what the files mean is told in `dataset.py`.
+
+Everything goes to a hidden sibling folder that takes the final name at the end, so that an interrupted
+recording leaves nothing that looks like a data set.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from genie_core.data.dataset import DatasetInfo
+from genie_core.errors import DataError
+
+SHARD_FRAMES = 10_000  # 123 MB of 64x64 frames, the most that a writer holds in memory
+
+
+class DatasetWriter:
+    """A data set being written: `with DatasetWriter(out, ...) as writer: writer.add_episode(...)`.
+
+    `compressed` writes .npz shards, a tenth of the size for CoinRun, which readers keep in memory.
+    Raises DataError if `out` already holds something.
+    """
+
+    def __init__(
+        self,
+        out: str | Path,
+        *,
+        source: dict[str, Any],
+        frame_size: int = 64,
+        fps: float = 15,
+        shard_frames: int = SHARD_FRAMES,
+        compressed: bool = False,
+    ) -> None:
+        self.out = Path(os.path.abspath(out))
+        self.source, self.frame_size, self.fps, self.compressed = source, frame_size, fps, compressed
+        self._buffer = np.empty((shard_frames, frame_size, frame_size, 3), np.uint8)
+        self._filled = 0
+        self._shards: list[tuple[str, int]] = []
+        self._episodes: list[tuple[int, int, int]] = []
+        self._actions: list[np.ndarray] = []
+        self._partial = self.out.with_name(f".{self.out.name}.{os.getpid()}.partial")
+
+    def __enter__(self) -> DatasetWriter:
+        if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
+            raise DataError(f"{self.out} already exists and is not empty; choose another --out, or remove it first")
+        self._partial.mkdir(parents=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    @property
+    def frames(self) -> int:
+        """Frames added so far."""
+        return sum(length for _, length, _ in self._episodes)
+
+    def add_episode(self, frames: np.ndarray, actions: np.ndarray | None = None, level_seed: int = -1) -> None:
+        """Appends uint8 frames (t, H, W, 3) and the game's own actions between them (t-1,), if it has any."""
+        frames = np.asarray(frames)
+        expected = (len(frames), self.frame_size, self.frame_size, 3)
+        if frames.shape != expected or frames.dtype != np.uint8 or not len(frames):
+            raise DataError(f"an episode is {frames.dtype} {frames.shape}, expected uint8 {('t', *expected[1:])}")
+        if actions is not None and len(actions) != len(frames) - 1:
+            raise DataError(f"an episode of {len(frames)} frames has {len(actions)} actions, expected one less")
+        if self._episodes and (actions is None) == bool(self._actions):
+            raise DataError("some episodes have true actions and some have none; give them for all or for none")
+        self._episodes.append((self.frames, len(frames), level_seed))
+        if actions is not None:
+            self._actions.append(np.append(actions, -1).astype(np.int8))
+        self._append(frames)
+
+    def _append(self, frames: np.ndarray) -> None:
+        while len(frames):
+            taken = min(len(frames), len(self._buffer) - self._filled)
+            self._buffer[self._filled : self._filled + taken] = frames[:taken]
+            self._filled += taken
+            frames = frames[taken:]
+            if self._filled == len(self._buffer):
+                self._write_shard()
+
+    def _write_shard(self) -> None:
+        file = f"frames-{len(self._shards):05d}.{'npz' if self.compressed else 'npy'}"
+        if self.compressed:
+            np.savez_compressed(self._partial / file, frames=self._buffer[: self._filled])
+        else:
+            np.save(self._partial / file, self._buffer[: self._filled])
+        self._shards.append((file, self._filled))
+        self._filled = 0
+
+    def _finish(self) -> None:
+        if not self._episodes:
+            raise DataError(f"nothing was written to {self.out}: not one episode was found")
+        if self._filled:
+            self._write_shard()
+        np.save(self._partial / "episodes.npy", np.array(self._episodes, np.int64))
+        if self._actions:
+            np.save(self._partial / "true_actions.npy", np.concatenate(self._actions))
+        (self._partial / "dataset.json").write_text(json.dumps(self._description(), indent=1) + "\n")
+        if self.out.exists():
+            self.out.rmdir()
+        self._partial.rename(self.out)
+
+    def _description(self) -> dict[str, Any]:
+        info = DatasetInfo(
+            name=self.out.name,
+            frame_size=self.frame_size,
+            fps=self.fps,
+            frames=self.frames,
+            episodes=len(self._episodes),
+            shards=tuple(self._shards),
+            source=self.source,
+        )
+        shards = [{"file": file, "frames": frames} for file, frames in self._shards]
+        return {**dataclasses.asdict(info), "shards": shards}

@@ -1,0 +1,1 @@
+"""Building blocks shared by the three networks; they know shapes, not worlds."""

@@ -1,0 +1,84 @@
+"""Causal 3-D convolutions: frame t sees frames t, t-1, … and never t+1.
+
+Source: MagViT-2, Yu et al. 2023 (arXiv:2310.05737), §3.2. Differs: normalises every position over its channels
+alone, because group statistics over a clip would let later frames leak into earlier ones.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LAYOUT = torch.channels_last_3d
+
+
+class CausalConv3d(nn.Conv3d):
+    """A 3-D convolution of odd spatial kernel whose time axis is padded on the past side only."""
+
+    def __init__(self, inputs: int, outputs: int, frames: int = 1, size: int = 3) -> None:
+        super().__init__(inputs, outputs, (frames, size, size), padding=(0, size // 2, size // 2))
+        self.past_frames = frames - 1
+
+    def forward(self, x: Tensor, past: Tensor | None = None) -> Tensor:
+        """(b, c, t, h, w), after `past` (b, c, past_frames, h, w); without it, after blank frames."""
+        return super().forward(self.prepend(x, past))
+
+    def prepend(self, x: Tensor, past: Tensor | None) -> Tensor:
+        if self.past_frames == 0:
+            return x
+        if past is None:
+            return F.pad(x, (0, 0, 0, 0, self.past_frames, 0)).contiguous(memory_format=LAYOUT)
+        return torch.cat([past, x], dim=2).contiguous(memory_format=LAYOUT)
+
+    def next_past(self, x: Tensor, past: Tensor | None) -> Tensor:
+        """What `forward` needs to go on after `x`: the last `past_frames` inputs."""
+        return self.prepend(x, past)[:, :, -self.past_frames :]
+
+
+class ChannelNorm(nn.Module):
+    """Root-mean-square norm over the channels of each position of (b, c, t, h, w)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x.movedim(1, -1), self.weight.shape, self.weight).movedim(-1, 1)
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(silu(norm(conv(silu(norm(x)))))), the first convolution over `frames` frames."""
+
+    def __init__(self, channels: int, frames: int = 1) -> None:
+        super().__init__()
+        self.norm1 = ChannelNorm(channels)
+        self.conv1 = CausalConv3d(channels, channels, frames)
+        self.norm2 = ChannelNorm(channels)
+        self.conv2 = CausalConv3d(channels, channels)
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(self, x: Tensor, past: Tensor | None = None) -> Tensor:
+        return x + self.conv2(F.silu(self.norm2(self.conv1(self.first_input(x), past))))
+
+    def first_input(self, x: Tensor) -> Tensor:
+        """What the temporal convolution sees: a cache keeps the last frames of it."""
+        return F.silu(self.norm1(x))
+
+
+class SpaceToDepth(nn.Module):
+    """(b, c, t, 2h, 2w) to (b, 4c, t, h, w)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, t, h, w = x.shape
+        x = x.reshape(b, c, t, h // 2, 2, w // 2, 2).permute(0, 4, 6, 1, 2, 3, 5)
+        return x.reshape(b, 4 * c, t, h // 2, w // 2).contiguous(memory_format=LAYOUT)
+
+
+class DepthToSpace(nn.Module):
+    """(b, 4c, t, h, w) to (b, c, t, 2h, 2w)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, t, h, w = x.shape
+        x = x.reshape(b, 2, 2, c // 4, t, h, w).permute(0, 3, 4, 5, 1, 6, 2)
+        return x.reshape(b, c // 4, t, 2 * h, 2 * w).contiguous(memory_format=LAYOUT)

@@ -1,0 +1,115 @@
+"""Quantizers: sign bits without a table (tokenizer), and a small learnt codebook (latent actions).
+
+Both pass gradients straight through and return small named values; losses are left to the caller's weights.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+
+def bits_to_tokens(bits: Tensor) -> Tensor:
+    """Signs (…, code_bits), positive meaning 1, to int64 ids (…), the first bit the highest."""
+    weights = 2 ** torch.arange(bits.shape[-1] - 1, -1, -1, device=bits.device)
+    return ((bits > 0) * weights).sum(-1)
+
+
+def tokens_to_bits(tokens: Tensor, code_bits: int) -> Tensor:
+    """Ids (…) to float signs -1, +1 of shape (…, code_bits); inverse of `bits_to_tokens`."""
+    shifts = torch.arange(code_bits - 1, -1, -1, device=tokens.device)
+    return (((tokens[..., None] >> shifts) & 1) * 2 - 1).float()
+
+
+class LookupFree(NamedTuple):
+    """`codes` (…, code_bits) of -1, +1 with straight-through gradient; `tokens` (…) int64; two entropies in nats."""
+
+    codes: Tensor
+    tokens: Tensor
+    sample_entropy: Tensor
+    codebook_entropy: Tensor
+
+
+def lookup_free_quantize(z: Tensor, groups: int, inverse_temperature: float = 1.0) -> LookupFree:
+    """Quantizes `z` (…, code_bits) to its signs.
+
+    `sample_entropy` is how undecided single positions are, to be made small; `codebook_entropy` how evenly the
+    codes are used on average, to be made large. Each is summed over `groups` of bits that share a joint codebook.
+
+    Source: lookup-free quantization of MagViT-2 (arXiv:2310.05737), §3.1, eq. 5-6. Differs: the codebook entropy is
+    taken over groups of bits, for a joint table of 2^18 codes does not fit.
+    """
+    signs = torch.where(z > 0, 1.0, -1.0)
+    codes = z + (signs - z).detach()
+    # softmax of -|z - code|² over the two values of a bit: the logits differ by 4z
+    on = torch.sigmoid(4 * inverse_temperature * z)
+    bit_probs = rearrange(torch.stack([1 - on, on], -1), "... (g k) two -> (...) g k two", g=groups)
+    sample_entropy = _entropy(bit_probs).sum((1, 2)).mean()
+    joint = bit_probs[:, :, 0]
+    for k in range(1, bit_probs.shape[2]):
+        joint = rearrange(joint[..., :, None] * bit_probs[:, :, k, None], "s g p two -> s g (p two)")
+    return LookupFree(codes, bits_to_tokens(signs), sample_entropy, _entropy(joint.mean(0)).sum())
+
+
+def _entropy(probs: Tensor) -> Tensor:
+    return -(probs * probs.clamp_min(1e-9).log()).sum(-1)
+
+
+class VectorQuantized(NamedTuple):
+    """`codes` (…, d) with straight-through gradient; `indices` (…) int64; `commitment` scalar."""
+
+    codes: Tensor
+    indices: Tensor
+    commitment: Tensor
+
+
+class VectorQuantizer(nn.Module):
+    """Nearest of `size` unit vectors, learnt by moving averages; a code that falls out of use is revived.
+
+    Source: VQ-VAE, van den Oord et al. 2017 (arXiv:1711.00937), app. A.1. Differs: on the unit sphere, as in
+    ViT-VQGAN, so that a code cannot be lost by its length; the averages' decay and the revival threshold are
+    for a codebook of eight.
+    """
+
+    decay = 0.98
+    revive_below = 0.01  # share of recent assignments under which a code is moved onto a recent input
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("codebook", F.normalize(torch.randn(size, width), dim=-1))
+        self.register_buffer("usage", torch.full((size,), 1 / size))
+        self.codebook: Tensor
+        self.usage: Tensor
+
+    def forward(self, z: Tensor) -> VectorQuantized:
+        """z (…, width), of any length."""
+        z = F.normalize(z, dim=-1)
+        indices = (z @ self.codebook.T).argmax(-1)
+        chosen = self.lookup(indices)
+        if self.training:
+            self._learn(z.detach().flatten(0, -2), indices.flatten())
+        return VectorQuantized(z + (chosen - z).detach(), indices, F.mse_loss(z, chosen))
+
+    def lookup(self, indices: Tensor) -> Tensor:
+        """Ids (…) to codes (…, width)."""
+        return F.embedding(indices, self.codebook)
+
+    @torch.no_grad()
+    def _learn(self, z: Tensor, indices: Tensor) -> None:
+        one_hot = F.one_hot(indices, len(self.codebook)).float()
+        counts = one_hot.sum(0)
+        self.usage.lerp_(counts / counts.sum(), 1 - self.decay)
+        means = one_hot.T @ z / counts.clamp_min(1)[:, None]
+        moved = self.codebook.lerp(means, 1 - self.decay)
+        self.codebook.copy_(F.normalize(torch.where(counts[:, None] > 0, moved, self.codebook), dim=-1))
+        dead = (self.usage < self.revive_below).nonzero().flatten()
+        if len(dead):
+            # the inputs served worst are where a new code helps most
+            worst = (z * self.lookup(indices)).sum(-1).argsort()[: max(len(dead), len(z) // 4)]
+            picks = worst[torch.randperm(len(worst), device=z.device)[: len(dead)]]
+            self.codebook[dead[: len(picks)]] = z[picks]
+            self.usage[dead[: len(picks)]] = 1 / len(self.codebook)

@@ -1,0 +1,1 @@
+"""The three networks: logits and codes, no sampling, no files."""

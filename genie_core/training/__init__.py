@@ -1,0 +1,1 @@
+"""Three training stages by Lightning. Nothing that plays imports this package."""

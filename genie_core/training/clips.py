@@ -1,0 +1,36 @@
+"""Clips drawn at random from a data set; every fiftieth episode is held out to look at."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from genie_core.data.dataset import VideoDataset
+from genie_core.errors import DataError
+from genie_core.training.stage import Batch
+
+HELD_OUT_EVERY = 50
+
+
+def split_starts(dataset: VideoDataset, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """The clip starts to train on, and those of held-out episodes."""
+    starts = dataset.clip_starts(length)
+    episodes = np.searchsorted(dataset.episodes[:, 0], starts, side="right") - 1
+    held_out = episodes % HELD_OUT_EVERY == 0
+    if held_out.all() or not held_out.any():
+        raise DataError(
+            f"{dataset.path} has clips of {length} frames in {len(np.unique(episodes))} episodes; training needs at "
+            f"least two such episodes, the first of every {HELD_OUT_EVERY} being held out: record more frames"
+        )
+    return starts[~held_out], starts[held_out]
+
+
+class FrameClips:
+    """Samples {"frames": uint8 (batch_size, length, H, W, 3)}."""
+
+    def __init__(self, dataset: VideoDataset, starts: np.ndarray, length: int, batch_size: int) -> None:
+        self.dataset, self.starts, self.length, self.batch_size = dataset, starts, length, batch_size
+
+    def __call__(self, rng: np.random.Generator) -> Batch:
+        starts = rng.choice(self.starts, self.batch_size)
+        return {"frames": torch.from_numpy(np.stack([self.dataset.clip(int(s), self.length) for s in starts]))}

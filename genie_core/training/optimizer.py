@@ -1,0 +1,89 @@
+"""Muon for the weight matrices, AdamW for the rest, as one optimizer.
+
+Source: Muon, Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon/). Differs: orthogonalises in float32;
+`torch.optim.Muon` does so in bfloat16, which made a step 2.5 times slower on a CPU without bfloat16 units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # quintic coefficients tuned for speed, from the source
+
+
+def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
+    """The nearest matrix (rows, columns) with singular values of about 1, by Newton-Schulz iteration."""
+    a, b, c = NEWTON_SCHULZ
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if tall else x
+
+
+class MuonAdamW(torch.optim.Optimizer):
+    """Groups with `muon=True` hold matrices (or convolutions, taken as matrices); the others follow AdamW."""
+
+    def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
+        defaults = {"lr": 1e-3, "muon": False, "momentum": 0.95, "betas": (0.9, 0.95), "eps": 1e-8, "weight_decay": 0.0}
+        super().__init__(groups, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            update = self._muon if group["muon"] else self._adamw
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    update(parameter, group)
+        return loss
+
+    def _muon(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        momentum = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
+        nesterov = parameter.grad.lerp(momentum, group["momentum"]).flatten(1)
+        scale = max(1, nesterov.shape[0] / nesterov.shape[1]) ** 0.5
+        parameter.add_(orthogonalize(nesterov).view_as(parameter), alpha=-group["lr"] * scale)
+
+    def _adamw(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        beta1, beta2 = group["betas"]
+        state["step"] += 1
+        mean = state["mean"].lerp_(parameter.grad, 1 - beta1)
+        square = state["square"].lerp_(parameter.grad.square(), 1 - beta2)
+        step = float(state["step"])
+        denominator = (square / (1 - beta2**step)).sqrt_().add_(group["eps"])
+        parameter.addcdiv_(mean, denominator, value=-group["lr"] / (1 - beta1**step))
+
+
+def is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
+    """Whether Muon suits it: a dense matrix or convolution that is neither an embedding nor a head."""
+    outer = ("embed", "position", "head", "depthwise", "bias", "codebook")
+    return parameter.ndim >= 2 and not any(word in name for word in outer)
+
+
+def build_optimizer(network: nn.Module, learning_rate: float, muon_learning_rate: float) -> MuonAdamW:
+    """An optimizer for `network`, whose groups remember their peak rate as `peak_lr` for the schedule."""
+    muon = [p for name, p in network.named_parameters() if is_hidden_matrix(name, p)]
+    adamw = [p for name, p in network.named_parameters() if not is_hidden_matrix(name, p)]
+    return MuonAdamW(
+        [
+            {"params": muon, "muon": True, "lr": muon_learning_rate, "weight_decay": 0.01},
+            {"params": adamw, "lr": learning_rate},
+        ]
+    )

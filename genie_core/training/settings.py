@@ -1,0 +1,74 @@
+"""What one TOML file says of a training run: the three networks and how long and how fast each learns."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from genie_core.config import DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, build, require
+from genie_core.errors import ConfigError
+
+STAGES = ("tokenizer", "latent_action", "dynamics")
+DEFAULT_FILE = Path(__file__).with_name("coinrun-easy.toml")
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """Length and pace of one stage. `minutes` counts training alone, over all resumed runs."""
+
+    minutes: float = 30
+    batch_size: int = 16
+    clip_frames: int = 4
+    learning_rate: float = 1.5e-3
+    muon_learning_rate: float = 0.02
+    decay: float = 0.5  # the share of the minutes, at the end, over which the rates fall to zero
+
+    def __post_init__(self) -> None:
+        require(self.minutes > 0, f"minutes {self.minutes} is not positive")
+        require(self.batch_size > 0 and self.clip_frames > 0, "batch_size and clip_frames must be positive")
+        require(0 <= self.decay <= 1, f"decay {self.decay} is outside 0..1")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """A whole run. `train` maps a stage's name to its settings."""
+
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    latent_action: LatentActionConfig = LatentActionConfig()
+    dynamics: DynamicsConfig = DynamicsConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    train: dict[str, StageSettings] = field(default_factory=dict)
+
+
+def load_settings(path: Path | None) -> TrainingSettings:
+    """Reads `path`, or the shipped settings of the CoinRun easy world; ConfigError says what is wrong where."""
+    path = path or DEFAULT_FILE
+    try:
+        values = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; start from a copy of {DEFAULT_FILE}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} is not a readable TOML file: {error}") from error
+    try:
+        return _from_values(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _from_values(values: dict[str, Any]) -> TrainingSettings:
+    kinds = {
+        "tokenizer": TokenizerConfig,
+        "latent_action": LatentActionConfig,
+        "dynamics": DynamicsConfig,
+        "sampling": SamplingConfig,
+    }
+    surplus = sorted(set(values) - {*kinds, "train"})
+    require(not surplus, f"unknown section {', '.join(surplus)}; known are {', '.join(kinds)}, train.STAGE")
+    stages = values.get("train", {})
+    require(set(stages) <= set(STAGES), f"unknown stage in [train]: {set(stages) - set(STAGES)}; known are {STAGES}")
+    return TrainingSettings(
+        **{name: build(cls, values.get(name, {})) for name, cls in kinds.items()},
+        train={name: build(StageSettings, stages.get(name, {})) for name in STAGES},
+    )
