@@ -61,8 +61,9 @@ class TokenizerConfig:
         return self.frame_size // 2 ** len(self.channels)
 
     @property
-    def codebook_size(self) -> int:
-        return 2**self.code_bits
+    def factor_vocabulary(self) -> int:
+        """Number of values of one sub-token."""
+        return 2 ** (self.code_bits // self.token_factors)
 
 
 def _require_heads(width: int, heads: int) -> None:
@@ -80,7 +81,7 @@ class LatentActionConfig:
     heads: int = 4
     context_frames: int = 8
     num_actions: int = 8
-    code_width: int = 32
+    code_width: int = 8
 
     def __post_init__(self) -> None:
         _require_heads(self.width, self.heads)

@@ -103,7 +103,7 @@ class VideoDataset:
 
     def _check_clip(self, start: int, length: int) -> None:
         if length < 1 or not 0 <= start < len(self):
-            raise DataError(f"{self.path} has no clip of {length} frames at {start}: it has frames 0 to {len(self) - 1}")
+            raise DataError(f"{self.path} has no clip of {length} frames at {start}: its frames are 0..{len(self) - 1}")
         episode = int(np.searchsorted(self.episodes[:, 0], start, side="right")) - 1
         end = int(self.episodes[episode, :2].sum())
         if start + length > end:
@@ -137,7 +137,7 @@ def _read_info(path: Path) -> DatasetInfo:
 def _load_array(file: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     """The array of a .npy, memory-mapped, or `frames` of a .npz; DataError unless shape and dtype are as expected."""
     if not file.is_file():
-        raise DataError(f"the data set {file.parent} lacks its file {file.name}; copy it again whole, or record it anew")
+        raise DataError(f"data set {file.parent} lacks its file {file.name}; copy it again, or record the set anew")
     try:
         array = np.load(file)["frames"] if file.suffix == ".npz" else np.load(file, mmap_mode="r")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,7 @@ class DatasetWriter:
         shard_frames: int = SHARD_FRAMES,
         compressed: bool = False,
     ) -> None:
-        self.out = Path(os.path.abspath(out))
+        self.out = Path(out).resolve()
         self.source, self.frame_size, self.fps, self.compressed = source, frame_size, fps, compressed
         self._buffer = np.empty((shard_frames, frame_size, frame_size, 3), np.uint8)
         self._filled = 0
@@ -54,9 +53,9 @@ class DatasetWriter:
         self._partial.mkdir(parents=True)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, error_type: type[BaseException] | None, *details: object) -> None:
         try:
-            if kind is None:
+            if error_type is None:
                 self._finish()
         finally:
             shutil.rmtree(self._partial, ignore_errors=True)

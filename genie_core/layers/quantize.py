@@ -75,7 +75,7 @@ class VectorQuantizer(nn.Module):
     for a codebook of eight.
     """
 
-    decay = 0.98
+    decay = 0.95
     revive_below = 0.01  # share of recent assignments under which a code is moved onto a recent input
 
     def __init__(self, size: int, width: int) -> None:
@@ -113,3 +113,21 @@ class VectorQuantizer(nn.Module):
             picks = worst[torch.randperm(len(worst), device=z.device)[: len(dead)]]
             self.codebook[dead[: len(picks)]] = z[picks]
             self.usage[dead[: len(picks)]] = 1 / len(self.codebook)
+
+
+def split_tokens(tokens: Tensor, factors: int, vocabulary: int) -> Tensor:
+    """Ids (…) to their sub-tokens (…, factors), each in [0, vocabulary), the highest bits first."""
+    powers = vocabulary ** torch.arange(factors - 1, -1, -1, device=tokens.device)
+    return tokens[..., None] // powers % vocabulary
+
+
+def join_tokens(parts: Tensor, vocabulary: int) -> Tensor:
+    """Sub-tokens (…, factors) to ids (…); inverse of `split_tokens`."""
+    powers = vocabulary ** torch.arange(parts.shape[-1] - 1, -1, -1, device=parts.device)
+    return (parts * powers).sum(-1)
+
+
+def codebook_usage(tokens: Tensor, factors: int, vocabulary: int) -> float:
+    """Share of the sub-token values that occur among `tokens` (…), mean over the factors."""
+    parts = split_tokens(tokens, factors, vocabulary).flatten(0, -2)
+    return sum(len(column.unique()) for column in parts.T) / (factors * vocabulary)

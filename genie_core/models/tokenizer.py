@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -42,7 +43,7 @@ class VideoTokenizer(nn.Module):
         self.config = config
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.to(memory_format=LAYOUT)
+        self.to(memory_format=LAYOUT)  # type: ignore[call-overload]  # torch's stubs lack it
 
     def forward(self, pixels: Tensor) -> Reconstruction:
         """pixels (b, c, t, H, W) in [-1, 1]."""
@@ -99,7 +100,7 @@ class Decoder(nn.Module):
         self.stem = CausalConv3d(config.code_bits, widths[0], TEMPORAL_FRAMES)
         self.block = ResidualBlock(widths[0], TEMPORAL_FRAMES)
         layers: list[nn.Module] = [ResidualBlock(widths[0])]
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [CausalConv3d(before, 4 * after, size=1), DepthToSpace()]
             layers += [ResidualBlock(after) for _ in range(config.decoder_blocks)]
         layers += [ChannelNorm(widths[-1]), nn.SiLU(), CausalConv3d(widths[-1], 4 * 3), DepthToSpace()]

@@ -45,27 +45,27 @@ class MuonAdamW(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    update(parameter, group)
+                    update(parameter, parameter.grad, group)
         return loss
 
-    def _muon(self, parameter: Tensor, group: dict[str, Any]) -> None:
+    def _muon(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
-        momentum = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-        nesterov = parameter.grad.lerp(momentum, group["momentum"]).flatten(1)
+        momentum = state["momentum"].lerp_(gradient, 1 - group["momentum"])
+        nesterov = gradient.lerp(momentum, group["momentum"]).flatten(1)
         scale = max(1, nesterov.shape[0] / nesterov.shape[1]) ** 0.5
         parameter.add_(orthogonalize(nesterov).view_as(parameter), alpha=-group["lr"] * scale)
 
-    def _adamw(self, parameter: Tensor, group: dict[str, Any]) -> None:
+    def _adamw(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros(())
             state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         beta1, beta2 = group["betas"]
         state["step"] += 1
-        mean = state["mean"].lerp_(parameter.grad, 1 - beta1)
-        square = state["square"].lerp_(parameter.grad.square(), 1 - beta2)
+        mean = state["mean"].lerp_(gradient, 1 - beta1)
+        square = state["square"].lerp_(gradient.square(), 1 - beta2)
         step = float(state["step"])
         denominator = (square / (1 - beta2**step)).sqrt_().add_(group["eps"])
         parameter.addcdiv_(mean, denominator, value=-group["lr"] / (1 - beta1**step))

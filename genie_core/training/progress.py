@@ -42,9 +42,8 @@ class TrainingProgress(L.Callback):
             return
         minutes = float(stage.trained_seconds) / 60
         numbers = {key.removeprefix("train/"): f"{value:.4g}" for key, value in trainer.progress_bar_metrics.items()}
-        self.bar.set_postfix(
-            numbers | {"step": trainer.global_step, "left": f"{stage.settings.minutes - minutes:.1f} min"}, refresh=False
-        )
+        numbers |= {"step": str(trainer.global_step), "left": f"{stage.settings.minutes - minutes:.1f} min"}
+        self.bar.set_postfix(numbers, refresh=False)
         self.bar.n = min(minutes, stage.settings.minutes)
         self.bar.update(0)
 

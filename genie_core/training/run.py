@@ -1,7 +1,7 @@
 """`--train`: the three stages one after the other, each resumable, then a world.
 
-A run is a folder: settings.toml, STAGE/last.ckpt (state, loaded with weights_only), STAGE/metrics.csv,
-STAGE/pictures/, tokens/ (what the dynamics learns from) and, once all three have learnt, world/.
+A run is a folder: settings.toml; for each stage last.ckpt (its state, loaded with weights_only), pictures/ and
+metrics/from-STEP/metrics.csv; tokens/ (what the dynamics learns from) and, once all three have learnt, world/.
 """
 
 from __future__ import annotations
@@ -12,27 +12,41 @@ import warnings
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from torch import nn
 from torch.utils.data import DataLoader
 
+from genie_core.config import WorldConfig
 from genie_core.data.dataset import VideoDataset
+from genie_core.engine import WorldEngine
 from genie_core.errors import ConfigError
+from genie_core.evaluation.naming import measure_actions, name_actions
+from genie_core.models.dynamics import DynamicsModel
+from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.training.clips import FrameClips, split_starts
+from genie_core.training.dynamics_stage import DynamicsStage
+from genie_core.training.latent_action_stage import LatentActionStage
 from genie_core.training.progress import TrainingProgress
 from genie_core.training.settings import DEFAULT_FILE, STAGES, TrainingSettings, load_settings
-from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.training.stage import GRADIENT_NORM, Batch, Batches, Stage
 from genie_core.training.tokenizer_stage import TokenizerStage
+from genie_core.training.tokens import TokenClips, write_tokens
+from genie_core.world import World
 
 SAVE_EVERY = timedelta(minutes=5)
 LOOK_EVERY_STEPS = 400
 LOOK_CLIPS = 16
+NAMING_PROMPTS = 48
+CHECKPOINT = "last.ckpt"
 
+Network = TypeVar("Network", bound=nn.Module)
 Sample = Callable[[np.random.Generator], Batch]
 
 
@@ -60,6 +74,8 @@ def train(
     for name in STAGES if stage == "all" else (stage,):
         L.seed_everything(seed, verbose=False)
         _run_stage(name, settings, dataset, out, seed, device, quiet)
+    if all((out / name / CHECKPOINT).exists() for name in STAGES):
+        assemble(out, settings, dataset)
 
 
 def _open_run(out: Path, config: Path | None, resume: bool) -> TrainingSettings:
@@ -81,12 +97,16 @@ def _run_stage(
     name: str, settings: TrainingSettings, dataset: VideoDataset, out: Path, seed: int, device: str, quiet: bool
 ) -> None:
     folder = out / name
-    stage, sample, look = _build(name, settings, dataset, out)
-    checkpoint = folder / "last.ckpt"
+    stage, sample, look = _build(name, settings, dataset, out, seed, quiet)
+    checkpoint = folder / CHECKPOINT
     state = torch.load(checkpoint, weights_only=True, map_location="cpu") if checkpoint.exists() else {}
     steps = state.get("global_step", 0)
     saver = ModelCheckpoint(
-        folder, filename="last", train_time_interval=SAVE_EVERY, enable_version_counter=False, save_on_exception=True
+        folder,
+        filename=Path(CHECKPOINT).stem,
+        train_time_interval=SAVE_EVERY,
+        save_on_exception=True,
+        enable_version_counter=False,
     )
     trainer = L.Trainer(
         accelerator="auto" if device == "auto" else device,
@@ -94,7 +114,7 @@ def _run_stage(
         max_epochs=-1,
         gradient_clip_val=GRADIENT_NORM,
         callbacks=[saver, TrainingProgress(folder / "pictures", quiet)],
-        logger=CSVLogger(folder, name="", version="", flush_logs_every_n_steps=50),
+        logger=CSVLogger(folder, name="metrics", version=f"from-{steps:06d}", flush_logs_every_n_steps=50),
         log_every_n_steps=20,
         val_check_interval=LOOK_EVERY_STEPS,
         limit_val_batches=1,
@@ -114,15 +134,82 @@ def _run_stage(
     trainer.save_checkpoint(checkpoint)
 
 
-def _build(name: str, settings: TrainingSettings, dataset: VideoDataset, out: Path) -> tuple[Stage, Sample, Sample]:
+def _build(
+    name: str, settings: TrainingSettings, dataset: VideoDataset, out: Path, seed: int, quiet: bool
+) -> tuple[Stage, Sample, Sample]:
     """The stage called `name`, how it draws batches, and how held-out ones are drawn."""
     own = settings.train[name]
+    if name == "dynamics":
+        return _build_dynamics(settings, dataset, out, seed, quiet)
+    starts, held_out = split_starts(dataset, own.clip_frames)
+    stage: Stage
     if name == "tokenizer":
-        starts, held_out = split_starts(dataset, own.clip_frames)
         stage = TokenizerStage(VideoTokenizer(settings.tokenizer), own)
-        return (
-            stage,
-            FrameClips(dataset, starts, own.clip_frames, own.batch_size),
-            FrameClips(dataset, held_out, own.clip_frames, LOOK_CLIPS),
-        )
-    raise ConfigError(f"no stage {name}")
+    else:
+        stage = LatentActionStage(LatentActionModel(settings.latent_action), own)
+    return (
+        stage,
+        FrameClips(dataset, starts, own.clip_frames, own.batch_size),
+        FrameClips(dataset, held_out, own.clip_frames, LOOK_CLIPS),
+    )
+
+
+def _build_dynamics(
+    settings: TrainingSettings, dataset: VideoDataset, out: Path, seed: int, quiet: bool
+) -> tuple[Stage, Sample, Sample]:
+    own = settings.train["dynamics"]
+    tokenizer = load_network(out, "tokenizer", VideoTokenizer(settings.tokenizer))
+    latent_action = load_network(out, "latent_action", LatentActionModel(settings.latent_action))
+    rng = np.random.default_rng(seed)
+    for part, starts, clips in zip(
+        ("train", "held_out"), split_starts(dataset, own.clip_frames), (settings.token_clips, 256), strict=True
+    ):
+        if not (out / "tokens" / part).exists():
+            chosen = np.sort(rng.choice(starts, min(clips, len(starts)), replace=False))
+            write_tokens(out / "tokens" / part, dataset, chosen, own.clip_frames, tokenizer, latent_action, quiet)
+    return (
+        DynamicsStage(DynamicsModel(settings.dynamics), own, tokenizer),
+        TokenClips(out / "tokens" / "train", own.batch_size),
+        TokenClips(out / "tokens" / "held_out", LOOK_CLIPS),
+    )
+
+
+def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> World:
+    """Puts what the run has learnt together as the world `out`/world, its actions named by watching held-out clips."""
+    config = WorldConfig(
+        settings.tokenizer,
+        settings.latent_action,
+        settings.dynamics,
+        settings.sampling,
+        fps=dataset.info.fps,
+        training={"data": dataset.info.name, "source": dataset.info.source, "stages": _what_was_done(out)},
+    )
+    world = World(config)
+    for name, network in world.networks().items():
+        load_network(out, name, network)
+    _, held_out = split_starts(dataset, 2)
+    chosen = held_out[np.linspace(0, len(held_out) - 1, NAMING_PROMPTS).astype(int)]
+    motions = measure_actions(WorldEngine(world), [dataset.clip(int(start), 1)[0] for start in chosen])
+    world.config = dataclasses.replace(config, actions=name_actions(motions.mean))
+    world.save_pretrained(out / "world")
+    return world
+
+
+def _what_was_done(out: Path) -> dict[str, dict[str, float]]:
+    done = {}
+    for name in STAGES:
+        state = torch.load(out / name / CHECKPOINT, weights_only=True, map_location="cpu")
+        minutes = float(state["state_dict"]["trained_seconds"]) / 60
+        done[name] = {"steps": state["global_step"], "minutes": round(minutes, 1)}
+    return done
+
+
+def load_network(out: Path, name: str, network: Network) -> Network:
+    """Fills `network` with what the run `out` has learnt in stage `name`; ConfigError if it has not run."""
+    checkpoint = out / name / CHECKPOINT
+    if not checkpoint.exists():
+        raise ConfigError(f"the run {out} has no trained {name}; train it first with --stage {name}")
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")["state_dict"]
+    prefix = "network."
+    network.load_state_dict({key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)})
+    return network.eval()

@@ -39,6 +39,7 @@ class TrainingSettings:
     latent_action: LatentActionConfig = LatentActionConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
     sampling: SamplingConfig = SamplingConfig()
+    token_clips: int = 15000  # how many clips the dynamics learns from
     train: dict[str, StageSettings] = field(default_factory=dict)
 
 
@@ -64,11 +65,14 @@ def _from_values(values: dict[str, Any]) -> TrainingSettings:
         "dynamics": DynamicsConfig,
         "sampling": SamplingConfig,
     }
-    surplus = sorted(set(values) - {*kinds, "train"})
-    require(not surplus, f"unknown section {', '.join(surplus)}; known are {', '.join(kinds)}, train.STAGE")
+    surplus = sorted(set(values) - {*kinds, "train", "token_clips"})
+    require(
+        not surplus, f"unknown section {', '.join(surplus)}; known are {', '.join(kinds)}, train.STAGE, token_clips"
+    )
     stages = values.get("train", {})
     require(set(stages) <= set(STAGES), f"unknown stage in [train]: {set(stages) - set(STAGES)}; known are {STAGES}")
     return TrainingSettings(
         **{name: build(cls, values.get(name, {})) for name, cls in kinds.items()},
+        token_clips=values.get("token_clips", TrainingSettings.token_clips),
         train={name: build(StageSettings, stages.get(name, {})) for name in STAGES},
     )

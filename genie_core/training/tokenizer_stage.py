@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from genie_core.layers.quantize import codebook_usage
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_frames, to_model
 from genie_core.training.stage import Batch, Stage
@@ -27,14 +28,15 @@ class TokenizerStage(Stage):
         absolute = F.l1_loss(reconstruction.pixels, pixels)
         squared = F.mse_loss(reconstruction.pixels, pixels)
         quantized = reconstruction.quantized
-        bits = self.network.config.code_bits
+        config = self.network.config
         entropy = (
             SAMPLE_ENTROPY_WEIGHT * quantized.sample_entropy - CODEBOOK_ENTROPY_WEIGHT * quantized.codebook_entropy
         )
+        usage = codebook_usage(quantized.tokens, config.token_factors, config.factor_vocabulary)
         return {
-            "loss": absolute + 2 * squared + entropy / bits,
+            "loss": absolute + 2 * squared + entropy / config.code_bits,
             "psnr": 10 * torch.log10(4 / squared.detach()),
-            "codebook_usage": code_usage(quantized.tokens, bits // self.network.config.token_factors),
+            "codebook_usage": torch.tensor(usage),
         }
 
     def picture(self, batch: Batch) -> Tensor:
@@ -42,8 +44,3 @@ class TokenizerStage(Stage):
         frames = batch["frames"][:4]
         rebuilt = to_frames(self.network(to_model(frames)).pixels)
         return torch.stack([frames, rebuilt], 1).flatten(0, 1)
-
-
-def code_usage(tokens: Tensor, factor_bits: int) -> Tensor:
-    """Share of the values of a token's last factor that occur among `tokens`."""
-    return torch.tensor(len((tokens % 2**factor_bits).unique()) / 2**factor_bits)

@@ -1,0 +1,94 @@
+"""From held keys to latent actions. Keys go by pygame's names, so this file needs no pygame.
+
+Of everything the held keys spell, a raw code (1-8, also on the keypad) wins over named keys, a combination
+of more keys over one of fewer, and then the key pressed last over those before it. So up+right jumps to the
+right where the world has such an action; where it has none, the later of the two keys counts until it is
+let go, then the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from genie_core.config import Action
+
+COMBINE = "+"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Keys that, held together, play an action. Raw codes are the number keys, bound by position."""
+
+    keys: frozenset[str]
+    action: int
+    raw: bool = False
+
+
+Keymap = tuple[Binding, ...]
+
+
+def build_keymap(actions: Sequence[Action]) -> Keymap:
+    """The bindings of a world. Keys that two actions claim stay with the lower id."""
+    bindings: dict[frozenset[str], Binding] = {}
+    for action in actions:
+        for name in (str(action.id + 1), f"[{action.id + 1}]"):  # [1] is the keypad's
+            bindings[frozenset([name])] = Binding(frozenset([name]), action.id, raw=True)
+    for action in actions:
+        for spelled in action.keys:
+            keys = frozenset(spelled.split(COMBINE))
+            bindings.setdefault(keys, Binding(keys, action.id))
+    return tuple(bindings.values())
+
+
+def resolve(held: Sequence[str], keymap: Keymap) -> int | None:
+    """The action id that `held`, key names in the order they were pressed, spells; None if it spells nothing."""
+    order = {name: position for position, name in enumerate(held)}
+    spelled = [binding for binding in keymap if binding.keys <= order.keys()]
+    if not spelled:
+        return None
+    return max(spelled, key=lambda binding: _rank(binding, order)).action
+
+
+def _rank(binding: Binding, order: Mapping[str, int]) -> tuple[bool, int, int]:
+    return binding.raw, len(binding.keys), max(order[name] for name in binding.keys)
+
+
+class HeldKeys:
+    """Which keys are down, in the order they were pressed.
+
+    A key that went down and up between two looks still counts in the next look: a quick tap is a move too.
+    """
+
+    def __init__(self) -> None:
+        self._down: list[str] = []
+        self._unseen: set[str] = set()
+        self._lifted: set[str] = set()
+
+    def press(self, name: str) -> None:
+        self.release(name)
+        if name in self._down:
+            self._down.remove(name)
+        self._down.append(name)
+        self._unseen.add(name)
+        self._lifted.discard(name)
+
+    def release(self, name: str) -> None:
+        if name in self._unseen:
+            self._lifted.add(name)
+        elif name in self._down:
+            self._down.remove(name)
+
+    def clear(self) -> None:
+        """Lets every key go, seen or not."""
+        self._down.clear()
+        self._unseen.clear()
+        self._lifted.clear()
+
+    def look(self) -> list[str]:
+        """The keys held since the last look, earliest first."""
+        held = list(self._down)
+        self._down = [name for name in held if name not in self._lifted]
+        self._unseen.clear()
+        self._lifted.clear()
+        return held

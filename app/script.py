@@ -1,0 +1,52 @@
+"""Action scripts, `right*20,jump*4,7*10`: a playthrough in a line of text."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+
+from genie_core.config import Action
+from genie_core.errors import ScriptError
+
+MAX_STEPS = 100_000
+_PIECE = re.compile(r"(?P<action>[^*]+?)\s*(?:\*\s*(?P<count>[0-9]{1,4000}))?")
+
+
+def parse_script(text: str, actions: Sequence[Action]) -> list[int]:
+    """Action ids of a script, one a step. Actions go by name or id; spaces do not matter.
+
+    Raises ScriptError, which names the piece at fault and what the world knows.
+    """
+    ids: list[int] = []
+    for piece in text.split(","):
+        action, count = _parse_piece(piece.strip(), actions)
+        if len(ids) + count > MAX_STEPS:
+            raise ScriptError(f"the script runs for over {MAX_STEPS:,} steps, the most there is, by {piece.strip()!r}")
+        ids += [action] * count
+    return ids
+
+
+def format_script(ids: Iterable[int], actions: Sequence[Action]) -> str:
+    """The shortest script that plays `ids`; `parse_script` undoes it."""
+    runs = ((actions[action].name, len(list(run))) for action, run in itertools.groupby(ids))
+    return ",".join(name if count == 1 else f"{name}*{count}" for name, count in runs)
+
+
+def _parse_piece(piece: str, actions: Sequence[Action]) -> tuple[int, int]:
+    match = _PIECE.fullmatch(piece)
+    if not match:
+        raise _error(f"script piece {piece!r} is not ACTION or ACTION*COUNT", actions)
+    known = {str(action.id): action.id for action in actions} | {action.name: action.id for action in actions}
+    if match["action"] not in known:
+        raise _error(f"script piece {piece!r} names no action of this world", actions)
+    count = int(match["count"] or "1")
+    if count == 0:
+        raise _error(f"script piece {piece!r} is held for no step at all, expected a count of 1 or more", actions)
+    return known[match["action"]], count
+
+
+def _error(fault: str, actions: Sequence[Action]) -> ScriptError:
+    names = ", ".join(action.name for action in actions)
+    example = f"{actions[0].name}*20,{actions[-1].id}*4"
+    return ScriptError(f"{fault}; it has {names}, or ids 0-{len(actions) - 1}, as in --actions {example}")

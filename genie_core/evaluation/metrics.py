@@ -1,0 +1,97 @@
+"""Picture metrics: one value a frame, numpy in and out, so that means and their errors are taken in one place."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+PSNR_CAP = 60.0  # dB; equal frames would be infinite and spoil a mean
+CHANGED = 24  # grey levels in any colour by which a pixel must differ from the prompt to count as changed
+
+
+class Mean(NamedTuple):
+    """A mean over `n` values and half the width of its 95 % confidence interval; None where it is unknown."""
+
+    mean: float | None
+    ci95: float | None
+    n: int
+
+
+def mean_ci95(values: np.ndarray) -> Mean:
+    """Mean over independent values, one a clip rather than one a frame; NaN ("does not apply") is left out."""
+    flat = np.asarray(values, np.float64).ravel()
+    flat = flat[~np.isnan(flat)]
+    n = len(flat)
+    ci95 = float(1.96 * flat.std(ddof=1) / math.sqrt(n)) if n > 1 else None
+    return Mean(float(flat.mean()) if n else None, ci95, n)
+
+
+def psnr(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """PSNR in dB of each frame, capped at 60: uint8 (..., H, W, 3) twice to float64 (...)."""
+    _check_frames(truth, prediction)
+    return _psnr_of(_squared_error(truth, prediction).mean(axis=(-2, -1)))
+
+
+def changed_pixel_psnr(truth: np.ndarray, prediction: np.ndarray, prompt: np.ndarray) -> np.ndarray:
+    """PSNR in dB over the pixels whose truth is no longer the prompt's; NaN for a frame in which none changed.
+
+    `prompt` broadcasts: uint8 (H, W, 3) for all frames (..., H, W, 3), or (b, 1, H, W, 3) for (b, t, H, W, 3).
+    A rollout that repeats its prompt scores well on all pixels, and badly on these.
+    """
+    _check_frames(truth, prediction)
+    changed = np.abs(truth.astype(np.int16) - prompt).max(axis=-1) > CHANGED
+    count = changed.sum(axis=(-2, -1))
+    error = (_squared_error(truth, prediction) * changed).sum(axis=(-2, -1))
+    return np.where(count > 0, _psnr_of(error / np.maximum(count, 1)), np.nan)
+
+
+def ssim(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Structural similarity of each frame, mean over colours and whole windows: uint8 (..., H, W, 3) to float64 (...).
+
+    Source: Wang et al. 2004, with its Gaussian window of 11x11 pixels and sigma 1.5. torchmetrics' own also counts
+    the mirrored border, by which it comes out lower; this is scikit-image's number.
+    """
+    _check_frames(truth, prediction)
+    x, y = truth.astype(np.float64), prediction.astype(np.float64)
+    mean_x, mean_y = _windowed(x), _windowed(y)
+    variance_x, variance_y = _windowed(x * x) - mean_x**2, _windowed(y * y) - mean_y**2
+    covariance = _windowed(x * y) - mean_x * mean_y
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
+    return (luminance * structure).mean(axis=(-3, -2, -1))
+
+
+def sharpness(frames: np.ndarray) -> np.ndarray:
+    """Mean squared grey-level step between neighbouring pixels, grey in [0, 1]: uint8 (..., H, W, 3) to (...).
+
+    Meaningful as a ratio to the truth's: below 1 is blur.
+    """
+    grey = frames.astype(np.float64).mean(axis=-1) / 255
+    return (np.diff(grey, axis=-1) ** 2).mean(axis=(-2, -1)) + (np.diff(grey, axis=-2) ** 2).mean(axis=(-2, -1))
+
+
+def _windowed(images: np.ndarray) -> np.ndarray:
+    """Gaussian mean around each pixel that has a whole window: (..., H, W, 3) to (..., H-10, W-10, 3)."""
+    weights = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
+    weights /= weights.sum()
+    height, width = images.shape[-3] - 10, images.shape[-2] - 10
+    rows = sum(weight * images[..., i : i + height, :, :] for i, weight in enumerate(weights))
+    return sum(weight * rows[..., i : i + width, :] for i, weight in enumerate(weights))
+
+
+def _squared_error(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Mean over colours, (..., H, W)."""
+    return ((truth.astype(np.float64) - prediction) ** 2).mean(axis=-1)
+
+
+def _psnr_of(error: np.ndarray) -> np.ndarray:
+    return 10 * np.log10(255**2 / np.maximum(error, 255**2 / 10 ** (PSNR_CAP / 10)))
+
+
+def _check_frames(truth: np.ndarray, prediction: np.ndarray) -> None:
+    for frames in (truth, prediction):
+        if frames.dtype != np.uint8 or frames.shape != truth.shape or frames.shape[-1:] != (3,):
+            raise ValueError(f"frames are {frames.dtype} {frames.shape}, expected uint8 {(*truth.shape[:-1], 3)}")

@@ -1,0 +1,108 @@
+"""Names and keys for a world's latent actions, found by watching what each does. No labels are used.
+
+Each code is held for some steps from many prompts; how far the player gets says what the code means.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from genie_core.config import ACTION_NAMES, Action, require
+from genie_core.evaluation.motion import player_motion
+
+if TYPE_CHECKING:
+    from genie_core.engine import WorldEngine
+
+HOLD = 8
+# Where each name points, in shares of the farthest motion along x and along y.
+DIRECTIONS = dict(zip(ACTION_NAMES, [(0, 0), (-1, 0), (1, 0), (0, -1), (-1, -1), (1, -1), (0, 1)], strict=True))
+MANDATORY = ("stay", "left", "right", "jump")
+# pygame key names; "up+right" means both held.
+KEYS = {
+    "stay": (),
+    "left": ("left", "a"),
+    "right": ("right", "d"),
+    "jump": ("up", "w", "space"),
+    "jump_left": ("up+left", "w+a", "space+left"),
+    "jump_right": ("up+right", "w+d", "space+right"),
+    "down": ("down", "s"),
+}
+SMALLEST_SCALE = 0.5  # pixels a step; motion below it is noise that must not be scaled up to a direction
+
+
+class ActionMotions(NamedTuple):
+    """The player's motion under each held code, pixels a step, x right, y down.
+
+    mean (codes, 2), spread (codes, 2): standard deviation over prompts, per_prompt (prompts, codes, 2).
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+    per_prompt: np.ndarray
+
+
+def measure_actions(engine: WorldEngine, prompts: Sequence[np.ndarray], hold: int = HOLD) -> ActionMotions:
+    """Holds every action of the engine's world for `hold` steps from every prompt, uint8 (H, W, 3)."""
+    codes = range(len(engine.world.config.actions))
+    per_prompt = np.array([[_held_motion(engine, prompt, code, hold) for code in codes] for prompt in prompts])
+    return ActionMotions(per_prompt.mean(axis=0), per_prompt.std(axis=0), per_prompt)
+
+
+def name_actions(motions: np.ndarray) -> tuple[Action, ...]:
+    """Actions with names, keys and motions from the mean motion (codes, 2) of each code.
+
+    stay, left, right and jump go to the four codes that together suit them best; every other code gets
+    the name of its nearest direction, with _2, _3 and no keys where the name is taken.
+    """
+    motions = np.asarray(motions, np.float64)
+    require(len(motions) >= len(MANDATORY), f"{len(motions)} actions are too few to find {', '.join(MANDATORY)}")
+    cost = _costs(motions - _shared_motion(motions))
+    names = _mandatory_names(cost)
+    rest = [code for code in range(len(motions)) if code not in names]
+    for code in sorted(rest, key=lambda code: cost[code].min()):  # the closest first: it gets the plain name
+        names[code] = _free_name(ACTION_NAMES[cost[code].argmin()], set(names.values()))
+    rounded = [(round(float(dx), 2), round(float(dy), 2)) for dx, dy in motions]
+    return tuple(
+        Action(id=code, name=names[code], keys=KEYS.get(names[code], ()), motion_px=motion)
+        for code, motion in enumerate(rounded)
+    )
+
+
+def _held_motion(engine: WorldEngine, prompt: np.ndarray, code: int, hold: int) -> np.ndarray:
+    frames = [engine.reset(prompt)]
+    frames += [engine.step(code) for _ in range(hold)]
+    return player_motion(np.stack(frames)).mean(axis=0)
+
+
+def _shared_motion(motions: np.ndarray) -> np.ndarray:
+    """What happens whatever is pressed, (2,): the player of a prompt may be running or falling already.
+
+    It is what the likeliest `stay` does; the other codes are judged by how they differ from it.
+    """
+    names = _mandatory_names(_costs(motions))
+    stay = next(code for code, name in names.items() if name == "stay")
+    return motions[stay]
+
+
+def _costs(motions: np.ndarray) -> np.ndarray:
+    """Squared distance of each code to each name's direction, (codes, names); x and y each scaled to [-1, 1]."""
+    scale = np.maximum(np.abs(motions).max(axis=0), SMALLEST_SCALE)
+    directions = np.array([DIRECTIONS[name] for name in ACTION_NAMES], np.float64)
+    return (((motions / scale)[:, None] - directions) ** 2).sum(axis=-1)
+
+
+def _mandatory_names(cost: np.ndarray) -> dict[int, str]:
+    """Code to name, by the least total cost over all ways to give the four names to four codes."""
+    columns = [ACTION_NAMES.index(name) for name in MANDATORY]
+    ways = itertools.permutations(range(len(cost)), len(MANDATORY))
+    best = min(ways, key=lambda codes: cost[list(codes), columns].sum())
+    return dict(zip(best, MANDATORY, strict=True))
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    doubles = (f"{name}_{number}" for number in itertools.count(2))
+    return next(free for free in itertools.chain([name], doubles) if free not in taken)

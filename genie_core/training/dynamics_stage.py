@@ -1,0 +1,81 @@
+"""Stage 3: the dynamics learns to fill in masked frames after a clean past."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from genie_core.layers.quantize import join_tokens, split_tokens
+from genie_core.models.dynamics import DynamicsModel
+from genie_core.models.tokenizer import VideoTokenizer
+from genie_core.pixels import to_frames
+from genie_core.training.settings import StageSettings
+from genie_core.training.stage import Batch, Stage
+
+FULLY_MASKED = 0.5  # share of drafts with nothing revealed: play in few passes begins each frame there
+FLIPPED_BITS = 0.03  # at most, of a context frame
+OWN_CONTEXT_AFTER = 0.3  # share of the stage after which the context may hold the model's own guesses
+
+
+class DynamicsStage(Stage):
+    """Cross-entropy of the masked tokens' factors, with a context that is wrong in places, as it is in play."""
+
+    name = "dynamics"
+    network: DynamicsModel
+
+    def __init__(self, network: DynamicsModel, settings: StageSettings, tokenizer: VideoTokenizer) -> None:
+        super().__init__(network, settings)
+        self._tokenizer = [tokenizer]  # in a list, so that it is neither trained nor saved here
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        tokens, actions = batch["tokens"].long(), batch["actions"].long()
+        config = self.network.config
+        context = tokens
+        if self.training and self.progress > OWN_CONTEXT_AFTER and torch.rand(()) < 0.5:
+            context = self.own_guesses(tokens, actions)
+        if self.training:
+            context = flip_bits(context, config.code_bits)
+        masked = random_masks(tokens)
+        logits = self.network(context, tokens.masked_fill(masked, config.mask_id), actions)[:, 1:]
+        targets = split_tokens(tokens[:, 1:], config.token_factors, config.factor_vocabulary)
+        errors = (
+            F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape).mean(-1)
+        )
+        masked = masked[:, 1:]
+        whole = masked.all(-1).all(-1)
+        return {"loss": errors[masked].mean(), "next_frame_loss": errors[whole].mean().detach()}
+
+    @torch.no_grad()
+    def own_guesses(self, tokens: Tensor, actions: Tensor) -> Tensor:
+        """`tokens` with some later frames replaced by what the model would have played there."""
+        blank = torch.full_like(tokens, self.network.config.mask_id)
+        guesses = join_tokens(self.network(tokens, blank, actions).argmax(-1), self.network.config.factor_vocabulary)
+        replaced = torch.rand(tokens.shape[:2], device=tokens.device) < torch.rand(len(tokens), 1, device=tokens.device)
+        replaced[:, 0] = False
+        return torch.where(replaced[..., None, None], guesses, tokens)
+
+    def picture(self, batch: Batch) -> Tensor:
+        """Held-out clips as the tokenizer has them, each above the frames predicted one step ahead."""
+        tokens, actions = batch["tokens"][:3].long(), batch["actions"][:3].long()
+        blank = torch.full_like(tokens, self.network.config.mask_id)
+        guesses = join_tokens(self.network(tokens, blank, actions).argmax(-1), self.network.config.factor_vocabulary)
+        guesses[:, 0] = tokens[:, 0]
+        return torch.stack([to_frames(self._tokenizer[0].decode(rows)) for rows in (tokens, guesses)], 1).flatten(0, 1)
+
+
+def random_masks(tokens: Tensor) -> Tensor:
+    """What to hide of each frame of (b, t, h, w): everything, or a share by MaskGIT's cosine of a random step."""
+    device = tokens.device
+    share = torch.cos(torch.rand(tokens.shape[:2], device=device) * math.pi / 2)
+    share = torch.where(torch.rand(share.shape, device=device) < FULLY_MASKED, 1.0, share)
+    return torch.rand(tokens.shape, device=device) < share[..., None, None]
+
+
+def flip_bits(tokens: Tensor, code_bits: int) -> Tensor:
+    """`tokens` (b, t, h, w) with up to FLIPPED_BITS of each frame's bits turned over."""
+    share = FLIPPED_BITS * torch.rand((*tokens.shape[:2], 1, 1, 1), device=tokens.device)
+    flipped = torch.rand((*tokens.shape, code_bits), device=tokens.device) < share
+    return tokens ^ (flipped * 2 ** torch.arange(code_bits, device=tokens.device)).sum(-1)

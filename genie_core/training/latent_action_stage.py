@@ -1,0 +1,44 @@
+"""Stage 2: the latent action model learns which few codes explain the next frame best."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from genie_core.models.latent_action import LatentActionModel
+from genie_core.pixels import to_frames, to_model
+from genie_core.training.stage import Batch, Stage
+
+COMMITMENT_WEIGHT = 0.25
+
+
+class LatentActionStage(Stage):
+    """Prediction error of the next frames, and what keeps the encoder near its codes."""
+
+    name = "latent_action"
+    network: LatentActionModel
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        pixels = to_model(batch["frames"])
+        predicted, quantized = self.network(pixels)
+        truth = pixels[:, :, 1:]
+        squared = F.mse_loss(predicted, truth)
+        counts = torch.bincount(quantized.indices.flatten(), minlength=self.network.config.num_actions)
+        shares = counts / counts.sum()
+        return {
+            "loss": F.l1_loss(predicted, truth) + 2 * squared + COMMITMENT_WEIGHT * quantized.commitment,
+            "psnr": 10 * torch.log10(4 / squared.detach()),
+            **{f"code_{code}": share for code, share in enumerate(shares)},
+        }
+
+    def picture(self, batch: Batch) -> Tensor:
+        """Held-out clips, each above what was predicted with its own codes and with random ones."""
+        frames = batch["frames"][:3]
+        pixels = to_model(frames)
+        quantized = self.network.infer(pixels)
+        random = torch.randint_like(quantized.indices, self.network.config.num_actions)
+        rows = [frames[:, 1:]]
+        for codes in (quantized.codes, self.network.quantizer.lookup(random)):
+            rows.append(to_frames(self.network.predict(pixels[:, :, :-1], codes)))
+        return torch.stack(rows, 1).flatten(0, 1)

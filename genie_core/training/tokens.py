@@ -1,0 +1,57 @@
+"""What the dynamics learns from: clips as token grids and latent actions, written once.
+
+A clip is encoded by itself, as play encodes its prompt, so that a first frame never knows a frame before it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from genie_core.data.dataset import VideoDataset
+from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.tokenizer import VideoTokenizer
+from genie_core.pixels import to_model
+from genie_core.training.stage import Batch
+
+CLIPS_AT_ONCE = 16
+
+
+@torch.inference_mode()
+def write_tokens(
+    folder: Path,
+    dataset: VideoDataset,
+    starts: np.ndarray,
+    length: int,
+    tokenizer: VideoTokenizer,
+    latent_action: LatentActionModel,
+    quiet: bool,
+) -> None:
+    """Writes tokens.npy int32 (clips, length, h, w) and actions.npy int8 (clips, length-1) into `folder`."""
+    tokens, actions = [], []
+    for first in tqdm(range(0, len(starts), CLIPS_AT_ONCE), desc=f"tokens {folder.name}", disable=quiet):
+        clips = np.stack([dataset.clip(int(start), length) for start in starts[first : first + CLIPS_AT_ONCE]])
+        pixels = to_model(torch.from_numpy(clips))
+        tokens.append(tokenizer.encode(pixels).int().numpy())
+        actions.append(latent_action.infer(pixels).indices.to(torch.int8).numpy())
+    part = folder.with_name(f"{folder.name}.part")
+    part.mkdir(parents=True, exist_ok=True)
+    np.save(part / "tokens.npy", np.concatenate(tokens))
+    np.save(part / "actions.npy", np.concatenate(actions))
+    part.replace(folder)
+
+
+class TokenClips:
+    """Samples {"tokens": (batch_size, t, h, w), "actions": (batch_size, t-1)} from what `write_tokens` wrote."""
+
+    def __init__(self, folder: Path, batch_size: int) -> None:
+        self.tokens = np.load(folder / "tokens.npy", mmap_mode="r")
+        self.actions = np.load(folder / "actions.npy", mmap_mode="r")
+        self.batch_size = batch_size
+
+    def __call__(self, rng: np.random.Generator) -> Batch:
+        clips = rng.integers(len(self.tokens), size=self.batch_size)
+        return {"tokens": torch.from_numpy(self.tokens[clips]), "actions": torch.from_numpy(self.actions[clips])}

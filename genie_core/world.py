@@ -1,0 +1,83 @@
+"""World: the three networks together, stateless. It knows frames and tokens, not playthroughs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from genie_core import checkpoint
+from genie_core.config import WorldConfig
+from genie_core.errors import ConfigError
+from genie_core.models.dynamics import DynamicsModel
+from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.tokenizer import VideoTokenizer
+from genie_core.pixels import to_frames, to_model
+
+NETWORKS = ("tokenizer", "latent_action", "dynamics")
+
+
+class World:
+    """A learnt world. Build one from a config with fresh weights, or load one with `from_pretrained`."""
+
+    def __init__(self, config: WorldConfig) -> None:
+        self.config = config
+        self.name = "world"
+        self.tokenizer = VideoTokenizer(config.tokenizer)
+        self.latent_action = LatentActionModel(config.latent_action)
+        self.dynamics = DynamicsModel(config.dynamics)
+        for network in self.networks().values():
+            network.eval().requires_grad_(False)
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path) -> World:
+        """Loads the world in the folder `path`, strictly; CheckpointError says in words what is wrong with it."""
+        folder = Path(path)
+        world = cls(checkpoint.read_config(folder))
+        world.name = folder.resolve().name
+        checkpoint.load_weights(folder, world.networks())
+        return world
+
+    def save_pretrained(self, path: str | Path) -> None:
+        """Writes config.json, README.md and the weights of the three networks into the folder `path`."""
+        checkpoint.save(Path(path), self.config, self.networks())
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The three networks by the names of their folders."""
+        return {name: getattr(self, name) for name in NETWORKS}
+
+    @property
+    def device(self) -> torch.device:
+        return self.dynamics.position.device
+
+    def to(self, device: torch.device | str) -> World:
+        for network in self.networks().values():
+            network.to(device)
+        return self
+
+    @torch.inference_mode()
+    def encode(self, frames: Tensor) -> Tensor:
+        """uint8 frames (b, t, H, W, 3) to tokens (b, t, h, w)."""
+        return self.tokenizer.encode(to_model(frames.to(self.device)))
+
+    @torch.inference_mode()
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Tokens (b, t, h, w) to uint8 frames (b, t, H, W, 3)."""
+        return to_frames(self.tokenizer.decode(tokens.to(self.device)))
+
+    @torch.inference_mode()
+    def infer_actions(self, frames: Tensor) -> Tensor:
+        """The latent action between each two of uint8 frames (b, t, H, W, 3): ids (b, t-1)."""
+        return self.latent_action.infer(to_model(frames.to(self.device))).indices
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is CUDA, else Apple's MPS, else the CPU; ConfigError if the one named is not here."""
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(kind for kind in ("cuda", "mps", "cpu") if here[kind])
+    if not here.get(name):
+        usable = ", ".join(kind for kind, present in here.items() if present)
+        raise ConfigError(f"device {name} is not available here; use --device with one of: auto, {usable}")
+    return torch.device(name)

@@ -1,0 +1,269 @@
+"""The one command line: python launch.py --help. Parses, dispatches, tells errors; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads beside a busy core cost tenfold
+
+from genie_core.errors import GenieError
+
+if TYPE_CHECKING:
+    from genie_core.world import World
+
+WORLDS = Path(__file__).resolve().parent / "checkpoints"
+DEFAULTS: dict[str, Any] = {
+    "world": str(WORLDS / "coinrun"),
+    "device": "auto",
+    "seed": 0,
+    "frames": 100_000,
+    "levels": (0, 10_000),
+    "mode": "easy",
+    "policy": "explore",
+    "stage": "all",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one mode; returns the exit code: 0 done, 1 an error told in a sentence, 130 interrupted."""
+    args = parse(argv)
+    try:
+        MODES[args.chosen].run(args)
+    except GenieError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """The arguments with defaults filled in and the mode's name as `chosen`; wrong usage exits with 2."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    given = {name for name, value in vars(args).items() if value is not None and value is not False}
+    args.chosen = next(name for name in MODES if name in given)
+    mode = MODES[args.chosen]
+    for name in sorted(OPTIONS.keys() & given - mode.needs - mode.takes):
+        users = " or ".join(_flag(other) for other in MODES if name in MODES[other].needs | MODES[other].takes)
+        parser.error(f"{_flag(name)} goes with {users}, not with {_flag(args.chosen)}")
+    for name in sorted(mode.needs - given):
+        parser.error(f"{_flag(args.chosen)} needs {_flag(name)}")
+    if (args.actions is None) != (args.save is None):
+        parser.error("--actions SCRIPT and --save FILE go together: one says what to play, the other where to")
+    for name, value in DEFAULTS.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    return args
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="launch.py",
+        usage="python launch.py MODE [OPTION ...]",
+        description="Playable world models learnt from video. Give one mode and its options.",
+        allow_abbrev=False,
+    )
+    modes = parser.add_argument_group("modes").add_mutually_exclusive_group(required=True)
+    for name, mode in MODES.items():
+        modes.add_argument(_flag(name), help=mode.help, **mode.argument)
+    options = parser.add_argument_group("options of one mode")
+    for name, option in OPTIONS.items():
+        options.add_argument(_flag(name), **option)
+    common = parser.add_argument_group("options of every mode")
+    for name, option in COMMON.items():
+        common.add_argument(_flag(name), **option)
+    return parser
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _number(kind: type[int] | type[float], least: float, most: float = 2**31 - 1) -> Callable[[str], float]:
+    """An argument type: a number from `least` to `most`."""
+
+    def convert(text: str) -> float:
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not from {least} to {most}")
+        return value
+
+    convert.__name__ = kind.__name__  # what argparse calls it where `kind` fails
+    return convert
+
+
+def _levels(text: str) -> tuple[int, int]:
+    first, _, end = text.partition(":")
+    if not (first.isdecimal() and end.isdecimal() and int(first) < int(end)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not A:B with A < B, as in 0:10000")
+    return int(first), int(end)
+
+
+def load_world(args: argparse.Namespace) -> World:
+    """The world asked for, with what the command line says otherwise put into its config."""
+    from genie_core.world import World, pick_device
+
+    world = World.from_pretrained(args.world).to(pick_device(args.device))
+    sampling = {name: getattr(args, name) for name in ("unmask_steps", "temperature")}
+    given = {name: value for name, value in sampling.items() if value is not None}
+    config = dataclasses.replace(world.config, sampling=dataclasses.replace(world.config.sampling, **given))
+    world.config = dataclasses.replace(config, fps=args.fps or config.fps)
+    return world
+
+
+def _play(args: argparse.Namespace) -> None:
+    from app.session import PlaySession
+    from genie_core.pictures import load_picture
+
+    picture = load_picture(args.play)
+
+    def start() -> PlaySession:
+        from genie_core.engine import WorldEngine
+
+        return PlaySession(WorldEngine(load_world(args), seed=args.seed), picture)
+
+    if args.actions is None:
+        from app.window import play
+
+        play(start, Path(args.world).resolve().name)
+    else:
+        from app.recording import record
+
+        record(args.save, args.actions, start, quiet=args.quiet)
+
+
+def _worlds(args: argparse.Namespace) -> None:
+    from app.worlds import describe_worlds
+
+    print("\n".join(describe_worlds(WORLDS)))
+
+
+def _collect(args: argparse.Namespace) -> None:
+    from genie_core.data.coinrun import record_coinrun
+
+    record_coinrun(
+        args.out,
+        frames=args.frames,
+        levels=args.levels,
+        mode=args.mode,
+        policy=args.policy,
+        seed=args.seed,
+        progress=not args.quiet,
+    )
+
+
+def _train(args: argparse.Namespace) -> None:
+    from genie_core.training.run import train
+
+    train(
+        data=args.data,
+        out=args.out,
+        config=args.config,
+        stage=args.stage,
+        minutes=args.minutes,
+        resume=args.resume,
+        seed=args.seed,
+        device=args.device,
+        quiet=args.quiet,
+    )
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from genie_core.evaluation.run import evaluate
+
+    evaluate(load_world(args), data=args.data, json_path=args.json, quick=args.quick, seed=args.seed, quiet=args.quiet)
+
+
+def _benchmark(args: argparse.Namespace) -> None:
+    from genie_core.evaluation.benchmark import benchmark
+
+    benchmark(load_world(args), json_path=args.json, quiet=args.quiet)
+
+
+class Mode(NamedTuple):
+    """What a mode does, how it is asked for, and which of `OPTIONS` it must and may have."""
+
+    run: Callable[[argparse.Namespace], None]
+    help: str
+    argument: dict[str, Any]
+    needs: frozenset[str] = frozenset()
+    takes: frozenset[str] = frozenset()
+
+
+_ON: dict[str, Any] = {"action": "store_true"}
+_FILE: dict[str, Any] = {"metavar": "FILE", "type": Path}
+_DIR: dict[str, Any] = {"metavar": "DIR", "type": Path}
+
+MODES = {
+    "play": Mode(
+        run=_play,
+        help="play from a picture: in a window, or without one by --actions and --save",
+        argument={"metavar": "IMAGE", "type": Path},
+        takes=frozenset({"actions", "save"}),
+    ),
+    "worlds": Mode(run=_worlds, help="list the worlds at hand", argument=_ON),
+    "collect": Mode(
+        run=_collect,
+        help="record a data set by playing a game",
+        argument={"choices": ["coinrun"]},
+        needs=frozenset({"out"}),
+        takes=frozenset({"frames", "levels", "mode", "policy"}),
+    ),
+    "train": Mode(
+        run=_train,
+        help="train a world on a data set, in three stages",
+        argument=_ON,
+        needs=frozenset({"data", "out"}),
+        takes=frozenset({"config", "stage", "minutes", "resume"}),
+    ),
+    "evaluate": Mode(
+        run=_evaluate,
+        help="measure a world on held-out clips of a data set",
+        argument=_ON,
+        needs=frozenset({"data", "json"}),
+        takes=frozenset({"quick"}),
+    ),
+    "benchmark": Mode(
+        run=_benchmark,
+        help="measure how fast a world plays, and where the time goes",
+        argument=_ON,
+        needs=frozenset({"json"}),
+    ),
+}
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "actions": {"metavar": "SCRIPT", "help": "what to play, by the names or ids of actions: right*20,jump*4,7*10"},
+    "save": {**_FILE, "help": "where to: .mp4, .gif, .png (contact sheet) or .npz (frames and actions)"},
+    "out": {**_DIR, "help": "the folder to write the data set, or the training run, to"},
+    "frames": {"type": _number(int, 2), "metavar": "N", "help": "how many frames to record (default 100000)"},
+    "levels": {"type": _levels, "metavar": "A:B", "help": "levels from A up to, but not with, B (default 0:10000)"},
+    "mode": {"choices": ["easy", "hard"], "help": "difficulty of the levels (default easy)"},
+    "policy": {"choices": ["random", "explore"], "help": "who plays while recording (default explore)"},
+    "data": {**_DIR, "help": "the data set"},
+    "config": {**_FILE, "help": "settings of the networks and their training (default the shipped ones)"},
+    "stage": {"choices": ["all", "tokenizer", "latent_action", "dynamics"], "help": "what to train (default all)"},
+    "minutes": {"type": _number(float, 0.01), "metavar": "M", "help": "how long to train each stage"},
+    "resume": {**_ON, "help": "go on with the run in --out"},
+    "json": {**_FILE, "help": "where to write the measurements"},
+    "quick": {**_ON, "help": "measure on fewer clips, for a first look"},
+}
+
+COMMON: dict[str, dict[str, Any]] = {
+    "world": {"help": "the folder of a world (default checkpoints/coinrun)"},
+    "device": {"choices": ["auto", "cpu", "cuda", "mps"], "help": "where to compute (default auto: the fastest)"},
+    "seed": {"type": _number(int, 0), "metavar": "N", "help": "where random numbers start (default 0)"},
+    "unmask_steps": {"type": _number(int, 1), "metavar": "K", "help": "passes a frame (default the world's own)"},
+    "temperature": {"type": _number(float, 0), "metavar": "T", "help": "0 is the likeliest (default the world's own)"},
+    "fps": {"type": _number(float, 1, 1000), "help": "steps a second (default the world's own)"},
+    "quiet": {**_ON, "help": "print nothing but errors"},
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

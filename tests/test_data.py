@@ -1,0 +1,225 @@
+"""Data sets: what is written comes back, clips keep to their episode, damage is told in words."""
+
+import hashlib
+import json
+import pickle
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genie_core.data import DatasetWriter, VideoDataset
+from genie_core.errors import ConfigError, DataError, MissingExtraError
+from genie_core.evaluation.motion import player_motion
+
+CLIPS = Path(__file__).parent / "data" / "coinrun-easy-test"
+LENGTHS = (7, 2, 11)
+
+
+def episodes(seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 256, (length, 8, 8, 3), np.uint8) for length in LENGTHS]
+
+
+def write(out: Path, compressed: bool = False, actions: bool = True) -> VideoDataset:
+    with DatasetWriter(out, source={"game": "noise"}, frame_size=8, shard_frames=6, compressed=compressed) as writer:
+        for number, frames in enumerate(episodes()):
+            writer.add_episode(frames, np.arange(len(frames) - 1) if actions else None, level_seed=100 + number)
+    return VideoDataset(out)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> VideoDataset:
+    return write(tmp_path / "noise")
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_what_is_written_comes_back(tmp_path: Path, compressed: bool) -> None:
+    dataset = write(tmp_path / "noise", compressed)
+    assert len(dataset) == dataset.info.frames == sum(LENGTHS)
+    assert [frames for _, frames in dataset.info.shards] == [6, 6, 6, 2]
+    assert (dataset.info.name, dataset.info.frame_size, dataset.info.fps) == ("noise", 8, 15)
+    assert dataset.info.source == {"game": "noise"}
+    for (first, length, seed), number, frames in zip(dataset.episodes, range(3), episodes(), strict=True):
+        assert (length, seed) == (len(frames), 100 + number)
+        np.testing.assert_array_equal(dataset.clip(int(first), int(length)), frames)
+        np.testing.assert_array_equal(dataset.true_actions(int(first), int(length)), np.arange(length - 1))
+
+
+def test_clip_starts_are_all_that_stay_inside_an_episode(dataset: VideoDataset) -> None:
+    assert dataset.clip_starts(7).tolist() == [0, 9, 10, 11, 12, 13]
+    assert len(dataset.clip_starts(1)) == len(dataset)
+    for start in dataset.clip_starts(2):
+        assert dataset.clip(int(start), 2).shape == (2, 8, 8, 3)
+        assert dataset.true_actions(int(start), 2)[0] >= 0
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 8), (6, 2), (8, 2), (19, 2), (20, 1), (-1, 1), (0, 0)])
+def test_a_clip_that_leaves_its_episode_is_refused(dataset: VideoDataset, start: int, length: int) -> None:
+    with pytest.raises(DataError, match="clip of"):
+        dataset.clip(start, length)
+
+
+def test_clips_longer_than_any_episode_say_how_long_the_longest_is(dataset: VideoDataset) -> None:
+    with pytest.raises(DataError, match="longest episode has 11"):
+        dataset.clip_starts(12)
+
+
+def test_a_pickled_data_set_reads_the_same_and_carries_no_frames(dataset: VideoDataset) -> None:
+    pickled = pickle.dumps(dataset)
+    assert len(pickled) < 500
+    np.testing.assert_array_equal(pickle.loads(pickled).clip(3, 4), dataset.clip(3, 4))
+
+
+def test_videos_need_no_true_actions(tmp_path: Path) -> None:
+    dataset = write(tmp_path / "video", actions=False)
+    assert not dataset.has_true_actions
+    with pytest.raises(DataError, match=r"no true_actions\.npy"):
+        dataset.true_actions(0, 2)
+
+
+def test_an_interrupted_writer_leaves_nothing(tmp_path: Path) -> None:
+    def write_and_interrupt() -> None:
+        with DatasetWriter(tmp_path / "cut", source={}, frame_size=8, shard_frames=4) as writer:
+            writer.add_episode(episodes()[0])
+            assert len(list(tmp_path.iterdir())) == 1
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_and_interrupt()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_something_in_it_is_not_written_over(tmp_path: Path) -> None:
+    dataset = write(tmp_path / "noise")
+    with pytest.raises(DataError, match="not empty"):
+        write(tmp_path / "noise")
+    assert len(VideoDataset(dataset.path)) == sum(LENGTHS)
+    (tmp_path / "empty").mkdir()
+    assert len(write(tmp_path / "empty")) == sum(LENGTHS)
+
+
+def rewrite(path: Path, **values: object) -> None:
+    file = path / "dataset.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+def cut_in_half(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+DAMAGE = {
+    "no dataset.json": lambda path: (path / "dataset.json").unlink(),
+    "not a data set description": lambda path: (path / "dataset.json").write_text("[1"),
+    "no data set folder": shutil.rmtree,
+    "format_version 2, expected 1": lambda path: rewrite(path, format_version=2),
+    "promises 99 frames": lambda path: rewrite(path, frames=99),
+    "KeyError": lambda path: rewrite(path, shards=[{"file": "frames-00000.npy"}]),
+    "lacks its file frames-00001.npy": lambda path: (path / "frames-00001.npy").unlink(),
+    "truncated": lambda path: cut_in_half(path / "frames-00001.npy"),
+    "not of one data set": lambda path: np.save(path / "frames-00003.npy", np.zeros((3, 8, 8, 3), np.uint8)),
+    "lacks its file episodes.npy": lambda path: (path / "episodes.npy").unlink(),
+    "does not cut the 20 frames": lambda path: np.save(path / "episodes.npy", np.zeros((3, 3), np.int64)),
+}
+
+
+@pytest.mark.parametrize("words", DAMAGE)
+def test_damage_is_told_in_words(dataset: VideoDataset, words: str) -> None:
+    DAMAGE[words](dataset.path)
+    with pytest.raises(DataError, match=words):
+        VideoDataset(dataset.path)
+
+
+def test_the_writer_refuses_what_is_not_an_episode(tmp_path: Path) -> None:
+    frames = episodes()[0]
+    for bad, actions, words in (
+        (frames.astype(np.float32), None, "float32"),
+        (frames[:, :4], None, "expected uint8"),
+        (frames, np.zeros(len(frames)), "one less"),
+    ):
+        with pytest.raises(DataError, match=words), DatasetWriter(tmp_path / "bad", source={}, frame_size=8) as writer:
+            writer.add_episode(bad, actions)
+
+
+def test_shipped_clips_show_their_actions() -> None:
+    """CoinRun's actions drive the frames that follow: held RIGHT moves the player right, LEFT left."""
+    dataset = VideoDataset(CLIPS)
+    horizontal: dict[int, list[float]] = {}
+    for first, length, _ in dataset.episodes:
+        for action in set(actions := dataset.true_actions(int(first), int(length))):
+            motion = player_motion(dataset.clip(int(first), int(length)))[actions == action]
+            horizontal.setdefault(int(action), []).append(motion[:, 0].mean())
+    assert np.median(horizontal[7]) > 0.6
+    assert np.median(horizontal[1]) < -0.3
+
+
+def test_shipped_clips_start_from_many_different_frames() -> None:
+    dataset = VideoDataset(CLIPS)
+    assert len({dataset.clip(int(first), 1).tobytes() for first, _, _ in dataset.episodes}) >= 50
+    assert dataset.info.source["levels"][0] >= 20_000
+
+
+def digests(path: Path) -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(path.iterdir())}
+
+
+def record(*arguments: object, **named: object) -> None:
+    with warnings.catch_warnings():  # Procgen's own dependencies are old
+        warnings.simplefilter("ignore")
+        pytest.importorskip("procgen", reason="Procgen is only in genie_core/data/requirements-record.txt")
+    from genie_core.data.coinrun import record_coinrun
+
+    record_coinrun(*arguments, progress=False, **named)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("policy", "mode"), [("explore", "easy"), ("random", "hard")])
+def test_same_arguments_same_bytes(tmp_path: Path, policy: str, mode: str) -> None:
+    for folder, seed in (("one", 3), ("two", 3), ("three", 4)):
+        record(tmp_path / folder / "set", 1201, (20_000, 20_100), mode, policy, seed=seed)
+    one, two, three = (digests(tmp_path / folder / "set") for folder in ("one", "two", "three"))
+    assert one == two
+    assert one["frames-00000.npy"] != three["frames-00000.npy"]
+    dataset = VideoDataset(tmp_path / "one" / "set")
+    assert len(dataset) == 1201
+    assert (dataset.episodes[:, 1] >= 2).all()
+    assert ((dataset.episodes[:, 2] >= 20_000) & (dataset.episodes[:, 2] < 20_100)).all()
+
+
+def test_recording_without_procgen_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from genie_core.data.coinrun import record_coinrun
+
+    monkeypatch.setitem(sys.modules, "procgen", None)
+    with pytest.raises(MissingExtraError, match=r"pip install -r genie_core/data/requirements-record\.txt"):
+        record_coinrun(tmp_path / "set", 100, progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"frames": 1}, "--frames 1"),
+        ({"levels": (5, 5)}, "--levels 5:5"),
+        ({"levels": (-1, 5)}, "--levels -1:5"),
+        ({"levels": (499_000, 500_001)}, "reserved"),
+        ({"mode": "medium"}, "--mode 'medium' is not one of easy, hard"),
+        ({"policy": "clever"}, "--policy 'clever' is not one of random, explore"),
+        ({"seed": -1}, "--seed -1"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(tmp_path: Path, arguments: dict[str, object], words: str) -> None:
+    from genie_core.data.coinrun import record_coinrun
+
+    with pytest.raises(ConfigError, match=words):
+        record_coinrun(tmp_path / "set", **{"frames": 100, **arguments})  # type: ignore[arg-type]
+
+
+def test_an_episode_of_one_frame_is_never_left_over() -> None:
+    from genie_core.data.coinrun import _usable_length
+
+    for length in range(1, 9):
+        for remaining in range(2, 9):
+            kept = _usable_length(length, remaining)
+            assert kept <= length and kept != 1 and remaining - kept != 1

@@ -1,0 +1,226 @@
+"""The command line, run as a user runs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import launch
+
+ROOT = Path(__file__).parents[1]
+HIDDEN = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+
+
+def run(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs launch.py on a machine without a screen."""
+    environment = {name: value for name, value in os.environ.items() if name not in HIDDEN} | environment
+    command = [sys.executable, ROOT / "launch.py", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def refused(ended: subprocess.CompletedProcess[str], *words: str) -> None:
+    """The error is one line, says `words`, and nothing else is printed."""
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("error: ")
+    assert ended.stderr.count("\n") == 1
+    assert all(word in ended.stderr for word in words), ended.stderr
+
+
+def options() -> list[argparse.Action]:
+    return launch.build_parser()._actions
+
+
+def test_help_names_every_option() -> None:
+    ended = run("--help")
+    assert ended.returncode == 0
+    assert all(option.option_strings[-1] in ended.stdout for option in options())
+
+
+def test_every_option_is_explained() -> None:
+    for option in options():
+        assert option.help, option.option_strings
+        assert len(option.help) > 8, option.option_strings
+
+
+def test_help_needs_no_heavy_package() -> None:
+    code = (
+        "import sys, launch; launch.build_parser().format_help(); launch.main(['--play', 'nothing.png', '--quiet']);"
+        "print([name for name in ('torch', 'pygame', 'lightning', 'av') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ended.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", "one of the arguments --play --worlds"),
+        ("--play p.png --worlds", "not allowed with"),
+        ("--play p.png --actions left", "--actions SCRIPT and --save FILE go together"),
+        ("--play p.png --save p.gif", "--actions SCRIPT and --save FILE go together"),
+        ("--worlds --actions left", "--actions goes with --play, not with --worlds"),
+        ("--benchmark --json f --quick", "--quick goes with --evaluate, not with --benchmark"),
+        ("--play p.png --out d", "--out goes with --collect or --train, not with --play"),
+        ("--collect coinrun", "--collect needs --out"),
+        ("--collect coinrun --out d --levels 5", "'5' is not A:B"),
+        ("--collect coinrun --out d --levels 9:9", "'9:9' is not A:B"),
+        ("--collect coinrun --out d --frames 1", "1 is not from 2 to"),
+        ("--collect tetris --out d", "invalid choice: 'tetris'"),
+        ("--train --data d", "--train needs --out"),
+        ("--train --data d --out o --minutes 0", "0 is not from 0.01 to"),
+        ("--train --data d --out o --stage all --mode easy", "--mode goes with --collect"),
+        ("--evaluate --data d", "--evaluate needs --json"),
+        ("--benchmark", "--benchmark needs --json"),
+        ("--worlds --seed -1", "-1 is not from 0 to"),
+        ("--worlds --seed 2147483648", "2147483648 is not from 0 to 2147483647"),
+        ("--worlds --seed x", "invalid int value: 'x'"),
+        ("--worlds --temperature nan", "nan is not from 0 to"),
+        ("--worlds --fps inf", "inf is not from 1 to 1000"),
+        ("--worlds --unmask-steps 0", "0 is not from 1 to"),
+        ("--worlds --temp 1", "unrecognized arguments: --temp"),
+    ],
+)
+def test_wrong_usage(arguments: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        launch.main(arguments.split())
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_wrong_usage_of_the_real_command() -> None:
+    ended = run("--play", "p.png", "--save", "p.gif")
+    assert ended.returncode == 2
+    assert "usage:" in ended.stderr
+
+
+def test_nothing_counts_as_given(picture_file: Path, tiny_world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert launch.parse(["--worlds", "--temperature", "0"]).temperature == 0
+    with pytest.raises(SystemExit):
+        launch.main(["--worlds", "--actions", ""])
+    call = ["--play", str(picture_file), "--world", str(tiny_world), "--actions", "", "--save", "p.gif"]
+    assert launch.main(call) == 1
+    assert "script piece ''" in capsys.readouterr().err
+
+
+def test_defaults() -> None:
+    args = launch.parse(["--collect", "coinrun", "--out", "d", "--frames", "500", "--levels", "7:9"])
+    assert (args.frames, args.levels, args.mode, args.policy, args.seed) == (500, (7, 9), "easy", "explore", 0)
+    assert Path(args.world) == ROOT / "checkpoints" / "coinrun"
+
+
+def test_missing_picture() -> None:
+    refused(run("--play", "nothing.png"), "there is no file nothing.png", "python launch.py --play")
+
+
+def test_text_called_png(tmp_path: Path) -> None:
+    (tmp_path / "p.png").write_text("hello")
+    refused(run("--play", tmp_path / "p.png"), "p.png is not a picture")
+
+
+def test_no_screen(picture_file: Path) -> None:
+    refused(run("--play", picture_file, "--world", "nowhere"), "no window", "--web", "--actions SCRIPT --save FILE")
+
+
+def test_missing_world(picture_file: Path, tmp_path: Path) -> None:
+    ended = run("--play", picture_file, "--world", "nowhere", "--actions", "left", "--save", tmp_path / "p.gif")
+    refused(ended, "nowhere")
+
+
+def test_unknown_suffix(picture_file: Path, tmp_path: Path) -> None:
+    ended = run("--play", picture_file, "--world", "nowhere", "--actions", "left", "--save", tmp_path / "p.avi")
+    refused(ended, "p.avi", ".mp4, .gif, .png, .npz")
+
+
+def test_unknown_action(picture_file: Path, tmp_path: Path, tiny_world: Path) -> None:
+    ended = run("--play", picture_file, "--world", tiny_world, "--actions", "left,fly*3", "--save", tmp_path / "p.gif")
+    refused(ended, "'fly*3'", "jump_right", "ids 0-7")
+    assert not (tmp_path / "p.gif").exists()
+
+
+def test_plays_a_script_from_any_folder(picture_file: Path, tmp_path: Path, tiny_world: Path) -> None:
+    arguments = ["--play", picture_file.name, "--world", tiny_world, "--actions", "left*3,7", "--fps", "10"]
+    for name in ("one.npz", "two.npz", "p.gif"):
+        ended = run(*arguments, "--save", name, cwd=tmp_path)
+        assert (ended.returncode, ended.stderr) == (0, "")
+    with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "two.npz") as two:
+        assert one["actions"].tolist() == [3, 3, 3, 7]
+        assert one["frames"].shape == (5, 32, 32, 3)
+        assert np.array_equal(one["frames"], two["frames"]), "the same call gives the same frames"
+    with Image.open(tmp_path / "p.gif") as gif:
+        assert gif.info["duration"] == 100, "--fps overrides the world's own"
+
+
+@pytest.mark.parametrize(("temperature", "alike"), [("0", True), ("2", False)])
+def test_temperature_and_seed_reach_the_engine(
+    picture_file: Path, tmp_path: Path, tiny_world: Path, temperature: str, alike: bool
+) -> None:
+    played = []
+    for seed in ("1", "2"):
+        call = ["--play", picture_file, "--world", tiny_world, "--actions", "left*4", "--save", tmp_path / "p.npz"]
+        call += ["--temperature", temperature, "--seed", seed, "--quiet"]
+        assert launch.main([str(part) for part in call]) == 0
+        with np.load(tmp_path / "p.npz") as saved:
+            played.append(saved["frames"])
+    assert np.array_equal(*played) == alike
+
+
+def test_the_command_line_overrides_the_world_on_disk(tiny_world: Path) -> None:
+    plain = launch.load_world(launch.parse(["--worlds", "--world", str(tiny_world)]))
+    assert (plain.config.sampling.unmask_steps, plain.config.fps) == (1, 15)
+    changed = ["--unmask-steps", "3", "--temperature", "0.5", "--fps", "7.5"]
+    other = launch.load_world(launch.parse(["--worlds", "--world", str(tiny_world), *changed]))
+    assert (other.config.sampling.unmask_steps, other.config.sampling.temperature, other.config.fps) == (3, 0.5, 7.5)
+    assert other.config.sampling.order == plain.config.sampling.order
+
+
+def test_playing_needs_no_training_packages(picture_file: Path, tmp_path: Path, tiny_world: Path) -> None:
+    call = ["--play", picture_file, "--world", tiny_world, "--actions", "left", "--save", tmp_path / "p.png"]
+    heavy = ("lightning", "gradio", "procgen", "torchmetrics", "pygame")
+    code = (
+        f"import sys, launch; launch.main({[str(part) for part in call]});"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ended.stdout.splitlines()[-1] == "[]", ended.stderr
+
+
+def test_worlds(tmp_path: Path, tiny_world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from app.worlds import describe_worlds
+
+    assert "no worlds" in describe_worlds(tmp_path)[0]
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "not_a_world").mkdir()
+    (tmp_path / "a" / "config.json").write_text("{")
+    (tmp_path / "a" / "b" / "weights").write_bytes(bytes(2_500_000))
+    damaged, tiny = describe_worlds(tmp_path)[0], describe_worlds(tiny_world.parent)[0]
+    assert damaged.split()[:3] == ["a", "2.5", "MB"]
+    assert "cannot be read" in damaged
+    assert tiny.startswith("tiny ")
+    assert "right jump stay left" in tiny
+    assert launch.main(["--worlds"]) == 0
+    assert capsys.readouterr().out
+
+
+def test_interrupt_ends_quietly(picture_file: Path, tmp_path: Path, tiny_world: Path) -> None:
+    """Ctrl-C in the middle of a long script, sent when the first step has been taken."""
+    call = ["--play", picture_file, "--world", tiny_world, "--actions", "left*90000", "--save", tmp_path / "p.gif"]
+    code = f"""
+import _thread, sys, launch, genie_core.engine
+step = genie_core.engine.WorldEngine.step
+def interrupting_step(self, action):
+    _thread.interrupt_main()
+    return step(self, action)
+genie_core.engine.WorldEngine.step = interrupting_step
+sys.exit(launch.main({[str(part) for part in call]}))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 130
+    assert "Traceback" not in ended.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["prompt.png"]

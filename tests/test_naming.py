@@ -1,0 +1,109 @@
+"""Names follow motions: found through an engine whose camera moves by known amounts, or given directly."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from genie_core.config import ConfigError, WorldConfig
+from genie_core.data import VideoDataset
+from genie_core.evaluation.naming import KEYS, measure_actions, name_actions
+
+CLIPS = Path(__file__).parent / "data" / "coinrun-easy-test"
+# Player's motion of each code, pixels a step: right, jump, stay, left, jump right, jump left, down, slow right.
+VELOCITIES = [(2, 0), (0, -3), (0, 0), (-2, 0), (2, -3), (-2, -3), (0, 3), (1, 0)]
+
+
+class ScrollingEngine:
+    """A WorldEngine whose scenery, the prompt mirrored outwards for ever, moves against the player."""
+
+    def __init__(self) -> None:
+        self.world = SimpleNamespace(config=WorldConfig())
+
+    def reset(self, image: np.ndarray) -> np.ndarray:
+        self.scenery = np.pad(image, ((32, 32), (32, 32), (0, 0)), mode="reflect")
+        self.x = self.y = 0
+        return self.view()
+
+    def step(self, action: int) -> np.ndarray:
+        dx, dy = VELOCITIES[action]
+        self.x, self.y = self.x + dx, self.y + dy
+        return self.view()
+
+    def view(self) -> np.ndarray:
+        frame = self.scenery[32 + self.y : 96 + self.y, 32 + self.x : 96 + self.x].copy()
+        frame[29:35, 30:34] = 255  # the player
+        return frame
+
+
+@pytest.fixture(scope="module")
+def prompts() -> list[np.ndarray]:
+    dataset = VideoDataset(CLIPS)
+    return [dataset.clip(int(first), 1)[0] for first in dataset.episodes[::8, 0]]
+
+
+def test_measured_motions_are_the_engines_own(prompts: list[np.ndarray]) -> None:
+    motions = measure_actions(ScrollingEngine(), prompts, hold=8)  # type: ignore[arg-type]
+    assert motions.per_prompt.shape == (len(prompts), 8, 2)
+    np.testing.assert_allclose(motions.mean, VELOCITIES, atol=0.25)
+    np.testing.assert_allclose(motions.mean, motions.per_prompt.mean(axis=0))
+    assert motions.spread.max() < 0.5
+
+
+def test_an_engine_is_named_from_its_pictures(prompts: list[np.ndarray]) -> None:
+    actions = name_actions(measure_actions(ScrollingEngine(), prompts).mean)  # type: ignore[arg-type]
+    assert [action.name for action in actions][:7] == [
+        "right", "jump", "stay", "left", "jump_right", "jump_left", "down",
+    ]  # fmt: skip
+    assert actions[7].name in ("right_2", "stay_2")
+    assert WorldConfig(actions=actions).actions == actions
+
+
+def test_names_do_not_depend_on_the_order_of_codes() -> None:
+    rng = np.random.default_rng(0)
+    expected = {action.motion_px: action.name for action in name_actions(np.array(VELOCITIES, float))}
+    for _ in range(20):
+        for action in name_actions(rng.permutation(np.array(VELOCITIES, float))):
+            assert expected[action.motion_px] == action.name
+
+
+def test_any_motions_give_the_four_mandatory_names_once_and_no_name_twice() -> None:
+    rng = np.random.default_rng(1)
+    for scale in (0.0, 0.01, 1.0, 5.0):
+        for _ in range(20):
+            names = [action.name for action in name_actions(rng.normal(0, scale, (8, 2)))]
+            assert {"stay", "left", "right", "jump"} <= set(names)
+            assert len(set(names)) == 8
+
+
+def test_lopsided_worlds_get_the_best_there_is() -> None:
+    """Most codes go right, one barely goes left while rising: it is still the best left."""
+    motions = [(2.0, 0.1), (1.6, 0.2), (0.1, -2.8), (1.9, -2.0), (-0.6, 0.2), (0.05, 0.1), (1.2, 1.5), (0.1, 0.9)]
+    names = [action.name for action in name_actions(np.array(motions))]
+    assert names[0] == "right" and names[1] == "right_2"
+    assert (names[2], names[3], names[4], names[5]) == ("jump", "jump_right", "left", "stay")
+
+
+def test_running_and_falling_prompts_do_not_mislead() -> None:
+    """As measured on CoinRun itself from prompts in the middle of its play: momentum to the right, gravity down."""
+    measured = {
+        "left": (-0.5, 0.78), "jump_left": (-0.19, -1.76), "stay_2": (0.15, 0.86), "stay": (0.15, 0.79),
+        "jump": (0.21, -1.88), "right": (0.77, 0.8), "jump_right": (0.59, -1.9), "right_2": (0.73, 0.96),
+    }  # fmt: skip
+    assert [action.name for action in name_actions(np.array(list(measured.values())))] == list(measured)
+
+
+def test_keys_belong_to_plain_names_only() -> None:
+    actions = name_actions(np.array([(2, 0), (1.9, 0), (0, -3), (0, 0), (-2, 0), (0.05, 0), (2, -3), (0, 3)], float))
+    for action in actions:
+        assert action.keys == KEYS.get(action.name, ())
+        assert not (action.name.endswith("_2") and action.keys)
+    every_key = [key for action in actions for key in action.keys]
+    assert len(set(every_key)) == len(every_key)
+    assert {"right", "left", "up", "space", "up+right"} <= set(every_key)
+
+
+def test_too_few_codes_are_refused() -> None:
+    with pytest.raises(ConfigError, match="3 actions are too few"):
+        name_actions(np.zeros((3, 2)))

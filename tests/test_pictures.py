@@ -1,0 +1,250 @@
+"""Any picture file becomes a prompt, or is refused in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genie_core.errors import PictureError
+from genie_core.pictures import fit, load_picture
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def quarters() -> Image.Image:
+    """32x16 pixels: red and green above blue and white."""
+    picture = Image.new("RGB", (32, 16))
+    for corner, colour in zip([(0, 0), (16, 0), (0, 8), (16, 8)], [RED, GREEN, BLUE, WHITE], strict=True):
+        picture.paste(colour, (*corner, corner[0] + 16, corner[1] + 8))
+    return picture
+
+
+def corners(picture: np.ndarray) -> list[tuple[int, ...]]:
+    return [tuple(picture[y, x].tolist()) for y in (0, -1) for x in (0, -1)]
+
+
+def close(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return bool(np.abs(np.subtract(one, other)).max() <= 6)
+
+
+@pytest.mark.parametrize("name", ["p.png", "p.jpg", "p.gif", "p.bmp", "p.webp", "p.tiff", "p.ppm", "p.tga"])
+def test_formats(tmp_path: Path, name: str) -> None:
+    quarters().save(tmp_path / name, quality=95)
+    picture = load_picture(tmp_path / name)
+    assert picture.dtype == np.uint8 and picture.shape == (16, 32, 3)
+    assert all(map(close, corners(picture), [RED, GREEN, BLUE, WHITE]))
+
+
+def test_the_name_does_not_matter(tmp_path: Path) -> None:
+    quarters().save(tmp_path / "really-a-png.jpg", "PNG")
+    assert corners(load_picture(tmp_path / "really-a-png.jpg")) == [RED, GREEN, BLUE, WHITE]
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "tiff"])
+def test_camera_rotation_is_applied(tmp_path: Path, kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown a quarter turn clockwise
+    quarters().save(tmp_path / f"p.{kind}", exif=exif, quality=95)
+    picture = load_picture(tmp_path / f"p.{kind}")
+    assert picture.shape == (32, 16, 3)
+    assert all(map(close, corners(picture), [BLUE, RED, WHITE, GREEN]))
+
+
+def transparent(mode: str) -> Image.Image:
+    """4x4 pixels: the left half opaque white, the right half clear."""
+    picture = Image.new("RGBA", (4, 4), (*WHITE, 255))
+    picture.paste((255, 0, 0, 0), (2, 0, 4, 4))
+    if mode != "P":
+        return picture.convert(mode)
+    palette = Image.new("P", (4, 4), 1)
+    palette.putpalette([*RED, *WHITE])
+    palette.paste(0, (2, 0, 4, 4))
+    palette.info["transparency"] = 0
+    return palette
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_shows_mid_grey(tmp_path: Path, mode: str) -> None:
+    transparent(mode).save(tmp_path / "p.png")
+    picture = load_picture(tmp_path / "p.png")
+    assert picture[0, 0].tolist() == [255] * 3
+    assert picture[0, 3].tolist() == [128] * 3
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "1", "CMYK"])
+def test_other_colour_modes(tmp_path: Path, mode: str) -> None:
+    quarters().convert(mode).save(tmp_path / "p.tiff")
+    expected = np.asarray(quarters().convert(mode).convert("RGB"))
+    assert np.array_equal(load_picture(tmp_path / "p.tiff"), expected)
+
+
+def test_cmyk_jpeg_keeps_its_colours(tmp_path: Path) -> None:
+    quarters().convert("CMYK").save(tmp_path / "p.jpg", quality=95)
+    assert all(map(close, corners(load_picture(tmp_path / "p.jpg")), [RED, GREEN, BLUE, WHITE]))
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_sixteen_bit_greyscale_is_scaled(tmp_path: Path, kind: str) -> None:
+    grey = np.array([[0, 257, 32896, 65535]], np.uint16)
+    Image.fromarray(grey).save(tmp_path / f"p.{kind}")
+    assert load_picture(tmp_path / f"p.{kind}")[0, :, 0].tolist() == [0, 1, 128, 255]
+
+
+def test_sixteen_bit_colour_is_scaled(tmp_path: Path) -> None:
+    """Pillow cannot write such a PNG, so this one is put together by hand."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    row = b"\0" + struct.pack(">6H", 65535, 0, 0, 0x8080, 0x8080, 0x8080)
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+    (tmp_path / "p.png").write_bytes(png)
+    assert load_picture(tmp_path / "p.png").tolist() == [[[255, 0, 0], [128, 128, 128]]]
+
+
+@pytest.mark.parametrize(("values", "expected"), [([0.0, 0.5, 1.0], [0, 128, 255]), ([0.0, 51.0, 255.0], [0, 51, 255])])
+def test_floating_point_greyscale(tmp_path: Path, values: list[float], expected: list[int]) -> None:
+    Image.fromarray(np.array([values], np.float32)).save(tmp_path / "p.tiff")
+    assert load_picture(tmp_path / "p.tiff")[0, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["p.gif", "p.webp", "p.png"])
+def test_animations_start_from_their_first_frame(tmp_path: Path, name: str) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in (GREEN, RED, BLUE)]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], lossless=True)
+    assert tuple(load_picture(tmp_path / name)[4, 4].tolist()) == GREEN
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_a_picture_of_108_megapixels(tmp_path: Path, kind: str) -> None:
+    Image.new("RGB", (12_000, 9_000), BLUE).save(tmp_path / f"p.{kind}", compress_level=1)
+    frame = fit(load_picture(tmp_path / f"p.{kind}"), 64)
+    assert frame.shape == (64, 64, 3)
+    assert close(tuple(frame[10, 10].tolist()), BLUE)
+
+
+def test_beyond_the_largest(tmp_path: Path) -> None:
+    """Only the header is needed for a refusal."""
+    header = b"P6 20000 10000 255\n"
+    (tmp_path / "p.ppm").write_bytes(header + bytes(100))
+    with pytest.raises(PictureError, match="more pixels than the 178,956,970"):
+        load_picture(tmp_path / "p.ppm")
+
+
+def refused(path: Path, words: str) -> None:
+    """The refusal is one line that names the file, what is wrong, and what to do next."""
+    with pytest.raises(PictureError) as caught:
+        load_picture(path)
+    message = str(caught.value)
+    assert words in message and str(path) in message and "\n" not in message
+    assert "expected a picture" in message and "python launch.py --play" in message
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    refused(tmp_path / "nothing.png", "there is no file")
+
+
+def test_folder(tmp_path: Path) -> None:
+    refused(tmp_path, "is a folder")
+
+
+def test_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "p.png").touch()
+    refused(tmp_path / "p.png", "is empty")
+
+
+def test_text_called_png(tmp_path: Path) -> None:
+    (tmp_path / "p.png").write_text("not a picture at all\n" * 10)
+    refused(tmp_path / "p.png", "not a picture in a format known here")
+
+
+def test_name_that_no_disk_takes(tmp_path: Path) -> None:
+    refused(tmp_path / ("p" * 5000), "cannot be read")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has files that their owner may not read")
+def test_forbidden_file(tmp_path: Path) -> None:
+    quarters().save(tmp_path / "p.png")
+    (tmp_path / "p.png").chmod(0)
+    user = os.geteuid()
+    os.seteuid(user or 65534)  # root may read everything, so it is nobody for a moment
+    try:
+        refused(tmp_path / "p.png", "may not be read")
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize("name", ["p.png", "p.jpg", "p.gif", "p.bmp", "p.webp"])
+def test_truncated_files(tmp_path: Path, name: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / name)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    refused(tmp_path / name, "")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
+def test_damaged_files_never_crash(tmp_path: Path, kind: str) -> None:
+    """Bytes overwritten at random: either a picture or a PictureError comes of it."""
+    path, random = tmp_path / "p", np.random.default_rng(0)
+    quarters().save(path, kind)
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    for _ in range(100):
+        damaged = whole.copy()
+        damaged[random.integers(0, len(whole), 5)] = random.integers(0, 256, 5)
+        path.write_bytes(damaged.tobytes())
+        with contextlib.suppress(PictureError):
+            assert load_picture(path).dtype == np.uint8
+
+
+def test_fit_leaves_a_frame_alone(prompt: np.ndarray) -> None:
+    frame = fit(prompt, 64)
+    assert np.array_equal(frame, prompt)
+    frame[:] = 0
+    assert prompt.any(), "the result is the caller's own"
+
+
+@pytest.mark.parametrize("times", [2, 3, 6, 10])
+def test_fit_undoes_enlarging(times: int) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    assert np.array_equal(fit(frame.repeat(times, 0).repeat(times, 1), 64), frame)
+
+
+def test_fit_enlarges_pixel_art_crisply(prompt: np.ndarray) -> None:
+    assert np.array_equal(fit(prompt[::4, ::4], 64), prompt[::4, ::4].repeat(4, 0).repeat(4, 1))
+
+
+def test_fit_keeps_the_middle() -> None:
+    picture = np.zeros((30, 90, 3), np.uint8)
+    picture[:, 30:60] = 200
+    assert (fit(picture, 64) == 200).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (2, 3), (63, 65), (1000, 7)])
+def test_fit_takes_any_shape(shape: tuple[int, int]) -> None:
+    frame = fit(np.full((*shape, 3), (10, 200, 30), np.uint8), 64)
+    assert frame.shape == (64, 64, 3) and frame.dtype == np.uint8
+    assert (frame == (10, 200, 30)).all()
+
+
+def test_fit_averages_when_it_shrinks() -> None:
+    board = np.indices((640, 640)).sum(0) % 2 * 255
+    assert np.abs(fit(np.stack([board.astype(np.uint8)] * 3, -1), 64).astype(int) - 127).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3)), np.zeros((0, 8, 3), np.uint8)],
+)
+def test_fit_refuses_what_is_no_picture(picture: np.ndarray) -> None:
+    with pytest.raises(PictureError, match="load_picture"):
+        fit(picture, 64)
