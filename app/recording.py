@@ -83,10 +83,11 @@ def save_frames(path: str | Path, frames: np.ndarray, actions: np.ndarray, fps: 
     """
     check_target(path)
     path = Path(path)
+    written = io.BytesIO()  # in memory first: a full disk then speaks for itself, not through each library's errors
+    WRITERS[path.suffix.lower()](written, Playthrough(frames, actions, fps, names))
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with partial.open("wb") as file:
-            WRITERS[path.suffix.lower()](file, Playthrough(frames, actions, fps, names))
+        partial.write_bytes(written.getbuffer())
         partial.replace(path)
     except OSError as error:
         raise RecordingError(f"{path} cannot be written ({error}); save elsewhere or make room") from error
@@ -98,15 +99,13 @@ def _write_mp4(file: BinaryIO, played: Playthrough) -> None:
     import av  # brings ffmpeg, which no other suffix needs
 
     height, width = (MP4_ENLARGED * side for side in played.frames.shape[1:3])
-    buffer = io.BytesIO()  # a full disk then speaks for itself, not through ffmpeg
-    with av.open(buffer, "w", format="mp4") as container:
+    with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(played.fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": str(MP4_QUALITY)}
         for frame in played.frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(_enlarge(frame, MP4_ENLARGED), format="rgb24")))
         container.mux(stream.encode())
-    file.write(buffer.getbuffer())
 
 
 def _write_gif(file: BinaryIO, played: Playthrough) -> None:

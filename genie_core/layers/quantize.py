@@ -60,11 +60,17 @@ def _entropy(probs: Tensor) -> Tensor:
 
 
 class VectorQuantized(NamedTuple):
-    """`codes` (…, d) with straight-through gradient; `indices` (…) int64; `commitment` scalar."""
+    """`codes` (…, d) with straight-through gradient; `indices` (…) int64; three scalars for the loss.
+
+    `commitment` is the squared distance to the codes. The entropies, in nats, are those of soft assignments:
+    `sample_entropy` of single inputs, to be made small, `codebook_entropy` of their mean, to be made large.
+    """
 
     codes: Tensor
     indices: Tensor
     commitment: Tensor
+    sample_entropy: Tensor
+    codebook_entropy: Tensor
 
 
 class VectorQuantizer(nn.Module):
@@ -76,6 +82,7 @@ class VectorQuantizer(nn.Module):
     """
 
     decay = 0.95
+    temperature = 0.2  # of the soft assignments, in units of the cosine
     revive_below = 0.01  # share of recent assignments under which a code is moved onto a recent input
 
     def __init__(self, size: int, width: int) -> None:
@@ -88,11 +95,14 @@ class VectorQuantizer(nn.Module):
     def forward(self, z: Tensor) -> VectorQuantized:
         """z (…, width), of any length."""
         z = F.normalize(z, dim=-1)
-        indices = (z @ self.codebook.T).argmax(-1)
+        similarity = z @ self.codebook.T
+        indices = similarity.argmax(-1)
+        soft = (similarity / self.temperature).softmax(-1).flatten(0, -2)
         chosen = self.lookup(indices)
         if self.training:
             self._learn(z.detach().flatten(0, -2), indices.flatten())
-        return VectorQuantized(z + (chosen - z).detach(), indices, F.mse_loss(z, chosen))
+        codes = z + (chosen - z).detach()
+        return VectorQuantized(codes, indices, F.mse_loss(z, chosen), _entropy(soft).mean(), _entropy(soft.mean(0)))
 
     def lookup(self, indices: Tensor) -> Tensor:
         """Ids (…) to codes (…, width)."""

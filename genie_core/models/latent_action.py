@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 from genie_core.config import LatentActionConfig
 from genie_core.layers.quantize import VectorQuantized, VectorQuantizer
 from genie_core.layers.st_block import STBlock
+
+MOTION_REACH = 8  # pixels a step that a patch can move; faster things are left to the change
 
 
 class NextFrames(NamedTuple):
@@ -26,8 +29,9 @@ class LatentActionModel(nn.Module):
     The encoder sees `context_frames` past frames and the next one; the decoder has to predict that next frame from
     the past and one of `num_actions` codes. As both know how things were moving, the code is left to say what was done.
 
-    Source: Genie, Bruce et al. 2024 (arXiv:2402.15391), §2.1. Differs: patches overlap and see the frame before,
-    so that shallow nets on a CPU find motion; the decoder predicts the change of the picture.
+    Source: Genie, Bruce et al. 2024 (arXiv:2402.15391), §2.1. Differs: patches overlap and see the frame before, and
+    the decoder says how patches move and what else changes (as CDNA, Finn et al. 2016, arXiv:1605.07157), so that
+    shallow nets on a CPU find motion.
     """
 
     def __init__(self, config: LatentActionConfig) -> None:
@@ -41,8 +45,10 @@ class LatentActionModel(nn.Module):
         self.quantizer = VectorQuantizer(config.num_actions, config.code_width)
         self.decoder = FrameTransformer(config)
         self.action_embed = nn.Linear(config.code_width, config.width)
-        self.head = nn.Linear(config.width, 3 * config.patch_size**2)
-        nn.init.zeros_(self.head.weight)
+        self.change_head = nn.Linear(config.width, 3 * config.patch_size**2)
+        self.motion_head = nn.Linear(config.width, 2 * (2 * MOTION_REACH + 1))
+        for head in (self.change_head, self.motion_head):
+            nn.init.zeros_(head.weight)
 
     def forward(self, pixels: Tensor) -> NextFrames:
         """pixels (b, c, t, H, W) in [-1, 1], at least two frames."""
@@ -59,11 +65,29 @@ class LatentActionModel(nn.Module):
     def predict(self, pixels: Tensor, codes: Tensor) -> Tensor:
         """Frame i+1 from frames ..i of pixels (b, c, t, H, W) and the codes (b, t, code_width) after each."""
         x = self.decoder(pixels, self.action_embed(codes))
-        p = self.config.patch_size
-        change = rearrange(
-            self.head(x), "b t (h w) (p q c) -> b c t (h p) (w q)", h=self.config.grid, p=p, q=p
-        )  # (b, c, t, H, W)
-        return pixels + change
+        h, p = self.config.grid, self.config.patch_size
+        change = rearrange(self.change_head(x), "b t (h w) (p q c) -> b c t (h p) (w q)", h=h, p=p, q=p)
+        frames = rearrange(pixels, "b c t H W -> (b t) c H W")
+        motion = rearrange(self.motion_head(x), "b t (h w) (two k) -> two (b t) k h w", h=h, two=2)
+        moved = move(move(frames, motion[0], dim=-1), motion[1], dim=-2)
+        return rearrange(moved, "(b t) c H W -> b c t H W", b=len(pixels)) + change
+
+
+def move(frames: Tensor, logits: Tensor, dim: int) -> Tensor:
+    """Shifts each patch of frames (n, c, H, W) along `dim` by a softmax mixture of whole pixels.
+
+    `logits` (n, 2 * reach + 1, h, w), a patch each, are those of shifts -reach..reach; staying is favoured.
+    """
+    reach = logits.shape[1] // 2
+    favour = torch.zeros(logits.shape[1], device=logits.device)
+    favour[reach] = 4.0
+    size = frames.shape[-1] // logits.shape[-1]
+    weights = (logits + favour[:, None, None]).softmax(1)
+    weights = weights.repeat_interleave(size, -1).repeat_interleave(size, -2)  # (n, shifts, H, W)
+    margin = (reach, reach, 0, 0) if dim == -1 else (0, 0, reach, reach)
+    padded = F.pad(frames, margin, mode="replicate")
+    shifts = range(logits.shape[1])
+    return sum(weights[:, k : k + 1] * padded.narrow(dim, k, frames.shape[dim]) for k in shifts)  # type: ignore[return-value]
 
 
 class FrameTransformer(nn.Module):

@@ -1,0 +1,304 @@
+"""The dynamics: who sees whom, cached play against one pass over the clip, and what training asks of it."""
+
+import math
+
+import pytest
+import torch
+from tiny import CONFIG, CONTEXT, changed_frames, make_dynamics, make_world, random_actions, random_tokens
+from torch import Tensor
+
+from genie_core.layers.quantize import split_tokens, tokens_to_bits
+from genie_core.models.dynamics import DynamicsModel, Past
+from genie_core.training import dynamics_stage
+from genie_core.training.dynamics_stage import FLIPPED_BITS, DynamicsStage, flip_bits, random_masks
+from genie_core.training.settings import StageSettings
+
+T = 6
+LONG = 3 * CONTEXT + 2
+MASK = CONFIG.dynamics.mask_id
+
+
+@pytest.fixture
+def network() -> DynamicsModel:
+    return make_dynamics()
+
+
+def half_masked(tokens: Tensor, seed: int = 0) -> Tensor:
+    hidden = torch.rand(tokens.shape, generator=torch.Generator().manual_seed(seed)) < 0.5
+    return tokens.masked_fill(hidden, MASK)
+
+
+class Clip:
+    """Clean frames, drafts and actions of t frames, of which one part may be changed."""
+
+    def __init__(self, t: int = T) -> None:
+        self.clean = random_tokens(t=t)
+        self.drafts = half_masked(self.clean)
+        self.actions = random_actions(t=t)
+
+    def change(self, part: str, position: int) -> "Clip":
+        other = Clip(self.clean.shape[1])
+        values = getattr(other, part)
+        if part == "actions":
+            values[:, position] = (values[:, position] + 1) % CONFIG.dynamics.num_actions
+        else:
+            values[:, position] = random_tokens(t=1, seed=7)[:, 0]
+        return other
+
+    def logits(self, network: DynamicsModel) -> Tensor:
+        return network(self.clean, self.drafts, self.actions)
+
+
+@pytest.mark.parametrize("k", range(T))
+def test_a_frame_sees_strictly_earlier_clean_frames(network: DynamicsModel, k: int) -> None:
+    changed = changed_frames(Clip().logits(network), Clip().change("clean", k).logits(network))
+    assert changed == list(range(k + 1, T))
+
+
+@pytest.mark.parametrize("k", range(T))
+def test_a_frame_sees_no_draft_but_its_own(network: DynamicsModel, k: int) -> None:
+    assert changed_frames(Clip().logits(network), Clip().change("drafts", k).logits(network)) == [k]
+
+
+@pytest.mark.parametrize("i", range(T - 1))
+def test_action_i_leads_from_frame_i_to_the_next(network: DynamicsModel, i: int) -> None:
+    changed = changed_frames(Clip().logits(network), Clip().change("actions", i).logits(network))
+    assert changed == list(range(i + 1, T))
+
+
+def test_one_layer_sees_exactly_the_context() -> None:
+    network = make_dynamics(layers=1)
+    for k in range(LONG):
+        changed = changed_frames(Clip(LONG).logits(network), Clip(LONG).change("clean", k).logits(network))
+        assert changed == list(range(k + 1, min(k + 1 + CONTEXT, LONG)))
+
+
+def test_a_token_sees_the_others_of_its_draft(network: DynamicsModel) -> None:
+    """Without that, what a pass reveals could not help the next."""
+    blank = torch.full((1, 1, 4, 4), MASK)
+    revealed = blank.clone()
+    revealed[0, 0, 0, 0] = 5
+    none = torch.zeros(1, 0, dtype=torch.int64)
+    before, after = (network(blank, draft, none)[0, 0] for draft in (blank, revealed))
+    assert ((before - after).abs().amax((-1, -2)) > 1e-5).all()
+
+
+def test_every_token_and_the_mask_look_different(network: DynamicsModel) -> None:
+    ids = torch.arange(MASK + 1).view(1, -1, 1, 1).expand(-1, -1, 4, 4)
+    embedded = network.embed(ids, torch.zeros(1, MASK + 1, dtype=torch.int64))[0, :, 0]
+    assert torch.pdist(embedded).min() > 1e-3
+
+
+def remembered(network: DynamicsModel, clip: Clip) -> tuple[Tensor, list[Past]]:
+    """The logits of each draft as play has them, and the past after each frame."""
+    logits, pasts, past = [], [], None
+    for t in range(clip.clean.shape[1]):
+        action = clip.actions[:, t - 1] if t else torch.full((2,), CONFIG.dynamics.num_actions)
+        logits.append(network.predict(clip.drafts[:, t], action, past))
+        past = network.remember(clip.clean[:, t], action if t else None, past)
+        pasts.append(past)
+    return torch.stack(logits, 1), pasts
+
+
+def test_play_on_a_cache_equals_one_pass_before_and_after_the_context_slides(network: DynamicsModel) -> None:
+    cached, pasts = remembered(network, Clip(LONG))
+    torch.testing.assert_close(cached, Clip(LONG).logits(network), atol=1e-4, rtol=0)
+    lengths = [{part.shape[3] for layer in past for part in layer} for past in pasts]
+    assert lengths == [{min(t + 1, CONTEXT)} for t in range(LONG)]
+
+
+def test_the_past_is_never_changed_in_place(network: DynamicsModel) -> None:
+    _, pasts = remembered(network, Clip(LONG))
+    past = pasts[-1]
+    before = [part.clone() for layer in past for part in layer]
+    tokens, action = random_tokens(t=1)[:, 0], torch.tensor([0, 1])
+    network.predict(tokens, action, past)
+    network.remember(tokens, action, past)
+    assert all(torch.equal(a, b) for a, b in zip(before, (part for layer in past for part in layer), strict=True))
+
+
+def test_rows_of_a_batch_do_not_mix(network: DynamicsModel) -> None:
+    whole, alone = Clip(), Clip()
+    alone.clean, alone.drafts, alone.actions = alone.clean[1:], alone.drafts[1:], alone.actions[1:]
+    torch.testing.assert_close(alone.logits(network), whole.logits(network)[1:], atol=1e-5, rtol=0)
+
+
+# ---- what training asks of it
+
+
+def batch(tokens: Tensor) -> dict[str, Tensor]:
+    b, t = tokens.shape[:2]
+    return {"tokens": tokens.int(), "actions": random_actions(b, t).to(torch.int8)}
+
+
+def make_stage(network: DynamicsModel, progress: float = 1.0, train: bool = True) -> DynamicsStage:
+    stage = DynamicsStage(network, StageSettings(minutes=1), make_world().tokenizer)
+    stage.trained_seconds.fill_(60 * progress)
+    return stage.train(train)
+
+
+def expect_always(network: DynamicsModel, token: int) -> None:
+    """Lets the network predict `token` everywhere, whatever it sees."""
+    config = network.config
+    network.head.weight.zero_()
+    network.head.bias.zero_()
+    parts = split_tokens(torch.tensor(token), config.token_factors, config.factor_vocabulary)
+    network.head.bias.view(config.token_factors, -1).scatter_(1, parts[:, None], 50.0)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_no_idea_costs_the_logarithm_of_the_vocabulary(network: DynamicsModel, train: bool) -> None:
+    network.head.weight.zero_()
+    network.head.bias.zero_()
+    losses = make_stage(network, train=train).losses(batch(random_tokens(t=T)))
+    for value in losses.values():
+        assert value.item() == pytest.approx(math.log(CONFIG.dynamics.factor_vocabulary), rel=1e-5)
+
+
+def test_targets_are_the_true_tokens_whatever_the_context_holds(network: DynamicsModel) -> None:
+    """Every token is 21 and so is every prediction: a target that was masked, guessed or flipped would cost."""
+    expect_always(network, 21)
+    stage = make_stage(network)
+    for _ in range(20):
+        assert stage.losses(batch(torch.full((8, T, 4, 4), 21)))["loss"] < 1e-6
+
+
+def test_only_masked_tokens_of_later_frames_count(network: DynamicsModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    expect_always(network, 21)
+    tokens = random_tokens(b=8, t=T)
+    masked = tokens == 21
+    masked[:, 0] = True  # the prompt is given: it costs nothing
+    assert 0 < masked[:, 1:].sum() < 50
+    monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens: masked)
+    assert make_stage(network).losses(batch(tokens))["loss"] < 1e-6
+    monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens: ~masked)
+    assert make_stage(network).losses(batch(tokens))["loss"] > 10
+
+
+def test_the_next_frame_loss_is_that_of_wholly_masked_frames(
+    network: DynamicsModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expect_always(network, 21)
+    tokens = random_tokens(b=8, t=T)
+    tokens[:, 3] = 21
+    masked = random_masks(tokens) & (torch.arange(16).view(4, 4) > 0)
+    masked[:, 3] = True
+    monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens: masked)
+    losses = make_stage(network).losses(batch(tokens))
+    assert losses["next_frame_loss"] < 1e-6 and losses["loss"] > 1
+
+
+class Seen:
+    """What the network is given in the next call."""
+
+    def __init__(self, network: DynamicsModel) -> None:
+        network.register_forward_pre_hook(self._keep)
+
+    def _keep(self, network: DynamicsModel, given: tuple[Tensor, Tensor, Tensor]) -> None:
+        self.context, self.drafts, self.actions = (part.clone() for part in given)
+
+
+@pytest.mark.parametrize(("train", "progress"), [(False, 1.0), (True, 0.0), (True, 1.0)])
+def test_drafts_are_true_where_they_are_not_masked(network: DynamicsModel, train: bool, progress: float) -> None:
+    stage, seen, tokens = make_stage(network, progress, train), Seen(network), random_tokens(b=8, t=T)
+    shares = []
+    for _ in range(10):
+        stage.losses(batch(tokens))
+        revealed = seen.drafts != MASK
+        assert torch.equal(seen.drafts[revealed], tokens[revealed])
+        assert torch.equal(seen.actions, random_actions(8, T))
+        assert seen.context.min() >= 0 and seen.context.max() < MASK
+        shares.append((seen.context != tokens).float().mean().item())
+    assert (max(shares) == 0) == (not train)
+
+
+def test_own_guesses_enter_the_context_late_in_the_stage(network: DynamicsModel) -> None:
+    expect_always(network, 21)
+    seen, tokens = Seen(network), random_tokens(b=8, t=T)
+    guessed = {}
+    for progress in (0.2, 0.4):
+        stage = make_stage(network, progress)
+        guessed[progress] = []
+        for _ in range(20):
+            stage.losses(batch(tokens))
+            guessed[progress].append((seen.context == 21).float().mean().item())
+    assert max(guessed[0.2]) < 0.1
+    assert max(guessed[0.4]) > 0.2 and min(guessed[0.4]) < 0.1  # some batches stay as they are
+
+
+def test_own_guesses_replace_whole_later_frames(network: DynamicsModel) -> None:
+    expect_always(network, 21)
+    tokens = random_tokens(b=64, t=T)
+    before = tokens.clone()
+    mixed = make_stage(network).own_guesses(tokens, random_actions(64, T))
+    assert torch.equal(tokens, before)
+    guessed, kept = (mixed == 21).flatten(2).all(-1), (mixed == tokens).flatten(2).all(-1)
+    assert (guessed | kept).all()
+    assert kept[:, 0].all()
+    assert 0.3 < guessed[:, 1:].float().mean() < 0.7
+    assert guessed[:, 1:].all(1).any() and kept.all(1).any()  # from nothing to everything
+
+
+def test_own_guesses_are_what_play_would_have_shown(network: DynamicsModel) -> None:
+    """One blank draft a frame, after the true past, taking the likeliest."""
+    tokens, actions = random_tokens(b=1, t=T), random_actions(1, T)
+    blank = torch.full((1, 4, 4), MASK)
+    past, played = None, []
+    for t in range(T):
+        action = actions[:, t - 1] if t else None
+        if action is not None:
+            parts = network.predict(blank, action, past).argmax(-1)
+            played.append(parts[..., 0] * CONFIG.dynamics.factor_vocabulary + parts[..., 1])
+        past = network.remember(tokens[:, t], action, past)
+    stage = make_stage(network)
+    for _ in range(20):
+        mixed = stage.own_guesses(tokens, actions)
+        for t in range(1, T):
+            assert torch.equal(mixed[:, t], played[t - 1]) or torch.equal(mixed[:, t], tokens[:, t])
+
+
+def test_few_bits_are_flipped_and_none_in_place() -> None:
+    torch.manual_seed(0)
+    tokens = random_tokens(b=200, t=T)
+    before = tokens.clone()
+    flipped = flip_bits(tokens, 6)
+    assert torch.equal(tokens, before)
+    assert flipped.min() >= 0 and flipped.max() < MASK
+    share = (tokens_to_bits(flipped, 6) != tokens_to_bits(tokens, 6)).float().mean((2, 3, 4))
+    assert share.mean() == pytest.approx(FLIPPED_BITS / 2, rel=0.1)
+    by_bit = (tokens_to_bits(flipped, 6) != tokens_to_bits(tokens, 6)).float().mean((0, 1, 2, 3))
+    assert by_bit.min() > FLIPPED_BITS / 4  # no bit is spared
+    assert share.min() == 0 and share.max() < 5 * FLIPPED_BITS
+
+
+def test_half_of_the_drafts_are_blank_and_the_rest_hides_any_share() -> None:
+    torch.manual_seed(0)
+    masked = random_masks(torch.zeros(500, T, 8, 8, dtype=torch.int64))
+    share = masked.float().mean((2, 3))
+    assert 0.5 < (share == 1).float().mean() < 0.6  # a few are blank by chance
+    rest = share[share < 1]
+    assert rest.mean() == pytest.approx(2 / math.pi, abs=0.05)  # the mean of a cosine
+    assert rest.min() < 0.1 and rest.max() > 0.95
+    assert masked.float().mean((0, 1)).std() < 0.02  # no place is favoured
+
+
+def test_pictures_show_truth_above_predictions(network: DynamicsModel) -> None:
+    stage, tokens = make_stage(network, train=False), random_tokens(b=5, t=T)
+    rows = stage.picture(batch(tokens))
+    assert rows.shape == (6, T, 16, 16, 3) and rows.dtype == torch.uint8
+    assert torch.equal(rows[::2], make_world().decode(tokens[:3]))
+    assert torch.equal(rows[0, 0], rows[1, 0]) and not torch.equal(rows[0, 1:], rows[1, 1:])
+
+
+def test_the_tokenizer_is_neither_trained_nor_saved(network: DynamicsModel) -> None:
+    stage = make_stage(network)
+    assert not any("tokenizer" in name for name in stage.state_dict())
+    trained = {id(p) for group in stage.configure_optimizers().param_groups for p in group["params"]}
+    assert trained == {id(parameter) for parameter in network.parameters()}
+
+
+def test_every_weight_learns() -> None:
+    network = make_dynamics().requires_grad_(True)
+    make_stage(network).losses(batch(random_tokens(b=8, t=T)))["loss"].backward()
+    without = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert without == []

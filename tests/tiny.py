@@ -1,0 +1,76 @@
+"""Worlds small enough to be run in milliseconds, in which every output depends on every input it may depend on."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from genie_core.config import DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, WorldConfig
+from genie_core.models.dynamics import DynamicsModel
+from genie_core.world import World
+
+Network = TypeVar("Network", bound=nn.Module)
+
+torch.set_num_threads(1)  # networks as small as these only lose by sharing the work
+
+CONTEXT = 3
+CONFIG = WorldConfig(
+    tokenizer=TokenizerConfig(frame_size=16, channels=(8, 16), decoder_blocks=1, code_bits=6),
+    latent_action=LatentActionConfig(
+        frame_size=16, patch_size=4, width=16, layers=2, heads=2, context_frames=CONTEXT, num_actions=4, code_width=4
+    ),
+    dynamics=DynamicsConfig(grid=4, code_bits=6, width=16, layers=2, heads=2, context_frames=CONTEXT, num_actions=4),
+    sampling=SamplingConfig(unmask_steps=3, temperature=0.0),
+)
+
+
+def make_world(seed: int = 0, **changes: object) -> World:
+    """An untrained world of 16x16 pixels and 4x4 tokens, none of whose weights is the zero it was started with."""
+    torch.manual_seed(seed)
+    world = World(dataclasses.replace(CONFIG, **changes))  # type: ignore[arg-type]
+    for network in world.networks().values():
+        shake(network)
+    return world
+
+
+def make_dynamics(seed: int = 0, **changes: object) -> DynamicsModel:
+    """The dynamics of such a world, with changes to its config."""
+    torch.manual_seed(seed)
+    return shake(DynamicsModel(dataclasses.replace(CONFIG.dynamics, **changes)).eval().requires_grad_(False))  # type: ignore[arg-type]
+
+
+def shake(network: Network) -> Network:
+    """Moves every weight a little: many start at zero, and would hide what they multiply."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.2 * torch.randn_like(parameter)
+    return network
+
+
+def random_frames(b: int = 2, t: int = 5, seed: int = 0, size: int = 16) -> Tensor:
+    """uint8 (b, t, size, size, 3)."""
+    return torch.randint(256, (b, t, size, size, 3), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+
+
+def random_pixels(b: int = 2, t: int = 5, seed: int = 0) -> Tensor:
+    """(b, 3, t, 16, 16) in [-1, 1]."""
+    return 2 * torch.rand((b, 3, t, 16, 16), generator=torch.Generator().manual_seed(seed)) - 1
+
+
+def random_tokens(b: int = 2, t: int = 5, seed: int = 0) -> Tensor:
+    """Ids (b, t, 4, 4) of `CONFIG`'s codebook."""
+    return torch.randint(CONFIG.dynamics.mask_id, (b, t, 4, 4), generator=torch.Generator().manual_seed(seed))
+
+
+def random_actions(b: int = 2, t: int = 5, seed: int = 0) -> Tensor:
+    """(b, t-1) of `CONFIG`'s actions."""
+    return torch.randint(CONFIG.dynamics.num_actions, (b, t - 1), generator=torch.Generator().manual_seed(seed))
+
+
+def changed_frames(before: Tensor, after: Tensor, dim: int = 1) -> list[int]:
+    """The positions along `dim` at which the two differ by more than rounding."""
+    difference = (before - after).abs().movedim(dim, 0).flatten(1).amax(1)
+    return (difference > 1e-5).nonzero().flatten().tolist()
