@@ -114,6 +114,15 @@ def test_nearest_codes_match_the_reference(quantizer: VectorQuantizer) -> None:
     torch.testing.assert_close(ours.commitment, (F.normalize(z, dim=-1) - codes).square().mean())
 
 
+def test_vector_entropies_are_those_of_soft_assignments(quantizer: VectorQuantizer) -> None:
+    quantizer.eval().codebook.copy_(torch.cat([torch.eye(4), -torch.eye(4)]))
+    one, every, between = quantizer.codebook[:1], quantizer.codebook, torch.ones(1, 4)
+    assert quantizer(one.repeat(9, 1)).codebook_entropy == quantizer(one).sample_entropy < 0.5
+    assert quantizer(every).codebook_entropy == pytest.approx(math.log(8), rel=1e-5)
+    assert quantizer(every).sample_entropy == pytest.approx(quantizer(one).sample_entropy.item(), rel=1e-4)
+    assert quantizer(between).sample_entropy == pytest.approx(math.log(4), rel=0.05)
+
+
 def test_vector_gradient_passes_straight_through(quantizer: VectorQuantizer) -> None:
     z, weights = torch.randn(10, 4), torch.randn(10, 4)
     ours, theirs = z.clone().requires_grad_(), z.clone().requires_grad_()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -74,3 +75,35 @@ def changed_frames(before: Tensor, after: Tensor, dim: int = 1) -> list[int]:
     """The positions along `dim` at which the two differ by more than rounding."""
     difference = (before - after).abs().movedim(dim, 0).flatten(1).amax(1)
     return (difference > 1e-5).nonzero().flatten().tolist()
+
+
+class Squares(NamedTuple):
+    """Clips of a bright square that walks: uint8 frames (b, t, 16, 16, 3) and its steps (b, t-1) of -1, 0 or +1."""
+
+    frames: Tensor
+    steps: Tensor
+
+
+SQUARE = 4  # pixels, its side and the length of its steps
+
+
+def walking_squares(clips: int, t: int, seed: int = 0) -> Squares:
+    """The square stays in its row, and inside the picture."""
+    rng = np.random.default_rng(seed)
+    places = 16 // SQUARE
+    frames = np.full((clips, t, 16, 16, 3), 30, np.uint8)
+    steps = np.zeros((clips, t - 1), np.int64)
+    for clip in range(clips):
+        x, y = rng.integers(places, size=2) * SQUARE
+        for i in range(t):
+            frames[clip, i, y : y + SQUARE, x : x + SQUARE] = (220, 200, 40)
+            if i < t - 1:
+                steps[clip, i] = rng.choice([step for step in (-1, 0, 1) if 0 <= x + step * SQUARE < 16])
+                x += steps[clip, i] * SQUARE
+    return Squares(torch.from_numpy(frames), torch.from_numpy(steps))
+
+
+def square_column(frame: Tensor | np.ndarray) -> int:
+    """The column, 0..3, that is brightest in a frame (16, 16, 3)."""
+    columns = np.asarray(frame)[..., 0].astype(float).sum(0).reshape(-1, SQUARE).sum(1)
+    return int(columns.argmax())

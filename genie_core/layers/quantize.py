@@ -95,7 +95,7 @@ class VectorQuantizer(nn.Module):
     def forward(self, z: Tensor) -> VectorQuantized:
         """z (…, width), of any length."""
         z = F.normalize(z, dim=-1)
-        similarity = z @ self.codebook.T
+        similarity = z @ self.codebook.T.clone()  # `_learn` changes the codebook before the backward pass
         indices = similarity.argmax(-1)
         soft = (similarity / self.temperature).softmax(-1).flatten(0, -2)
         chosen = self.lookup(indices)

@@ -29,7 +29,7 @@ class LatentActionModel(nn.Module):
     The encoder sees `context_frames` past frames and the next one; the decoder has to predict that next frame from
     the past and one of `num_actions` codes. As both know how things were moving, the code is left to say what was done.
 
-    Source: Genie, Bruce et al. 2024 (arXiv:2402.15391), §2.1. Differs: patches overlap and see the frame before, and
+    Source: Genie, Bruce et al. 2024 (arXiv:2402.15391), §2.1. Differs: frames come with the evidence of what moved, and
     the decoder says how patches move and what else changes (as CDNA, Finn et al. 2016, arXiv:1605.07157), so that
     shallow nets on a CPU find motion.
     """
@@ -96,20 +96,43 @@ class FrameTransformer(nn.Module):
     def __init__(self, config: LatentActionConfig) -> None:
         super().__init__()
         size = config.patch_size
-        self.patch_embed = nn.Conv2d(6, config.width, size + size // 2, stride=size, padding=size // 4)
+        self.patch_embed = nn.Conv2d(3, config.width, size + size // 2, stride=size, padding=size // 4)
+        self.motion_embed = nn.Linear((2 * MOTION_REACH + 1) * (MOTION_REACH + 1), config.width)
         self.position = nn.Parameter(0.02 * torch.randn(config.grid**2, config.width))
         self.blocks = nn.ModuleList(
             STBlock(config.width, config.heads, config.context_frames, config.grid) for _ in range(config.layers)
         )
         self.norm = nn.RMSNorm(config.width)
+        self.patch_size = size
 
     def forward(self, pixels: Tensor, condition: Tensor | None = None) -> Tensor:
-        before = torch.cat([pixels[:, :, :1], pixels[:, :, :-1]], dim=2)
-        pairs = rearrange(torch.cat([pixels, before], dim=1), "b c t H W -> (b t) c H W")
-        patches = self.patch_embed(pairs.contiguous(memory_format=torch.channels_last))
-        x = rearrange(patches, "(b t) d h w -> b t (h w) d", b=len(pixels)) + self.position
+        images = rearrange(pixels, "b c t H W -> (b t) c H W").contiguous(memory_format=torch.channels_last)
+        patches = rearrange(self.patch_embed(images), "(b t) d h w -> b t (h w) d", b=len(pixels))
+        x = patches + self.position + self.motion_embed(motion_evidence(pixels, self.patch_size))
         if condition is not None:
             x = x + condition[:, :, None]
         for block in self.blocks:
             x, _ = block(x)
         return self.norm(x)
+
+
+@torch.no_grad()
+def motion_evidence(pixels: Tensor, patch_size: int) -> Tensor:
+    """How well each patch of a frame fits the frame before, moved by each shift: (b, t, n, shifts).
+
+    Shifts are every whole pixel up to MOTION_REACH along y and every one up to half of it along x. Standardised over
+    the shifts, higher meaning a better fit; a patch without texture tells nothing and reads 0.
+
+    Source: the cost volume of PWC-Net, Sun et al. 2018 (arXiv:1709.02371), §3. Differs: on grey pixels.
+    """
+    b, _, t, height, width = pixels.shape
+    grey = pixels.mean(1)
+    before = torch.cat([grey[:, :1], grey[:, :-1]], dim=1)
+    padded = F.pad(before, (MOTION_REACH // 2, MOTION_REACH // 2, MOTION_REACH, MOTION_REACH), mode="replicate")
+    costs = []
+    for dy in range(2 * MOTION_REACH + 1):
+        for dx in range(MOTION_REACH + 1):
+            difference = (grey - padded[:, :, dy : dy + height, dx : dx + width]).abs()
+            costs.append(F.avg_pool2d(difference, patch_size))
+    cost = rearrange(torch.stack(costs, -1), "b t h w shifts -> b t (h w) shifts")
+    return (cost.mean(-1, keepdim=True) - cost) / (cost.std(-1, keepdim=True) + 0.02)

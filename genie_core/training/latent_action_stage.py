@@ -10,10 +10,10 @@ from genie_core.models.latent_action import LatentActionModel
 from genie_core.pixels import to_frames, to_model
 from genie_core.training.stage import Batch, Stage
 
-COMMITMENT_WEIGHT = 0.25
-# Without these, one code took 70 % of the steps and two took none.
-CODEBOOK_ENTROPY_WEIGHT = 0.05
-SAMPLE_ENTROPY_WEIGHT = 0.01
+COMMITMENT_WEIGHT = 0.1
+# Without these, one code took 70 % of the steps and two took none; ten times as much made them even and meaningless.
+CODEBOOK_ENTROPY_WEIGHT = 0.005
+SAMPLE_ENTROPY_WEIGHT = 0.001
 
 
 class LatentActionStage(Stage):

@@ -40,7 +40,7 @@ from genie_core.training.tokenizer_stage import TokenizerStage
 from genie_core.training.tokens import TokenClips, write_tokens
 from genie_core.world import World
 
-SAVE_EVERY = timedelta(minutes=3)
+SAVE_EVERY = timedelta(minutes=2)
 LOOK_EVERY_STEPS = 400
 LOOK_CLIPS = 16
 NAMING_PROMPTS = 48

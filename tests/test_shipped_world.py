@@ -1,0 +1,130 @@
+"""The world that ships, with its real weights, on real frames of levels that no training saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from genie_core.data.coinrun import ACTIONS
+from genie_core.data.dataset import VideoDataset
+from genie_core.evaluation.metrics import psnr
+from genie_core.evaluation.motion import player_motion
+from genie_core.evaluation.rollout import rollout
+from genie_core.pixels import to_model
+from genie_core.world import World
+
+ROOT = Path(__file__).resolve().parents[1]
+HOLD = 8
+MOVED = 2.0  # pixels over HOLD steps: less is standing
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World.from_pretrained(ROOT / "checkpoints" / "coinrun")
+
+
+@pytest.fixture(scope="module")
+def clips() -> VideoDataset:
+    return VideoDataset(ROOT / "tests" / "data" / "coinrun-easy-test")
+
+
+@pytest.fixture(scope="module")
+def frames(clips: VideoDataset) -> np.ndarray:
+    """uint8 (60, 12, 64, 64, 3): every clip whole."""
+    return np.stack([clips.clip(int(start), int(length)) for start, length, _ in clips.episodes])
+
+
+def held(clips: VideoDataset, move: str) -> np.ndarray:
+    """Which clips hold one true action throughout."""
+    actions = [clips.true_actions(int(start), int(length)) for start, length, _ in clips.episodes]
+    return np.array([(clip == ACTIONS[move]).all() for clip in actions])
+
+
+def travelled(frames: np.ndarray) -> np.ndarray:
+    """How far the player of each rollout got, pixels (b, 2), x to the right, y down."""
+    return player_motion(frames).sum(axis=-2)
+
+
+def play_held(world: World, prompts: np.ndarray, name: str) -> np.ndarray:
+    code = next(action.id for action in world.config.actions if action.name == name)
+    return travelled(rollout(world, prompts, np.full((len(prompts), HOLD), code)))
+
+
+def test_it_has_the_four_named_actions_and_their_keys(world: World) -> None:
+    keys = {action.name: action.keys for action in world.config.actions}
+    assert {"stay", "left", "right", "jump"} <= set(keys)
+    assert "left" in keys["left"] and "right" in keys["right"] and "up" in keys["jump"] and not keys["stay"]
+
+
+def test_it_stays_below_the_size_that_a_repository_can_carry() -> None:
+    files = (ROOT / "checkpoints" / "coinrun").rglob("*.safetensors")
+    assert 0 < sum(file.stat().st_size for file in files) < 40e6
+
+
+def test_right_and_left_scroll_opposite_ways_and_more_than_stay(world: World, frames: np.ndarray) -> None:
+    # the mixed clips start in the middle of play; held ones too, so all sixty are fair prompts
+    right, left, stay = (play_held(world, frames[:, 0], name)[:, 0] for name in ("right", "left", "stay"))
+    opposite = (right > 0) & (left < 0)
+    further = (np.abs(right) > np.abs(stay)) & (np.abs(left) > np.abs(stay))
+    assert (opposite & further).mean() >= 0.9, f"opposite {opposite.mean():.2f}, further {further.mean():.2f}"
+
+
+def test_jump_rises_and_stay_does_not(world: World, frames: np.ndarray) -> None:
+    jump, stay = (play_held(world, frames[:, 0], name)[:, 1] for name in ("jump", "stay"))
+    assert (jump < stay - MOVED).mean() >= 0.9
+
+
+@pytest.mark.parametrize(("move", "sign"), [("right", 1), ("left", -1)])
+def test_codes_inferred_from_real_moves_move_the_player_that_way(
+    world: World, clips: VideoDataset, frames: np.ndarray, move: str, sign: int
+) -> None:
+    real = frames[held(clips, move)]
+    assert len(real) >= 15
+    codes = world.infer_actions(torch.from_numpy(real)).numpy()
+    distance = sign * travelled(rollout(world, real[:, 0], codes))[:, 0]
+    assert (distance > MOVED).mean() >= 0.8, distance.round(1)
+
+
+def test_the_codes_are_worth_more_than_random_ones(world: World, frames: np.ndarray) -> None:
+    codes = world.infer_actions(torch.from_numpy(frames)).numpy()
+    random = np.random.default_rng(0).integers(0, len(world.config.actions), codes.shape)
+    inferred, drawn = (psnr(frames[:, 4], rollout(world, frames[:, 0], a[:, :4])[:, 4]) for a in (codes, random))
+    assert inferred.mean() - drawn.mean() > 4
+
+
+def test_tokenizer_reconstructs_unseen_levels(world: World, frames: np.ndarray) -> None:
+    rebuilt = world.decode(world.encode(torch.from_numpy(frames))).numpy()
+    assert psnr(frames, rebuilt).mean() > 32
+
+
+@pytest.mark.parametrize("ago", [1, 2])
+def test_tokenizer_uses_the_frames_before(world: World, frames: np.ndarray, ago: int) -> None:
+    clip = torch.from_numpy(frames[40:41, :6])
+    other = clip.clone()
+    other[:, 5 - ago] = torch.from_numpy(frames[50, 5 - ago])
+    with torch.inference_mode():
+        codes, changed = (world.tokenizer.encoder(to_model(x))[:, :, 5] for x in (clip, other))
+        tokens = world.tokenizer.encode(to_model(clip))
+        swapped = tokens.clone()
+        swapped[:, 5 - ago] = world.tokenizer.encode(to_model(other))[:, 5 - ago]
+        pixels, mixed = (world.tokenizer.decode(t)[:, :, 5] for t in (tokens, swapped))
+    assert not torch.allclose(codes, changed, atol=1e-3)
+    assert not torch.allclose(pixels, mixed, atol=1e-3)
+
+
+def test_latent_action_uses_frames_before_the_last_two(world: World, frames: np.ndarray) -> None:
+    swapped = frames.copy()
+    swapped[:, :-2] = frames[::-1, :-2]  # another clip's past; the last two frames stay
+    last, other = (world.infer_actions(torch.from_numpy(f))[:, -1] for f in (frames, swapped))
+    assert (last != other).any()
+
+
+def test_the_start_images_are_pictures_of_its_size(world: World) -> None:
+    from genie_core.pictures import load_picture
+
+    pictures = sorted((ROOT / "assets").glob("coinrun*.png"))
+    assert len(pictures) >= 4
+    assert all(load_picture(file).shape == (64, 64, 3) for file in pictures)

@@ -1,0 +1,345 @@
+"""Runs of training on a tiny data set: settings, stages in order, stopping and going on, and the world at the end."""
+
+import dataclasses
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import make_world, walking_squares
+
+from genie_core.config import WorldConfig
+from genie_core.data import DatasetWriter, VideoDataset
+from genie_core.errors import ConfigError, DataError, GenieError
+from genie_core.training import run as training_run
+from genie_core.training.clips import HELD_OUT_EVERY, FrameClips, split_starts
+from genie_core.training.run import train
+from genie_core.training.settings import DEFAULT_FILE, STAGES, StageSettings, load_settings
+from genie_core.training.stage import WARMUP_STEPS, Batches, rate_share
+from genie_core.training.tokens import TokenClips, write_tokens
+from genie_core.world import World
+
+ROOT = Path(__file__).parents[1]
+MINUTES = 0.02
+SETTINGS = """
+token_clips = 200
+
+[tokenizer]
+frame_size = 16
+channels = [8, 16]
+decoder_blocks = 1
+code_bits = 6
+
+[latent_action]
+frame_size = 16
+patch_size = 4
+width = 16
+layers = 1
+heads = 2
+num_actions = 4
+code_width = 4
+
+[dynamics]
+grid = 4
+code_bits = 6
+width = 16
+layers = 1
+heads = 2
+context_frames = 4
+num_actions = 4
+
+[train.tokenizer]
+batch_size = 4
+clip_frames = 3
+
+[train.latent_action]
+batch_size = 4
+clip_frames = 4
+
+[train.dynamics]
+batch_size = 4
+clip_frames = 5
+"""
+
+
+def record(path: Path, size: int = 16) -> Path:
+    """60 episodes of 8 frames."""
+    with DatasetWriter(path, source={"kind": "squares"}, frame_size=size, fps=12) as writer:
+        for clip in walking_squares(60, 8).frames.numpy():
+            writer.add_episode(clip.repeat(size // 16, 1).repeat(size // 16, 2))
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record(tmp_path_factory.mktemp("data") / "squares")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("settings") / "tiny.toml"
+    file.write_text(SETTINGS)
+    return file
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose three stages have learnt for a second each."""
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_run, "LOOK_EVERY_STEPS", 10)
+        train(data, out, config, minutes=MINUTES, device="cpu", quiet=True)
+    return out
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy of that run, to go on with."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def state(run: Path, stage: str) -> dict[str, Any]:
+    return torch.load(run / stage / "last.ckpt", weights_only=True)
+
+
+def progress(run: Path, stage: str) -> tuple[int, float]:
+    """Steps and seconds trained."""
+    saved = state(run, stage)
+    return saved["global_step"], float(saved["state_dict"]["trained_seconds"])
+
+
+# ---- runs
+
+
+@pytest.mark.slow
+def test_a_run_learns_all_stages_and_ends_with_a_world(finished: Path, config: Path, data: Path) -> None:
+    assert (finished / "settings.toml").read_text() == config.read_text()
+    for stage in STAGES:
+        steps, seconds = progress(finished, stage)
+        assert steps > 0 and seconds >= 60 * MINUTES
+        assert list((finished / stage / "pictures").glob("step-*.png"))
+        metrics = (finished / stage / "metrics" / "from-000000" / "metrics.csv").read_text()
+        assert "train/loss" in metrics and "val/loss" in metrics and "nan" not in metrics.lower()
+    world = World.from_pretrained(finished / "world")
+    assert world.config.fps == 12 and world.config.training["data"] == "squares"
+    assert world.config.training["stages"]["tokenizer"]["steps"] == progress(finished, "tokenizer")[0]
+    assert {"stay", "left", "right", "jump"} == {action.name for action in world.config.actions}
+    for name, network in world.networks().items():
+        learnt = state(finished, name)["state_dict"]
+        assert all(torch.equal(value, learnt[f"network.{key}"]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.slow
+def test_the_dynamics_learns_from_clips_encoded_one_by_one(finished: Path, data: Path) -> None:
+    world, dataset = World.from_pretrained(finished / "world"), VideoDataset(data)
+    clips = {part: TokenClips(finished / "tokens" / part, 8) for part in ("train", "held_out")}
+    for part, starts in zip(clips, split_starts(dataset, 5), strict=True):
+        tokens, actions = clips[part].tokens, clips[part].actions
+        assert tokens.shape == (min(len(starts), 200), 5, 4, 4) and actions.shape == (len(tokens), 4)
+        frames = torch.from_numpy(np.stack([dataset.clip(int(start), 5) for start in starts]))
+        known = {tokens.numpy().tobytes() for tokens in world.encode(frames).int()}
+        assert all(row.tobytes() in known for row in np.array(tokens))
+
+
+@pytest.mark.slow
+def test_resuming_counts_what_was_trained_before(run: Path, data: Path) -> None:
+    before_steps, before_seconds = progress(run, "tokenizer")
+    others = {stage: progress(run, stage) for stage in STAGES[1:]}
+    start = state(run, "tokenizer")["optimizer_states"][0]["state"]
+    train(data, run, stage="tokenizer", minutes=before_seconds / 60 + 0.01, resume=True, device="cpu", quiet=True)
+    steps, seconds = progress(run, "tokenizer")
+    assert steps > before_steps and seconds >= before_seconds + 0.6
+    assert others == {stage: progress(run, stage) for stage in others}
+    # the counters of AdamW went on too
+    ages = [max(s["step"] for s in each.values() if "step" in s) for each in (start, optimizer_state(run))]
+    assert ages == [before_steps, steps]
+    assert (run / "tokenizer" / "metrics" / "from-000000" / "metrics.csv").exists()
+    assert (run / "tokenizer" / "metrics" / f"from-{before_steps:06d}").is_dir()
+
+
+def optimizer_state(run: Path) -> dict[int, dict[str, Any]]:
+    return state(run, "tokenizer")["optimizer_states"][0]["state"]
+
+
+@pytest.mark.slow
+def test_resuming_what_is_done_changes_nothing(run: Path, data: Path) -> None:
+    """A stage that has had its minutes is over: another step would move codes that later stages were built on."""
+    before = {stage: state(run, stage) for stage in STAGES}
+    train(data, run, minutes=MINUTES, resume=True, device="cpu", quiet=True)
+    for stage in STAGES:
+        after = state(run, stage)
+        assert after["global_step"] == before[stage]["global_step"], stage
+        assert all(torch.equal(v, before[stage]["state_dict"][k]) for k, v in after["state_dict"].items()), stage
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_where_it_was(data: Path, config: Path, tmp_path: Path) -> None:
+    """Ctrl-C, by the command line; then the rest here."""
+    out = tmp_path / "run"
+    call = ["--train", "--data", data, "--out", out, "--config", config, "--stage", "tokenizer", "--minutes", "60"]
+    command = [sys.executable, "launch.py", *map(str, call), "--device", "cpu", "--quiet"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    metrics = out / "tokenizer" / "metrics" / "from-000000" / "metrics.csv"
+    while not metrics.exists() and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert "Traceback" not in errors, errors
+    steps, seconds = progress(out, "tokenizer")
+    assert steps >= 50 and seconds > 0
+    train(data, out, stage="tokenizer", minutes=seconds / 60 + 0.005, resume=True, device="cpu", quiet=True)
+    assert progress(out, "tokenizer")[0] > steps
+    assert (out / "settings.toml").read_text() == config.read_text()
+    assert process.returncode == 130  # as launch.py promises
+
+
+# ---- what is refused
+
+
+def test_a_run_that_exists_is_not_started_again(data: Path, config: Path, tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(SETTINGS)
+    with pytest.raises(ConfigError, match=f"{tmp_path}.*--resume.*--out"):
+        train(data, tmp_path, config, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
+
+
+def test_a_run_that_does_not_exist_is_not_resumed(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no run.*without --resume"):
+        train(data, tmp_path / "run", resume=True, quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_stages_come_in_order(data: Path, config: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no trained tokenizer.*--stage tokenizer"):
+        train(data, tmp_path / "run", config, stage="dynamics", quiet=True)
+
+
+def test_a_start_that_failed_can_be_tried_again(data: Path, config: Path, tmp_path: Path) -> None:
+    """A typing error in --data must not leave a run behind that the next call trips over."""
+    for _ in range(2):
+        with pytest.raises(DataError):
+            train(tmp_path / "nowhere", tmp_path / "run", config, quiet=True)
+
+
+@pytest.mark.parametrize("stage", ["tokenizer", "latent_action"])
+def test_frames_of_another_size_are_refused(config: Path, tmp_path: Path, stage: str) -> None:
+    with pytest.raises(GenieError, match="32.*16|16.*32"):
+        train(record(tmp_path / "data", size=32), tmp_path / "run", config, stage, minutes=0.001, device="cpu", quiet=True)
+
+
+# ---- settings
+
+
+def test_the_shipped_settings_make_a_world() -> None:
+    for file in DEFAULT_FILE.parent.glob("*.toml"):
+        settings = load_settings(file)
+        assert set(settings.train) == set(STAGES)
+        WorldConfig(settings.tokenizer, settings.latent_action, settings.dynamics, settings.sampling)
+        # the context that play has must have been seen in training
+        assert settings.train["dynamics"].clip_frames > settings.dynamics.context_frames
+    assert load_settings(None) == load_settings(DEFAULT_FILE)
+
+
+def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "short.toml"
+    file.write_text("[train.tokenizer]\nminutes = 3\n")
+    settings = load_settings(file)
+    assert settings.train["tokenizer"] == dataclasses.replace(StageSettings(), minutes=3)
+    assert settings.train["dynamics"] == StageSettings()
+    assert settings.dynamics == WorldConfig().dynamics
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[tokeniser]\n", "tokeniser.*known are tokenizer"),
+        ("minutes = 3\n", "minutes"),
+        ("[dynamics]\ndropout = 0.1\n", "dropout.*width"),
+        ("[train.tokenizer]\nlearning_rat = 1\n", "learning_rat.*learning_rate"),
+        ("[train.action]\n", "action.*latent_action"),
+        ("train = 3\n", "train"),
+        ("tokenizer = 3\n", "3"),
+        ("token_clips = 0\n", "token_clips"),
+        ("token_clips = 'many'\n", "token_clips"),
+        ("[dynamics]\nheads = 5\n", "192 .* 5"),
+        ("[train.dynamics]\nminutes = 0\n", "minutes 0"),
+        ("[train.dynamics]\nminutes = 'long'\n", "minutes"),
+        ("[train.dynamics]\nbatch_size = 0\n", "batch_size"),
+        ("[train.dynamics]\nbatch_size = 2.5\n", "batch_size"),
+        ("[train.dynamics]\nlearning_rate = -1.0\n", "learning_rate"),
+        ("[train.dynamics]\ndecay = 2\n", "decay 2"),
+        ("[train.dynamics]\nclip_frames = 1\n", "clip_frames 1"),
+        ("[train.latent_action]\nclip_frames = 1\n", "clip_frames 1"),
+        ("[dynamics]\ngrid = 16\n", "grid: .* 8, .* 16"),
+        ("[latent_action]\nnum_actions = 3\n", "num_actions"),
+        ("[dynamics\n", "TOML"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_before_training(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=f"(?s)wrong.toml.*{words}"):
+        load_settings(file)
+
+
+def test_settings_that_are_not_there_are_told_where_to_start_from(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"nowhere.*{DEFAULT_FILE.name}"):
+        load_settings(tmp_path / "nowhere.toml")
+
+
+# ---- the parts of a run
+
+
+def test_held_out_episodes_are_not_trained_on(data: Path) -> None:
+    dataset = VideoDataset(data)
+    trained, held_out = (set((starts // 8).tolist()) for starts in split_starts(dataset, 5))
+    assert held_out == {0, HELD_OUT_EVERY} and trained == set(range(60)) - held_out
+    assert all(len(starts) == episodes * 4 for starts, episodes in zip(split_starts(dataset, 5), (58, 2), strict=True))
+
+
+def test_too_few_episodes_are_refused(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "one", source={}, frame_size=16) as writer:
+        writer.add_episode(walking_squares(1, 8).frames[0].numpy())
+    with pytest.raises(DataError, match="at least two"):
+        split_starts(VideoDataset(tmp_path / "one"), 4)
+
+
+def test_batches_are_repeatable_and_differ_after_a_resume(data: Path) -> None:
+    dataset = VideoDataset(data)
+    sample = FrameClips(dataset, split_starts(dataset, 4)[0], 4, 3)
+
+    def first(*seed: int) -> torch.Tensor:
+        return next(iter(Batches(sample, seed)))["frames"]
+
+    assert first(0, 0).shape == (3, 4, 16, 16, 3) and first(0, 0).dtype == torch.uint8
+    assert torch.equal(first(0, 0), first(0, 0))
+    assert not torch.equal(first(0, 0), first(0, 50)) and not torch.equal(first(0, 0), first(1, 0))
+
+
+def test_tokens_written_are_those_of_the_world(data: Path, tmp_path: Path) -> None:
+    world, dataset, starts = make_world(), VideoDataset(data), np.arange(0, 400, 8)
+    write_tokens(tmp_path / "tokens", dataset, starts, 5, world.tokenizer, world.latent_action, quiet=True)
+    frames = torch.from_numpy(np.stack([dataset.clip(int(start), 5) for start in starts]))
+    clips = TokenClips(tmp_path / "tokens", 4)
+    assert np.array_equal(clips.tokens, world.encode(frames))
+    assert np.array_equal(clips.actions, world.infer_actions(frames))
+    batch = clips(np.random.default_rng(0))
+    assert batch["tokens"].shape == (4, 5, 4, 4) and batch["actions"].shape == (4, 4)
+    for tokens, actions in zip(batch["tokens"], batch["actions"], strict=True):
+        found = [i for i in range(len(starts)) if np.array_equal(clips.tokens[i], tokens)]
+        assert any(np.array_equal(clips.actions[i], actions) for i in found)
+    assert [path.name for path in tmp_path.iterdir()] == ["tokens"]
+
+
+def test_the_rate_rises_stays_and_falls_to_zero() -> None:
+    rise = [rate_share(step, 0.1, 0.5) for step in range(WARMUP_STEPS + 5)]
+    assert 0 < rise[0] < 0.05 and rise == sorted(rise) and rise[-1] == 1
+    fall = [rate_share(1000, progress, 0.5) for progress in (0.0, 0.5, 0.75, 1.0, 1.2)]
+    assert fall == [1, 1, 0.5, 0, 0]
+    assert rate_share(1000, 0.999, 0) == 1  # no decay
