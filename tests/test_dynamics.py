@@ -199,13 +199,16 @@ class Seen:
 
 
 @pytest.mark.parametrize(("train", "progress"), [(False, 1.0), (True, 0.0), (True, 1.0)])
-def test_drafts_are_true_where_they_are_not_masked(network: DynamicsModel, train: bool, progress: float) -> None:
+def test_drafts_are_true_where_they_are_not_masked(
+    network: DynamicsModel, monkeypatch: pytest.MonkeyPatch, train: bool, progress: float
+) -> None:
     stage, seen, tokens = make_stage(network, progress, train), Seen(network), random_tokens(b=8, t=T)
     shares = []
     for _ in range(10):
+        masked = random_masks(tokens)
+        monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens, masked=masked: masked)
         stage.losses(batch(tokens))
-        revealed = seen.drafts != MASK
-        assert torch.equal(seen.drafts[revealed], tokens[revealed])
+        assert torch.equal(seen.drafts, tokens.masked_fill(masked, MASK))
         assert torch.equal(seen.actions, random_actions(8, T))
         assert seen.context.min() >= 0 and seen.context.max() < MASK
         shares.append((seen.context != tokens).float().mean().item())

@@ -1,7 +1,6 @@
-"""Names follow motions: found through an engine whose camera moves by known amounts, or given directly."""
+"""Names follow motions: found by playing a world whose camera moves by known amounts, or given directly."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,44 +14,38 @@ CLIPS = Path(__file__).parent / "data" / "coinrun-easy-test"
 VELOCITIES = [(2, 0), (0, -3), (0, 0), (-2, 0), (2, -3), (-2, -3), (0, 3), (1, 0)]
 
 
-class ScrollingEngine:
-    """A WorldEngine whose scenery, the prompt mirrored outwards for ever, moves against the player."""
+def scroll(prompts: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    """A world whose scenery, the prompt mirrored outwards, moves against the player."""
+    return np.stack([_scroll_one(prompt, clip) for prompt, clip in zip(prompts, actions, strict=True)])
 
-    def __init__(self) -> None:
-        self.world = SimpleNamespace(config=WorldConfig())
 
-    def reset(self, image: np.ndarray) -> np.ndarray:
-        self.scenery = np.pad(image, ((32, 32), (32, 32), (0, 0)), mode="reflect")
-        self.x = self.y = 0
-        return self.view()
-
-    def step(self, action: int) -> np.ndarray:
-        dx, dy = VELOCITIES[action]
-        self.x, self.y = self.x + dx, self.y + dy
-        return self.view()
-
-    def view(self) -> np.ndarray:
-        frame = self.scenery[32 + self.y : 96 + self.y, 32 + self.x : 96 + self.x].copy()
+def _scroll_one(prompt: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    scenery = np.pad(prompt, ((32, 32), (32, 32), (0, 0)), mode="reflect")
+    frames, x, y = [], 32, 32
+    for dx, dy in [(0, 0), *(VELOCITIES[action] for action in actions)]:
+        x, y = x + dx, y + dy
+        frame = scenery[y : y + 64, x : x + 64].copy()
         frame[29:35, 30:34] = 255  # the player
-        return frame
+        frames.append(frame)
+    return np.stack(frames)
 
 
 @pytest.fixture(scope="module")
-def prompts() -> list[np.ndarray]:
+def prompts() -> np.ndarray:
     dataset = VideoDataset(CLIPS)
-    return [dataset.clip(int(first), 1)[0] for first in dataset.episodes[::8, 0]]
+    return np.stack([dataset.clip(int(first), 1)[0] for first in dataset.episodes[::8, 0]])
 
 
-def test_measured_motions_are_the_engines_own(prompts: list[np.ndarray]) -> None:
-    motions = measure_actions(ScrollingEngine(), prompts, hold=8)  # type: ignore[arg-type]
+def test_measured_motions_are_the_worlds_own(prompts: np.ndarray) -> None:
+    motions = measure_actions(scroll, prompts, codes=8, hold=8)
     assert motions.per_prompt.shape == (len(prompts), 8, 2)
     np.testing.assert_allclose(motions.mean, VELOCITIES, atol=0.25)
     np.testing.assert_allclose(motions.mean, motions.per_prompt.mean(axis=0))
     assert motions.spread.max() < 0.5
 
 
-def test_an_engine_is_named_from_its_pictures(prompts: list[np.ndarray]) -> None:
-    actions = name_actions(measure_actions(ScrollingEngine(), prompts).mean)  # type: ignore[arg-type]
+def test_a_world_is_named_from_its_pictures(prompts: np.ndarray) -> None:
+    actions = name_actions(measure_actions(scroll, prompts, codes=8).mean)
     assert [action.name for action in actions][:7] == [
         "right", "jump", "stay", "left", "jump_right", "jump_left", "down",
     ]  # fmt: skip

@@ -1,5 +1,7 @@
 """Unmasking: each pass reveals and nothing revealed changes; temperature and seed do what they say."""
 
+import itertools
+
 import pytest
 import torch
 from torch import Tensor
@@ -44,7 +46,7 @@ def blank(b: int = 3, side: int = 4) -> Tensor:
 def test_the_masked_fraction_falls_from_one_to_exactly_zero(steps: int) -> None:
     fractions = [masked_fraction(step, steps) for step in range(steps + 1)]
     assert fractions[0] == 1 and fractions[-1] == 0
-    assert all(after < before for before, after in zip(fractions, fractions[1:], strict=False))
+    assert all(after < before for before, after in itertools.pairwise(fractions))
 
 
 @pytest.mark.parametrize("sampling", KINDS, ids=str)
@@ -61,7 +63,9 @@ def test_passes_reveal_and_nothing_revealed_changes(sampling: SamplingConfig) ->
         assert ((after != MASK).sum((1, 2)) > known.sum((1, 2))).all()
 
 
-@pytest.mark.parametrize(("steps", "side", "calls"), [(1, 4, 1), (2, 4, 2), (7, 4, 7), (16, 4, 16), (5, 1, 1), (9, 8, 9)])
+@pytest.mark.parametrize(
+    ("steps", "side", "calls"), [(1, 4, 1), (2, 4, 2), (7, 4, 7), (16, 4, 16), (5, 1, 1), (9, 8, 9)]
+)
 def test_the_network_is_asked_once_a_pass(steps: int, side: int, calls: int) -> None:
     predictor = Predictor()
     unmask(predictor, blank(side=side), SamplingConfig(unmask_steps=steps), seeded())
@@ -86,9 +90,7 @@ def test_the_schedule_is_kept() -> None:
 def test_what_is_revealed_is_the_likeliest_of_its_own_pass(order: str) -> None:
     predictor = Predictor()
     tokens = unmask(predictor, blank(), SamplingConfig(unmask_steps=5, order=order), seeded())
-    for logits, before, after in zip(
-        predictor.logits, predictor.drafts, [*predictor.drafts[1:], tokens], strict=True
-    ):
+    for logits, before, after in zip(predictor.logits, predictor.drafts, [*predictor.drafts[1:], tokens], strict=True):
         revealed = before != after
         assert torch.equal(after[revealed], join_tokens(logits.argmax(-1), VOCABULARY)[revealed])
 

@@ -63,7 +63,7 @@ def test_forward_is_encode_then_decode(tokenizer: VideoTokenizer) -> None:
     tokens = tokenizer.encode(pixels)
     assert tokens.dtype == torch.int64 and tokens.shape == (2, 5, 4, 4)
     assert torch.equal(tokens, rebuilt.quantized.tokens)
-    assert 0 <= tokens.min() and tokens.max() < 2**tokenizer.config.code_bits
+    assert tokens.min() >= 0 and tokens.max() < 2**tokenizer.config.code_bits
     assert len(tokens.unique()) > 10
     torch.testing.assert_close(rebuilt.pixels, tokenizer.decode(tokens), atol=1e-4, rtol=0)
 

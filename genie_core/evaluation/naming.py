@@ -6,16 +6,15 @@ Each code is held for some steps from many prompts; how far the player gets says
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from genie_core.config import ACTION_NAMES, Action, require
 from genie_core.evaluation.motion import player_motion
 
-if TYPE_CHECKING:
-    from genie_core.engine import WorldEngine
+Play = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 HOLD = 8
 # Where each name points, in shares of the farthest motion along x and along y.
@@ -45,10 +44,13 @@ class ActionMotions(NamedTuple):
     per_prompt: np.ndarray
 
 
-def measure_actions(engine: WorldEngine, prompts: Sequence[np.ndarray], hold: int = HOLD) -> ActionMotions:
-    """Holds every action of the engine's world for `hold` steps from every prompt, uint8 (H, W, 3)."""
-    codes = range(len(engine.world.config.actions))
-    per_prompt = np.array([[_held_motion(engine, prompt, code, hold) for code in codes] for prompt in prompts])
+def measure_actions(play: Play, prompts: np.ndarray, codes: int, hold: int = HOLD) -> ActionMotions:
+    """Holds each of `codes` actions for `hold` steps from each of uint8 `prompts` (prompts, H, W, 3).
+
+    `play` maps prompts (b, H, W, 3) and actions (b, t) to frames (b, t+1, H, W, 3), as `rollout` of a world does.
+    """
+    per_code = [player_motion(play(prompts, np.full((len(prompts), hold), code))).mean(axis=1) for code in range(codes)]
+    per_prompt = np.stack(per_code, axis=1)
     return ActionMotions(per_prompt.mean(axis=0), per_prompt.std(axis=0), per_prompt)
 
 
@@ -70,12 +72,6 @@ def name_actions(motions: np.ndarray) -> tuple[Action, ...]:
         Action(id=code, name=names[code], keys=KEYS.get(names[code], ()), motion_px=motion)
         for code, motion in enumerate(rounded)
     )
-
-
-def _held_motion(engine: WorldEngine, prompt: np.ndarray, code: int, hold: int) -> np.ndarray:
-    frames = [engine.reset(prompt)]
-    frames += [engine.step(code) for _ in range(hold)]
-    return player_motion(np.stack(frames)).mean(axis=0)
 
 
 def _shared_motion(motions: np.ndarray) -> np.ndarray:

@@ -38,7 +38,8 @@ def evaluate(
         raise DataError(f"cannot write {json_path}: there is no folder {json_path.parent}; make it first")
     dataset = VideoDataset(data)
     starts = dataset.clip_starts(HORIZON + 1)
-    chosen = starts[np.linspace(0, len(starts) - 1, QUICK_CLIPS if quick else CLIPS).astype(int)]
+    clips = min(QUICK_CLIPS if quick else CLIPS, len(starts))
+    chosen = starts[np.linspace(0, len(starts) - 1, clips).astype(int)]
     parts = []
     for first in tqdm(range(0, len(chosen), BATCH), desc="evaluate", disable=quiet):
         parts.append(_measure(world, dataset, chosen[first : first + BATCH], seed + first))

@@ -58,21 +58,22 @@ class TemporalAttention(nn.Module):
 
     def forward(self, x: Tensor, past: KeyValues | None = None) -> tuple[Tensor, KeyValues]:
         """x (b, t, n, d) comes right after `past`; returns its update and its own keys and values."""
-        q, own = self._project(x)
+        q, own = self.project(x)
         seen = own if past is None else KeyValues(*(torch.cat(p, dim=3) for p in zip(past, own, strict=True)))
         scores = q @ seen.keys.mT + self._bias(q.shape[3], seen.keys.shape[3], nearest=0)
         return self._merge(scores.softmax(-1) @ seen.values), own
 
     def draft(self, x: Tensor, clean: KeyValues) -> Tensor:
         """Each frame of x (b, t, n, d) sees itself and `clean` keys of strictly earlier frames, not x's."""
-        q, own = self._project(x)
+        q, own = self.project(x)
         frames = q.shape[3]
         past_scores = q @ clean.keys.mT + self._bias(frames, frames, nearest=1)
         own_score = (q * own.keys).sum(-1, keepdim=True) + self.time_bias[:, None, :1]
         weights = torch.cat([past_scores, own_score], -1).softmax(-1)
         return self._merge(weights[..., :-1] @ clean.values + weights[..., -1:] * own.values)
 
-    def _project(self, x: Tensor) -> tuple[Tensor, KeyValues]:
+    def project(self, x: Tensor) -> tuple[Tensor, KeyValues]:
+        """Scaled queries (b, n, heads, t, d/heads), and keys and values, of x (b, t, n, d)."""
         q, k, v = rearrange(self.qkv(x), "b t n (three g e) -> three b n g t e", three=3, g=self.heads)
         return _unit(q) * q.shape[-1] ** -0.5, KeyValues(_unit(k), v)
 
@@ -124,6 +125,10 @@ class STBlock(nn.Module):
         update, key_values = self.temporal(self.norms[1](x), past)
         x = x + update
         return x + self.mlp(self.norms[2](x)), key_values
+
+    def key_values(self, x: Tensor) -> KeyValues:
+        """What `forward` gives besides x: all that is needed of the last block for frames that are not predicted."""
+        return self.temporal.project(self.norms[1](x + self.spatial(self.norms[0](x))))[1]
 
     def draft(self, x: Tensor, clean: KeyValues) -> Tensor:
         """As `forward`, but each frame's past is `clean` instead of x's own earlier frames."""

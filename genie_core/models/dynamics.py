@@ -47,20 +47,29 @@ class DynamicsModel(nn.Module):
         """
         into = self._actions_into(actions)
         x, draft = self.embed(clean, into), self.embed(drafts, into)  # (b, t, n, d)
-        for block in self.blocks:
+        for block in self._blocks[:-1]:
             x, key_values = block(x)
-            draft = cast(STBlock, block).draft(draft, key_values)
-        return self._logits(draft)
+            draft = block.draft(draft, key_values)
+        last = self._blocks[-1]
+        return self._logits(last.draft(draft, last.key_values(x)))
 
     def predict(self, draft: Tensor, action: Tensor, past: Past | None) -> Tensor:
         """Logits (b, h, w, factors, factor_vocabulary) for `draft` (b, h, w) after `past`, led to by `action` (b,)."""
-        return self._logits(self._run(draft, action, past)[0])[:, 0]
+        x = self._embed_frame(draft, action)
+        for i, block in enumerate(self._blocks):
+            x, _ = block(x, past[i] if past is not None else None)
+        return self._logits(x)[:, 0]
 
     def remember(self, tokens: Tensor, action: Tensor | None, past: Past | None) -> Past:
         """`past` with the final frame `tokens` (b, h, w), led to by `action` (b,), None for the first frame."""
-        _, new = self._run(tokens, action, past)
+        x = self._embed_frame(tokens, action)
+        new = []
+        for i, block in enumerate(self._blocks[:-1]):
+            x, key_values = block(x, past[i] if past is not None else None)
+            new.append(key_values)
+        new.append(self._blocks[-1].key_values(x))
         if past is None:
-            return new
+            return tuple(new)
         keep = self.config.context_frames
         return tuple(old.then(late, keep) for old, late in zip(past, new, strict=True))
 
@@ -71,15 +80,15 @@ class DynamicsModel(nn.Module):
         x = torch.where(masked, self.mask_embed, self.token_embed(tokens_to_bits(tokens, self.config.code_bits)))
         return x + self.position + self.action_embed(actions_into)[:, :, None]
 
-    def _run(self, tokens: Tensor, action: Tensor | None, past: Past | None) -> tuple[Tensor, Past]:
+    def _embed_frame(self, tokens: Tensor, action: Tensor | None) -> Tensor:
+        """One frame (b, h, w) and the action (b,) into it, None for the first, to (b, 1, n, d)."""
         if action is None:
             action = torch.full((len(tokens),), self.config.num_actions, device=tokens.device)
-        x = self.embed(tokens[:, None], action[:, None])  # (b, 1, n, d)
-        new = []
-        for i, block in enumerate(self.blocks):
-            x, key_values = block(x, past[i] if past is not None else None)
-            new.append(key_values)
-        return x, tuple(new)
+        return self.embed(tokens[:, None], action[:, None])
+
+    @property
+    def _blocks(self) -> list[STBlock]:
+        return cast(list[STBlock], list(self.blocks))
 
     def _actions_into(self, actions: Tensor) -> Tensor:
         none = torch.full((len(actions), 1), self.config.num_actions, device=actions.device)

@@ -125,7 +125,7 @@ def motion_evidence(pixels: Tensor, patch_size: int) -> Tensor:
 
     Source: the cost volume of PWC-Net, Sun et al. 2018 (arXiv:1709.02371), §3. Differs: on grey pixels.
     """
-    b, _, t, height, width = pixels.shape
+    height, width = pixels.shape[-2:]
     grey = pixels.mean(1)
     before = torch.cat([grey[:, :1], grey[:, :-1]], dim=1)
     padded = F.pad(before, (MOTION_REACH // 2, MOTION_REACH // 2, MOTION_REACH, MOTION_REACH), mode="replicate")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from genie_core.config import TokenizerConfig
 from genie_core.layers.causal_conv import LAYOUT, CausalConv3d, ChannelNorm, DepthToSpace, ResidualBlock, SpaceToDepth
-from genie_core.layers.quantize import LookupFree, lookup_free_quantize, tokens_to_bits
+from genie_core.layers.quantize import LookupFree, bits_to_tokens, lookup_free_quantize, tokens_to_bits
 
 TEMPORAL_FRAMES = 3
 
@@ -58,7 +58,7 @@ class VideoTokenizer(nn.Module):
 
     def encode(self, pixels: Tensor) -> Tensor:
         """pixels (b, c, t, H, W) to tokens (b, t, h, w) int64."""
-        return self.quantize(pixels).tokens
+        return bits_to_tokens(rearrange(self.encoder(pixels), "b k t h w -> b t h w k"))
 
     def decode(self, tokens: Tensor) -> Tensor:
         """tokens (b, t, h, w) to pixels (b, c, t, H, W)."""

@@ -24,6 +24,8 @@ class LatentActionStage(Stage):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         pixels = to_model(batch["frames"])
+        if self.training:
+            pixels = mirror_some(pixels)
         predicted, quantized = self.network(pixels)
         truth = pixels[:, :, 1:]
         squared = F.mse_loss(predicted, truth)
@@ -50,3 +52,9 @@ class LatentActionStage(Stage):
         for codes in (quantized.codes, self.network.quantizer.lookup(random)):
             rows.append(to_frames(self.network.predict(pixels[:, :, :-1], codes)))
         return torch.stack(rows, 1).flatten(0, 1)
+
+
+def mirror_some(pixels: Tensor) -> Tensor:
+    """(b, c, t, H, W) with about half of the clips mirrored, so that the way most players go gets no more codes."""
+    mirrored = torch.rand(len(pixels), 1, 1, 1, 1, device=pixels.device) < 0.5
+    return torch.where(mirrored, pixels.flip(-1), pixels)

@@ -7,10 +7,13 @@ metrics/from-STEP/metrics.csv; tokens/ (what the dynamics learns from) and, once
 from __future__ import annotations
 
 import dataclasses
+import logging
 import shutil
+import subprocess
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,9 +27,9 @@ from torch.utils.data import DataLoader
 
 from genie_core.config import WorldConfig
 from genie_core.data.dataset import VideoDataset
-from genie_core.engine import WorldEngine
 from genie_core.errors import ConfigError
 from genie_core.evaluation.naming import measure_actions, name_actions
+from genie_core.evaluation.rollout import rollout
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.tokenizer import VideoTokenizer
@@ -40,7 +43,9 @@ from genie_core.training.tokenizer_stage import TokenizerStage
 from genie_core.training.tokens import TokenClips, write_tokens
 from genie_core.world import World
 
-SAVE_EVERY = timedelta(minutes=2)
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # the bar says what a person needs
+
+SAVE_EVERY = timedelta(minutes=3)
 LOOK_EVERY_STEPS = 400
 LOOK_CLIPS = 16
 NAMING_PROMPTS = 48
@@ -75,7 +80,8 @@ def train(
         L.seed_everything(seed, verbose=False)
         _run_stage(name, settings, dataset, out, seed, device, quiet)
     if all((out / name / CHECKPOINT).exists() for name in STAGES):
-        assemble(out, settings, dataset)
+        _, held_out = split_starts(dataset, 1)
+        assemble(out, settings, dataset, pick_frames(dataset, held_out))
 
 
 def _open_run(out: Path, config: Path | None, resume: bool) -> TrainingSettings:
@@ -101,6 +107,8 @@ def _run_stage(
     checkpoint = folder / CHECKPOINT
     state = torch.load(checkpoint, weights_only=True, map_location="cpu") if checkpoint.exists() else {}
     steps = state.get("global_step", 0)
+    if state and float(state["state_dict"]["trained_seconds"]) >= 60 * stage.settings.minutes:
+        return
     saver = ModelCheckpoint(
         folder,
         filename=Path(CHECKPOINT).stem,
@@ -124,13 +132,16 @@ def _run_stage(
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        trainer.fit(
-            stage,
-            DataLoader(Batches(sample, (seed, steps)), batch_size=None, num_workers=1, prefetch_factor=4),
-            DataLoader(Batches(look, (0,)), batch_size=None),
-            ckpt_path=checkpoint if state else None,
-            weights_only=True,
-        )
+        try:
+            trainer.fit(
+                stage,
+                DataLoader(Batches(sample, (seed, steps)), batch_size=None, num_workers=1, prefetch_factor=4),
+                DataLoader(Batches(look, (0,)), batch_size=None),
+                ckpt_path=checkpoint if state else None,
+                weights_only=True,
+            )
+        except SystemExit as stop:  # what Lightning makes of Ctrl-C, after it has saved
+            raise KeyboardInterrupt from stop
     trainer.save_checkpoint(checkpoint)
 
 
@@ -174,25 +185,45 @@ def _build_dynamics(
     )
 
 
-def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> World:
-    """Puts what the run has learnt together as the world `out`/world, its actions named by watching held-out clips."""
+def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset, prompts: np.ndarray) -> World:
+    """Puts what the run has learnt together as the world `out`/world.
+
+    Its actions are named by watching what they do from `prompts`, uint8 (n, H, W, 3), that training has not seen.
+    """
     config = WorldConfig(
         settings.tokenizer,
         settings.latent_action,
         settings.dynamics,
         settings.sampling,
         fps=dataset.info.fps,
-        training={"data": dataset.info.name, "source": dataset.info.source, "stages": _what_was_done(out)},
+        training={
+            "data": dataset.info.name,
+            "source": dataset.info.source,
+            "stages": _what_was_done(out),
+            "commit": _commit(),
+        },
     )
     world = World(config)
     for name, network in world.networks().items():
         load_network(out, name, network)
-    _, held_out = split_starts(dataset, 2)
-    chosen = held_out[np.linspace(0, len(held_out) - 1, NAMING_PROMPTS).astype(int)]
-    motions = measure_actions(WorldEngine(world), [dataset.clip(int(start), 1)[0] for start in chosen])
+    motions = measure_actions(partial(rollout, world), prompts, len(config.actions))
     world.config = dataclasses.replace(config, actions=name_actions(motions.mean))
     world.save_pretrained(out / "world")
     return world
+
+
+def pick_frames(dataset: VideoDataset, starts: np.ndarray) -> np.ndarray:
+    """NAMING_PROMPTS frames, uint8 (n, H, W, 3), spread evenly over `starts`."""
+    chosen = starts[np.linspace(0, len(starts) - 1, NAMING_PROMPTS).astype(int)]
+    return np.stack([dataset.clip(int(start), 1)[0] for start in chosen])
+
+
+def _commit() -> str | None:
+    """The commit this program runs from, if it runs from a clone."""
+    answer = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return answer.stdout.strip() or None
 
 
 def _what_was_done(out: Path) -> dict[str, dict[str, float]]:

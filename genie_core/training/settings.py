@@ -39,7 +39,7 @@ class TrainingSettings:
     latent_action: LatentActionConfig = LatentActionConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
     sampling: SamplingConfig = SamplingConfig()
-    token_clips: int = 15000  # how many clips the dynamics learns from
+    token_clips: int = 6000  # how many clips the dynamics learns from
     train: dict[str, StageSettings] = field(default_factory=dict)
 
 

@@ -1,0 +1,143 @@
+"""A world learnt from walking squares: the losses fall, the codes are the directions, and play obeys them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from tiny import SQUARE, Squares, square_column, walking_squares
+from torch import Tensor
+
+from genie_core.config import DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, WorldConfig
+from genie_core.engine import WorldEngine
+from genie_core.training.dynamics_stage import DynamicsStage
+from genie_core.training.latent_action_stage import LatentActionStage
+from genie_core.training.settings import StageSettings
+from genie_core.training.stage import Batch, Stage
+from genie_core.training.tokenizer_stage import TokenizerStage
+from genie_core.world import World
+
+pytestmark = pytest.mark.slow
+
+CODES = 4
+SETTINGS = StageSettings(learning_rate=3e-3)
+CONFIG = WorldConfig(
+    tokenizer=TokenizerConfig(frame_size=16, channels=(16, 32), decoder_blocks=1, code_bits=6),
+    latent_action=LatentActionConfig(
+        frame_size=16, patch_size=4, width=32, layers=1, heads=2, context_frames=4, num_actions=CODES, code_width=4
+    ),
+    dynamics=DynamicsConfig(grid=4, code_bits=6, width=32, layers=2, heads=2, context_frames=4, num_actions=CODES),
+    sampling=SamplingConfig(unmask_steps=2),
+)
+
+
+class Learnt(NamedTuple):
+    world: World
+    losses: dict[str, np.ndarray]  # at each step of each stage
+    unseen: Squares
+    codes: Tensor  # inferred for the steps of `unseen`
+
+
+@pytest.fixture(scope="module")
+def learnt() -> Learnt:
+    """A world that went through the three stages, each for some seconds."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    world = World(CONFIG)
+    seen, unseen = walking_squares(256, 6), walking_squares(64, 6, seed=1)
+
+    def frames() -> Batch:
+        return {"frames": seen.frames[rng.integers(len(seen.frames), size=8)]}
+
+    losses = {"tokenizer": fit(TokenizerStage(world.tokenizer, SETTINGS), frames, 60)}
+    losses["latent_action"] = fit(LatentActionStage(world.latent_action, SETTINGS), frames, 200)
+    tokens, actions = world.encode(seen.frames).clone(), world.infer_actions(seen.frames).clone()
+
+    def encoded() -> Batch:
+        rows = rng.integers(len(tokens), size=16)
+        return {"tokens": tokens[rows], "actions": actions[rows]}
+
+    losses["dynamics"] = fit(DynamicsStage(world.dynamics, SETTINGS, world.tokenizer), encoded, 100)
+    return Learnt(world, losses, unseen, world.infer_actions(unseen.frames))
+
+
+def fit(stage: Stage, sample: Callable[[], Batch], steps: int) -> np.ndarray:
+    """What Lightning does with a stage, without the clock."""
+    stage.train().requires_grad_(True)
+    optimizer = stage.configure_optimizers()
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    losses = []
+    for step in range(steps):
+        stage.trained_seconds.fill_(60 * stage.settings.minutes * step / steps)
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["lr"] = peak * min(1, (step + 1) / 10, 2 * (1 - step / steps))
+        loss = stage.losses(sample())["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(stage.parameters(), 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+    stage.eval().requires_grad_(False)
+    return np.array(losses)
+
+
+def meanings(learnt: Learnt) -> tuple[Tensor, Tensor]:
+    """How often each code went with each step (codes, 3), and the step that each code mostly went with."""
+    table = torch.zeros(CODES, 3)
+    table.index_put_((learnt.codes.flatten(), learnt.unseen.steps.flatten() + 1), torch.tensor(1.0), accumulate=True)
+    return table, table.argmax(1) - 1
+
+
+def test_losses_fall(learnt: Learnt) -> None:
+    for stage, losses in learnt.losses.items():
+        assert losses[-5:].mean() < losses[:5].mean() / 2, stage
+
+
+def test_the_tokenizer_gives_unseen_clips_back(learnt: Learnt) -> None:
+    frames = learnt.unseen.frames
+    rebuilt = learnt.world.decode(learnt.world.encode(frames))
+    squared = (rebuilt.float() - frames.float()).square().mean()
+    assert 10 * torch.log10(255**2 / squared) > 28
+
+
+def test_codes_are_the_directions(learnt: Learnt) -> None:
+    table, _ = meanings(learnt)
+    joint = table / table.sum()
+    independent = joint.sum(1, keepdim=True) * joint.sum(0)
+    shared = (joint * (joint / independent).clamp_min(1e-9).log()).nan_to_num().sum()
+    entropy = torch.special.entr(joint.sum(0)).sum()
+    assert joint.amax(1).sum() > 0.8  # the largest share of one direction is 0.43
+    assert shared / entropy > 0.6
+    assert len(table[table.sum(1) > 10].argmax(1).unique()) == 3
+
+
+def test_play_moves_the_square_as_the_action_says(learnt: Learnt) -> None:
+    table, meaning = meanings(learnt)
+    right = total = 0
+    for code in range(CODES):
+        if table[code].sum() < 10:
+            continue  # never seen in training
+        for prompt in learnt.unseen.frames[:16, 0]:
+            expected = square_column(prompt) + int(meaning[code])
+            if 0 <= expected < 16 // SQUARE:
+                engine = WorldEngine(learnt.world)
+                engine.reset(prompt.numpy())
+                right += square_column(engine.step(code)) == expected
+                total += 1
+    assert total > 30 and right / total > 0.8
+
+
+def test_different_actions_lead_to_different_places_and_back(learnt: Learnt) -> None:
+    """From the second column: two to the right, two to the left."""
+    table, meaning = meanings(learnt)
+    code = {step: int((table[:, step + 1] * (meaning == step)).argmax()) for step in (-1, 0, 1)}
+    arrived = 0
+    prompts = [frame for frame in learnt.unseen.frames[:, 0] if square_column(frame) == 1][:10]
+    for prompt in prompts:
+        engine = WorldEngine(learnt.world)
+        engine.reset(prompt.numpy())
+        arrived += [square_column(engine.step(code[step])) for step in (1, 1, -1, -1)] == [2, 3, 2, 1]
+    assert len(prompts) == 10 and arrived >= 6
