@@ -39,7 +39,7 @@ def benchmark(world: World, json_path: Path | None, quiet: bool = False) -> dict
     ]
     with FlopCounterMode(display=False) as counter:
         engine.step(0)
-    matmul = _matmul_gflops()
+    matmul = matmul_gflops()
     gflop = counter.get_total_flops() / 1e9
     step_ms = 1e3 * np.array(steps)
     report = {
@@ -89,7 +89,7 @@ def _median_ms(call: Callable[[], object], times: int = 50) -> float:
     return 1e3 * float(np.median([_seconds(call) for _ in range(times)]))
 
 
-def _matmul_gflops() -> float:
+def matmul_gflops() -> float:
     """What a large float32 product reaches here, in GFLOP/s."""
     a, b = torch.randn(MATMUL, MATMUL), torch.randn(MATMUL, MATMUL)
     return 2 * MATMUL**3 / (_median_ms(lambda: a @ b, times=10) / 1e3) / 1e9

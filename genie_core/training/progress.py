@@ -13,6 +13,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from genie_core.evaluation.benchmark import matmul_gflops
 from genie_core.training.stage import Batch, Stage
 
 PICTURE_SCALE = 3
@@ -25,19 +26,39 @@ class TrainingProgress(L.Callback):
         self.pictures = pictures
         self.quiet = quiet
         self.bar: tqdm | None = None
+        self.flop_counter: FlopCounterMode | None = None
+        self.step_flops = 0
+        self.steps = 0
+        self.start_seconds = 0.0
 
     def on_train_start(self, trainer: L.Trainer, stage: Stage) -> None:  # type: ignore[override]
         self.pictures.mkdir(parents=True, exist_ok=True)
+        self.start_seconds = float(stage.trained_seconds)
         self.bar = tqdm(
             total=stage.settings.minutes,
             initial=float(stage.trained_seconds) / 60,
             desc=stage.name,
             disable=self.quiet,
             mininterval=2,
-            bar_format="{l_bar}{bar}| {n:.1f}/{total:.0f} min{postfix}",
+            bar_format="{l_bar}{bar}| {n:.1f}/{total:g} min{postfix}",
         )
 
+    def on_train_batch_start(self, trainer: L.Trainer, stage: Stage, batch: Batch, batch_index: int) -> None:  # type: ignore[override]
+        if not self.step_flops:  # one real step is counted, forward, backward and update
+            self.flop_counter = FlopCounterMode(display=False)
+            self.flop_counter.__enter__()
+
+    def gflops(self, stage: Stage) -> float:
+        """GFLOP/s reached since this run began or was resumed; matrix products and convolutions count."""
+        return self.step_flops * self.steps / max(float(stage.trained_seconds) - self.start_seconds, 1e-9) / 1e9
+
     def on_train_batch_end(self, trainer: L.Trainer, stage: Stage, *_: Any) -> None:  # type: ignore[override]
+        self.steps += 1
+        if self.flop_counter is not None:
+            self.flop_counter.__exit__(None, None, None)
+            self.step_flops = self.flop_counter.get_total_flops()
+            self.flop_counter = None
+        stage.log("gflops", self.gflops(stage))
         if self.bar is None or trainer.global_step % 10:
             return
         minutes = float(stage.trained_seconds) / 60
@@ -55,6 +76,9 @@ class TrainingProgress(L.Callback):
     def on_train_end(self, trainer: L.Trainer, stage: Stage) -> None:  # type: ignore[override]
         if self.bar is not None:
             self.bar.close()
+        if not self.quiet:
+            reached, peak = self.gflops(stage), matmul_gflops()
+            print(f"{stage.name}: {reached:.0f} GFLOP/s, {reached / peak:.0%} of a large matrix product's {peak:.0f}")
 
 
 def save_rows(path: Path, rows: torch.Tensor) -> None:
@@ -62,12 +86,3 @@ def save_rows(path: Path, rows: torch.Tensor) -> None:
     sheet = rearrange(rows, "r t H W c -> (r H) (t W) c").cpu().numpy()
     large = np.kron(sheet, np.ones((PICTURE_SCALE, PICTURE_SCALE, 1), np.uint8))
     Image.fromarray(large).save(path)
-
-
-def training_flops(stage: Stage, batch: Batch) -> int:
-    """Floating-point operations of one forward and backward pass over `batch`, multiplications and additions."""
-    counter = FlopCounterMode(display=False)
-    with counter:
-        stage.losses(batch)["loss"].backward()
-    stage.zero_grad()
-    return counter.get_total_flops()
