@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from genie_core.config import (
@@ -25,6 +26,7 @@ from genie_core.config import (
     TokenizerConfig,
     WorldConfig,
     build,
+    require,
 )
 from genie_core.errors import CheckpointError, ConfigError
 
@@ -39,7 +41,8 @@ def save(folder: Path, config: WorldConfig, networks: dict[str, nn.Module]) -> N
         file = folder / name / WEIGHTS
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
-        save_file({key: value.cpu().contiguous() for key, value in network.state_dict().items()}, part)
+        tensors = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+        part.write_bytes(serialize(tensors))  # the library's own writer makes files that only their owner can read
         part.replace(file)
         files[f"{name}/{WEIGHTS}"] = {"size": file.stat().st_size, "sha256": _sha256(file)}
     write_config(folder, config, files)
@@ -65,9 +68,6 @@ def read_config(folder: Path) -> WorldConfig:
             f"{folder} has world format {version!r}, this program reads {FORMAT_VERSION}; "
             f"{'update the program' if isinstance(version, int) and version > FORMAT_VERSION else MEND}"
         )
-    values.pop("files", None)
-    values.pop("frame_size", None)  # written for readers; it follows from the networks
-    values.pop("context_frames", None)
     kinds = {
         "tokenizer": TokenizerConfig,
         "latent_action": LatentActionConfig,
@@ -75,9 +75,17 @@ def read_config(folder: Path) -> WorldConfig:
         "sampling": SamplingConfig,
     }
     try:
-        parts = {name: build(kind, values.pop(name)) for name, kind in kinds.items()}
-        actions = tuple(build(Action, action) for action in values.pop("actions"))
-        return build(WorldConfig, {**values, **parts, "actions": actions})
+        parts: dict[str, Any] = {name: build(kind, values.pop(name)) for name, kind in kinds.items()}
+        actions, files = values.pop("actions"), values.pop("files")
+        require(isinstance(actions, list) and len(actions) > 0, f"actions is {actions!r}, expected a list of them")
+        require(isinstance(files, dict), f"files is {files!r}, expected an object")
+        told = {name: values.pop(name) for name in ("frame_size", "context_frames")}
+        parts |= {"actions": tuple(build(Action, action) for action in actions), "fps": values.pop("fps")}
+        config: WorldConfig = build(WorldConfig, {**values, **parts})
+        for name, value in told.items():  # written for readers: they follow from the networks
+            own = getattr(config, name)
+            require(value == own, f"{name} is {value!r}, the networks have {own}")
+        return config
     except KeyError as error:
         raise CheckpointError(f"{folder}/config.json lacks {error}; {MEND}") from None
     except ConfigError as error:

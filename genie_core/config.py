@@ -5,9 +5,8 @@ This file knows shapes and ranges; it does not know torch.
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, get_args, get_origin, get_type_hints
 
 from genie_core.errors import ConfigError
 
@@ -45,15 +44,15 @@ class TokenizerConfig:
             f"frame_size {self.frame_size} is not a multiple of {stride}, the stride of {len(self.channels)} levels",
         )
         require(
-            all(width % 8 == 0 for width in self.channels),
-            f"tokenizer channels {self.channels} are not all multiples of 8, the size of the normalisation groups",
+            all(width > 0 and width % 8 == 0 for width in self.channels),
+            f"tokenizer channels {self.channels} are not all positive multiples of 8, as fast convolutions want them",
         )
         require(
             self.token_factors > 0 and self.code_bits % self.token_factors == 0,
             f"code_bits {self.code_bits} does not divide into token_factors {self.token_factors}",
         )
         require(0 < self.code_bits <= 24, f"code_bits {self.code_bits} is outside 1..24")
-        require(self.decoder_blocks > 0, f"decoder_blocks {self.decoder_blocks} is not positive")
+        _require_positive(self)
 
     @property
     def grid(self) -> int:
@@ -64,6 +63,12 @@ class TokenizerConfig:
     def factor_vocabulary(self) -> int:
         """Number of values of one sub-token."""
         return 2 ** (self.code_bits // self.token_factors)
+
+
+def _require_positive(config: Any) -> None:
+    for each in fields(config):
+        value = getattr(config, each.name)
+        require(not isinstance(value, int) or value > 0, f"{each.name} {value} is not positive")
 
 
 def _require_heads(width: int, heads: int) -> None:
@@ -85,12 +90,12 @@ class LatentActionConfig:
 
     def __post_init__(self) -> None:
         _require_heads(self.width, self.heads)
+        _require_positive(self)
         require(
-            self.frame_size % self.patch_size == 0,
-            f"frame_size {self.frame_size} is not a multiple of patch_size {self.patch_size}",
+            self.frame_size % self.patch_size == 0 and self.patch_size % 4 == 0,
+            f"frame_size {self.frame_size} is not a multiple of patch_size {self.patch_size}, or that not of 4",
         )
         require(self.num_actions > 1, f"num_actions {self.num_actions} leaves nothing to choose")
-        require(self.context_frames > 0 and self.layers > 0, "context_frames and layers must be positive")
 
     @property
     def grid(self) -> int:
@@ -116,7 +121,7 @@ class DynamicsConfig:
             self.token_factors > 0 and self.code_bits % self.token_factors == 0,
             f"code_bits {self.code_bits} does not divide into token_factors {self.token_factors}",
         )
-        require(self.context_frames > 0 and self.layers > 0, "context_frames and layers must be positive")
+        _require_positive(self)
 
     @property
     def mask_id(self) -> int:
@@ -157,6 +162,7 @@ class Action:
     motion_px: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
+        require(bool(self.name), f"action {self.id} has an empty name")
         object.__setattr__(self, "keys", tuple(self.keys))
         object.__setattr__(self, "motion_px", tuple(self.motion_px))
 
@@ -216,14 +222,29 @@ class WorldConfig:
 
 
 def build(cls: type, values: dict[str, Any]) -> Any:
-    """A config of dataclass `cls` from a JSON object; ConfigError names surplus keys and wrong kinds."""
+    """A config of dataclass `cls` from a JSON or TOML object; ConfigError names surplus keys and wrong kinds."""
     require(isinstance(values, dict), f"{cls.__name__} is {values!r}, expected an object")
-    known = {f.name for f in dataclasses.fields(cls)}
-    surplus = sorted(set(values) - known)
-    require(not surplus, f"{cls.__name__} does not know {', '.join(surplus)}; it has {', '.join(sorted(known))}")
+    kinds = get_type_hints(cls)
+    surplus = sorted(set(values) - set(kinds))
+    require(not surplus, f"{cls.__name__} does not know {', '.join(surplus)}; it has {', '.join(sorted(kinds))}")
+    for key, value in values.items():
+        kind = getattr(kinds[key], "__name__", str(kinds[key]))
+        require(_fits(value, kinds[key]), f"{key} of {cls.__name__} is {value!r}, expected {kind}")
     try:
         return cls(**values)
-    except ConfigError:
-        raise
-    except (TypeError, ValueError) as error:
+    except TypeError as error:  # a key without default is missing
         raise ConfigError(f"{cls.__name__}: {error}") from error
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a value as files have it, lists for tuples, is of the annotated kind."""
+    if get_origin(kind) is tuple:
+        kinds = get_args(kind)
+        if not isinstance(value, list | tuple):
+            return False
+        if kinds[-1] is Ellipsis:
+            return all(_fits(item, kinds[0]) for item in value)
+        return len(value) == len(kinds) and all(map(_fits, value, kinds))
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, get_origin(kind) or kind) and not isinstance(value, bool)

@@ -281,7 +281,7 @@ def test_networks_that_do_not_fit_each_other_are_told_by_both_numbers(changes: d
         (TokenizerConfig, {"code_bits": 26}, "26 .*24"),
         (TokenizerConfig, {"decoder_blocks": 0}, "0"),
         (LatentActionConfig, {"width": 30}, "30 .* 4"),
-        (LatentActionConfig, {"patch_size": 5}, "64 .* 5"),
+        (LatentActionConfig, {"patch_size": 12}, "64 .* 12"),
         (LatentActionConfig, {"num_actions": 1}, "1"),
         (DynamicsConfig, {"heads": 0}, "0 heads"),
         (DynamicsConfig, {"code_bits": 9}, "9 .* 2"),

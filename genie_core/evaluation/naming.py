@@ -30,6 +30,7 @@ KEYS = {
     "jump_right": ("up+right", "w+d", "space+right"),
     "down": ("down", "s"),
 }
+NEAR = 0.5  # squared distance, in shares of the farthest motion, within which a second name still tells the truth
 SMALLEST_SCALE = 0.5  # pixels a step; motion below it is noise that must not be scaled up to a direction
 
 
@@ -58,7 +59,7 @@ def name_actions(motions: np.ndarray) -> tuple[Action, ...]:
     """Actions with names, keys and motions from the mean motion (codes, 2) of each code.
 
     stay, left, right and jump go to the four codes that together suit them best; every other code gets
-    the name of its nearest direction, with _2, _3 and no keys where the name is taken.
+    the name of its nearest direction, or of a free one nearly as near, with _2, _3 and no keys where there is none.
     """
     motions = np.asarray(motions, np.float64)
     require(len(motions) >= len(MANDATORY), f"{len(motions)} actions are too few to find {', '.join(MANDATORY)}")
@@ -66,7 +67,7 @@ def name_actions(motions: np.ndarray) -> tuple[Action, ...]:
     names = _mandatory_names(cost)
     rest = [code for code in range(len(motions)) if code not in names]
     for code in sorted(rest, key=lambda code: cost[code].min()):  # the closest first: it gets the plain name
-        names[code] = _free_name(ACTION_NAMES[cost[code].argmin()], set(names.values()))
+        names[code] = _free_name(cost[code], set(names.values()))
     rounded = [(round(float(dx), 2), round(float(dy), 2)) for dx, dy in motions]
     return tuple(
         Action(id=code, name=names[code], keys=KEYS.get(names[code], ()), motion_px=motion)
@@ -85,10 +86,15 @@ def _shared_motion(motions: np.ndarray) -> np.ndarray:
 
 
 def _costs(motions: np.ndarray) -> np.ndarray:
-    """Squared distance of each code to each name's direction, (codes, names); x and y each scaled to [-1, 1]."""
-    scale = np.maximum(np.abs(motions).max(axis=0), SMALLEST_SCALE)
+    """Squared distance of each code to each name's direction, (codes, names); left, right, up and down each scaled
+    by the farthest motion that way, for a fall is faster than a jump."""
+    forward, backward = (
+        np.maximum(motions.max(axis=0), SMALLEST_SCALE),
+        np.maximum(-motions.min(axis=0), SMALLEST_SCALE),
+    )
+    scaled = motions / np.where(motions > 0, forward, backward)
     directions = np.array([DIRECTIONS[name] for name in ACTION_NAMES], np.float64)
-    return (((motions / scale)[:, None] - directions) ** 2).sum(axis=-1)
+    return ((scaled[:, None] - directions) ** 2).sum(axis=-1)
 
 
 def _mandatory_names(cost: np.ndarray) -> dict[int, str]:
@@ -99,6 +105,10 @@ def _mandatory_names(cost: np.ndarray) -> dict[int, str]:
     return dict(zip(best, MANDATORY, strict=True))
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    doubles = (f"{name}_{number}" for number in itertools.count(2))
-    return next(free for free in itertools.chain([name], doubles) if free not in taken)
+def _free_name(cost: np.ndarray, taken: set[str]) -> str:
+    """The nearest name, by `cost` (names,); if taken, another that is near too; else the nearest with a number."""
+    order = cost.argsort()
+    near = [ACTION_NAMES[name] for name in order if cost[name] < NEAR and ACTION_NAMES[name] not in taken]
+    nearest = ACTION_NAMES[order[0]]
+    doubles = (f"{nearest}_{number}" for number in itertools.count(2))
+    return next(free for free in itertools.chain([nearest], near, doubles) if free not in taken)

@@ -76,6 +76,11 @@ def train(
         stages = {name: dataclasses.replace(s, minutes=minutes) for name, s in settings.train.items()}
         settings = dataclasses.replace(settings, train=stages)
     dataset = VideoDataset(data)
+    if dataset.info.frame_size != settings.tokenizer.frame_size:
+        raise ConfigError(
+            f"frames of {data} are {dataset.info.frame_size} pixels wide, the tokenizer's "
+            f"{settings.tokenizer.frame_size}; set frame_size in a copy of {DEFAULT_FILE} and name it with --config"
+        )
     for name in STAGES if stage == "all" else (stage,):
         L.seed_everything(seed, verbose=False)
         _run_stage(name, settings, dataset, out, seed, device, quiet)
@@ -90,13 +95,29 @@ def _open_run(out: Path, config: Path | None, resume: bool) -> TrainingSettings:
     if resume:
         if not kept.exists():
             raise ConfigError(f"there is no run to resume in {out}; start one without --resume")
-        return load_settings(config or kept)
+        return _resumed_settings(kept, config)
     if kept.exists():
         raise ConfigError(f"{out} holds a run already; go on with it by --resume, or choose another --out")
     settings = load_settings(config)
     out.mkdir(parents=True, exist_ok=True)
     shutil.copy(config or DEFAULT_FILE, kept)
     return settings
+
+
+def _resumed_settings(kept: Path, config: Path | None) -> TrainingSettings:
+    """The run's settings, in which `config` may change the pace but not the networks."""
+    settings = load_settings(kept)
+    if config is None:
+        return settings
+    changed = load_settings(config)
+    for name in STAGES:
+        if getattr(changed, name) != getattr(settings, name):
+            raise ConfigError(
+                f"[{name}] of {config} is not what {kept} says; a network cannot change on the way: "
+                "start another run with another --out"
+            )
+    shutil.copy(config, kept)
+    return changed
 
 
 def _run_stage(
