@@ -42,14 +42,14 @@ def test_a_prediction_depends_on_no_later_code(network: LatentActionModel, k: in
 
 def test_the_target_reaches_its_prediction_by_the_code_alone(network: LatentActionModel) -> None:
     """Clips alike but for the last frame: those for which the same action is inferred are predicted the same."""
-    pixels = random_pixels(b=1, t=T).repeat(60, 1, 1, 1, 1)
-    pixels[:, :, -1] = random_pixels(b=60, t=1, seed=1)[:, :, 0] * torch.linspace(0, 1, 60).view(-1, 1, 1, 1)
+    pixels = random_pixels(b=1, t=T).repeat(24, 1, 1, 1, 1)
+    pixels[:, :, -1] = random_pixels(b=24, t=1, seed=1)[:, :, 0] * torch.linspace(0, 1, 24).view(-1, 1, 1, 1)
     network.train()
-    for _ in range(30):
+    for _ in range(15):
         network(pixels)  # the norm and the codes get used to these clips, so that more than one code is in use
     predicted, quantized = network.eval()(pixels)
     last = quantized.indices[:, -1]
-    assert len(last.unique()) > 1 and torch.equal(quantized.indices[:, :-1], quantized.indices[:1, :-1].expand(60, -1))
+    assert len(last.unique()) > 1 and torch.equal(quantized.indices[:, :-1], quantized.indices[:1, :-1].expand(24, -1))
     for code in last.unique():
         group = predicted[last == code]
         torch.testing.assert_close(group, group[:1].expand_as(group), atol=1e-5, rtol=0)

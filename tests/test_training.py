@@ -273,6 +273,8 @@ def test_what_a_resume_was_told_is_kept(run: Path, data: Path, tmp_path: Path) -
     other.write_text(SETTINGS.replace("batch_size = 4", "batch_size = 3"))
     train(data, run, other, minutes=MINUTES, resume=True, device="cpu", quiet=True)
     assert (run / "settings.toml").read_text() == other.read_text()
+    train(data, run, run / "settings.toml", minutes=MINUTES, resume=True, device="cpu", quiet=True)
+    assert (run / "settings.toml").read_text() == other.read_text()
 
 
 def test_stages_come_in_order(data: Path, config: Path, tmp_path: Path) -> None:
