@@ -71,11 +71,11 @@ def train(
     `minutes`, if given, replaces what the settings say for each stage; with `resume` the minutes already trained
     count. Raises ConfigError for a run that exists when `resume` is off, or does not when it is on.
     """
+    dataset = VideoDataset(data)
     settings = _open_run(out, config, resume)
     if minutes is not None:
         stages = {name: dataclasses.replace(s, minutes=minutes) for name, s in settings.train.items()}
         settings = dataclasses.replace(settings, train=stages)
-    dataset = VideoDataset(data)
     if dataset.info.frame_size != settings.tokenizer.frame_size:
         raise ConfigError(
             f"frames of {data} are {dataset.info.frame_size} pixels wide, the tokenizer's "
@@ -116,7 +116,8 @@ def _resumed_settings(kept: Path, config: Path | None) -> TrainingSettings:
                 f"[{name}] of {config} is not what {kept} says; a network cannot change on the way: "
                 "start another run with another --out"
             )
-    shutil.copy(config, kept)
+    if config.resolve() != kept.resolve():
+        shutil.copy(config, kept)
     return changed
 
 
@@ -164,6 +165,8 @@ def _run_stage(
         except SystemExit as stop:  # what Lightning makes of Ctrl-C, after it has saved
             raise KeyboardInterrupt from stop
     trainer.save_checkpoint(checkpoint)
+    if name != "dynamics":
+        shutil.rmtree(out / "tokens", ignore_errors=True)  # what was written with the older network
 
 
 def _build(
@@ -241,9 +244,11 @@ def pick_frames(dataset: VideoDataset, starts: np.ndarray) -> np.ndarray:
 
 def _commit() -> str | None:
     """The commit this program runs from, if it runs from a clone."""
-    answer = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    try:
+        answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
     return answer.stdout.strip() or None
 
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from genie_core.config import DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, build, require
+from genie_core.config import (
+    DynamicsConfig,
+    LatentActionConfig,
+    SamplingConfig,
+    TokenizerConfig,
+    WorldConfig,
+    build,
+    require,
+)
 from genie_core.errors import ConfigError
 
 STAGES = ("tokenizer", "latent_action", "dynamics")
@@ -29,6 +37,8 @@ class StageSettings:
         require(self.minutes > 0, f"minutes {self.minutes} is not positive")
         require(self.batch_size > 0 and self.clip_frames > 0, "batch_size and clip_frames must be positive")
         require(0 <= self.decay <= 1, f"decay {self.decay} is outside 0..1")
+        for name in ("learning_rate", "muon_learning_rate"):
+            require(getattr(self, name) > 0, f"{name} {getattr(self, name)} is not positive")
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,14 @@ class TrainingSettings:
     sampling: SamplingConfig = SamplingConfig()
     token_clips: int = 6000  # how many clips the dynamics learns from
     train: dict[str, StageSettings] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        WorldConfig(self.tokenizer, self.latent_action, self.dynamics, self.sampling)  # they have to fit each other
+        clips = self.token_clips
+        require(isinstance(clips, int) and clips > 0, f"token_clips is {clips!r}, expected a positive number")
+        for name in ("latent_action", "dynamics"):
+            frames = self.train[name].clip_frames if name in self.train else 2
+            require(frames > 1, f"clip_frames {frames} of train.{name} has no step from frame to frame; at least 2")
 
 
 def load_settings(path: Path | None) -> TrainingSettings:
@@ -70,6 +88,7 @@ def _from_values(values: dict[str, Any]) -> TrainingSettings:
         not surplus, f"unknown section {', '.join(surplus)}; known are {', '.join(kinds)}, train.STAGE, token_clips"
     )
     stages = values.get("train", {})
+    require(isinstance(stages, dict), f"train is {stages!r}, expected sections [train.STAGE]")
     require(set(stages) <= set(STAGES), f"unknown stage in [train]: {set(stages) - set(STAGES)}; known are {STAGES}")
     return TrainingSettings(
         **{name: build(cls, values.get(name, {})) for name, cls in kinds.items()},
