@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -124,22 +125,23 @@ def test_only_the_recording_is_left(tmp_path: Path, frames: np.ndarray, suffix: 
     assert [path.name for path in tmp_path.iterdir()] == [f"p.{suffix}"]
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow beyond 200 bytes."""
+    """No file may grow beyond 200 bytes: for the one call alone, or pytest's own report could not grow either."""
     resource = pytest.importorskip("resource", reason="only POSIX can limit the size of files")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "gif", "png", "npz"])
-@pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, frames: np.ndarray, taken: np.ndarray, suffix: str) -> None:
     path = tmp_path / f"p.{suffix}"
     path.write_bytes(b"the recording of yesterday")
-    with pytest.raises(RecordingError, match="cannot be written"):
+    with full_disk(), pytest.raises(RecordingError, match="cannot be written"):
         save_frames(path, frames, taken, 15, NAMES)
     assert path.read_bytes() == b"the recording of yesterday"
     assert list(tmp_path.iterdir()) == [path]
