@@ -55,7 +55,7 @@ def write_config(folder: Path, config: WorldConfig, files: dict[str, Any] | None
     values = _to_json(config) | {"files": files}
     for name, text in (("config.json", json.dumps(values, indent=2) + "\n"), ("README.md", card(config))):
         part = folder / f"{name}.part"
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8")
         part.replace(folder / name)
 
 
@@ -140,7 +140,7 @@ def _read_json(file: Path) -> dict[str, Any]:
             f"{file.parent} is not a world: it has no config.json; `python launch.py --worlds` lists some"
         )
     try:
-        values = json.loads(file.read_text())
+        values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{file} is not readable JSON ({error}); {MEND}") from error
     if not isinstance(values, dict):

@@ -188,6 +188,18 @@ def test_the_next_frame_loss_is_that_of_wholly_masked_frames(
     assert losses["next_frame_loss"] < 1e-6 and losses["loss"] > 1
 
 
+def test_a_batch_in_which_nothing_is_masked_teaches_nothing(
+    network: DynamicsModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It happens to one small batch in forty, and the mean of no errors would make every weight NaN."""
+    monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens: torch.zeros_like(tokens, dtype=torch.bool))
+    network.requires_grad_(True)
+    loss = make_stage(network).losses(batch(random_tokens(b=1, t=2)))["loss"]
+    loss.backward()
+    assert loss == 0
+    assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
+
+
 class Seen:
     """What the network is given in the next call."""
 

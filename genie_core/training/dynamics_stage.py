@@ -46,7 +46,8 @@ class DynamicsStage(Stage):
         )
         masked = masked[:, 1:]
         whole = masked.all(-1).all(-1)
-        return {"loss": errors[masked].mean(), "next_frame_loss": errors[whole].mean().detach()}
+        loss = errors[masked].sum() / masked.sum().clamp_min(1)  # the mean, or nothing where nothing is masked
+        return {"loss": loss, "next_frame_loss": errors[whole].mean().detach()}
 
     @torch.no_grad()
     def own_guesses(self, tokens: Tensor, actions: Tensor) -> Tensor:
@@ -63,7 +64,9 @@ class DynamicsStage(Stage):
         blank = torch.full_like(tokens, self.network.config.mask_id)
         guesses = join_tokens(self.network(tokens, blank, actions).argmax(-1), self.network.config.factor_vocabulary)
         guesses[:, 0] = tokens[:, 0]
-        return torch.stack([to_frames(self._tokenizer[0].decode(rows)) for rows in (tokens, guesses)], 1).flatten(0, 1)
+        return torch.stack([to_frames(self._tokenizer[0].decode(rows.cpu())) for rows in (tokens, guesses)], 1).flatten(
+            0, 1
+        )
 
 
 def random_masks(tokens: Tensor) -> Tensor:

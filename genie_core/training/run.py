@@ -72,15 +72,10 @@ def train(
     count. Raises ConfigError for a run that exists when `resume` is off, or does not when it is on.
     """
     dataset = VideoDataset(data)
-    settings = _open_run(out, config, resume)
+    settings = _open_run(out, config, resume, dataset)
     if minutes is not None:
         stages = {name: dataclasses.replace(s, minutes=minutes) for name, s in settings.train.items()}
         settings = dataclasses.replace(settings, train=stages)
-    if dataset.info.frame_size != settings.tokenizer.frame_size:
-        raise ConfigError(
-            f"frames of {data} are {dataset.info.frame_size} pixels wide, the tokenizer's "
-            f"{settings.tokenizer.frame_size}; set frame_size in a copy of {DEFAULT_FILE} and name it with --config"
-        )
     for name in STAGES if stage == "all" else (stage,):
         L.seed_everything(seed, verbose=False)
         _run_stage(name, settings, dataset, out, seed, device, quiet)
@@ -89,19 +84,31 @@ def train(
         assemble(out, settings, dataset, pick_frames(dataset, held_out))
 
 
-def _open_run(out: Path, config: Path | None, resume: bool) -> TrainingSettings:
-    """The settings of the run, which keeps its own copy; a new run gets one."""
+def _open_run(out: Path, config: Path | None, resume: bool, dataset: VideoDataset) -> TrainingSettings:
+    """The settings of the run, which keeps its own copy; a new run gets one, once nothing stands in its way."""
     kept = out / "settings.toml"
     if resume:
         if not kept.exists():
             raise ConfigError(f"there is no run to resume in {out}; start one without --resume")
-        return _resumed_settings(kept, config)
+        settings = _resumed_settings(kept, config)
+        _check_frame_size(settings, dataset)
+        return settings
     if kept.exists():
         raise ConfigError(f"{out} holds a run already; go on with it by --resume, or choose another --out")
     settings = load_settings(config)
+    _check_frame_size(settings, dataset)
     out.mkdir(parents=True, exist_ok=True)
     shutil.copy(config or DEFAULT_FILE, kept)
     return settings
+
+
+def _check_frame_size(settings: TrainingSettings, dataset: VideoDataset) -> None:
+    ours, theirs = settings.tokenizer.frame_size, dataset.info.frame_size
+    if ours != theirs:
+        raise ConfigError(
+            f"frames of {dataset.path} are {theirs} pixels wide, the tokenizer's {ours}; set frame_size in a copy of "
+            f"{DEFAULT_FILE} and name it with --config"
+        )
 
 
 def _resumed_settings(kept: Path, config: Path | None) -> TrainingSettings:

@@ -65,7 +65,7 @@ def load_settings(path: Path | None) -> TrainingSettings:
     """Reads `path`, or the shipped settings of the CoinRun easy world; ConfigError says what is wrong where."""
     path = path or DEFAULT_FILE
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist; start from a copy of {DEFAULT_FILE}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
