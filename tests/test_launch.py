@@ -212,7 +212,8 @@ def test_interrupt_ends_quietly(picture_file: Path, tmp_path: Path, tiny_world: 
     """Ctrl-C in the middle of a long script, sent when the first step has been taken."""
     call = ["--play", picture_file, "--world", tiny_world, "--actions", "left*90000", "--save", tmp_path / "p.gif"]
     code = f"""
-import _thread, sys, launch, genie_core.engine
+import _thread, signal, sys, launch, genie_core.engine
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
 step = genie_core.engine.WorldEngine.step
 def interrupting_step(self, action):
     _thread.interrupt_main()
