@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # before the import, which greets otherwise
 import pygame
 
 from app import panel
