@@ -21,7 +21,7 @@ from genie_core.training import run as training_run
 from genie_core.training.clips import HELD_OUT_EVERY, FrameClips, split_starts
 from genie_core.training.run import train
 from genie_core.training.settings import DEFAULT_FILE, STAGES, StageSettings, load_settings
-from genie_core.training.stage import WARMUP_STEPS, Batches, rate_share
+from genie_core.training.stage import LONGEST_STEP_SECONDS, WARMUP_STEPS, Batches, Stage, rate_share
 from genie_core.training.tokens import TokenClips, write_tokens
 from genie_core.world import World
 
@@ -389,7 +389,9 @@ def test_batches_are_repeatable_and_differ_after_a_resume(data: Path) -> None:
 
 def test_tokens_written_are_those_of_the_world(data: Path, tmp_path: Path) -> None:
     world, dataset, starts = make_world(), VideoDataset(data), np.arange(0, 400, 8)
-    write_tokens(tmp_path / "tokens", dataset, starts, 5, world.tokenizer, world.latent_action, quiet=True)
+    write_tokens(
+        tmp_path / "tokens", dataset, starts, 5, world.tokenizer, world.latent_action, mirror=False, quiet=True
+    )
     frames = torch.from_numpy(np.stack([dataset.clip(int(start), 5) for start in starts]))
     clips = TokenClips(tmp_path / "tokens", 4)
     assert np.array_equal(clips.tokens, world.encode(frames))
@@ -400,6 +402,27 @@ def test_tokens_written_are_those_of_the_world(data: Path, tmp_path: Path) -> No
         found = [i for i in range(len(starts)) if np.array_equal(clips.tokens[i], tokens)]
         assert any(np.array_equal(clips.actions[i], actions) for i in found)
     assert [path.name for path in tmp_path.iterdir()] == ["tokens"]
+
+
+def test_every_second_clip_is_mirrored_when_asked(data: Path, tmp_path: Path) -> None:
+    world, dataset, starts = make_world(), VideoDataset(data), np.arange(0, 400, 8)
+    write_tokens(tmp_path / "tokens", dataset, starts, 5, world.tokenizer, world.latent_action, mirror=True, quiet=True)
+    frames = torch.from_numpy(np.stack([dataset.clip(int(start), 5) for start in starts]))
+    clips = TokenClips(tmp_path / "tokens", 4)
+    for odd, seen in ((0, frames[::2]), (1, frames[1::2].flip(3))):
+        assert np.array_equal(clips.tokens[odd::2], world.encode(seen))
+        assert np.array_equal(clips.actions[odd::2], world.infer_actions(seen))
+    assert not np.array_equal(world.encode(frames[1::2]), clips.tokens[1::2])
+
+
+def test_a_halted_process_has_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 2.0, 3600.0])
+    monkeypatch.setattr("genie_core.training.stage.time.perf_counter", lambda: next(clock))
+    stage = Stage(torch.nn.Linear(1, 1), StageSettings())
+    monkeypatch.setattr(Stage, "log", lambda *_: None)
+    for _ in range(2):
+        stage.on_train_batch_end(None, {}, 0)
+    assert float(stage.trained_seconds) == 2 + LONGEST_STEP_SECONDS
 
 
 def test_the_rate_rises_stays_and_falls_to_zero() -> None:

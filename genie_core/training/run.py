@@ -208,7 +208,16 @@ def _build_dynamics(
     ):
         if not (out / "tokens" / part).exists():
             chosen = np.sort(rng.choice(starts, min(clips, len(starts)), replace=False))
-            write_tokens(out / "tokens" / part, dataset, chosen, own.clip_frames, tokenizer, latent_action, quiet)
+            write_tokens(
+                out / "tokens" / part,
+                dataset,
+                chosen,
+                own.clip_frames,
+                tokenizer,
+                latent_action,
+                mirror=part == "train",
+                quiet=quiet,
+            )
     return (
         DynamicsStage(DynamicsModel(settings.dynamics), own, tokenizer),
         TokenClips(out / "tokens" / "train", own.batch_size),

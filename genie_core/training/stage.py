@@ -18,6 +18,7 @@ from genie_core.training.settings import StageSettings
 Batch = dict[str, Tensor]
 WARMUP_STEPS = 60
 GRADIENT_NORM = 1.0
+LONGEST_STEP_SECONDS = 60.0  # more than that is a machine asleep or a process halted, not training
 
 
 class Stage(L.LightningModule):
@@ -64,7 +65,7 @@ class Stage(L.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
         now = time.perf_counter()
-        self.trained_seconds += now - self._tick
+        self.trained_seconds += min(now - self._tick, LONGEST_STEP_SECONDS)
         self._tick = now
         self.log("minutes", self.trained_seconds / 60)
         if self.progress >= 1:

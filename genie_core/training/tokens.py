@@ -28,12 +28,18 @@ def write_tokens(
     length: int,
     tokenizer: VideoTokenizer,
     latent_action: LatentActionModel,
+    mirror: bool,
     quiet: bool,
 ) -> None:
-    """Writes tokens.npy int32 (clips, length, h, w) and actions.npy int8 (clips, length-1) into `folder`."""
+    """Writes tokens.npy int32 (clips, length, h, w) and actions.npy int8 (clips, length-1) into `folder`.
+
+    With `mirror` every second clip is mirrored first, so that the way few players go is learnt as well as the other.
+    """
     tokens, actions = [], []
     for first in tqdm(range(0, len(starts), CLIPS_AT_ONCE), desc=f"tokens {folder.name}", disable=quiet):
         clips = np.stack([dataset.clip(int(start), length) for start in starts[first : first + CLIPS_AT_ONCE]])
+        if mirror:
+            clips[1::2] = clips[1::2, :, :, ::-1].copy()
         pixels = to_model(torch.from_numpy(clips))
         tokens.append(tokenizer.encode(pixels).int().numpy())
         actions.append(latent_action.infer(pixels).indices.to(torch.int8).numpy())
