@@ -151,6 +151,7 @@ def _read_json(file: Path) -> dict[str, Any]:
 def _to_json(config: WorldConfig) -> dict[str, Any]:
     values = dataclasses.asdict(config)
     head = {key: values.pop(key) for key in ("format_version", "fps", "sampling")}
+    head["sampling"] = {key: value for key, value in head["sampling"].items() if value is not None}  # None is off
     return {**head, "frame_size": config.frame_size, "context_frames": config.context_frames, **values}
 
 

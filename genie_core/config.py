@@ -6,13 +6,14 @@ This file knows shapes and ranges; it does not know torch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from genie_core.errors import ConfigError
 
 FORMAT_VERSION = 1
 ACTION_NAMES = ("stay", "left", "right", "jump", "jump_left", "jump_right", "down")
-UNMASK_ORDERS = ("confidence", "random")
+UNMASK_ORDERS = ("confidence", "random", "halton")
 
 
 def require(condition: bool, message: str) -> None:
@@ -136,15 +137,22 @@ class DynamicsConfig:
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How a frame is revealed: passes, temperature of the logits (0 takes the best), order of revealing."""
+    """How a frame is revealed: passes, temperature of the logits (0 takes the best), order of revealing.
+
+    With `reveal_above` a pass also reveals every token surer than this probability, so that an easy frame takes fewer
+    passes than `unmask_steps`.
+    """
 
     unmask_steps: int = 2
     temperature: float = 0.0
     order: str = "confidence"
+    reveal_above: float | None = None
 
     def __post_init__(self) -> None:
         require(self.unmask_steps > 0, f"unmask_steps {self.unmask_steps} is not positive")
         require(self.temperature >= 0, f"temperature {self.temperature} is negative")
+        above = self.reveal_above
+        require(above is None or 0 < above < 1, f"reveal_above {above} is not a probability between 0 and 1")
         require(self.order in UNMASK_ORDERS, f"order {self.order!r} is not one of {', '.join(UNMASK_ORDERS)}")
 
 
@@ -245,6 +253,8 @@ def _fits(value: object, kind: Any) -> bool:
         if kinds[-1] is Ellipsis:
             return all(_fits(item, kinds[0]) for item in value)
         return len(value) == len(kinds) and all(map(_fits, value, kinds))
+    if isinstance(kind, UnionType):
+        return any(_fits(value, each) for each in get_args(kind))
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(value, get_origin(kind) or kind) and not isinstance(value, bool)

@@ -1,11 +1,15 @@
-"""WorldEngine: one playthrough of a world, a frame at a time. All state of play lives here.
+"""WorldEngine: playthroughs of a world, a frame at a time. All state of play lives here.
 
 It knows tokens, caches and seeds; it does not know keys, windows or training.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import NamedTuple, cast, overload
 
 import numpy as np
 import torch
@@ -13,78 +17,247 @@ from torch import Tensor
 
 from genie_core.config import SamplingConfig
 from genie_core.errors import ConfigError
-from genie_core.models.dynamics import Past
-from genie_core.models.tokenizer import DecoderPast
+from genie_core.layers.key_ring import KeyRing
+from genie_core.models.dynamics import DynamicsModel
+from genie_core.models.tokenizer import DECODER_REACH, DecoderPast
 from genie_core.pictures import fit
 from genie_core.pixels import to_frames
 from genie_core.sampling import unmask
 from genie_core.world import World
 
+KEPT_BYTES = 150_000_000  # of keys and pictures of frames gone by; older frames keep their tokens alone
+SHARED_FROM = 8  # players whose step is worth sharing between threads
+REFRESHED = 16  # frames before those needed that a jump far back brings back too, for the steps back that follow
 
-class Moment(NamedTuple):
-    """The whole state of b playthroughs after a step; nothing in it is ever changed in place."""
 
-    frames: Tensor  # uint8 (b, H, W, 3)
-    tokens: Tensor  # (b, h, w)
-    past: Past
+class Seen(NamedTuple):
+    """What decoding a frame gave: its `picture`, uint8 (H, W, 3), and what decoding the next one needs."""
+
+    picture: np.ndarray
     decoder_past: DecoderPast
 
 
-@torch.inference_mode()
-def begin(world: World, prompts: Tensor) -> Moment:
-    """Starts b playthroughs, each from one of uint8 `prompts` (b, H, W, 3) of the world's frame size."""
-    tokens = world.encode(prompts[:, None])[:, 0]
-    return _moment(world, tokens, world.dynamics.remember(tokens, None, None), None)
+class Frame:
+    """One frame of a playthrough. `keys` and `seen` follow from tokens and actions, and may be dropped."""
+
+    __slots__ = ("action", "index", "keys", "seen", "tokens")
+
+    def __init__(self, index: int, tokens: Tensor, action: int, seen: Seen | None) -> None:
+        self.index = index  # 0 is the prompt
+        self.tokens = tokens.int()  # (h, w)
+        self.action = action  # that led here
+        self.seen = seen
+        self.keys: Tensor | None = None  # (2, layers, n, heads, e), known once the next frame has been predicted
 
 
-@torch.inference_mode()
-def advance(world: World, now: Moment, actions: Tensor, sampling: SamplingConfig, generator: torch.Generator) -> Moment:
-    """The moment after `now` under latent `actions` (b,).
+class Moment(NamedTuple):
+    """A point of a playthrough to come back to. It shares its frames with those before and after, and copies none."""
 
-    The past is final, so the dynamics runs on the new frame's tokens alone, against cached keys and values of earlier
-    frames: once for each unmasking pass, and once more to remember the result.
+    frames: tuple[Frame, ...]  # the last ones, this one included
+    seed: int
+
+
+@contextmanager
+def threads_for(players: int) -> Iterator[None]:
+    """One thread for the products of a step, which are too small to share unless there are many players.
+
+    A second one made a step no faster with a core of its own and four times slower beside another busy process.
+    OMP_NUM_THREADS, where it is set, is obeyed instead.
     """
-    dynamics = world.dynamics
-    blank = torch.full_like(now.tokens, dynamics.config.mask_id)
-    tokens = unmask(lambda draft: dynamics.predict(draft, actions, now.past), blank, sampling, generator)
-    return _moment(world, tokens, dynamics.remember(tokens, actions, now.past), now.decoder_past)
+    usual = torch.get_num_threads()
+    if "OMP_NUM_THREADS" in os.environ or players >= SHARED_FROM:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
 
 
-def _moment(world: World, tokens: Tensor, past: Past, decoder_past: DecoderPast | None) -> Moment:
-    pixels, decoder_past = world.tokenizer.decode_next(tokens[:, None], decoder_past)
-    return Moment(to_frames(pixels)[:, 0], tokens, past, decoder_past)
+class NextFrame:
+    """Logits of the frames after `last`, under `actions`, for unmasking.
+
+    The past is final, so each pass runs on the new frame's tokens alone, against cached keys and values of earlier
+    frames; the first also runs the last frame, final by now, and puts it into the ring.
+    """
+
+    def __init__(self, dynamics: DynamicsModel, ring: KeyRing, last: list[Frame], actions: list[int]) -> None:
+        self._dynamics, self._ring = dynamics, ring
+        self._last = torch.stack([frame.tokens for frame in last]).long()
+        into = [[frame.action, action] for frame, action in zip(last, actions, strict=True)]
+        self._actions_into = torch.tensor(into, device=self._last.device)
+        self._newest = [frame.index + 1 for frame in last]
+        self._first = True
+        self.blank = torch.full_like(self._last, dynamics.config.mask_id)
+
+    def predict(self, draft: Tensor) -> Tensor:
+        """Tokens (b, h, w), some of them masked, to logits (b, h, w, factors, vocabulary)."""
+        frames = torch.stack([self._last, draft], 1) if self._first else draft[:, None]
+        self._first = False
+        return self._dynamics.play(frames, self._actions_into[:, -frames.shape[1] :], self._newest, self._ring)
+
+
+def frame_generator(seed: int, index: int) -> torch.Generator:
+    """The noise of frame `index` of a playthrough with `seed`."""
+    state = np.random.SeedSequence([seed % 2**64, index]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0] >> 1))
+
+
+def bytes_kept(world: World) -> int:
+    """Of a frame, while it has its keys and what was seen of it."""
+    dynamics, tokenizer = world.dynamics.config, world.tokenizer.config
+    keys = 2 * dynamics.layers * dynamics.grid**2 * dynamics.width
+    decoder = (DECODER_REACH // 2) * dynamics.grid**2 * (tokenizer.code_bits + tokenizer.channels[-1])
+    return 4 * (keys + decoder) + 3 * tokenizer.frame_size**2
 
 
 class WorldEngine:
-    """Plays `world`: one dear `reset`, then many cheap `step`s, each one frame."""
+    """Plays `world`: one dear `reset`, then many cheap `step`s, each one frame.
 
-    def __init__(self, world: World, seed: int = 0, sampling: SamplingConfig | None = None) -> None:
+    Several `players` have playthroughs of their own, stepped as one batch. The noise of a frame depends on the player's
+    seed and the number of the frame alone, so going back and doing the same gives the same.
+    """
+
+    def __init__(self, world: World, seed: int = 0, sampling: SamplingConfig | None = None, players: int = 1) -> None:
         self.world = world
         self.seed = seed
         self.sampling = sampling or world.config.sampling
-        self.steps = 0  # since reset
-        self._now: Moment | None = None
-        self._generator = torch.Generator(world.device)
+        self._ring = world.dynamics.empty_ring(players)
+        self._now: list[Moment | None] = [None] * players
+        self._kept: dict[Frame, None] = {}  # in the order computed
+        config = world.dynamics.config
+        self._exact_after = (config.layers - 1) * config.context_frames  # frames that the keys of a frame depend on
+        self._reach = self._exact_after + REFRESHED + config.context_frames + 1
+        self._room = max(KEPT_BYTES // bytes_kept(world), self._reach + players)
 
-    def reset(self, image: np.ndarray) -> np.ndarray:
-        """Starts from `image`, uint8 (any height, any width, 3); returns it as the world sees it, uint8 (H, W, 3)."""
+    def reset(self, image: np.ndarray, player: int = 0, seed: int | None = None) -> np.ndarray:
+        """Starts `player` from `image`, uint8 (any height, any width, 3), with the engine's seed or one of its own.
+
+        Returns the picture as the world sees it, uint8 (H, W, 3). Raises PictureError for what is no picture.
+        """
+        self._check_player(player)
         prompt = torch.from_numpy(fit(image, self.world.config.frame_size))
-        self._generator.manual_seed(self.seed)
-        self._now = begin(self.world, prompt[None])
-        self.steps = 0
-        return self._frame(self._now)
+        tokens = self.world.encode(prompt[None, None])[0, 0]
+        frame = Frame(0, tokens, self.world.dynamics.config.num_actions, None)
+        moment = Moment((frame,), self.seed if seed is None else seed)
+        return self.restore(moment, player)
 
-    def step(self, action: int) -> np.ndarray:
-        """Goes on by one frame under latent action `action`; returns it, uint8 (H, W, 3)."""
-        if self._now is None:
+    @overload
+    def step(self, action: int) -> np.ndarray: ...
+    @overload
+    def step(self, action: dict[int, int]) -> dict[int, np.ndarray]: ...
+
+    def step(self, action: int | dict[int, int]) -> np.ndarray | dict[int, np.ndarray]:
+        """Goes on by one frame under latent action `action`; returns it, uint8 (H, W, 3).
+
+        With several players `action` maps those that step to their actions, and so does the answer to their frames.
+        """
+        if not isinstance(action, dict):
+            return self._step({0: action})[0]
+        return self._step(action)
+
+    def snapshot(self, player: int = 0) -> Moment:
+        """Where `player` is, to be given to `restore` as often as one likes. Costs next to nothing."""
+        return self._at(player)
+
+    @torch.inference_mode()
+    def restore(self, moment: Moment, player: int = 0) -> np.ndarray:
+        """Puts `player` back to `moment`, which it or another player of this world was at; returns its picture.
+
+        What follows is what followed then. A moment long gone takes as long as some dozens of steps.
+        """
+        self._check_player(player)
+        frames = moment.frames
+        needed = frames[-1 - self._ring.context_frames : -1]
+        with threads_for(1):
+            if any(frame.keys is None for frame in needed):
+                self._recompute_keys(frames)
+            if frames[-1].seen is None:
+                self._look_again(frames)
+        for frame in needed:
+            self._ring.put(player, frame.index, cast(Tensor, frame.keys))
+        self._now[player] = moment
+        seen = cast(Seen, frames[-1].seen)
+        return seen.picture.copy()
+
+    @torch.inference_mode()
+    def _step(self, actions: dict[int, int]) -> dict[int, np.ndarray]:
+        with threads_for(len(actions)):
+            return self._step_rows(sorted(actions), actions)
+
+    def _step_rows(self, players: list[int], actions: dict[int, int]) -> dict[int, np.ndarray]:
+        if not players:
+            return {}
+        moments = [self._at(player) for player in players]
+        count = len(self.world.config.actions)
+        for action in actions.values():
+            if not 0 <= action < count:
+                raise ConfigError(f"action {action} is not one of 0..{count - 1}")
+        for moment in moments:
+            if moment.frames[-1].seen is None:  # a player that stood still while others went on for long
+                self._look_again(moment.frames)
+        last = [moment.frames[-1] for moment in moments]
+        ring = self._ring.rows(players)
+        new = NextFrame(self.world.dynamics, ring, last, [actions[player] for player in players])
+        generators = [frame_generator(m.seed, f.index + 1) for m, f in zip(moments, last, strict=True)]
+        tokens = unmask(new.predict, new.blank, self.sampling, generators)
+        for row, (player, frame) in enumerate(zip(players, last, strict=True)):
+            frame.keys = ring.frame(row, frame.index)
+            if ring is not self._ring:
+                self._ring.put(player, frame.index, frame.keys)
+        seen = self._decode(tokens, [frame.seen for frame in last])
+        for row, (player, moment) in enumerate(zip(players, moments, strict=True)):
+            frame = Frame(last[row].index + 1, tokens[row], actions[player], seen[row])
+            self._now[player] = Moment((*moment.frames[1 - self._reach :], frame), moment.seed)
+            self._keep(frame)
+        return {player: seen[row].picture.copy() for row, player in enumerate(players)}
+
+    def _decode(self, tokens: Tensor, before: list[Seen | None]) -> list[Seen]:
+        """Tokens (b, h, w) to what is seen of them, after what was seen `before`, None for all at a start."""
+        pasts = [seen.decoder_past for seen in before if seen is not None]
+        past = DecoderPast(*(torch.cat(parts) for parts in zip(*pasts, strict=True))) if pasts else None
+        pixels, past = self.world.tokenizer.decode_next(tokens[:, None], past)
+        pictures = to_frames(pixels)[:, 0].cpu().numpy()
+        rows = range(len(tokens))
+        return [Seen(pictures[i], DecoderPast(*(part[i : i + 1].clone() for part in past))) for i in rows]
+
+    @torch.inference_mode()
+    def _look_again(self, frames: tuple[Frame, ...]) -> None:
+        """Decodes the last of `frames` anew, from the few before it that its picture depends on."""
+        seen: Seen | None = None
+        for frame in frames[-1 - DECODER_REACH :]:
+            seen = self._decode(frame.tokens[None].long(), [seen])[0]
+        frames[-1].seen = seen
+        self._keep(frames[-1])
+
+    @torch.inference_mode()
+    def _recompute_keys(self, frames: tuple[Frame, ...]) -> None:
+        """Predicts from `frames` again as in play, which gives the same keys, as far as they saw all they had seen."""
+        ring = self.world.dynamics.empty_ring(1)
+        for position, (frame, after) in enumerate(pairwise(frames)):
+            new = NextFrame(self.world.dynamics, ring, [frame], [after.action])
+            new.predict(new.blank)
+            if frames[0].index == 0 or position >= self._exact_after:
+                frame.keys = ring.frame(0, frame.index)
+                self._keep(frame)
+
+    def _keep(self, frame: Frame) -> None:
+        """Remembers that `frame` has just been computed; those computed longest ago lose what they can."""
+        self._kept.pop(frame, None)
+        self._kept[frame] = None
+        while len(self._kept) > self._room:
+            oldest = next(iter(self._kept))
+            del self._kept[oldest]
+            oldest.keys = oldest.seen = None
+
+    def _at(self, player: int) -> Moment:
+        self._check_player(player)
+        moment = self._now[player]
+        if moment is None:
             raise RuntimeError("step() before reset(image): there is no picture to go on from")
-        if not 0 <= action < len(self.world.config.actions):
-            raise ConfigError(f"action {action} is not one of 0..{len(self.world.config.actions) - 1}")
-        actions = torch.tensor([action], device=self.world.device)
-        self._now = advance(self.world, self._now, actions, self.sampling, self._generator)
-        self.steps += 1
-        return self._frame(self._now)
+        return moment
 
-    @staticmethod
-    def _frame(moment: Moment) -> np.ndarray:
-        return moment.frames[0].cpu().numpy()
+    def _check_player(self, player: int) -> None:
+        if not 0 <= player < len(self._now):
+            raise ConfigError(f"player {player} is not one of 0..{len(self._now) - 1}")

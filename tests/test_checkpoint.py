@@ -12,7 +12,15 @@ from safetensors.torch import load_file, save_file
 from tiny import CONFIG, make_world, random_actions, random_frames, random_tokens
 
 from genie_core.checkpoint import _sha256, write_config
-from genie_core.config import Action, DynamicsConfig, LatentActionConfig, TokenizerConfig, WorldConfig, unnamed_actions
+from genie_core.config import (
+    Action,
+    DynamicsConfig,
+    LatentActionConfig,
+    SamplingConfig,
+    TokenizerConfig,
+    WorldConfig,
+    unnamed_actions,
+)
 from genie_core.errors import CheckpointError, ConfigError
 from genie_core.world import NETWORKS, World
 
@@ -103,6 +111,20 @@ def test_a_config_may_be_rewritten_beside_its_weights(folder: Path) -> None:
     write_config(folder, dataclasses.replace(World.from_pretrained(folder).config, fps=30))
     assert World.from_pretrained(folder).config.fps == 30
     assert "30 frames/s" in (folder / "README.md").read_text()
+
+
+def test_reveal_above_comes_back_and_is_not_written_where_it_is_off(folder: Path) -> None:
+    """Without it a world stays readable to a version that has never heard of it."""
+    config = World.from_pretrained(folder).config
+    keys = {"unmask_steps", "temperature", "order"}
+    for above in (0.9, None):
+        sampling = SamplingConfig(unmask_steps=5, temperature=0.5, order="halton", reveal_above=above)
+        write_config(folder, dataclasses.replace(config, sampling=sampling))
+        written = json.loads((folder / "config.json").read_text())["sampling"]
+        assert set(written) == keys | ({"reveal_above"} if above else set())
+        assert World.from_pretrained(folder).config.sampling == sampling
+    make_world(sampling=SamplingConfig(reveal_above=0.75)).save_pretrained(folder)
+    assert World.from_pretrained(folder).config.sampling.reveal_above == 0.75
 
 
 def test_what_is_no_world_is_refused(tmp_path: Path) -> None:
@@ -242,7 +264,10 @@ WRONG = {
     "frame size contradicts": lambda values: values.update(frame_size=64),
     "context contradicts": lambda values: values.update(context_frames=99),
     "steps with a fraction": lambda values: values["sampling"].update(unmask_steps=2.5),
-    "unknown order": lambda values: values["sampling"].update(order="halton"),
+    "unknown order": lambda values: values["sampling"].update(order="spiral"),
+    "reveal_above in words": lambda values: values["sampling"].update(reveal_above="0.9"),
+    "reveal_above is true": lambda values: values["sampling"].update(reveal_above=True),
+    "reveal_above is one": lambda values: values["sampling"].update(reveal_above=1.0),
     "temperature is NaN": lambda values: values["sampling"].update(temperature=float("nan")),
     "temperature is negative": lambda values: values["sampling"].update(temperature=-1),
 }

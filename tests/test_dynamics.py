@@ -8,7 +8,7 @@ from tiny import CONFIG, CONTEXT, changed_frames, make_dynamics, make_world, ran
 from torch import Tensor
 
 from genie_core.layers.quantize import split_tokens, tokens_to_bits
-from genie_core.models.dynamics import DynamicsModel, Past
+from genie_core.models.dynamics import DynamicsModel
 from genie_core.training import dynamics_stage
 from genie_core.training.dynamics_stage import FLIPPED_BITS, DynamicsStage, flip_bits, random_masks
 from genie_core.training.settings import StageSettings
@@ -89,32 +89,55 @@ def test_every_token_and_the_mask_look_different(network: DynamicsModel) -> None
     assert torch.pdist(embedded).min() > 1e-3
 
 
-def remembered(network: DynamicsModel, clip: Clip) -> tuple[Tensor, list[Past]]:
-    """The logits of each draft as play has them, and the past after each frame."""
-    logits, pasts, past = [], [], None
-    for t in range(clip.clean.shape[1]):
-        action = clip.actions[:, t - 1] if t else torch.full((2,), CONFIG.dynamics.num_actions)
-        logits.append(network.predict(clip.drafts[:, t], action, past))
-        past = network.remember(clip.clean[:, t], action if t else None, past)
-        pasts.append(past)
-    return torch.stack(logits, 1), pasts
+NONE = CONFIG.dynamics.num_actions  # no action leads to the first frame
 
 
-def test_play_on_a_cache_equals_one_pass_before_and_after_the_context_slides(network: DynamicsModel) -> None:
-    cached, pasts = remembered(network, Clip(LONG))
-    torch.testing.assert_close(cached, Clip(LONG).logits(network), atol=1e-4, rtol=0)
-    lengths = [{part.shape[3] for layer in past for part in layer} for past in pasts]
-    assert lengths == [{min(t + 1, CONTEXT)} for t in range(LONG)]
+def played(network: DynamicsModel, clip: Clip) -> Tensor:
+    """The logits of each draft but the first as play has them: in pairs with the final frame before, then alone."""
+    ring = network.empty_ring(2)
+    into = torch.cat([torch.full((2, 1), NONE), clip.actions], dim=1)
+    logits = []
+    for t in range(1, clip.clean.shape[1]):
+        frames = torch.stack([clip.clean[:, t - 1], half_masked(clip.clean[:, t], seed=9)], dim=1)
+        network.play(frames, into[:, t - 1 : t + 1], [t, t], ring)  # another draft: it must leave no trace
+        logits.append(network.play(clip.drafts[:, t : t + 1], into[:, t : t + 1], [t, t], ring))
+    return torch.stack(logits, 1)
 
 
-def test_the_past_is_never_changed_in_place(network: DynamicsModel) -> None:
-    _, pasts = remembered(network, Clip(LONG))
-    past = pasts[-1]
-    before = [part.clone() for layer in past for part in layer]
-    tokens, action = random_tokens(t=1)[:, 0], torch.tensor([0, 1])
-    network.predict(tokens, action, past)
-    network.remember(tokens, action, past)
-    assert all(torch.equal(a, b) for a, b in zip(before, (part for layer in past for part in layer), strict=True))
+def test_play_on_a_ring_equals_one_pass_before_and_after_the_context_slides(network: DynamicsModel) -> None:
+    clip = Clip(LONG)
+    torch.testing.assert_close(played(network, clip), clip.logits(network)[:, 1:], atol=1e-5, rtol=0)
+
+
+def test_the_pass_that_remembers_a_frame_predicts_the_next_as_any_other_does(network: DynamicsModel) -> None:
+    clip, ring = Clip(), network.empty_ring(2)
+    into = torch.cat([torch.full((2, 1), NONE), clip.actions], dim=1)
+    for t in range(1, T):
+        frames = torch.stack([clip.clean[:, t - 1], clip.drafts[:, t]], dim=1)
+        first = network.play(frames, into[:, t - 1 : t + 1], [t, t], ring)
+        again = network.play(clip.drafts[:, t : t + 1], into[:, t : t + 1], [t, t], ring)
+        torch.testing.assert_close(first, again, atol=1e-5, rtol=0)
+
+
+def test_playthroughs_of_different_age_share_a_batch(network: DynamicsModel) -> None:
+    clip = Clip(LONG)
+    alone, together, into = network.empty_ring(1), network.empty_ring(2), clip.actions
+    late = 4
+    for t in range(1, LONG):
+        frames = torch.stack([clip.clean[:, t - 1], clip.drafts[:, t]], dim=1)
+        before = into[:, t - 2 : t - 1] if t > 1 else torch.full((2, 1), NONE)
+        actions = torch.cat([before, into[:, t - 1 : t]], dim=1)
+        logits = network.play(frames[:1], actions[:1], [t], alone)
+        if t <= late:  # the second row waits, then starts: frame 1 of its own
+            continue
+        own = t - late
+        other = torch.stack([clip.clean[1, own - 1], clip.drafts[1, own]])
+        led = torch.tensor([int(into[1, own - 2]) if own > 1 else NONE, int(into[1, own - 1])])
+        if own == 1:
+            together.data[:, :, :1] = alone.data
+        both = network.play(torch.stack([frames[0], other]), torch.stack([actions[0], led]), [t, own], together)
+        torch.testing.assert_close(both[:1], logits, atol=1e-5, rtol=0)
+        torch.testing.assert_close(both[1], clip.logits(network)[1, own], atol=1e-5, rtol=0)
 
 
 def test_rows_of_a_batch_do_not_mix(network: DynamicsModel) -> None:
@@ -258,18 +281,17 @@ def test_own_guesses_are_what_play_would_have_shown(network: DynamicsModel) -> N
     """One blank draft a frame, after the true past, taking the likeliest."""
     tokens, actions = random_tokens(b=1, t=T), random_actions(1, T)
     blank = torch.full((1, 4, 4), MASK)
-    past, played = None, []
-    for t in range(T):
-        action = actions[:, t - 1] if t else None
-        if action is not None:
-            parts = network.predict(blank, action, past).argmax(-1)
-            played.append(parts[..., 0] * CONFIG.dynamics.factor_vocabulary + parts[..., 1])
-        past = network.remember(tokens[:, t], action, past)
+    ring, shown = network.empty_ring(1), []
+    into = torch.cat([torch.tensor([[NONE]]), actions], dim=1)
+    for t in range(1, T):
+        frames = torch.stack([tokens[:, t - 1], blank], dim=1)
+        parts = network.play(frames, into[:, t - 1 : t + 1], [t], ring).argmax(-1)
+        shown.append(parts[..., 0] * CONFIG.dynamics.factor_vocabulary + parts[..., 1])
     stage = make_stage(network)
     for _ in range(20):
         mixed = stage.own_guesses(tokens, actions)
         for t in range(1, T):
-            assert torch.equal(mixed[:, t], played[t - 1]) or torch.equal(mixed[:, t], tokens[:, t])
+            assert torch.equal(mixed[:, t], shown[t - 1]) or torch.equal(mixed[:, t], tokens[:, t])
 
 
 def test_few_bits_are_flipped_and_none_in_place() -> None:

@@ -6,7 +6,7 @@ import torch
 from tiny import CONTEXT, make_world
 
 from genie_core.config import SamplingConfig
-from genie_core.engine import WorldEngine
+from genie_core.engine import SHARED_FROM, Moment, WorldEngine, bytes_kept
 from genie_core.errors import ConfigError, PictureError
 from genie_core.layers.quantize import join_tokens
 from genie_core.pixels import to_frames
@@ -31,7 +31,9 @@ def play(engine: WorldEngine, prompt: np.ndarray | None = None) -> np.ndarray:
     return np.stack([first, *(engine.step(action) for action in ACTIONS)])
 
 
-@pytest.mark.parametrize("sampling", [None, HOT, SamplingConfig(order="random")], ids=str)
+@pytest.mark.parametrize(
+    "sampling", [None, HOT, SamplingConfig(order="random"), SamplingConfig(order="halton")], ids=str
+)
 def test_same_seed_same_frames_bit_for_bit(world: World, sampling: SamplingConfig | None) -> None:
     torch.manual_seed(1)
     first = play(WorldEngine(world, seed=5, sampling=sampling))
@@ -47,11 +49,9 @@ def test_seeds_differ_where_there_is_chance(world: World) -> None:
 def test_reset_starts_again(world: World) -> None:
     engine = WorldEngine(world, 0, HOT)
     first = play(engine)
-    assert engine.steps == len(ACTIONS)
     other = play(engine, picture(seed=1))
     assert not np.array_equal(first, other)
     engine.reset(picture())
-    assert engine.steps == 0
     assert np.array_equal(first, play(engine))
 
 
@@ -92,7 +92,6 @@ def test_what_is_no_picture_is_refused_and_play_goes_on(world: World, prompt: np
         each.step(1)
     with pytest.raises(PictureError, match="uint8"):
         engine.reset(prompt)
-    assert engine.steps == 1
     assert all(np.array_equal(engine.step(a), undisturbed.step(a)) for a in ACTIONS)
 
 
@@ -107,7 +106,6 @@ def test_an_action_the_world_lacks_is_refused_and_play_goes_on(world: World, act
     engine.reset(picture())
     with pytest.raises(ConfigError, match=rf"action {action} .*0\.\.3"):
         engine.step(action)
-    assert engine.steps == 0
     assert np.array_equal([engine.step(a) for a in ACTIONS], play(WorldEngine(world, 0, HOT))[1:])
 
 
@@ -145,16 +143,192 @@ def test_play_equals_recomputing_everything_from_the_start(world: World) -> None
     assert np.abs(played.astype(int) - expected).max() <= 1  # rounding
 
 
-def test_memory_stays_flat(world: World) -> None:
+# ---- several players
+
+
+def test_players_of_one_batch_play_as_if_alone(world: World) -> None:
+    """Own prompts, seeds and ages; some stand still while others go on."""
+    rng = np.random.default_rng(0)
+    together = WorldEngine(world, players=3, sampling=HOT)
+    alone = [WorldEngine(world, sampling=HOT) for _ in range(3)]
+    for player in range(3):
+        prompt = picture(seed=player)
+        assert np.array_equal(together.reset(prompt, player, seed=player), alone[player].reset(prompt, seed=player))
+    for step in range(STEPS):
+        playing = [player for player in range(3) if step < 3 or rng.random() < 0.6]
+        actions = {player: int(rng.integers(4)) for player in playing}
+        frames = together.step(actions)
+        assert list(frames) == playing
+        for player, action in actions.items():
+            expected = alone[player].step(action)
+            assert tokens_of(together, player).equal(tokens_of(alone[player])), (step, player)
+            assert np.abs(frames[player].astype(int) - expected).max() <= 1  # rounding
+        if step == 8:
+            for engine, player in ((together, 1), (alone[1], 0)):
+                engine.reset(picture(seed=9), player, seed=9)  # one starts again; the others go on
+
+
+def tokens_of(engine: WorldEngine, player: int = 0) -> torch.Tensor:
+    return engine.snapshot(player).frames[-1].tokens
+
+
+def test_a_player_that_is_not_there_is_refused(world: World) -> None:
+    engine = WorldEngine(world, players=2)
+    with pytest.raises(ConfigError, match=r"player 2 .*0\.\.1"):
+        engine.reset(picture(), player=2)
+    engine.reset(picture(), player=0)
+    with pytest.raises(RuntimeError, match="reset"):
+        engine.step({0: 1, 1: 1})  # nobody moves if one cannot
+    with pytest.raises(ConfigError, match="action 4"):
+        engine.step({0: 4})
+    assert engine.snapshot(0).frames[-1].index == 0
+
+
+def test_no_player_steps_in_an_empty_batch(world: World) -> None:
+    engine = WorldEngine(world, players=2)
+    engine.reset(picture())
+    assert engine.step({}) == {}
+
+
+# ---- going back
+
+
+def test_a_moment_goes_on_as_it_did(world: World) -> None:
+    engine = WorldEngine(world, 3, HOT)
+    frames, moments = [engine.reset(picture())], [engine.snapshot()]
+    for action in ACTIONS:
+        frames.append(engine.step(action))
+        moments.append(engine.snapshot())
+    for start in (len(ACTIONS), 7, 0, 3, 7):
+        assert np.array_equal(engine.restore(moments[start]), frames[start])
+        for index in range(start, len(ACTIONS)):
+            assert np.array_equal(engine.step(ACTIONS[index]), frames[index + 1]), (start, index)
+
+
+def test_a_branch_leaves_the_other_line_as_it_was(world: World) -> None:
+    engine = WorldEngine(world, 3, HOT)
+    engine.reset(picture())
+    for action in ACTIONS[:5]:
+        engine.step(action)
+    fork = engine.snapshot()
+    one = [engine.step(action) for action in ACTIONS]
+    engine.restore(fork)
+    other = [engine.step(3 - action) for action in ACTIONS]
+    assert not np.array_equal(one, other)
+    engine.restore(fork)
+    assert np.array_equal(one, [engine.step(action) for action in ACTIONS])
+
+
+def test_a_moment_can_be_given_to_another_player(world: World) -> None:
+    engine = WorldEngine(world, players=2, sampling=HOT)
+    engine.reset(picture(), 0)
+    engine.reset(picture(seed=1), 1)
+    for action in ACTIONS[:5]:
+        engine.step({0: action, 1: 3 - action})
+    engine.restore(engine.snapshot(0), 1)
+    both = engine.step({0: 2, 1: 2})
+    assert np.array_equal(both[0], both[1])
+
+
+def test_what_was_dropped_is_computed_again_bit_for_bit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genie_core.engine.KEPT_BYTES", 0)
+    monkeypatch.setattr("genie_core.engine.REFRESHED", 3)
+    actions = np.random.default_rng(0).integers(4, size=60).tolist()
+    kept, engine = WorldEngine(world, 3, HOT), WorldEngine(world, 3, HOT)
+    kept._room = 1000
+    frames, moments = [engine.reset(picture())], [engine.snapshot()]
+    assert np.array_equal(kept.reset(picture()), frames[0])
+    for action in actions:
+        frames.append(engine.step(action))
+        moments.append(engine.snapshot())
+        assert np.array_equal(kept.step(action), frames[-1])
+    assert all(moment.frames[-1].keys is None for moment in moments[:20])
+    for start in (60, 20, 19, 40, 1, 0, 59):
+        assert np.array_equal(engine.restore(moments[start]), frames[start])
+        keys = {frame.index: frame.keys for frame in kept.snapshot().frames}
+        for frame in moments[start].frames:
+            if frame.keys is not None and keys.get(frame.index) is not None:
+                assert torch.equal(frame.keys, keys[frame.index])
+        for index in range(start, min(start + 6, 60)):
+            assert np.array_equal(engine.step(actions[index]), frames[index + 1]), (start, index)
+
+
+def held_bytes(engine: WorldEngine, moments: list[Moment]) -> int:
+    """Of every tensor and picture that the engine and the moments hold, shared ones once."""
+    storages = {engine._ring.data.untyped_storage().data_ptr(): engine._ring.data.untyped_storage().nbytes()}
+    frames = {frame for moment in [*moments, engine.snapshot()] for frame in moment.frames} | set(engine._kept)
+    for frame in frames:
+        tensors = [frame.tokens, *([] if frame.keys is None else [frame.keys])]
+        if frame.seen is not None:
+            tensors += [torch.from_numpy(frame.seen.picture), *frame.seen.decoder_past]
+        for tensor in tensors:
+            storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+    return sum(storages.values())
+
+
+def test_memory_stays_flat_with_and_without_moments(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genie_core.engine.KEPT_BYTES", 30 * bytes_kept(world))
+    engine, room = WorldEngine(world), 30
+    engine.reset(picture())
+    moments, held, without = [], [], []
+    for step in range(120):
+        engine.step(step % 4)
+        moments.append(engine.snapshot())
+        held.append(held_bytes(engine, moments))
+        without.append(held_bytes(engine, []))
+    assert len(set(without[60:])) == 1
+    tokens = moments[0].frames[-1].tokens.nbytes
+    assert held[-1] - held[60] == (120 - 61) * tokens  # a moment long gone costs its tokens
+    assert held[-1] < engine._ring.data.nbytes + room * bytes_kept(world) + 130 * tokens
+
+
+def test_a_moment_copies_nothing(world: World) -> None:
     engine = WorldEngine(world)
     engine.reset(picture())
-    bytes_held = []
-    for step in range(STEPS):
-        engine.step(step % 4)
-        tensors = [part for layer in engine._now.past for part in layer] + list(engine._now.decoder_past)
-        assert {part.shape[3] for layer in engine._now.past for part in layer} == {min(step + 2, CONTEXT)}
-        bytes_held.append(sum(tensor.untyped_storage().nbytes() for tensor in tensors))
-    assert len(set(bytes_held[CONTEXT:])) == 1
+    for action in ACTIONS:
+        engine.step(action)
+    first, second = engine.snapshot(), engine.snapshot()
+    assert all(a is b for a, b in zip(first.frames, second.frames, strict=True))
+    engine.step(0)
+    assert all(a is b for a, b in zip(first.frames[-5:], engine.snapshot().frames[-6:-1], strict=True))
+
+
+def test_a_player_that_stood_still_for_long_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genie_core.engine.KEPT_BYTES", 0)
+    engine, undisturbed = WorldEngine(world, players=2, sampling=HOT), WorldEngine(world, sampling=HOT)
+    for each in (engine, undisturbed):
+        each.reset(picture())
+    engine.reset(picture(seed=1), 1)
+    for action in ACTIONS:
+        assert np.abs(engine.step({0: action})[0].astype(int) - undisturbed.step(action)).max() <= 1
+    for step in range(20):
+        engine.step({1: step % 4})
+    for action in ACTIONS:
+        assert np.abs(engine.step({0: action})[0].astype(int) - undisturbed.step(action)).max() <= 1
+
+
+# ---- threads
+
+
+def test_a_step_leaves_the_number_of_threads_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    engine = WorldEngine(world, players=SHARED_FROM)
+    for player in range(SHARED_FROM):
+        engine.reset(picture(), player)
+    decode = engine._decode
+    monkeypatch.setattr(engine, "_decode", lambda *given: (seen.append(torch.get_num_threads()), decode(*given))[1])
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        engine.step({0: 1})
+        engine.step(dict.fromkeys(range(SHARED_FROM), 1))
+        monkeypatch.setenv("OMP_NUM_THREADS", "3")
+        engine.step({0: 1})
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 3, 3]
 
 
 def test_sampling_is_the_worlds_own_unless_said_otherwise(world: World) -> None:

@@ -1,41 +1,58 @@
-"""Unmasking: each pass reveals and nothing revealed changes; temperature and seed do what they say."""
+"""Unmasking: each pass reveals and nothing revealed changes; temperature, order and seeds do what they say."""
 
+import dataclasses
 import itertools
+from collections.abc import Sequence
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from genie_core.config import SamplingConfig
+from genie_core.config import UNMASK_ORDERS, SamplingConfig
+from genie_core.errors import ConfigError
 from genie_core.layers.quantize import join_tokens
-from genie_core.sampling import masked_fraction, sample_tokens, unmask
+from genie_core.sampling import halton_ranks, masked_fraction, sample_tokens, unmask
 
 MASK = 64
 FACTORS, VOCABULARY = 2, 8
 KINDS = [
-    SamplingConfig(unmask_steps=steps, temperature=temperature, order=order)
+    SamplingConfig(unmask_steps=steps, temperature=temperature, order=order, reveal_above=above)
     for steps in (1, 2, 7, 25)
     for temperature in (0.0, 1.0)
-    for order in ("confidence", "random")
+    for order in UNMASK_ORDERS
+    for above in (None, 0.2)  # one in eight of `Predictor`'s likeliest tokens is surer
 ]
+GRIDS = [(8, 8), (4, 4), (4, 8), (8, 4), (3, 5), (8, 9), (1, 7), (7, 1), (1, 1)]
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def seeded(seed: int = 0, rows: int = 3) -> list[torch.Generator]:
+    """A generator for each row, no two alike."""
+    return [torch.Generator().manual_seed(seed + row) for row in range(rows)]
 
 
 class Predictor:
-    """Logits that differ from call to call, and the drafts they were asked for."""
+    """Logits that differ from call to call after those `given`, and the drafts they were asked for."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, given: Sequence[Tensor] = ()) -> None:
         self.drafts: list[Tensor] = []
         self.logits: list[Tensor] = []
-        self._generator = seeded(seed)
+        self._given = list(given)
+        self._generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, draft: Tensor) -> Tensor:
         self.drafts.append(draft.clone())
-        self.logits.append(torch.randn((*draft.shape, FACTORS, VOCABULARY), generator=self._generator))
+        new = torch.randn((*draft.shape, FACTORS, VOCABULARY), generator=self._generator)
+        self.logits.append(self._given.pop(0) if self._given else new)
         return self.logits[-1]
+
+
+def sure_of(probability: Tensor) -> Tensor:
+    """Logits (…, factors, vocabulary) whose likeliest token, different from place to place, has it (…)."""
+    likeliest = torch.arange(probability.numel()).view(probability.shape) % VOCABULARY
+    part = probability.double().pow(1 / FACTORS)[..., None, None]
+    chosen = F.one_hot(likeliest, VOCABULARY)[..., None, :].expand(*likeliest.shape, FACTORS, -1)
+    return torch.where(chosen > 0, part, (1 - part) / (VOCABULARY - 1)).log()
 
 
 def blank(b: int = 3, side: int = 4) -> Tensor:
@@ -60,7 +77,9 @@ def test_passes_reveal_and_nothing_revealed_changes(sampling: SamplingConfig) ->
     for before, after in zip(predictor.drafts, [*predictor.drafts[1:], tokens], strict=True):
         known = before != MASK
         assert torch.equal(after[known], before[known])
-        assert ((after != MASK).sum((1, 2)) > known.sum((1, 2))).all()
+        assert (((after != MASK).sum((1, 2)) > known.sum((1, 2))) | known.all(2).all(1)).all()
+    assert len(predictor.drafts) <= sampling.unmask_steps
+    assert (predictor.drafts[-1] == MASK).any()  # no pass without need
 
 
 @pytest.mark.parametrize(
@@ -86,7 +105,7 @@ def test_the_schedule_is_kept() -> None:
     assert masked == [int(64 * masked_fraction(step, 4)) for step in range(4)]
 
 
-@pytest.mark.parametrize("order", ["confidence", "random"])
+@pytest.mark.parametrize("order", UNMASK_ORDERS)
 def test_what_is_revealed_is_the_likeliest_of_its_own_pass(order: str) -> None:
     predictor = Predictor()
     tokens = unmask(predictor, blank(), SamplingConfig(unmask_steps=5, order=order), seeded())
@@ -112,14 +131,54 @@ def test_random_order_takes_any_place() -> None:
     revealed = torch.zeros(4, 4)
     for seed in range(60):
         predictor = Predictor()
-        unmask(predictor, blank(b=1), sampling, seeded(seed))
+        unmask(predictor, blank(b=1), sampling, seeded(seed, rows=1))
         revealed += predictor.drafts[1][0] != MASK
     expected = 60 * (16 - int(16 * masked_fraction(1, 2))) / 16
     assert revealed.min() > 0 and revealed.max() < 3 * expected
 
 
+@pytest.mark.parametrize(("height", "width"), GRIDS)
+def test_halton_order_takes_each_place_once(height: int, width: int) -> None:
+    assert halton_ranks(height, width).sort().values.tolist() == list(range(height * width))
+
+
+@pytest.mark.parametrize(("height", "width"), [grid for grid in GRIDS if grid != (8, 9)])  # ninths are up to rounding
+def test_halton_order_is_the_sequence_of_an_independent_library(height: int, width: int) -> None:
+    qmc = pytest.importorskip("scipy.stats.qmc", reason="scipy comes with scikit-image of tests/requirements.txt")
+    points = qmc.Halton(d=2, scramble=False).random(20 * height * width)
+    visits = [(int(y * height), int(x * width)) for y, x in points]
+    ranks = halton_ranks(height, width).view(height, width)
+    assert [divmod(place, width) for place in ranks.flatten().argsort().tolist()] == list(dict.fromkeys(visits))
+
+
+def test_halton_order_spreads_what_is_revealed_early() -> None:
+    order = halton_ranks(8, 8).argsort()
+    y, x = order // 8, order % 8
+    assert sorted(y[:8].tolist()) == list(range(8))  # each row once
+    quarters = F.one_hot(y // 4 * 2 + x // 4, 4).cumsum(0)  # revealed in each quarter so far
+    assert (quarters - torch.arange(1, 65)[:, None] / 4).abs().max() <= 2
+    places = torch.stack([y, x], 1).double()
+    for revealed, hole in ((8, 3), (16, 2.3), (32, 1.5)):  # row by row it would be 7, 6 and 4
+        assert torch.cdist(places, places[:revealed]).amin(1).max() < hole
+
+
+def test_halton_order_does_not_look_at_the_logits() -> None:
+    """Though every other place is far surer than the one before it."""
+    sampling = SamplingConfig(unmask_steps=5, order="halton")
+    ranks = halton_ranks(4, 8).view(4, 8)
+    uneven = sure_of(torch.where(ranks % 2 == 1, 0.99, 0.02).expand(3, 4, 8))
+    first, second = Predictor(), Predictor(given=[uneven] * 5)
+    for predictor in (first, second):
+        unmask(predictor, torch.full((3, 4, 8), MASK), sampling, seeded())
+    for step, drafts in enumerate(zip(first.drafts, second.drafts, strict=True)):
+        left = int(32 * masked_fraction(step, 5))
+        for draft in drafts:
+            assert torch.equal(draft == MASK, (ranks >= 32 - left).expand(3, 4, 8))
+    assert not torch.equal(first.drafts[1], second.drafts[1])
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-@pytest.mark.parametrize("order", ["confidence", "random"])
+@pytest.mark.parametrize("order", UNMASK_ORDERS)
 def test_a_seed_decides_the_tokens_and_nothing_else_does(temperature: float, order: str) -> None:
     sampling = SamplingConfig(unmask_steps=4, temperature=temperature, order=order)
 
@@ -133,13 +192,13 @@ def test_a_seed_decides_the_tokens_and_nothing_else_does(temperature: float, ord
 
 
 def test_temperature_zero_is_the_maximum_and_uses_no_chance() -> None:
-    logits = torch.randn(50, FACTORS, VOCABULARY)
-    generator = seeded()
-    before = generator.get_state()
-    tokens, confidence = sample_tokens(logits, 0.0, generator)
+    logits = torch.randn(3, 50, FACTORS, VOCABULARY)
+    generators = seeded()
+    before = [generator.get_state() for generator in generators]
+    tokens, confidence = sample_tokens(logits, 0.0, generators)
     assert torch.equal(tokens, join_tokens(logits.argmax(-1), VOCABULARY))
     torch.testing.assert_close(confidence, logits.log_softmax(-1).amax(-1).sum(-1))
-    assert torch.equal(generator.get_state(), before)
+    assert all(torch.equal(g.get_state(), state) for g, state in zip(generators, before, strict=True))
 
 
 def chi_square(tokens: Tensor, probs: Tensor) -> float:
@@ -151,7 +210,8 @@ def chi_square(tokens: Tensor, probs: Tensor) -> float:
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_tokens_are_drawn_from_the_softmax_of_logits_over_temperature(temperature: float) -> None:
     logits = torch.tensor([[1.5, 0.0, -1.0, 0.5], [0.0, 1.0, 0.3, -0.7]])
-    draws, confidence = sample_tokens(logits.expand(20_000, 2, 4), temperature, seeded())
+    rows, confidences = sample_tokens(logits.expand(2, 10_000, 2, 4), temperature, seeded(rows=2))
+    draws, confidence = rows.flatten(), confidences.flatten()
 
     def joint(at: float) -> Tensor:
         first, second = (logits / at).softmax(-1)
@@ -163,19 +223,72 @@ def test_tokens_are_drawn_from_the_softmax_of_logits_over_temperature(temperatur
     torch.testing.assert_close(confidence, joint(1.0).log()[draws])
 
 
-def test_drawing_is_not_the_same_in_every_place() -> None:
-    tokens, _ = sample_tokens(torch.zeros(1000, 2, 8), 1.0, seeded())
-    assert len(tokens.unique()) == 64
+def test_drawing_is_not_the_same_in_every_place_nor_in_every_row() -> None:
+    tokens, _ = sample_tokens(torch.zeros(2, 1000, 2, 8), 1.0, seeded(rows=2))
+    assert len(tokens[0].unique()) == len(tokens[1].unique()) == 64
+    assert (tokens[0] == tokens[1]).float().mean() < 0.1  # 1 in 64 by chance
 
 
-@pytest.mark.parametrize("steps", [1, 2, 7])
-def test_every_row_is_revealed_for_itself(steps: int) -> None:
-    fixed = torch.randn(3, 4, 4, FACTORS, VOCABULARY, generator=seeded())
+@pytest.mark.parametrize("sampling", KINDS, ids=str)
+def test_every_row_is_revealed_for_itself(sampling: SamplingConfig) -> None:
+    """Neither the rows beside it nor its place among them matter: its logits and its generator do."""
+    fixed = torch.randn(3, 4, 4, FACTORS, VOCABULARY, generator=seeded()[0])
 
-    def play(rows: slice) -> Tensor:
-        start = blank(len(fixed[rows]))
-        return unmask(lambda draft: fixed[rows], start, SamplingConfig(unmask_steps=steps), seeded())
+    def play(rows: list[int]) -> Tensor:
+        generators = [seeded()[row] for row in rows]
+        return unmask(lambda draft: fixed[rows], blank(len(rows)), sampling, generators)
 
-    together = play(slice(3))
+    together = play([0, 1, 2])
+    assert torch.equal(play([2, 0]), together[[2, 0]])
     for row in range(3):
-        assert torch.equal(play(slice(row, row + 1))[0], together[row])
+        assert torch.equal(play([row])[0], together[row])
+
+
+@pytest.mark.parametrize("order", UNMASK_ORDERS)
+def test_tokens_surer_than_asked_for_are_revealed_at_once(order: str) -> None:
+    """Beside those of the schedule, which are 2 in the first of 4 passes; sure means of all sub-tokens together."""
+    predictor = Predictor(given=[sure_of(torch.tensor([0.95, 0.91, 0.89, 0.5]).repeat(2, 4, 1))])
+    sampling = SamplingConfig(unmask_steps=4, order=order, reveal_above=0.9)
+    unmask(predictor, blank(2), sampling, seeded(rows=2))
+    shown = predictor.drafts[1] != MASK
+    assert shown[..., :2].all()
+    others = shown[..., 2:].sum((1, 2))
+    assert others.max() <= (0 if order == "confidence" else 2)
+
+
+@pytest.mark.parametrize("order", UNMASK_ORDERS)
+@pytest.mark.parametrize(("above", "passes"), [(0.9, 1), (0.97, 5), (None, 5)])
+def test_sure_tokens_save_passes_where_that_is_asked_for(order: str, above: float | None, passes: int) -> None:
+    logits = sure_of(torch.full((3, 4, 4), 0.95))
+    predictor = Predictor(given=[logits] * 5)
+    sampling = SamplingConfig(unmask_steps=5, order=order, reveal_above=above)
+    tokens = unmask(predictor, blank(), sampling, seeded())
+    assert len(predictor.drafts) == passes
+    assert torch.equal(tokens, join_tokens(logits.argmax(-1), VOCABULARY))
+
+
+def test_a_row_that_is_done_early_stays_as_it_is() -> None:
+    """Also when the network, asked again because of another row, would now say something else of it."""
+    first = sure_of(torch.tensor([0.95, 0.05])[:, None, None].expand(2, 4, 4))
+    unsure = sure_of(torch.full((2, 4, 4), 0.05)).flip(-1)
+    predictor = Predictor(given=[first, *[unsure] * 3])
+    tokens = unmask(predictor, blank(2), SamplingConfig(unmask_steps=4, reveal_above=0.9), seeded(rows=2))
+    done = join_tokens(first[0].argmax(-1), VOCABULARY)
+    for draft in [*predictor.drafts[1:], tokens]:
+        assert torch.equal(draft[0], done)
+    masked = [(draft[1] == MASK).sum().item() for draft in predictor.drafts]
+    assert masked == [int(16 * masked_fraction(step, 4)) for step in range(4)]
+
+
+@pytest.mark.parametrize("sampling", [kind for kind in KINDS if kind.reveal_above is None], ids=str)
+def test_a_certainty_that_no_token_has_changes_nothing(sampling: SamplingConfig) -> None:
+    strict = dataclasses.replace(sampling, reveal_above=0.999999)
+    without, with_it = Predictor(), Predictor()
+    assert torch.equal(unmask(without, blank(), sampling, seeded()), unmask(with_it, blank(), strict, seeded()))
+    assert len(without.drafts) == len(with_it.drafts)
+
+
+@pytest.mark.parametrize("above", [0, 1, -0.5, 1.5])
+def test_a_certainty_that_is_no_probability_is_refused(above: float) -> None:
+    with pytest.raises(ConfigError, match=rf"reveal_above {above} "):
+        SamplingConfig(reveal_above=above)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import resource
 import sys
@@ -13,14 +14,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from genie_core.engine import WorldEngine, begin
+from genie_core.config import SamplingConfig
+from genie_core.engine import Frame, NextFrame, WorldEngine, threads_for
 from genie_core.errors import DataError
 from genie_core.world import World
 
 WARM_UP, STEPS = 20, 200
+SWEEP_STEPS = 30
+SWEEP = {"unmask_steps": (1, 2, 3, 4, 8), "context_frames": (4, 8, 16), "players": (1, 2, 4, 8)}
 MATMUL = 1024  # side of the square matrices whose product is this machine's yardstick
 
 
@@ -28,34 +33,30 @@ def benchmark(world: World, json_path: Path | None, quiet: bool = False) -> dict
     """Plays `world` unpaced from a grey picture and writes the figures to `json_path`."""
     if json_path is not None and not json_path.parent.is_dir():
         raise DataError(f"cannot write {json_path}: there is no folder {json_path.parent}; make it first")
-    size = world.config.frame_size
-    engine = WorldEngine(world)
-    engine.reset(np.full((size, size, 3), 128, np.uint8))
-    for _ in range(WARM_UP):
+    engine, step_ms = play(world, 1, STEPS, quiet)
+    with FlopCounterMode(display=False) as counter, threads_for(1):
         engine.step(0)
-    steps = [
-        _seconds(partial(engine.step, index % len(world.config.actions)))
-        for index in tqdm(range(STEPS), desc="benchmark", disable=quiet)
-    ]
-    with FlopCounterMode(display=False) as counter:
-        engine.step(0)
+        threads = torch.get_num_threads()
     matmul = matmul_gflops()
     gflop = counter.get_total_flops() / 1e9
-    step_ms = 1e3 * np.array(steps)
+    p50, p95 = (float(np.percentile(step_ms, share)) for share in (50, 95))
+    parts = parts_ms(engine)
     report = {
-        "fps": 1e3 / float(np.median(step_ms)),
-        "step_ms": {"p50": float(np.percentile(step_ms, 50)), "p95": float(np.percentile(step_ms, 95))},
-        **_parts_ms(world),
+        "fps": 1e3 / p50,
+        "step_ms": {"p50": p50, "p95": p95},
+        **parts,
+        "overhead_ms": p50 - parts["dynamics_ms"] - parts["decode_ms"],
         "unmask_steps": world.config.sampling.unmask_steps,
         "tokens_per_frame": world.config.tokenizer.grid**2,
         "context_frames": world.config.context_frames,
         "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in world.networks().items()},
         "gflop_per_frame": gflop,
         "matmul_gflops": matmul,
-        "fraction_of_matmul_peak": gflop / (float(np.median(step_ms)) / 1e3) / matmul,
+        "fraction_of_matmul_peak": gflop / (p50 / 1e3) / matmul,
         "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2),
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "device": str(world.device),
+        "sweep": sweep(world, quiet),
     }
     if json_path is not None:
         part = json_path.with_name(json_path.name + ".part")
@@ -64,24 +65,90 @@ def benchmark(world: World, json_path: Path | None, quiet: bool = False) -> dict
     return report
 
 
+def play(
+    world: World, players: int, steps: int, quiet: bool = True, sampling: SamplingConfig | None = None
+) -> tuple[WorldEngine, np.ndarray]:
+    """An engine whose context is full, and the milliseconds that each of `steps` steps of all `players` took."""
+    size = world.config.frame_size
+    engine = WorldEngine(world, sampling=sampling, players=players)
+    for player in range(players):
+        engine.reset(np.full((size, size, 3), 128, np.uint8), player)
+    count = len(world.config.actions)
+
+    def step(index: int) -> None:
+        engine.step({player: (index + player) % count for player in range(players)})
+
+    for index in range(WARM_UP):
+        step(index)
+    bar = tqdm(range(steps), desc="benchmark", disable=quiet)
+    return engine, 1e3 * np.array([_seconds(partial(step, index)) for index in bar])
+
+
+def sweep(world: World, quiet: bool) -> list[dict[str, Any]]:
+    """Frames a second of all players together, changing one thing at a time; other contexts with fresh weights."""
+    rows = []
+    bar = tqdm([(name, value) for name, values in SWEEP.items() for value in values], desc="sweep", disable=quiet)
+    for name, value in bar:
+        changed, players, sampling = world, 1, world.config.sampling
+        if name == "unmask_steps":
+            sampling = dataclasses.replace(sampling, unmask_steps=value)
+        elif name == "players":
+            players = value
+        else:
+            dynamics = dataclasses.replace(world.config.dynamics, context_frames=value)
+            changed = World(dataclasses.replace(world.config, dynamics=dynamics)).to(world.device)
+        _, step_ms = play(changed, players, SWEEP_STEPS, sampling=sampling)
+        rows.append(
+            {name: value, "step_ms": float(np.median(step_ms)), "fps": 1e3 * players / float(np.median(step_ms))}
+        )
+    return rows
+
+
 @torch.inference_mode()
-def _parts_ms(world: World) -> dict[str, float]:
-    """Medians of what a step consists of, after a full context: all dynamics passes of a frame, and one decoding."""
-    size, dynamics = world.config.frame_size, world.dynamics
-    prompt = torch.full((1, size, size, 3), 128, dtype=torch.uint8, device=world.device)
-    now = begin(world, prompt)
-    action = torch.zeros(1, dtype=torch.long, device=world.device)
-    past = now.past
-    for _ in range(world.config.context_frames):
-        past = dynamics.remember(now.tokens, action, past)
-    blank = torch.full_like(now.tokens, dynamics.config.mask_id)
-    predict = _median_ms(lambda: dynamics.predict(blank, action, past))
-    remember = _median_ms(lambda: dynamics.remember(now.tokens, action, past))
-    return {
-        "dynamics_ms": world.config.sampling.unmask_steps * predict + remember,
-        "decode_ms": _median_ms(lambda: world.tokenizer.decode_next(now.tokens[:, None], now.decoder_past)),
-        "encode_ms": _median_ms(lambda: world.encode(prompt[:, None])),
-    }
+def parts_ms(engine: WorldEngine) -> dict[str, float]:
+    """What a step consists of: all dynamics passes of a frame and one decoding; and what a prompt's encoding takes.
+
+    `products_ms` is what the matrix products inside those passes take by themselves.
+    """
+    world, moment = engine.world, engine.snapshot()
+    last, size = moment.frames[-1], world.config.frame_size
+    assert last.seen is not None
+    seen = last.seen
+    prompt = torch.zeros(1, 1, size, size, 3, dtype=torch.uint8, device=world.device)
+    steps = world.config.sampling.unmask_steps
+    with threads_for(1):
+        passes = partial(_passes, engine, last, steps)
+        with Products() as products:
+            passes()
+        rows = [(torch.randn(rows, weight.shape[1]), weight) for rows, weight in products.found]
+        return {
+            "dynamics_ms": _median_ms(passes),
+            "products_ms": _median_ms(lambda: [x @ weight.T for x, weight in rows]),
+            "decode_ms": _median_ms(
+                lambda: world.tokenizer.decode_next(last.tokens[None, None].long(), seen.decoder_past)
+            ),
+            "encode_ms": _median_ms(lambda: world.encode(prompt)),
+        }
+
+
+def _passes(engine: WorldEngine, last: Frame, steps: int) -> None:
+    """All passes of the frame after `last`."""
+    new = NextFrame(engine.world.dynamics, engine._ring, [last], [0])
+    for _ in range(steps):
+        new.predict(new.blank)
+
+
+class Products(TorchDispatchMode):
+    """Lists the linear maps called inside, as `found`: the number of rows and the weight of each, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[int, torch.Tensor]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.linear.default:
+            self.found.append((args[0].numel() // args[1].shape[1], args[1]))
+        return func(*args, **(kwargs or {}))
 
 
 def _median_ms(call: Callable[[], object], times: int = 50) -> float:
@@ -90,7 +157,7 @@ def _median_ms(call: Callable[[], object], times: int = 50) -> float:
 
 
 def matmul_gflops() -> float:
-    """What a large float32 product reaches here, in GFLOP/s."""
+    """What a large float32 product reaches here on all threads, in GFLOP/s."""
     a, b = torch.randn(MATMUL, MATMUL), torch.randn(MATMUL, MATMUL)
     return 2 * MATMUL**3 / (_median_ms(lambda: a @ b, times=10) / 1e3) / 1e9
 

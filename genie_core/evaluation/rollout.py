@@ -1,11 +1,10 @@
-"""Many rollouts at once: what the engine plays for one player, for a batch of prompts and action sequences."""
+"""Many rollouts at once: a player of the engine for each prompt and its action sequence."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from genie_core.engine import advance, begin
+from genie_core.engine import WorldEngine
 from genie_core.world import World
 
 
@@ -14,10 +13,9 @@ def rollout(world: World, prompts: np.ndarray, actions: np.ndarray, seed: int = 
 
     Returns uint8 (b, t+1, H, W, 3), of which the first frame is the prompt as the world sees it.
     """
-    generator = torch.Generator(world.device).manual_seed(seed)
-    now = begin(world, torch.from_numpy(prompts))
-    frames = [now.frames]
-    for column in torch.from_numpy(np.ascontiguousarray(actions.T)).long().to(world.device):
-        now = advance(world, now, column, world.config.sampling, generator)
-        frames.append(now.frames)
-    return torch.stack(frames, 1).cpu().numpy()
+    engine = WorldEngine(world, players=len(prompts), seed=seed)
+    frames = [[engine.reset(prompt, player) for player, prompt in enumerate(prompts)]]
+    for column in actions.T:
+        now = engine.step({player: int(action) for player, action in enumerate(column)})
+        frames.append(list(now.values()))
+    return np.array(frames).swapaxes(0, 1)

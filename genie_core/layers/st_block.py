@@ -14,17 +14,15 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from genie_core.layers.key_ring import Layer
+from genie_core.layers.norm import RMSNorm, unit
+
 
 class KeyValues(NamedTuple):
-    """What temporal attention needs of frames gone by: `keys` and `values` (b, n, heads, t, d/heads)."""
+    """Keys and values (b, n, heads, t, e) of the frames of a clip."""
 
     keys: Tensor
     values: Tensor
-
-    def then(self, other: KeyValues, at_most: int) -> KeyValues:
-        """These frames followed by `other`'s, of which the last `at_most` are kept."""
-        keys, values = (torch.cat(pair, dim=3)[:, :, :, -at_most:] for pair in zip(self, other, strict=True))
-        return KeyValues(keys, values)
 
 
 class SpatialAttention(nn.Module):
@@ -39,9 +37,9 @@ class SpatialAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, t, n, d)."""
-        q, k, v = rearrange(self.qkv(x), "b t n (three g e) -> three (b t) g n e", three=3, g=self.heads)
-        mixed = F.scaled_dot_product_attention(_unit(q), _unit(k), v)
-        return self.out(rearrange(mixed, "(b t) g n e -> b t n (g e)", b=len(x)))
+        q, k, v = (part.flatten(0, 1).transpose(1, 2) for part in split_heads(self.qkv(x), self.heads))
+        mixed = F.scaled_dot_product_attention(q, k, v, scale=sharpness(q))
+        return self.out(mixed.transpose(1, 2).reshape(x.shape))
 
 
 class TemporalAttention(nn.Module):
@@ -56,36 +54,61 @@ class TemporalAttention(nn.Module):
         self.time_bias = nn.Parameter(torch.zeros(heads, context_frames + 1))
         nn.init.zeros_(self.out.weight)
 
-    def forward(self, x: Tensor, past: KeyValues | None = None) -> tuple[Tensor, KeyValues]:
-        """x (b, t, n, d) comes right after `past`; returns its update and its own keys and values."""
+    def forward(self, x: Tensor) -> tuple[Tensor, KeyValues]:
+        """The frames of a clip x (b, t, n, d), causally; returns its update and its keys and values."""
         q, own = self.project(x)
-        seen = own if past is None else KeyValues(*(torch.cat(p, dim=3) for p in zip(past, own, strict=True)))
-        scores = q @ seen.keys.mT + self._bias(q.shape[3], seen.keys.shape[3], nearest=0)
-        return self._merge(scores.softmax(-1) @ seen.values), own
+        frames = q.shape[3]
+        scores = q @ own.keys.mT + self._bias(frames, nearest=0)
+        return self._merge(scores.softmax(-1) @ own.values), own
 
     def draft(self, x: Tensor, clean: KeyValues) -> Tensor:
         """Each frame of x (b, t, n, d) sees itself and `clean` keys of strictly earlier frames, not x's."""
         q, own = self.project(x)
         frames = q.shape[3]
-        past_scores = q @ clean.keys.mT + self._bias(frames, frames, nearest=1)
+        past_scores = q @ clean.keys.mT + self._bias(frames, nearest=1)
         own_score = (q * own.keys).sum(-1, keepdim=True) + self.time_bias[:, None, :1]
         weights = torch.cat([past_scores, own_score], -1).softmax(-1)
         return self._merge(weights[..., :-1] @ clean.values + weights[..., -1:] * own.values)
 
+    def play(self, x: Tensor, ring: Layer, bias: Tensor, keep: int) -> Tensor:
+        """Puts the newest frames x (b, t, n, d) into the ring; returns the update of the last `keep` of them.
+
+        `bias` (b, t, slots, 1, heads) is added to the scores of what is in the ring.
+        Products are taken element by element: one query a frame is too little for a matrix product to pay.
+        """
+        q, k, v = split_heads(self.qkv(x), self.heads)  # (b, t, n, g, e)
+        ring.put(k, v)
+        q = q[:, -keep:] * sharpness(q)
+        scores = (ring.keys[:, None] * q[:, :, None]).sum(-1) + bias[:, -keep:]  # (b, keep, slots, n, g)
+        mixed = (scores.softmax(2)[..., None] * ring.values[:, None]).sum(2)
+        return self.out(mixed.flatten(-2))
+
     def project(self, x: Tensor) -> tuple[Tensor, KeyValues]:
-        """Scaled queries (b, n, heads, t, d/heads), and keys and values, of x (b, t, n, d)."""
-        q, k, v = rearrange(self.qkv(x), "b t n (three g e) -> three b n g t e", three=3, g=self.heads)
-        return _unit(q) * q.shape[-1] ** -0.5, KeyValues(_unit(k), v)
+        """Scaled queries (b, n, heads, t, e), and keys and values, of x (b, t, n, d)."""
+        q, k, v = (rearrange(part, "b t n g e -> b n g t e") for part in split_heads(self.qkv(x), self.heads))
+        return q * sharpness(q), KeyValues(k, v)
 
     def _merge(self, mixed: Tensor) -> Tensor:
         return self.out(rearrange(mixed, "b n g t e -> b t n (g e)"))
 
-    def _bias(self, queries: int, keys: int, nearest: int) -> Tensor:
-        """(heads, queries, keys) for the last `queries` of `keys` frames; -inf beyond [nearest, context_frames]."""
-        time = torch.arange(keys, device=self.time_bias.device)
-        ago = time[keys - queries :, None] - time
+    def _bias(self, frames: int, nearest: int) -> Tensor:
+        """(heads, frames, frames), a row for each query; -inf beyond [nearest, context_frames] frames ago."""
+        time = torch.arange(frames, device=self.time_bias.device)
+        ago = time[:, None] - time
         visible = (ago >= nearest) & (ago <= self.context_frames)
         return self.time_bias[:, ago.clamp(0, self.context_frames)].masked_fill(~visible, -torch.inf)
+
+
+def split_heads(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(b, t, n, 3 * width) to queries, keys, values (b, t, n, heads, e); queries and keys of length 1."""
+    parts = qkv.unflatten(-1, (3, heads, -1))  # (b, t, n, three, g, e)
+    q, k = unit(parts[..., :2, :, :]).unbind(3)
+    return q, k, parts[..., 2, :, :]
+
+
+def sharpness(q: Tensor) -> float:
+    """The scale of the scores of unit queries and keys (…, e)."""
+    return float(q.shape[-1] ** 0.5)
 
 
 class ConvMLP(nn.Module):
@@ -103,9 +126,9 @@ class ConvMLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(b, t, n, d)."""
         u = self.up(x)
-        # a permuted view is channels_last already, the layout that depthwise convolutions are fastest in
-        image = rearrange(u, "b t (h w) d -> (b t) d h w", h=self.grid)
-        u = u + rearrange(self.depthwise(image), "(b t) d h w -> b t (h w) d", b=len(x))
+        # permuted last, a view keeps the strides by which convolutions know channels_last, their fastest layout
+        image = rearrange(u, "b t (h w) d -> (b t) h w d", h=self.grid).permute(0, 3, 1, 2)
+        u = u + self.depthwise(image).permute(0, 2, 3, 1).reshape(u.shape)
         return self.down(F.gelu(u))
 
 
@@ -114,15 +137,15 @@ class STBlock(nn.Module):
 
     def __init__(self, width: int, heads: int, context_frames: int, grid: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(nn.RMSNorm(width) for _ in range(3))
+        self.norms = nn.ModuleList(RMSNorm(width) for _ in range(3))
         self.spatial = SpatialAttention(width, heads)
         self.temporal = TemporalAttention(width, heads, context_frames)
         self.mlp = ConvMLP(width, grid)
 
-    def forward(self, x: Tensor, past: KeyValues | None = None) -> tuple[Tensor, KeyValues]:
-        """x (b, t, n, d) of frames right after `past`; returns the new x and these frames' keys and values."""
+    def forward(self, x: Tensor) -> tuple[Tensor, KeyValues]:
+        """The frames of a clip x (b, t, n, d), causally; returns the new x and the frames' keys and values."""
         x = x + self.spatial(self.norms[0](x))
-        update, key_values = self.temporal(self.norms[1](x), past)
+        update, key_values = self.temporal(self.norms[1](x))
         x = x + update
         return x + self.mlp(self.norms[2](x)), key_values
 
@@ -131,11 +154,14 @@ class STBlock(nn.Module):
         return self.temporal.project(self.norms[1](x + self.spatial(self.norms[0](x))))[1]
 
     def draft(self, x: Tensor, clean: KeyValues) -> Tensor:
-        """As `forward`, but each frame's past is `clean` instead of x's own earlier frames."""
+        """Frames x (b, t, n, d) that see themselves and `clean` earlier frames only."""
         x = x + self.spatial(self.norms[0](x))
         x = x + self.temporal.draft(self.norms[1](x), clean)
         return x + self.mlp(self.norms[2](x))
 
-
-def _unit(x: Tensor) -> Tensor:
-    return F.rms_norm(x, x.shape[-1:])
+    def play(self, x: Tensor, ring: Layer, bias: Tensor, keep: int) -> Tensor:
+        """The newest frames x (b, t, n, d) after those in the ring, which takes them in; returns the last `keep`."""
+        x = x + self.spatial(self.norms[0](x))
+        update = self.temporal.play(self.norms[1](x), ring, bias, keep)
+        x = x[:, -keep:] + update
+        return x + self.mlp(self.norms[2](x))

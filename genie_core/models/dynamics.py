@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 from genie_core.config import DynamicsConfig
+from genie_core.layers.key_ring import KeyRing
+from genie_core.layers.norm import RMSNorm
 from genie_core.layers.quantize import tokens_to_bits
-from genie_core.layers.st_block import KeyValues, STBlock
-
-Past = tuple[KeyValues, ...]
-"""Keys and values of at most `context_frames` frames gone by, a layer each."""
+from genie_core.layers.st_block import STBlock
 
 
 class DynamicsModel(nn.Module):
@@ -37,7 +37,7 @@ class DynamicsModel(nn.Module):
         self.blocks = nn.ModuleList(
             STBlock(config.width, config.heads, config.context_frames, config.grid) for _ in range(config.layers)
         )
-        self.norm = nn.RMSNorm(config.width)
+        self.norm = RMSNorm(config.width)
         self.head = nn.Linear(config.width, config.token_factors * config.factor_vocabulary)
 
     def forward(self, clean: Tensor, drafts: Tensor, actions: Tensor) -> Tensor:
@@ -53,25 +53,27 @@ class DynamicsModel(nn.Module):
         last = self._blocks[-1]
         return self._logits(last.draft(draft, last.key_values(x)))
 
-    def predict(self, draft: Tensor, action: Tensor, past: Past | None) -> Tensor:
-        """Logits (b, h, w, factors, factor_vocabulary) for `draft` (b, h, w) after `past`, led to by `action` (b,)."""
-        x = self._embed_frame(draft, action)
-        for i, block in enumerate(self._blocks):
-            x, _ = block(x, past[i] if past is not None else None)
+    def play(self, tokens: Tensor, actions_into: Tensor, newest: list[int], ring: KeyRing) -> Tensor:
+        """Logits (b, h, w, factors, factor_vocabulary) of the last of the frames `tokens` (b, t, h, w), a draft.
+
+        t is 1, or 2 when the frame before the draft is final and not in the ring yet. `actions_into` (b, t) lead to
+        the frames, `newest` says which frame of its playthrough each row's draft is, counted from the prompt, which is
+        0. The ring takes all t frames in.
+        """
+        frames = tokens.shape[1]
+        slots, biases = ring.slots_of(newest, frames), self._time_biases(ring.ages(newest, frames))
+        x = self.embed(tokens, actions_into)  # (b, t, n, d)
+        for index, (block, bias) in enumerate(zip(self._blocks, biases, strict=True)):
+            last = index == len(self.blocks) - 1
+            x = block.play(x, ring.layer(index, slots), bias, keep=1 if last else frames)
         return self._logits(x)[:, 0]
 
-    def remember(self, tokens: Tensor, action: Tensor | None, past: Past | None) -> Past:
-        """`past` with the final frame `tokens` (b, h, w), led to by `action` (b,), None for the first frame."""
-        x = self._embed_frame(tokens, action)
-        new = []
-        for i, block in enumerate(self._blocks[:-1]):
-            x, key_values = block(x, past[i] if past is not None else None)
-            new.append(key_values)
-        new.append(self._blocks[-1].key_values(x))
-        if past is None:
-            return tuple(new)
-        keep = self.config.context_frames
-        return tuple(old.then(late, keep) for old, late in zip(past, new, strict=True))
+    def empty_ring(self, rows: int) -> KeyRing:
+        """For `rows` playthroughs that have no frame yet."""
+        c = self.config
+        return KeyRing(
+            self.position.new_zeros(2, c.layers, rows, c.context_frames + 2, c.grid**2, c.heads, c.width // c.heads)
+        )
 
     def embed(self, tokens: Tensor, actions_into: Tensor) -> Tensor:
         """tokens (b, t, h, w) that may be `mask_id`, and the action into each frame (b, t), to (b, t, n, d)."""
@@ -80,15 +82,14 @@ class DynamicsModel(nn.Module):
         x = torch.where(masked, self.mask_embed, self.token_embed(tokens_to_bits(tokens, self.config.code_bits)))
         return x + self.position + self.action_embed(actions_into)[:, :, None]
 
-    def _embed_frame(self, tokens: Tensor, action: Tensor | None) -> Tensor:
-        """One frame (b, h, w) and the action (b,) into it, None for the first, to (b, 1, n, d)."""
-        if action is None:
-            action = torch.full((len(tokens),), self.config.num_actions, device=tokens.device)
-        return self.embed(tokens[:, None], action[:, None])
-
     @property
     def _blocks(self) -> list[STBlock]:
         return cast(list[STBlock], list(self.blocks))
+
+    def _time_biases(self, ages: Tensor) -> Tensor:
+        """What is added to temporal scores at `ages` (b, t, slots): (layers, b, t, slots, 1, heads)."""
+        table = torch.stack([block.temporal.time_bias for block in self._blocks])  # (layers, heads, ages)
+        return F.pad(table, (0, 1), value=-torch.inf)[:, :, ages].movedim(1, -1)[..., None, :]
 
     def _actions_into(self, actions: Tensor) -> Tensor:
         none = torch.full((len(actions), 1), self.config.num_actions, device=actions.device)

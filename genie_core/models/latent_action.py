@@ -10,6 +10,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from genie_core.config import LatentActionConfig
+from genie_core.layers.norm import RMSNorm
 from genie_core.layers.quantize import VectorQuantized, VectorQuantizer
 from genie_core.layers.st_block import STBlock
 
@@ -102,7 +103,7 @@ class FrameTransformer(nn.Module):
         self.blocks = nn.ModuleList(
             STBlock(config.width, config.heads, config.context_frames, config.grid) for _ in range(config.layers)
         )
-        self.norm = nn.RMSNorm(config.width)
+        self.norm = RMSNorm(config.width)
         self.patch_size = size
 
     def forward(self, pixels: Tensor, condition: Tensor | None = None) -> Tensor:

@@ -15,6 +15,7 @@ from genie_core.layers.causal_conv import LAYOUT, CausalConv3d, ChannelNorm, Dep
 from genie_core.layers.quantize import LookupFree, bits_to_tokens, lookup_free_quantize, tokens_to_bits
 
 TEMPORAL_FRAMES = 3
+DECODER_REACH = 2 * (TEMPORAL_FRAMES - 1)  # earlier frames that a decoded picture depends on: two such convolutions
 
 
 class DecoderPast(NamedTuple):
