@@ -22,6 +22,8 @@ class CausalConv3d(nn.Conv3d):
     def __init__(self, inputs: int, outputs: int, frames: int = 1, size: int = 3) -> None:
         super().__init__(inputs, outputs, (frames, size, size), padding=(0, size // 2, size // 2))
         self.past_frames = frames - 1
+        # in memory a 2-D channels_last kernel for each frame, as `_by_frames` takes them
+        self.weight.data = self.weight.data.permute(2, 0, 3, 4, 1).contiguous().permute(1, 4, 0, 2, 3)
 
     def forward(self, x: Tensor, past: Tensor | None = None) -> Tensor:
         """(b, c, t, h, w), after `past` (b, c, past_frames, h, w); without it, after blank frames."""

@@ -44,7 +44,6 @@ class VideoTokenizer(nn.Module):
         self.config = config
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.to(memory_format=LAYOUT)  # type: ignore[call-overload]  # torch's stubs lack it
 
     def forward(self, pixels: Tensor) -> Reconstruction:
         """pixels (b, c, t, H, W) in [-1, 1]."""
