@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from genie_core.config import SamplingConfig
 from genie_core.data.coinrun import ACTIONS
 from genie_core.data.dataset import VideoDataset
+from genie_core.engine import NextFrame, WorldEngine
 from genie_core.evaluation.metrics import psnr
 from genie_core.evaluation.motion import player_motion
 from genie_core.evaluation.rollout import rollout
 from genie_core.pixels import to_model
+from genie_core.sampling import unmask
 from genie_core.world import World
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -129,6 +134,69 @@ def test_latent_action_uses_frames_before_the_last_two(world: World, frames: np.
     swapped[:, :-2] = frames[::-1, :-2]  # another clip's past; the last two frames stay
     last, other = (world.infer_actions(torch.from_numpy(f))[:, -1] for f in (frames, swapped))
     assert (last != other).any()
+
+
+# ---- play is the same however it is computed
+
+
+WARM = SamplingConfig(unmask_steps=2, temperature=0.7)
+
+
+def test_play_on_the_ring_shows_what_recomputing_everything_shows(world: World, frames: np.ndarray) -> None:
+    """Thrice the context, in two passes a frame: the same tokens, and logits within 1e-4."""
+    dynamics, actions = world.dynamics, torch.arange(24)[None] * 5 % 8
+    engine = WorldEngine(world)
+    engine.reset(frames[0, 0])
+    tokens = engine.snapshot().frames[-1].tokens[None, None].long()
+    for step in range(24):
+
+        def logits(draft: torch.Tensor, tokens: torch.Tensor = tokens, step: int = step) -> torch.Tensor:
+            longer = torch.cat([tokens, draft[:, None]], 1)
+            return dynamics(longer, longer, actions[:, : step + 1])[:, -1]
+
+        last = engine.snapshot().frames[-1]
+        play = NextFrame(dynamics, engine._ring, [last], [int(actions[0, step])])
+        torch.testing.assert_close(play.predict(play.blank), logits(play.blank), atol=1e-4, rtol=0)
+        expected = unmask(logits, play.blank, engine.sampling, [torch.Generator()])
+        engine.step(int(actions[0, step]))
+        assert torch.equal(engine.snapshot().frames[-1].tokens.long(), expected[0]), step
+        tokens = torch.cat([tokens, expected[:, None]], 1)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_frames_in_another_process(tmp_path: Path) -> None:
+    played = []
+    for run in ("one", "two"):
+        file = tmp_path / f"{run}.npz"
+        script = ["--actions", "right*15,jump*6,left*9", "--save", str(file), "--temperature", "0.7", "--seed", "4"]
+        command = [sys.executable, "launch.py", "--play", "assets/coinrun.png", *script]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        played.append(np.load(file)["frames"])
+    assert np.array_equal(*played)
+
+
+@pytest.mark.slow
+def test_four_players_of_a_batch_see_the_tokens_they_would_see_alone(world: World, frames: np.ndarray) -> None:
+    """For a thousand steps, with noise, from seeds 0 to 3 and four pictures; logits within 1e-4."""
+    players, steps = 4, 1000
+    actions = np.random.default_rng(0).integers(0, 8, (steps, players))
+    together = WorldEngine(world, sampling=WARM, players=players)
+    alone = [WorldEngine(world, seed=player, sampling=WARM) for player in range(players)]
+    for player, engine in enumerate(alone):
+        together.reset(frames[13 * player, 0], player, seed=player)
+        engine.reset(frames[13 * player, 0])
+    for step, row in enumerate(actions):
+        if step % 100 == 50:
+            last = [together.snapshot(player).frames[-1] for player in range(players)]
+            batch = NextFrame(world.dynamics, together._ring, last, row.tolist())
+            singles = [NextFrame(world.dynamics, e._ring, last[i : i + 1], [int(row[i])]) for i, e in enumerate(alone)]
+            apart = torch.cat([single.predict(single.blank) for single in singles])
+            torch.testing.assert_close(batch.predict(batch.blank), apart, atol=1e-4, rtol=0)
+        together.step(dict(enumerate(row.tolist())))
+        for player, engine in enumerate(alone):
+            engine.step(int(row[player]))
+            mine, own = (e.snapshot(p).frames[-1].tokens for e, p in ((together, player), (engine, 0)))
+            assert torch.equal(mine, own), (step, player)
 
 
 def test_the_start_images_are_pictures_of_its_size(world: World) -> None:
