@@ -13,7 +13,7 @@ from genie_core.config import Action
 PAPER, PANEL, CAP, CAP_EDGE = (13, 14, 18), (23, 25, 31), (43, 47, 57), (70, 76, 90)
 INK, FAINT, ACCENT, ON_ACCENT = (226, 229, 236), (150, 157, 171), (255, 190, 70), (38, 26, 4)
 WIDTH, MARGIN = 300, 20
-ROW, CAP_SIDE, CAP_GAP = 30, 22, 4
+ROW, CAP_SIDE, CAP_GAP, COMBINATION_GAP = 30, 22, 4, 8
 TITLE_SIZE, TEXT_SIZE, CAP_SIZE = 34, 22, 17
 LEGEND_TOP = 156
 # Corners of the arrows in a square of side 2 around the middle; the default font has none.
@@ -58,17 +58,27 @@ def _draw_row(screen: pygame.Surface, left: int, right: int, top: int, action: A
         pygame.draw.rect(screen, ACCENT, (left - 8, top, right - left + 16, ROW), border_radius=7)
     key_top = top + (ROW - CAP_SIDE) // 2
     end = _draw_key(screen, left, key_top, str(action.id + 1), FAINT)
-    _write(screen, action.name, (end + 6, top + ROW // 2), TEXT_SIZE, ON_ACCENT if playing else INK, middle=True)
-    for spelled in reversed(action.keys):
-        for key in reversed(spelled.split(COMBINE)):
+    end = _write(screen, action.name, (end + 6, top + ROW // 2), TEXT_SIZE, ON_ACCENT if playing else INK, middle=True)
+    for keys in reversed(_that_fit([spelled.split(COMBINE) for spelled in action.keys], right - end)):
+        for key in reversed(keys):
             right = _draw_key(screen, right, key_top, key, INK, from_right=True)
-        right -= 8
+        right -= COMBINATION_GAP
+
+
+def _that_fit(combinations: list[list[str]], width: int) -> list[list[str]]:
+    """The first of an action's key combinations, as many as can be drawn in `width` pixels."""
+    fitting = []
+    for keys in combinations:
+        width -= sum(_key_width(key) + CAP_GAP for key in keys) + COMBINATION_GAP
+        if width < 0:
+            break
+        fitting.append(keys)
+    return fitting
 
 
 def _draw_key(screen: pygame.Surface, x: int, top: int, key: str, colour: Colour, from_right: bool = False) -> int:
     """A key cap that starts, or ends, at `x`; returns where the next one goes."""
-    text = _text(key.capitalize() if len(key) > 1 else key.upper(), CAP_SIZE, colour)
-    width = CAP_SIDE if key in ARROWS else max(CAP_SIDE, text.get_width() + 12)
+    text, width = _text(_key_label(key), CAP_SIZE, colour), _key_width(key)
     cap = pygame.Rect(x - width if from_right else x, top, width, CAP_SIDE)
     pygame.draw.rect(screen, CAP, cap, border_radius=5)
     pygame.draw.rect(screen, CAP_EDGE, cap, width=1, border_radius=5)
@@ -78,6 +88,14 @@ def _draw_key(screen: pygame.Surface, x: int, top: int, key: str, colour: Colour
     else:
         screen.blit(text, text.get_rect(center=cap.center))
     return cap.left - CAP_GAP if from_right else cap.right + CAP_GAP
+
+
+def _key_label(key: str) -> str:
+    return key.capitalize() if len(key) > 1 else key.upper()
+
+
+def _key_width(key: str) -> int:
+    return CAP_SIDE if key in ARROWS else max(CAP_SIDE, _text(_key_label(key), CAP_SIZE, INK).get_width() + 12)
 
 
 def _write_beside(screen: pygame.Surface, text: str, x: int, key_top: int) -> int:

@@ -16,6 +16,7 @@ from conftest import FakeEngine
 
 from app import panel, window
 from app.session import PlaySession, Quit, Restart
+from genie_core.config import Action
 
 ROOT = Path(__file__).parents[1]
 RIGHT, JUMP, STAY, LEFT, JUMP_RIGHT = range(5)
@@ -202,6 +203,25 @@ def test_the_legend_marks_what_is_played(engine: FakeEngine, prompt: np.ndarray,
     marked = (shown(engine, prompt, (940, 640), action) == panel.ACCENT).all(-1)
     _, top, _, height = box(marked)
     assert (top, height) == (panel.LEGEND_TOP + panel.ROW * action, panel.ROW)
+
+
+OTHERS = tuple(Action(code, f"stay_{code}") for code in range(2, 8))
+
+
+@pytest.mark.parametrize("name", ["left", "jump_left", "jump_right_2"])
+def test_keys_leave_the_name_of_their_action_readable(prompt: np.ndarray, name: str) -> None:
+    """As many combinations are shown as fit beside the name, the first ones first."""
+    rows = {}
+    combinations = ("up+left", "w+a", "space+left", "tab+return")
+    for count in range(len(combinations) + 1):
+        engine = FakeEngine(actions=(Action(0, "stay"), Action(1, name, combinations[:count]), *OTHERS))
+        top = panel.LEGEND_TOP + panel.ROW
+        rows[count] = shown(engine, prompt, (940, 640), 0)[top : top + panel.ROW, -panel.WIDTH :]
+    _, _, width, _ = box((rows[0] != panel.PANEL).any(-1))
+    named = slice(0, panel.MARGIN + width)
+    for count, row in rows.items():
+        assert np.array_equal(row[:, named], rows[0][:, named]), count
+    assert not np.array_equal(rows[0], rows[1])
 
 
 class FakeClock:
