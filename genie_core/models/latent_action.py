@@ -38,13 +38,13 @@ class LatentActionModel(nn.Module):
     def __init__(self, config: LatentActionConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = FrameTransformer(config)
+        self.encoder = FrameTransformer(config, config.context_frames)
         self.pool = nn.Linear(config.width, 1)
         self.to_code = nn.Linear(config.width, config.code_width)
         # centred and scaled over the batch, or all inputs start out nearest to one and the same code
         self.spread = nn.BatchNorm1d(config.code_width, affine=False)
         self.quantizer = VectorQuantizer(config.num_actions, config.code_width)
-        self.decoder = FrameTransformer(config)
+        self.decoder = FrameTransformer(config, context_frames=0)
         self.action_embed = nn.Linear(config.code_width, config.width)
         self.change_head = nn.Linear(config.width, 3 * config.patch_size**2)
         self.motion_head = nn.Linear(config.width, 2 * (2 * MOTION_REACH + 1))
@@ -94,14 +94,15 @@ def move(frames: Tensor, logits: Tensor, dim: int) -> Tensor:
 class FrameTransformer(nn.Module):
     """Frames to (b, t, n, d), causally; `condition` (b, t, d) is added to every token of its frame."""
 
-    def __init__(self, config: LatentActionConfig) -> None:
+    def __init__(self, config: LatentActionConfig, context_frames: int) -> None:
         super().__init__()
         size = config.patch_size
         self.patch_embed = nn.Conv2d(3, config.width, size + size // 2, stride=size, padding=size // 4)
-        self.motion_embed = nn.Linear((2 * MOTION_REACH + 1) * (MOTION_REACH + 1), config.width)
+        shifts = (2 * MOTION_REACH + 1) * (MOTION_REACH + 1)
+        self.motion_embed = nn.Linear(shifts, config.width) if context_frames else None
         self.position = nn.Parameter(0.02 * torch.randn(config.grid**2, config.width))
         self.blocks = nn.ModuleList(
-            STBlock(config.width, config.heads, config.context_frames, config.grid) for _ in range(config.layers)
+            STBlock(config.width, config.heads, context_frames, config.grid) for _ in range(config.layers)
         )
         self.norm = RMSNorm(config.width)
         self.patch_size = size
@@ -109,7 +110,9 @@ class FrameTransformer(nn.Module):
     def forward(self, pixels: Tensor, condition: Tensor | None = None) -> Tensor:
         images = rearrange(pixels, "b c t H W -> (b t) c H W").contiguous(memory_format=torch.channels_last)
         patches = rearrange(self.patch_embed(images), "(b t) d h w -> b t (h w) d", b=len(pixels))
-        x = patches + self.position + self.motion_embed(motion_evidence(pixels, self.patch_size))
+        x = patches + self.position
+        if self.motion_embed is not None:
+            x = x + self.motion_embed(motion_evidence(pixels, self.patch_size))
         if condition is not None:
             x = x + condition[:, :, None]
         for block in self.blocks:
