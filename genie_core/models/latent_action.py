@@ -28,11 +28,12 @@ class LatentActionModel(nn.Module):
     """A vector-quantized ST-transformer on pixels.
 
     The encoder sees `context_frames` past frames and the next one; the decoder has to predict that next frame from
-    the past and one of `num_actions` codes. As both know how things were moving, the code is left to say what was done.
+    the one before it and one of `num_actions` codes.
 
     Source: Genie, Bruce et al. 2024 (arXiv:2402.15391), §2.1. Differs: frames come with the evidence of what moved, and
     the decoder says how patches move and what else changes (as CDNA, Finn et al. 2016, arXiv:1605.07157), so that
-    shallow nets on a CPU find motion.
+    shallow nets on a CPU find motion. The decoder knows no more of the past than one frame, or a code comes to mean
+    "on, the way it goes", and left and right share it.
     """
 
     def __init__(self, config: LatentActionConfig) -> None:
@@ -64,7 +65,7 @@ class LatentActionModel(nn.Module):
         return self.quantizer(z)
 
     def predict(self, pixels: Tensor, codes: Tensor) -> Tensor:
-        """Frame i+1 from frames ..i of pixels (b, c, t, H, W) and the codes (b, t, code_width) after each."""
+        """Frame i+1 from frame i of pixels (b, c, t, H, W) and the code (b, t, code_width) after it."""
         x = self.decoder(pixels, self.action_embed(codes))
         h, p = self.config.grid, self.config.patch_size
         change = rearrange(self.change_head(x), "b t (h w) (p q c) -> b c t (h p) (w q)", h=h, p=p, q=p)
