@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
+from genie_core.card import card
 from genie_core.config import (
     FORMAT_VERSION,
     Action,
@@ -157,28 +158,3 @@ def _to_json(config: WorldConfig) -> dict[str, Any]:
 
 def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def card(config: WorldConfig) -> str:
-    """The model card: what the actions do and what was measured, from the config alone."""
-    actions = "\n".join(
-        f"| {a.id + 1} | {a.name} | {' '.join(a.keys) or '–'} | {a.motion_px[0]:+.2f}, {a.motion_px[1]:+.2f} |"
-        for a in config.actions
-    )
-    training = "\n".join(f"- {key}: {json.dumps(value)}" for key, value in config.training.items()) or "- not recorded"
-    return f"""---
-library_name: genie-core
-tags: [world-model, genie, video-generation]
----
-# A playable world
-
-{config.frame_size}x{config.frame_size} pixels at {config.fps:g} frames/s, {config.context_frames} frames of memory. \
-Play it with `python launch.py --world THIS_FOLDER --play IMAGE`.
-
-| key | action | other keys | motion of the player, pixels a step (x right, y down) |
-|---|---|---|---|
-{actions}
-
-## Training and measurements
-{training}
-"""
