@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads beside a busy core cost tenfold
 
-from genie_core.errors import GenieError
+from genie_core.errors import CheckpointError, GenieError, HubError
 
 if TYPE_CHECKING:
     from genie_core.world import World
 
-WORLDS = Path(__file__).resolve().parent / "checkpoints"
+ROOT = Path(__file__).resolve().parent
+WORLDS = ROOT / "checkpoints"
+RUNS = Path("runs")
 DEFAULTS: dict[str, Any] = {
     "world": str(WORLDS / "coinrun"),
     "device": "auto",
@@ -34,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one mode; returns the exit code: 0 done, 1 an error told in a sentence, 130 interrupted."""
     args = parse(argv)
     try:
+        if args.quiet:
+            os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
         MODES[args.chosen].run(args)
     except GenieError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -106,11 +110,22 @@ def _levels(text: str) -> tuple[int, int]:
     return int(first), int(end)
 
 
-def load_world(args: argparse.Namespace) -> World:
-    """The world asked for, with what the command line says otherwise put into its config."""
+def find_world(args: argparse.Namespace) -> World:
+    """The world asked for, as it was saved; an error says which names at hand are near."""
+    from app.worlds import complete, suggest
     from genie_core.world import World, pick_device
 
-    world = World.from_pretrained(args.world).to(pick_device(args.device))
+    device = pick_device(args.device)
+    try:
+        return World.from_pretrained(complete(args.world, WORLDS)).to(device)
+    except (CheckpointError, HubError) as error:
+        near = "" if Path(args.world, "config.json").exists() else suggest(args.world, WORLDS, RUNS)
+        raise type(error)(f"{error}{near}") from error
+
+
+def load_world(args: argparse.Namespace) -> World:
+    """The world asked for, with what the command line says otherwise put into its config."""
+    world = find_world(args)
     sampling = {name: getattr(args, name) for name in ("unmask_steps", "temperature")}
     given = {name: value for name, value in sampling.items() if value is not None}
     config = dataclasses.replace(world.config, sampling=dataclasses.replace(world.config.sampling, **given))
@@ -142,7 +157,7 @@ def _play(args: argparse.Namespace) -> None:
 def _worlds(args: argparse.Namespace) -> None:
     from app.worlds import describe_worlds
 
-    print("\n".join(describe_worlds(WORLDS)))
+    print("\n".join(describe_worlds(WORLDS, RUNS)))
 
 
 def _collect(args: argparse.Namespace) -> None:
@@ -256,7 +271,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 COMMON: dict[str, dict[str, Any]] = {
-    "world": {"help": "the folder of a world (default checkpoints/coinrun)"},
+    "world": {"help": "a folder, or OWNER/NAME[@REVISION] on the Hub (default checkpoints/coinrun)"},
     "device": {"choices": ["auto", "cpu", "cuda", "mps"], "help": "where to compute (default auto: the fastest)"},
     "seed": {"type": _number(int, 0), "metavar": "N", "help": "where random numbers start (default 0)"},
     "unmask_steps": {"type": _number(int, 1), "metavar": "K", "help": "passes a frame (default the world's own)"},

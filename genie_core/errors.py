@@ -3,6 +3,7 @@
 GenieError
 ├── ConfigError         a number or a name in a configuration makes no sense
 ├── CheckpointError     a world on disk cannot be loaded as it stands
+├── HubError            the Hugging Face Hub, or the way there, refuses what was asked
 ├── DataError           a data set is missing, foreign or too small
 ├── PictureError        a picture cannot be read or is unusable as a prompt
 ├── ScriptError         an action script names something the world does not have
@@ -24,6 +25,10 @@ class ConfigError(GenieError, ValueError):
 
 class CheckpointError(GenieError):
     """A world folder is incomplete, foreign, damaged or of another format version."""
+
+
+class HubError(GenieError):
+    """A world cannot be downloaded from, or uploaded to, the Hugging Face Hub."""
 
 
 class DataError(GenieError):

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from genie_core import checkpoint
 from genie_core.config import WorldConfig
-from genie_core.errors import ConfigError
+from genie_core.errors import CheckpointError, ConfigError
+from genie_core.hub.address import find_address
+from genie_core.hub.download import download, mend
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.tokenizer import VideoTokenizer
@@ -31,11 +33,27 @@ class World:
             network.eval().requires_grad_(False)
 
     @classmethod
-    def from_pretrained(cls, path: str | Path) -> World:
-        """Loads the world in the folder `path`, strictly; CheckpointError says in words what is wrong with it."""
-        folder = Path(path)
+    def from_pretrained(cls, path: str | Path, revision: str | None = None) -> World:
+        """Loads a world strictly, from the folder `path` or, if there is none, from the Hub: a text OWNER/NAME.
+
+        `revision`, a branch, tag or commit, may also stand behind an @. Downloads what the cache lacks, and once more
+        what is damaged there. CheckpointError says in words what is wrong with a world, HubError why it cannot be had.
+        """
+        address = find_address(path, revision)
+        if address is None:
+            return cls._load(Path(path), Path(path).resolve().name)
+        folder = download(address)
+        try:
+            return cls._load(folder, str(address))
+        except CheckpointError:
+            if not mend(address, folder):  # it is like this on the Hub
+                raise
+            return cls._load(folder, str(address))
+
+    @classmethod
+    def _load(cls, folder: Path, name: str) -> World:
         world = cls(checkpoint.read_config(folder))
-        world.name = folder.resolve().name
+        world.name = name
         checkpoint.load_weights(folder, world.networks())
         return world
 

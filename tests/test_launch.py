@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +54,7 @@ def test_every_option_is_explained() -> None:
 def test_help_needs_no_heavy_package() -> None:
     code = (
         "import sys, launch; launch.build_parser().format_help(); launch.main(['--play', 'nothing.png', '--quiet']);"
-        "print([name for name in ('torch', 'pygame', 'lightning', 'av') if name in sys.modules])"
+        "print([name for name in ('torch', 'pygame', 'lightning', 'av', 'huggingface_hub') if name in sys.modules])"
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert ended.stdout == "[]\n"
@@ -182,7 +184,7 @@ def test_the_command_line_overrides_the_world_on_disk(tiny_world: Path) -> None:
 
 def test_playing_needs_no_training_packages(picture_file: Path, tmp_path: Path, tiny_world: Path) -> None:
     call = ["--play", picture_file, "--world", tiny_world, "--actions", "left", "--save", tmp_path / "p.png"]
-    heavy = ("lightning", "gradio", "procgen", "torchmetrics", "pygame")
+    heavy = ("lightning", "gradio", "procgen", "torchmetrics", "pygame", "huggingface_hub")
     code = (
         f"import sys, launch; launch.main({[str(part) for part in call]});"
         f"print([name for name in {heavy} if name in sys.modules])"
@@ -192,20 +194,72 @@ def test_playing_needs_no_training_packages(picture_file: Path, tmp_path: Path, 
 
 
 def test_worlds(tmp_path: Path, tiny_world: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from app.worlds import describe_worlds
-
-    assert "no worlds" in describe_worlds(tmp_path)[0]
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "not_a_world").mkdir()
     (tmp_path / "a" / "config.json").write_text("{")
     (tmp_path / "a" / "b" / "weights").write_bytes(bytes(2_500_000))
-    damaged, tiny = describe_worlds(tmp_path)[0], describe_worlds(tiny_world.parent)[0]
+    damaged, tiny = described(tmp_path)[0], described(tiny_world.parent)[0]
     assert damaged.split()[:3] == ["a", "2.5", "MB"]
     assert "cannot be read" in damaged
     assert tiny.startswith("tiny ")
     assert "right jump stay left" in tiny
     assert launch.main(["--worlds"]) == 0
-    assert capsys.readouterr().out
+    assert "coinrun" in capsys.readouterr().out
+
+
+def described(shipped: Path) -> list[str]:
+    from app.worlds import describe_worlds
+
+    return describe_worlds(shipped, shipped / "runs")
+
+
+def test_no_worlds(tmp_path: Path) -> None:
+    code = "from pathlib import Path; from app.worlds import describe_worlds as d; print(d(Path('a'), Path('b')))"
+    environment = os.environ | {"HF_HOME": str(tmp_path / "home")}
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert "no worlds in" in ended.stdout and "--train" in ended.stdout, ended.stderr
+
+
+def test_figures_of_a_world_are_listed(tmp_path: Path) -> None:
+    """Whatever a world says of its training, the list is printed."""
+    action = {"name": "stay"}
+    told = [{"metrics": {"easy": {"rollout_psnr": 24.43}}}, {"metrics": {"easy": 3}}, {"metrics": 3}, 3]
+    for number, training in enumerate(told):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "config.json").write_text(json.dumps({"actions": [action], "training": training}))
+    lines = [line.split("MB")[1].strip() for line in described(tmp_path)[: len(told)]]
+    assert lines == ["10 frames from one 24.4 dB   stay", "stay", "stay", "stay"]
+
+
+def test_worlds_trained_here_are_listed_by_the_name_to_give(tmp_path: Path, tiny_world: Path) -> None:
+    shutil.copytree(tiny_world, tmp_path / "runs" / "easy" / "world")
+    ended = run("--worlds", cwd=tmp_path)
+    assert [line.split()[0] for line in ended.stdout.splitlines()][:2] == ["coinrun", "runs/easy/world"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("coinrn", "--world coinrun"),
+        ("runs/easy/wrld", "--world runs/easy/world"),
+        ("runs/easy", "--world runs/easy/world"),
+        ("zzz", ""),
+    ],
+)
+def test_near_names_are_suggested(picture_file: Path, tmp_path: Path, tiny_world: Path, typed: str, meant: str) -> None:
+    shutil.copytree(tiny_world, tmp_path / "runs" / "easy" / "world")
+    play = ("--play", picture_file, "--actions", "left", "--save", "p.gif", "--world")
+    refused(
+        run(*play, typed, cwd=tmp_path, HF_HUB_OFFLINE="1"), typed, f"did you mean {meant}?" if meant else "--worlds"
+    )
+
+
+def test_the_name_of_a_shipped_world_is_enough(tmp_path: Path) -> None:
+    from app.worlds import complete
+
+    assert complete("coinrun", launch.WORLDS) == str(launch.WORLDS / "coinrun")
+    assert complete(str(tmp_path), launch.WORLDS) == str(tmp_path)
+    assert complete("ada/coinrun", launch.WORLDS) == "ada/coinrun"
 
 
 def test_interrupt_ends_quietly(picture_file: Path, tmp_path: Path, tiny_world: Path) -> None:

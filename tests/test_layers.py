@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
     "config",
-    "card",
+    "card hub",
     "pictures pixels",
     "layers",
     "models",
@@ -24,12 +24,13 @@ FLOORS = (
     "training",
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
-APP_SEES = {"engine", "world", "config", "errors", "pictures"}
+APP_SEES = {"engine", "world", "hub", "config", "errors", "pictures"}
 BELONGS = {
     "pygame": ("app/",),
     "gradio": ("app/",),
     "procgen": ("genie_core/data/",),
     "lightning": ("genie_core/training/",),
+    "huggingface_hub": ("genie_core/hub/",),
     "av": ("app/", "genie_core/data/"),
 }
 FILES = sorted(path.relative_to(ROOT) for part in ("app", "genie_core") for path in (ROOT / part).rglob("*.py"))

@@ -1,0 +1,114 @@
+"""From the Hub into its cache: only the files that a world needs, and again those that broke on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from genie_core.errors import HubError
+from genie_core.hub.address import Address
+from genie_core.hub.failures import AT_HAND, told_in_words
+
+FILES = (
+    "config.json",
+    "tokenizer/model.safetensors",
+    "latent_action/model.safetensors",
+    "dynamics/model.safetensors",
+)
+PIECE_BYTES = 1 << 20
+
+
+def download(address: Address) -> Path:
+    """The folder of the cache that holds the world's files, after downloading those that are not there yet.
+
+    A branch or tag is looked up on the Hub; where that cannot be reached, what it last was is taken from the cache.
+    Raises HubError: no way there, no such repository or revision, no access, not a world, no room.
+    """
+    with told_in_words(address), _in_small_pieces():
+        from huggingface_hub import snapshot_download
+
+        folder = Path(
+            snapshot_download(
+                address.repo, revision=address.revision, allow_patterns=list(FILES), tqdm_class=_one_bar()
+            )
+        )
+    missing = [file for file in FILES if not (folder / file).is_file()]
+    if missing:
+        raise HubError(f"{address} on the Hub is not a world: it lacks {', '.join(missing)}; {AT_HAND}")
+    return folder
+
+
+def mend(address: Address, folder: Path) -> bool:
+    """Downloads again what in `folder`, from `download`, is not as the Hub has it; False if all of it is.
+
+    Raises HubError as `download` does.
+    """
+    from huggingface_hub import hf_hub_download
+
+    broken = [file for file in FILES if not _is_whole(folder / file)]
+    for file in broken:
+        with told_in_words(address), _in_small_pieces():
+            hf_hub_download(address.repo, file, revision=folder.name, force_download=True)
+    return bool(broken)
+
+
+def _is_whole(file: Path) -> bool:
+    """The cache names a file's content by its hash: SHA-256, or git's for what is not in large-file storage.
+
+    Where the cache does without links there is no such name, and the file counts as broken.
+    """
+    name, content = file.resolve().name, file.read_bytes()
+    found = hashlib.sha256(content), hashlib.sha1(b"blob %d\0" % len(content) + content)
+    return name in {each.hexdigest() for each in found}
+
+
+def cached_worlds() -> Iterator[tuple[str, Path]]:
+    """OWNER/NAME@REVISION and folder of each whole world in the cache, by name; without asking the Hub."""
+    from huggingface_hub import CacheNotFound, scan_cache_dir
+
+    try:
+        repos = scan_cache_dir().repos
+    except CacheNotFound:
+        return
+    for repo in sorted(repos, key=lambda repo: repo.repo_id):
+        for commit in repo.revisions:
+            if repo.repo_type == "model" and all((commit.snapshot_path / file).is_file() for file in FILES):
+                names = sorted(commit.refs - {"main"}) or [commit.commit_hash[:7]]
+                revision = "" if "main" in commit.refs else f"@{names[0]}"
+                yield f"{repo.repo_id}{revision}", commit.snapshot_path
+
+
+@contextmanager
+def _in_small_pieces() -> Iterator[None]:
+    """huggingface_hub moves its bar, and goes on after a cut, by pieces of 10 MiB: more than a file of weights has."""
+    from huggingface_hub import constants
+
+    usual = constants.DOWNLOAD_CHUNK_SIZE
+    constants.DOWNLOAD_CHUNK_SIZE = PIECE_BYTES
+    try:
+        yield
+    finally:
+        constants.DOWNLOAD_CHUNK_SIZE = usual
+
+
+def _one_bar() -> Any:
+    """Of huggingface_hub's three bars the one that tells bytes of how many, shown where there is something to fetch."""
+    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
+
+    class OneBar(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            if kwargs.get("name") != "huggingface_hub.snapshot_download":
+                kwargs["disable"] = True
+            super().__init__(*args, **kwargs | {"desc": "downloading", "leave": False})
+
+        def set_description(self, *_: Any, **__: Any) -> None:
+            """It is told of reconstruction, which says nothing to a player."""
+
+        def display(self, *args: Any, **kwargs: Any) -> None:
+            if self.total:
+                super().display(*args, **kwargs)
+
+    return OneBar

@@ -1,0 +1,338 @@
+"""Worlds from and to a Hub that speaks the real one's protocol, over HTTP, each call in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from minihub import TOKEN, MiniHub, Repo, serve
+
+from genie_core.errors import ConfigError
+from genie_core.hub.address import Address, find_address, require_repository
+from genie_core.hub.download import FILES
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = ROOT / "checkpoints" / "coinrun"
+WEIGHTS = "dynamics/model.safetensors"
+FETCH = """
+import sys
+from genie_core.errors import GenieError
+from genie_core.hub.address import find_address
+from genie_core.hub.download import download
+try:
+    print(download(find_address(sys.argv[1])))
+except GenieError as error:
+    sys.exit(f"error: {error}")
+"""
+LOAD = """
+import sys
+from genie_core import World
+from genie_core.errors import GenieError
+try:
+    print(World.from_pretrained(sys.argv[1]).name)
+except GenieError as error:
+    sys.exit(f"error: {error}")
+"""
+
+Ended = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def hub() -> Iterator[MiniHub]:
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The folder of huggingface_hub's cache and tokens, empty."""
+    return tmp_path / "home"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def repo(hub: MiniHub, tiny_world: Path) -> Repo:
+    """ada/tiny, whose newest commit and tag v1 are a world, among files that no one needs to play it."""
+    made = hub.repos["ada/tiny"] = Repo()
+    made.tags["v1"] = made.commit(contents(tiny_world) | {"notes.txt": b"hello", "old/model.safetensors": b"x"})
+    return made
+
+
+def run(
+    words: list[str],
+    home: Path,
+    url: str,
+    most_bytes: int | None = None,
+    stderr: int = subprocess.PIPE,
+    **environment: str,
+) -> Ended:
+    """Runs Python with the Hub at `url`; files may get no larger than `most_bytes`, as on a full disk."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment = {
+        **kept,
+        "HF_HOME": str(home),
+        "HF_ENDPOINT": url,
+        "HF_HUB_DISABLE_XET": "1",  # the real Hub's own storage protocol, spoken to no other server
+        "NO_PROXY": "127.0.0.1,localhost",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **environment,
+    }
+
+    def limit() -> None:
+        if most_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        timeout=300,
+        preexec_fn=limit,
+    )
+
+
+def fetched(ended: Ended) -> Path:
+    assert ended.returncode == 0, ended.stderr
+    return Path(ended.stdout.strip())
+
+
+def refused(ended: Ended, *words: str) -> None:
+    """The last line of stderr is an error that says `words`, in one sentence."""
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr, ended.stderr
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("error: ") and all(word in last for word in words), ended.stderr
+
+
+def closed_port() -> str:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+
+# ---- names
+
+
+@pytest.mark.parametrize(
+    ("world", "revision", "address"),
+    [
+        ("ada/tiny", None, Address("ada/tiny")),
+        ("ada/tiny", "v1", Address("ada/tiny", "v1")),
+        ("ada/tiny@v1", None, Address("ada/tiny", "v1")),
+        ("ada/tiny@v1", "v1", Address("ada/tiny", "v1")),
+        ("ada/tiny@refs/pr/1", None, Address("ada/tiny", "refs/pr/1")),
+        ("tiny", None, None),
+        ("./ada/tiny", None, None),
+        ("/ada/tiny", None, None),
+        ("runs/easy/world", None, None),
+        ("genie_core/hub", None, None),
+        (Path("ada/tiny"), None, None),
+    ],
+)
+def test_a_folder_or_an_address(world: str | Path, revision: str | None, address: Address | None) -> None:
+    assert find_address(world, revision) == address
+    assert address is None or str(address) in (world, f"{world}@{revision}")
+
+
+@pytest.mark.parametrize(
+    ("world", "revision", "words"),
+    [("tiny", "v1", "folder"), ("ada/tiny@v1", "v2", "contradict"), ("ada/tiny@", None, "after the @")],
+)
+def test_addresses_that_make_no_sense(world: str, revision: str | None, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        find_address(world, revision)
+
+
+@pytest.mark.parametrize("name", ["tiny", "ada/", "/tiny", "a/b/c", "ada/tiny@v1", ""])
+def test_names_to_publish_under(name: str) -> None:
+    with pytest.raises(ConfigError, match="OWNER/NAME"):
+        require_repository(name)
+
+
+# ---- download
+
+
+def test_the_files_needed_are_those_of_a_world(tiny_world: Path) -> None:
+    assert {*FILES, "README.md"} == set(contents(tiny_world))
+
+
+def test_only_the_files_needed_are_fetched_and_only_once(
+    hub: MiniHub, repo: Repo, home: Path, tiny_world: Path
+) -> None:
+    folder = fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url))
+    assert contents(folder) == {path: (tiny_world / path).read_bytes() for path in FILES}
+    assert {line.split("/resolve/")[1].split()[0].split("/", 1)[1] for line in hub.answered(".*/resolve/.*")} == {
+        *FILES
+    }
+    asked = len(hub.answered("GET .*(resolve|store).*"))
+    assert fetched(run(["-c", FETCH, "ada/tiny@v1"], home, hub.url)) == folder
+    assert len(hub.answered("GET .*(resolve|store).*")) == asked == 4
+
+
+def test_a_pinned_commit_asks_nobody(hub: MiniHub, repo: Repo, home: Path) -> None:
+    old = repo.tags["v1"]
+    repo.commit({"config.json": b"{}"})
+    folder = fetched(run(["-c", FETCH, f"ada/tiny@{old}"], home, hub.url))
+    assert folder.name == old and folder != fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url))
+    hub.log.clear()
+    fetched(run(["-c", FETCH, f"ada/tiny@{old}"], home, hub.url))
+    assert not [line for line in hub.log if "ada/tiny" in line]
+
+
+def test_what_was_fetched_is_there_offline(hub: MiniHub, repo: Repo, home: Path) -> None:
+    folder = fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url))
+    assert fetched(run(["-c", FETCH, "ada/tiny"], home, closed_port())) == folder
+    assert fetched(run(["-c", FETCH, "ada/tiny"], home, closed_port(), HF_HUB_OFFLINE="1")) == folder
+    repo.fault = (500, {})
+    assert fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url)) == folder
+
+
+def test_a_private_world_is_there_for_its_owner(hub: MiniHub, repo: Repo, home: Path) -> None:
+    repo.private = True
+    refused(run(["-c", FETCH, "ada/tiny"], home, hub.url), "private", "hf auth login")
+    fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url, HF_TOKEN=TOKEN))
+
+
+def test_the_bar_tells_sizes_where_there_is_something_to_fetch(hub: MiniHub, repo: Repo, home: Path) -> None:
+    kilobytes = sum(len(repo.commits[-1][1][path]) for path in FILES) / 1000
+    shown = [on_a_terminal(["-c", FETCH, "ada/tiny"], home, hub.url) for _ in range(2)]
+    assert re.search(rf"downloading: .*/ +{kilobytes:.0f}kB", shown[0]), shown[0]
+    assert "downloading" not in shown[1] and "Fetching" not in shown[0] + shown[1]
+
+
+def on_a_terminal(words: list[str], home: Path, url: str) -> str:
+    """What the same shows on stderr where that is a terminal, of 20 rows and 80 columns."""
+    reader, writer = os.openpty()
+    os.set_blocking(reader, False)
+    try:
+        fetched(run(words, home, url, stderr=writer, TQDM_NROWS="20", TQDM_NCOLS="80"))
+        return os.read(reader, 1 << 16).decode()
+    except BlockingIOError:  # nothing was written
+        return ""
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+@pytest.mark.slow
+def test_a_download_that_is_cut_goes_on_where_it_was(hub: MiniHub, repo: Repo, home: Path) -> None:
+    """Of a file as large as the shipped world's, which a world's loading would not look at yet."""
+    repo.commit({WEIGHTS: (SHIPPED / WEIGHTS).read_bytes()})
+    hub.cuts, hub.cut_after = 3, 3 << 20  # the small files come whole before that, and are hung up on all the same
+    folder = fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url))
+    assert len(hub.answered("GET /store/.* cut")) == 3
+    assert len(hub.answered("GET /store/.* 206")) == 1
+    assert contents(folder) == {path: repo.commits[-1][1][path] for path in FILES}
+
+
+@pytest.mark.slow
+def test_a_download_that_breaks_off_is_completed_by_the_next(
+    hub: MiniHub, repo: Repo, home: Path, tiny_world: Path
+) -> None:
+    hub.cuts = 10**6
+    refused(run(["-c", FETCH, "ada/tiny"], home, hub.url), "broke off", "run this again")
+    hub.cuts = 0
+    refused(run(["-c", FETCH, "ada/tiny"], home, closed_port()), "broke off", "connect and run this again")
+    hub.log.clear()
+    folder = fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url))
+    assert not hub.answered("GET .*config.json .*"), "it was there already"
+    assert contents(folder) == {path: (tiny_world / path).read_bytes() for path in FILES}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["cut short", "changed", "gone"])
+def test_a_damaged_copy_is_mended(hub: MiniHub, repo: Repo, home: Path, damage: str) -> None:
+    blob = (fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url)) / WEIGHTS).resolve()
+    content = blob.read_bytes()
+    if damage == "gone":
+        blob.unlink()
+    else:
+        blob.write_bytes(content[:500] if damage == "cut short" else content[:-1] + bytes([content[-1] ^ 1]))
+    refused(run(["-c", LOAD, "ada/tiny"], home, closed_port()), "ada/tiny", "connect and run this again")
+    hub.log.clear()
+    ended = run(["-c", LOAD, "ada/tiny"], home, hub.url)
+    assert (ended.returncode, ended.stdout) == (0, "ada/tiny\n"), ended.stderr
+    assert blob.read_bytes() == content
+    assert len(hub.answered("GET /store/.*")) == 1
+
+
+@pytest.mark.slow
+def test_a_world_that_is_wrong_on_the_hub_is_not_fetched_twice(hub: MiniHub, repo: Repo, home: Path) -> None:
+    repo.commit({WEIGHTS: b"something else"})
+    refused(run(["-c", LOAD, "ada/tiny"], home, hub.url), "14 bytes, expected")
+    assert len(hub.answered("GET /store/.*")) == 3
+
+
+@pytest.mark.slow
+def test_a_newer_world_says_so(hub: MiniHub, repo: Repo, home: Path, tiny_world: Path) -> None:
+    newer = json.loads((tiny_world / "config.json").read_text()) | {"format_version": 2}
+    repo.commit({"config.json": json.dumps(newer).encode()})
+    refused(run(["-c", LOAD, "ada/tiny"], home, hub.url), "format 2", "update the program")
+
+
+# ---- failures
+
+FAULTS = {
+    "gated": ((403, {"code": "GatedRepo"}), ("is gated", "accept its terms at http://", "/ada/tiny", "hf auth login")),
+    "token": ((401, {"message": "Invalid credentials in Authorization header"}), ("token", "hf auth login")),
+    "forbidden": ((403, {"message": "Not for you"}), ("forbids", "Not for you", "hf auth login")),
+    "rate limited": ((429, {}), ("too often", "wait a few minutes")),
+    "out of order": ((500, {}), ("out of order", "500", "--worlds")),
+    "unheard of": ((418, {}), ("refuses (418", "--worlds")),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_refusal_is_told_with_a_way_on(hub: MiniHub, repo: Repo, home: Path, kind: str) -> None:
+    repo.fault, words = FAULTS[kind]
+    refused(run(["-c", FETCH, "ada/tiny"], home, hub.url), *words)
+
+
+def test_no_such_repository(hub: MiniHub, home: Path) -> None:
+    for token in ("", TOKEN):
+        ended = run(["-c", FETCH, "ada/tiny"], home, hub.url, HF_TOKEN=token)
+        refused(ended, "neither a folder ada/tiny here nor a world", "check the name")
+
+
+def test_no_such_revision(hub: MiniHub, repo: Repo, home: Path) -> None:
+    refused(run(["-c", FETCH, "ada/tiny@v9"], home, hub.url), "no revision 'v9'", "leave it out", f"{hub.url}/ada/tiny")
+
+
+def test_not_a_world(hub: MiniHub, home: Path) -> None:
+    hub.repos["ada/text"] = Repo()
+    hub.repos["ada/text"].commit({"config.json": b"{}", "model.safetensors": b"x"})
+    refused(run(["-c", FETCH, "ada/text"], home, hub.url), "not a world", f"lacks {', '.join(FILES[1:])}")
+
+
+def test_not_a_name(home: Path, hub: MiniHub) -> None:
+    refused(run(["-c", FETCH, "ada/ti--ny"], home, hub.url), "ada/ti--ny", "write OWNER/NAME")
+
+
+def test_no_network_and_nothing_cached(home: Path) -> None:
+    url = closed_port()
+    refused(run(["-c", FETCH, "ada/tiny"], home, url), "not in the cache", f"{url} cannot be reached", "--worlds")
+    offline = run(["-c", FETCH, "ada/tiny"], home, url, HF_HUB_OFFLINE="1")
+    refused(offline, "not in the cache", "unset HF_HUB_OFFLINE")
+
+
+def test_a_full_disk(hub: MiniHub, repo: Repo, home: Path) -> None:
+    refused(run(["-c", FETCH, "ada/tiny"], home, hub.url, most_bytes=8192), "no room", "HF_HOME")
+
+
+def test_a_cache_that_cannot_be_written(hub: MiniHub, repo: Repo, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(run(["-c", FETCH, "ada/tiny"], tmp_path / "file", hub.url), "cannot be written", "HF_HOME")
