@@ -202,6 +202,21 @@ def _benchmark(args: argparse.Namespace) -> None:
     benchmark(load_world(args), json_path=args.json, quiet=args.quiet)
 
 
+def _publish(args: argparse.Namespace) -> None:
+    from app.publish import publish
+
+    lines = publish(
+        find_world(args),
+        args.publish,
+        ROOT / "assets",
+        private=args.private,
+        tag=args.revision,
+        dry_run=args.dry_run,
+        quiet=args.quiet,
+    )
+    print("\n".join(lines))
+
+
 class Mode(NamedTuple):
     """What a mode does, how it is asked for, and which of `OPTIONS` it must and may have."""
 
@@ -251,6 +266,12 @@ MODES = {
         argument=_ON,
         needs=frozenset({"json"}),
     ),
+    "publish": Mode(
+        run=_publish,
+        help="put a world on the Hugging Face Hub, for anyone to play",
+        argument={"metavar": "OWNER/NAME"},
+        takes=frozenset({"private", "revision", "dry_run"}),
+    ),
 }
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -268,6 +289,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "resume": {**_ON, "help": "go on with the run in --out"},
     "json": {**_FILE, "help": "where to write the measurements"},
     "quick": {**_ON, "help": "measure on fewer clips, for a first look"},
+    "private": {**_ON, "help": "publish for those alone whom the owner lets in"},
+    "revision": {"metavar": "TAG", "help": "publish under this tag, as in --world OWNER/NAME@TAG"},
+    "dry_run": {**_ON, "help": "print the files and the model card instead of publishing them"},
 }
 
 COMMON: dict[str, dict[str, Any]] = {

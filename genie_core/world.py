@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor, nn
 
 from genie_core import checkpoint
+from genie_core.card import card
 from genie_core.config import WorldConfig
 from genie_core.errors import CheckpointError, ConfigError
 from genie_core.hub.address import find_address
 from genie_core.hub.download import download, mend
+from genie_core.hub.upload import upload
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.tokenizer import VideoTokenizer
@@ -60,6 +64,30 @@ class World:
     def save_pretrained(self, path: str | Path) -> None:
         """Writes config.json, README.md and the weights of the three networks into the folder `path`."""
         checkpoint.save(Path(path), self.config, self.networks())
+
+    def save_for_hub(self, path: str | Path, repo: str, animation: Path | None = None) -> None:
+        """Writes into the folder `path` what the repository `repo`, OWNER/NAME, is to hold, and loads it as a check.
+
+        `animation`, a picture file, is shown on the model card. Raises CheckpointError if the world does not load.
+        """
+        folder = Path(path)
+        self.save_pretrained(folder)
+        if animation is not None:
+            shutil.copy(animation, folder)
+        text = card(self.config, repo, animation.name if animation else None)
+        (folder / "README.md").write_text(text, encoding="utf-8")
+        World.from_pretrained(folder)
+
+    def push_to_hub(
+        self, repo: str, *, private: bool = False, revision: str | None = None, animation: Path | None = None
+    ) -> str:
+        """Publishes the world as OWNER/NAME, with `revision` as its tag; returns the commit's hash.
+
+        Raises CheckpointError if it fails its own load check, ConfigError and HubError as `upload` does.
+        """
+        with TemporaryDirectory() as folder:
+            self.save_for_hub(folder, repo, animation)
+            return upload(Path(folder), repo, private=private, tag=revision)
 
     def networks(self) -> dict[str, nn.Module]:
         """The three networks by the names of their folders."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from minihub import TOKEN, MiniHub, Repo, serve
+from PIL import Image
 
 from genie_core.errors import ConfigError
 from genie_core.hub.address import Address, find_address, require_repository
@@ -336,3 +339,104 @@ def test_a_full_disk(hub: MiniHub, repo: Repo, home: Path) -> None:
 def test_a_cache_that_cannot_be_written(hub: MiniHub, repo: Repo, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(run(["-c", FETCH, "ada/tiny"], tmp_path / "file", hub.url), "cannot be written", "HF_HOME")
+
+
+# ---- the command line, and back
+
+
+def launched(words: list[str | Path], home: Path, url: str, **environment: str) -> Ended:
+    return run(["launch.py", *map(str, words)], home, url, **environment)
+
+
+def played(world: str, to: Path, home: Path, url: str) -> np.ndarray:
+    """uint8 frames (21, H, W, 3)."""
+    play = ["--play", "assets/coinrun.png", "--actions", "right*20", "--quiet", "--save", to, "--world", world]
+    ended = launched(play, home, url, OMP_NUM_THREADS="1")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    with np.load(to) as saved:
+        return saved["frames"]
+
+
+@pytest.mark.slow
+def test_the_shipped_world_is_published_and_played(hub: MiniHub, home: Path, tmp_path: Path) -> None:
+    publish = ["--publish", "ada/coinrun", "--revision", "v1", "--quiet"]
+    ended = launched(publish, home, hub.url, HF_TOKEN=TOKEN)
+    assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr
+    sha, files = hub.repos["ada/coinrun"].commits[-1]
+    assert f"commit {sha}" in ended.stdout and hub.repos["ada/coinrun"].tags == {"v1": sha}
+    assert set(files) == {*FILES, "README.md", "play.gif"}
+    assert all(files[path] == (SHIPPED / path).read_bytes() for path in FILES)
+    for route in ("POST /ada/coinrun.git/info/lfs/objects/batch", "PUT /store/.*", "POST /api/verify"):
+        assert len(hub.answered(f"{route} 200")) == (1 if "batch" in route else 4)
+
+    truth = played(str(SHIPPED), tmp_path / "p.npz", home, hub.url)
+    for revision in ("", "@v1", f"@{sha}"):
+        assert np.array_equal(played(f"ada/coinrun{revision}", tmp_path / "p.npz", home, hub.url), truth)
+    listed = launched(["--worlds"], home, hub.url).stdout
+    assert re.search(r"^ada/coinrun +[\d.]+ MB   10 frames from one [\d.]+ dB", listed, re.MULTILINE)
+
+    gone = closed_port()
+    assert np.array_equal(played("ada/coinrun", tmp_path / "p.npz", home, gone), truth)
+    play = ["--play", "assets/coinrun.png", "--actions", "left", "--save", tmp_path / "p.gif", "--world"]
+    refused(launched([*play, "ada/conrun"], home, gone), "cannot be reached", "did you mean --world ada/coinrun")
+
+
+@pytest.mark.slow
+def test_publishing_again_sends_only_what_changed(hub: MiniHub, home: Path, tiny_world: Path) -> None:
+    publish = ["--publish", "ada/tiny", "--world", tiny_world, "--private", "--quiet"]
+    for _ in range(2):
+        ended = launched(publish, home, hub.url, HF_TOKEN=TOKEN)
+        assert ended.returncode == 0, ended.stderr
+    assert hub.repos["ada/tiny"].private
+    assert len(hub.answered("PUT /store/.*")) == 3
+
+
+@pytest.mark.slow
+def test_a_dry_run_shows_all_and_sends_nothing(hub: MiniHub, home: Path) -> None:
+    ended = launched(["--publish", "ada/coinrun", "--dry-run", "--quiet"], home, hub.url)
+    assert ended.returncode == 0, ended.stderr
+    for file in (*FILES, "README.md", "play.gif"):
+        assert f"bytes  {file}\n" in ended.stdout
+    assert f"{(SHIPPED / WEIGHTS).stat().st_size:,} bytes  {WEIGHTS}" in ended.stdout
+    assert "--world ada/coinrun`" in ended.stdout and "](play.gif)" in ended.stdout
+    assert hub.log == [] and hub.repos == {}
+
+
+@pytest.mark.slow
+def test_the_animation_is_played_by_the_world(hub: MiniHub, home: Path, tmp_path: Path) -> None:
+    launched(["--publish", "ada/coinrun", "--quiet"], home, hub.url, HF_TOKEN=TOKEN)
+    (tmp_path / "play.gif").write_bytes(hub.repos["ada/coinrun"].commits[-1][1]["play.gif"])
+    with Image.open(tmp_path / "play.gif") as gif:
+        assert gif.n_frames > 20
+
+
+@pytest.mark.slow
+def test_a_world_that_does_not_load_is_not_published(
+    hub: MiniHub, home: Path, tmp_path: Path, tiny_world: Path
+) -> None:
+    shutil.copytree(tiny_world, tmp_path / "world")
+    (tmp_path / "world" / WEIGHTS).write_bytes(b"damaged")
+    ended = launched(["--publish", "ada/tiny", "--world", tmp_path / "world"], home, hub.url, HF_TOKEN=TOKEN)
+    refused(ended, WEIGHTS, "bytes, expected")
+    spoilt = f"""
+from genie_core import World
+world = World.from_pretrained({str(tiny_world)!r})
+world.dynamics.position.fill_(float("nan"))
+world.push_to_hub("ada/tiny")
+"""
+    ended = run(["-c", spoilt], home, hub.url, HF_TOKEN=TOKEN)
+    assert "CheckpointError" in ended.stderr and "NaN" in ended.stderr
+    assert hub.log == [] and hub.repos == {}
+
+
+@pytest.mark.slow
+def test_refusals_to_publish(hub: MiniHub, repo: Repo, home: Path, tiny_world: Path) -> None:
+    def publish(*words: str, url: str = hub.url, token: str = TOKEN) -> Ended:
+        return launched(["--publish", *words, "--world", tiny_world], home, url, HF_TOKEN=token)
+
+    refused(publish("ada/new", token=""), "hf auth login", "token")
+    refused(publish("ada/tiny", "--revision", "v1"), "has a revision v1 already", "another name")
+    refused(publish("ada/tiny", "--private"), "is public", "leave out --private")
+    refused(publish("tiny"), "'tiny' is not OWNER/NAME")
+    refused(publish("ada/tiny", url=closed_port()), "cannot be published", "connect and run this again")
+    assert len(repo.commits) == 2 and "ada/new" not in hub.repos

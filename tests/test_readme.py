@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from minihub import TOKEN, serve
 from PIL import Image
 
 import launch
@@ -53,6 +54,7 @@ SH = [words for block in SH_BLOCKS for words in block]
 LAUNCHES = [words for words in SH if words[:2] == ["python", "launch.py"]]
 INLINE = [words for span in spans(TEXT) for words in commands(span) if words[:2] == ["python", "launch.py"]]
 CALLS = [words for words in LAUNCHES + INLINE if words[2:] != ["--help"]]
+PYTHON_WITH_HUB = [code for code in blocks("python") if "push_to_hub" in code]
 SCRIPTS = [words for words in LAUNCHES if "--actions" in words]
 
 
@@ -103,13 +105,13 @@ def test_a_block_runs_in_a_fresh_clone(block: list[list[str]]) -> None:
         recorder |= words[0] == "pip" and RECORDER in words
         assert recorder or "--collect" not in words, f"--collect needs pip install -r {RECORDER} above it"
         for name in ("--play", "--data", "--world", "--config"):
-            read = Path(option(words, name) or "README.md")
+            read = Path((option(words, name) or "README.md").split("@")[0])
             comes_along = read.parts[0] != "runs" and (ROOT / read).exists()
             assert comes_along or any(read.is_relative_to(folder) for folder in made), f"{read} is not there yet"
         for name in ("--save", "--json"):
             folder = Path(option(words, name) or "file").parent
             assert any(out.is_relative_to(folder) for out in [Path(), *made]), f"there is no folder {folder} yet"
-        made += [Path(out) for out in [option(words, "--out")] if out]
+        made += [Path(out) for out in [option(words, "--out"), option(words, "--publish")] if out]
 
 
 def test_scripts_use_actions_that_every_world_has() -> None:
@@ -228,9 +230,9 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(words: list[str], folder: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    ended = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+def run(words: list[str], folder: Path, **environment: str) -> None:
+    kept = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    ended = subprocess.run(words, cwd=folder, env=kept | environment, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stderr
 
 
@@ -248,6 +250,22 @@ def test_the_first_script_plays(clone: Path) -> None:
 
 @needs_world
 @pytest.mark.slow
-@pytest.mark.parametrize("code", blocks("python"))
+def test_the_way_to_the_hub_and_back_runs(clone: Path) -> None:
+    """Against a Hub of this machine; what would open a window plays a script instead."""
+    block = next(block for block in SH_BLOCKS if any("--publish" in words for words in block))
+    environment = {"HF_TOKEN": TOKEN, "HF_HOME": str(clone / "home"), "HF_HUB_DISABLE_XET": "1"}
+    with serve() as hub:
+        for words in block:
+            script = ["--actions", "right*3", "--save", "hub.gif"] if "--play" in words else []
+            run([sys.executable, *words[1:], *script], clone, HF_ENDPOINT=hub.url, **environment)
+        for code in PYTHON_WITH_HUB:
+            run([sys.executable, "-c", code], clone, HF_ENDPOINT=hub.url, **environment)
+        assert sorted(hub.repos) == ["OWNER/NAME", "OWNER/OTHER-NAME"]
+    assert (clone / "hub.gif").exists()
+
+
+@needs_world
+@pytest.mark.slow
+@pytest.mark.parametrize("code", [code for code in blocks("python") if code not in PYTHON_WITH_HUB])
 def test_the_python_runs(clone: Path, code: str) -> None:
     run([sys.executable, "-c", code], clone)

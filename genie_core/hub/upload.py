@@ -1,0 +1,31 @@
+"""A folder onto the Hub, as one commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from genie_core.errors import HubError
+from genie_core.hub.address import Address, require_repository
+from genie_core.hub.failures import told_in_words
+
+
+def upload(folder: Path, repo: str, *, private: bool = False, tag: str | None = None) -> str:
+    """Puts the files of `folder` into the repository OWNER/NAME, made if there is none; returns the commit's hash.
+
+    `tag` names the commit. Raises ConfigError for a name that is none; HubError before anything is sent if the tag
+    is taken or a repository meant to be private is public, and if the Hub or the way there refuses.
+    """
+    require_repository(repo)
+    with told_in_words(Address(repo), uploading=True):
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+        api.create_repo(repo, private=private or None, exist_ok=True)
+        if private and not api.model_info(repo).private:
+            raise HubError(f"{repo} exists and is public; make it private in its settings, or leave out --private")
+        if tag and tag in {known.name for known in api.list_repo_refs(repo).tags}:
+            raise HubError(f"{repo} has a revision {tag} already; choose another name for this one")
+        commit = api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Publish a world")
+        if tag:
+            api.create_tag(repo, tag=tag, revision=commit.oid)
+    return commit.oid
