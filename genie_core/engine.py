@@ -5,6 +5,7 @@ It knows tokens, caches and seeds; it does not know keys, windows or training.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from genie_core.pixels import to_frames
 from genie_core.sampling import unmask
 from genie_core.world import World
 
-KEPT_BYTES = 150_000_000  # of keys and pictures of frames gone by; older frames keep their tokens alone
+KEPT_BYTES = 120_000_000  # of keys and pictures of frames gone by; older frames keep their tokens alone
 SHARED_FROM = 8  # players whose step is worth sharing between threads
 REFRESHED = 16  # frames before those needed that a jump far back brings back too, for the steps back that follow
 
@@ -40,14 +41,21 @@ class Seen(NamedTuple):
 class Frame:
     """One frame of a playthrough. `keys` and `seen` follow from tokens and actions, and may be dropped."""
 
-    __slots__ = ("action", "index", "keys", "seen", "tokens")
+    __slots__ = ("_packed", "action", "index", "keys", "seen")
 
     def __init__(self, index: int, tokens: Tensor, action: int, seen: Seen | None) -> None:
         self.index = index  # 0 is the prompt
-        self.tokens = tokens.int()  # (h, w)
+        # As bytes, which Python packs densely: a small tensor among large ones that come and go pins 10 kB.
+        self._packed = tokens.cpu().numpy().astype(np.int32).tobytes()
         self.action = action  # that led here
         self.seen = seen
         self.keys: Tensor | None = None  # (2, layers, n, heads, e), known once the next frame has been predicted
+
+    @property
+    def tokens(self) -> Tensor:
+        """(h, w), int64, on the CPU."""
+        flat = np.frombuffer(self._packed, np.int32).astype(np.int64)
+        return torch.from_numpy(flat).view(math.isqrt(len(flat)), -1)
 
 
 class Moment(NamedTuple):
@@ -84,7 +92,7 @@ class NextFrame:
 
     def __init__(self, dynamics: DynamicsModel, ring: KeyRing, last: list[Frame], actions: list[int]) -> None:
         self._dynamics, self._ring = dynamics, ring
-        self._last = torch.stack([frame.tokens for frame in last]).long()
+        self._last = torch.stack([frame.tokens for frame in last]).to(dynamics.position.device)
         into = [[frame.action, action] for frame, action in zip(last, actions, strict=True)]
         self._actions_into = torch.tensor(into, device=self._last.device)
         self._newest = [frame.index + 1 for frame in last]
@@ -227,7 +235,7 @@ class WorldEngine:
         """Decodes the last of `frames` anew, from the few before it that its picture depends on."""
         seen: Seen | None = None
         for frame in frames[-1 - DECODER_REACH :]:
-            seen = self._decode(frame.tokens[None].long(), [seen])[0]
+            seen = self._decode(frame.tokens[None].to(self.world.device), [seen])[0]
         frames[-1].seen = seen
         self._keep(frames[-1])
 

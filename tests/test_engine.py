@@ -257,13 +257,14 @@ def held_bytes(engine: WorldEngine, moments: list[Moment]) -> int:
     """Of every tensor and picture that the engine and the moments hold, shared ones once."""
     storages = {engine._ring.data.untyped_storage().data_ptr(): engine._ring.data.untyped_storage().nbytes()}
     frames = {frame for moment in [*moments, engine.snapshot()] for frame in moment.frames} | set(engine._kept)
+    tokens = sum(len(frame._packed) for frame in frames)
     for frame in frames:
-        tensors = [frame.tokens, *([] if frame.keys is None else [frame.keys])]
+        tensors = [] if frame.keys is None else [frame.keys]
         if frame.seen is not None:
             tensors += [torch.from_numpy(frame.seen.picture), *frame.seen.decoder_past]
         for tensor in tensors:
             storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-    return sum(storages.values())
+    return tokens + sum(storages.values())
 
 
 def test_memory_stays_flat_with_and_without_moments(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +278,7 @@ def test_memory_stays_flat_with_and_without_moments(world: World, monkeypatch: p
         held.append(held_bytes(engine, moments))
         without.append(held_bytes(engine, []))
     assert len(set(without[60:])) == 1
-    tokens = moments[0].frames[-1].tokens.nbytes
+    tokens = 4 * moments[0].frames[-1].tokens.numel()
     assert held[-1] - held[60] == (120 - 61) * tokens  # a moment long gone costs its tokens
     assert held[-1] < engine._ring.data.nbytes + room * bytes_kept(world) + 130 * tokens
 

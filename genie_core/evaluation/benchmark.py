@@ -113,7 +113,7 @@ def parts_ms(engine: WorldEngine) -> dict[str, float]:
     world, moment = engine.world, engine.snapshot()
     last, size = moment.frames[-1], world.config.frame_size
     assert last.seen is not None
-    seen = last.seen
+    seen, tokens = last.seen, last.tokens[None, None].to(world.device)
     prompt = torch.zeros(1, 1, size, size, 3, dtype=torch.uint8, device=world.device)
     steps = world.config.sampling.unmask_steps
     with threads_for(1):
@@ -124,9 +124,7 @@ def parts_ms(engine: WorldEngine) -> dict[str, float]:
         return {
             "dynamics_ms": _median_ms(passes),
             "products_ms": _median_ms(lambda: [x @ weight.T for x, weight in rows]),
-            "decode_ms": _median_ms(
-                lambda: world.tokenizer.decode_next(last.tokens[None, None].long(), seen.decoder_past)
-            ),
+            "decode_ms": _median_ms(lambda: world.tokenizer.decode_next(tokens, seen.decoder_past)),
             "encode_ms": _median_ms(lambda: world.encode(prompt)),
         }
 
