@@ -28,7 +28,7 @@ from genie_core.world import World
 
 KEPT_BYTES = 120_000_000  # of keys and pictures of frames gone by; older frames keep their tokens alone
 SHARED_FROM = 8  # players whose step is worth sharing between threads
-REFRESHED = 16  # frames before those needed that a jump far back brings back too, for the steps back that follow
+REFRESHED = 8  # frames before those needed that a jump far back brings back too, for the steps back that follow
 
 
 class Seen(NamedTuple):
