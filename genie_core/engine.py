@@ -109,7 +109,7 @@ class NextFrame:
 def frame_generator(seed: int, index: int) -> torch.Generator:
     """The noise of frame `index` of a playthrough with `seed`."""
     state = np.random.SeedSequence([seed % 2**64, index]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0] >> 1))
+    return torch.Generator().manual_seed(int(state[0]) >> 1)
 
 
 def bytes_kept(world: World) -> int:
