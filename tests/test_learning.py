@@ -53,7 +53,7 @@ def learnt() -> Learnt:
         return {"frames": seen.frames[rng.integers(len(seen.frames), size=8)]}
 
     losses = {"tokenizer": fit(TokenizerStage(world.tokenizer, SETTINGS), frames, 60)}
-    losses["latent_action"] = fit(LatentActionStage(world.latent_action, SETTINGS), frames, 200)
+    losses["latent_action"] = fit(LatentActionStage(world.latent_action, SETTINGS), frames, 400)
     tokens, actions = world.encode(seen.frames).clone(), world.infer_actions(seen.frames).clone()
 
     def encoded() -> Batch:
