@@ -1,9 +1,9 @@
-"""What unmasking costs and gives: quality and speed against passes, order, temperature, as a table and a plot.
+"""What unmasking gives: quality against passes, order, temperature, as a table and a plot.
 
     python tests/benchmarks/unmasking.py --data runs/data/easy-choose --json FILE [--plot FILE.png]
 
 The plot needs matplotlib. Quality: rollouts of 10 frames from one with inferred actions; drift: gradient energy after
-60 random actions against the prompts'. Speed: the passes of one player's frame, decoding included.
+60 random actions against the prompts'. What passes cost is in the sweep of `--benchmark`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ import numpy as np
 from genie_core import World
 from genie_core.config import SamplingConfig
 from genie_core.data.dataset import VideoDataset
-from genie_core.evaluation.benchmark import play
 from genie_core.evaluation.metrics import sharpness
 from genie_core.evaluation.rollout import rollout
 from genie_core.evaluation.run import evaluate
@@ -46,7 +45,6 @@ def measure(world: World, data: Path, sampling: SamplingConfig) -> dict[str, Any
     prompts = np.stack([dataset.clip(int(start), 1)[0] for start in starts])
     actions = np.random.default_rng(0).integers(0, len(world.config.actions), (len(prompts), DRIFT_STEPS))
     last = rollout(world, prompts, actions)[:, -1]
-    _, step_ms = play(world, 1, 60)
     return {
         **dataclasses.asdict(sampling),
         "psnr": report["rollout"]["psnr"]["mean"],
@@ -54,19 +52,17 @@ def measure(world: World, data: Path, sampling: SamplingConfig) -> dict[str, Any
         "delta_psnr": report["delta_psnr"]["value"]["mean"],
         "sharpness_10": report["rollout"]["sharpness"]["mean"],
         "sharpness_60": float((sharpness(last) / sharpness(prompts)).mean()),
-        "step_ms": float(np.median(step_ms)),
     }
 
 
 def plot(rows: list[dict[str, Any]], file: Path) -> None:
     import matplotlib.pyplot as plt  # type: ignore[import-not-found]
 
-    figure, panels = plt.subplots(1, 4, figsize=(14, 3.2), layout="constrained")
+    figure, panels = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
     titles = {
         "psnr": "rollout of 10, PSNR dB",
         "delta_psnr": "ΔPSNR at 4, dB",
         "sharpness_60": "gradient energy after 60 steps, share of the prompts'",
-        "step_ms": "ms a frame",
     }
     for panel, (key, title) in zip(panels, titles.items(), strict=True):
         for order in ("confidence", "random", "halton"):
