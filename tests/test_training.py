@@ -145,8 +145,10 @@ def test_the_dynamics_learns_from_clips_encoded_one_by_one(finished: Path, data:
         tokens, actions = clips[part].tokens, clips[part].actions
         assert tokens.shape == (min(len(starts), 200), 5, 4, 4) and actions.shape == (len(tokens), 4)
         frames = torch.from_numpy(np.stack([dataset.clip(int(start), 5) for start in starts]))
-        known = {tokens.numpy().tobytes() for tokens in world.encode(frames).int()}
-        assert all(row.tobytes() in known for row in np.array(tokens))
+        known, mirrored = ({t.numpy().tobytes() for t in world.encode(each).int()} for each in (frames, frames.flip(3)))
+        rows = [row.tobytes() for row in np.array(tokens)]
+        assert all(row in known for row in (rows[::2] if part == "train" else rows))
+        assert all(row in mirrored for row in rows[1::2]) or part == "held_out"
 
 
 @pytest.mark.slow
@@ -209,6 +211,7 @@ def test_the_dynamics_is_not_left_with_what_older_networks_wrote(run: Path, data
         TokenClips(run / "tokens/train", 8),
     )
     frames = torch.from_numpy(np.stack([dataset.clip(int(start), 5) for start in split_starts(dataset, 5)[0]]))
+    frames = torch.cat([frames, frames.flip(3)])  # every second clip is mirrored
     now = {"tokenizer": world.encode(frames).int(), "latent_action": world.infer_actions(frames).to(torch.int8)}[stage]
     written = {"tokenizer": clips.tokens, "latent_action": clips.actions}[stage]
     assert {row.numpy().tobytes() for row in now} >= {row.tobytes() for row in np.array(written)}
