@@ -8,8 +8,8 @@ from tiny import CONTEXT, make_world
 from genie_core.config import SamplingConfig
 from genie_core.engine import SHARED_FROM, Moment, WorldEngine, bytes_kept
 from genie_core.errors import ConfigError, PictureError
-from genie_core.layers.quantize import join_tokens
 from genie_core.pixels import to_frames
+from genie_core.sampling import unmask
 from genie_core.world import World
 
 STEPS = 3 * CONTEXT + 2
@@ -129,16 +129,21 @@ def test_two_engines_of_one_world_do_not_disturb_each_other(world: World) -> Non
     assert np.array_equal(frames, alone)
 
 
-def test_play_equals_recomputing_everything_from_the_start(world: World) -> None:
+@pytest.mark.parametrize("passes", [1, 3])
+def test_play_equals_recomputing_everything_from_the_start(world: World, passes: int) -> None:
     """Caches, sliding context, index of the action and decoder memory, all against plain forward passes."""
-    played = play(WorldEngine(world, sampling=SamplingConfig(unmask_steps=1)))
+    sampling = SamplingConfig(unmask_steps=passes)
+    played = play(WorldEngine(world, sampling=sampling))
     dynamics, actions = world.dynamics, torch.tensor([ACTIONS])
     tokens = world.encode(torch.from_numpy(picture())[None, None])
     for t in range(1, len(ACTIONS) + 1):
-        blank = torch.full_like(tokens[:, :1], dynamics.config.mask_id)
-        longer = torch.cat([tokens, blank], dim=1)
-        parts = dynamics(longer, longer, actions[:, :t])[:, -1:].argmax(-1)
-        tokens = torch.cat([tokens, join_tokens(parts, dynamics.config.factor_vocabulary)], dim=1)
+
+        def logits(draft: torch.Tensor, tokens: torch.Tensor = tokens, t: int = t) -> torch.Tensor:
+            longer = torch.cat([tokens, draft[:, None]], dim=1)
+            return dynamics(longer, longer, actions[:, :t])[:, -1]
+
+        blank = torch.full_like(tokens[:, 0], dynamics.config.mask_id)
+        tokens = torch.cat([tokens, unmask(logits, blank, sampling, [torch.Generator()])[:, None]], dim=1)
     expected = to_frames(world.tokenizer.decode(tokens))[0].numpy()
     assert np.abs(played.astype(int) - expected).max() <= 1  # rounding
 
