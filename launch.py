@@ -61,6 +61,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"{_flag(args.chosen)} needs {_flag(name)}")
     if (args.actions is None) != (args.save is None):
         parser.error("--actions SCRIPT and --save FILE go together: one says what to play, the other where to")
+    if args.quick and args.full:
+        parser.error("--quick and --full exclude each other")
     for name, value in DEFAULTS.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
@@ -191,9 +193,27 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from genie_core.evaluation.run import evaluate
+    from genie_core.data.dataset import VideoDataset
+    from genie_core.evaluation.compare import compare, write_comparison
+    from genie_core.evaluation.report import check_extras, write_report
+    from genie_core.evaluation.run import EFFORTS, check_target, evaluate, write_json
 
-    evaluate(load_world(args), data=args.data, json_path=args.json, quick=args.quick, seed=args.seed, quiet=args.quiet)
+    check_target(args.json)
+    effort = EFFORTS["quick" if args.quick else "full" if args.full else "default"]
+    check_extras(effort, args.report)
+    dataset = VideoDataset(*args.data)
+    names = args.compare or [args.world]
+    worlds = [load_world(argparse.Namespace(**vars(args) | {"world": name})) for name in names]
+    found = [evaluate(world, dataset, effort, args.seed, args.quiet) for world in worlds]
+    if args.compare:
+        comparison = compare(*found)
+        write_json(args.json, comparison)
+        if args.report:
+            write_comparison(args.report, comparison)
+    else:
+        write_json(args.json, found[0].report)
+        if args.report:
+            write_report(args.report, worlds[0], found[0])
 
 
 def _benchmark(args: argparse.Namespace) -> None:
@@ -258,7 +278,7 @@ MODES = {
         help="measure a world on held-out clips of a data set",
         argument=_ON,
         needs=frozenset({"data", "json"}),
-        takes=frozenset({"quick"}),
+        takes=frozenset({"quick", "full", "report", "compare"}),
     ),
     "benchmark": Mode(
         run=_benchmark,
@@ -282,13 +302,20 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "levels": {"type": _levels, "metavar": "A:B", "help": "levels from A up to, but not with, B (default 0:10000)"},
     "mode": {"choices": ["easy", "hard"], "help": "difficulty of the levels (default easy)"},
     "policy": {"choices": ["random", "explore"], "help": "who plays while recording (default explore)"},
-    "data": {**_DIR, "help": "the data set"},
+    "data": {**_DIR, "nargs": "+", "help": "the data set; training reads several as one"},
     "config": {**_FILE, "help": "settings of the networks and their training (default the shipped ones)"},
     "stage": {"choices": ["all", "tokenizer", "latent_action", "dynamics"], "help": "what to train (default all)"},
     "minutes": {"type": _number(float, 0.01), "metavar": "M", "help": "how long to train each stage"},
     "resume": {**_ON, "help": "go on with the run in --out"},
     "json": {**_FILE, "help": "where to write the measurements"},
-    "quick": {**_ON, "help": "measure on fewer clips, for a first look"},
+    "quick": {**_ON, "help": "measure on few clips, for a first look: about a minute"},
+    "full": {**_ON, "help": "measure on many clips, with the FVD, for figures to publish: an hour or more"},
+    "report": {**_DIR, "help": "the folder to write a page with tables, plots and pictures to"},
+    "compare": {
+        "nargs": 2,
+        "metavar": "WORLD",
+        "help": "measure these two worlds on the same clips instead of --world",
+    },
     "private": {**_ON, "help": "publish for those alone whom the owner lets in"},
     "revision": {"metavar": "TAG", "help": "publish under this tag, as in --world OWNER/NAME@TAG"},
     "dry_run": {**_ON, "help": "print the files and the model card instead of publishing them"},

@@ -40,25 +40,33 @@ class DatasetInfo:
 
 
 class VideoDataset:
-    """A data set opened for reading: frames stay on disk until a clip is asked for.
+    """One data set, or several read as one, opened for reading: frames stay on disk until a clip is asked for.
 
-    Cheap to pickle: a copy opens the folder again. Raises DataError, in words, for a folder that is
-    missing, foreign or damaged.
+    Cheap to pickle: a copy opens the folders again. Raises DataError, in words, for a folder that is missing,
+    foreign or damaged, and for sets whose frames differ in size or pace.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.info = _read_info(self.path)
-        self.episodes = _load_array(self.path / "episodes.npy", (self.info.episodes, 3), np.int64)
-        _check_episodes(self.path, self.episodes, self.info.frames)
+    def __init__(self, path: str | Path, *more: str | Path) -> None:
+        self.paths = (Path(path), *map(Path, more))
+        infos = [_read_info(folder) for folder in self.paths]
+        self.info = _join(infos)
+        self.episodes = np.concatenate([_read_episodes(*each) for each in zip(self.paths, infos, strict=True)])
+        self.episodes[:, 0] = np.cumsum(self.episodes[:, 1]) - self.episodes[:, 1]  # end to end, over all sets
+        size = self.info.frame_size
         self._shards = [
-            _load_array(self.path / file, (frames, self.info.frame_size, self.info.frame_size, 3), np.uint8)
-            for file, frames in self.info.shards
+            _load_array(folder / file, (frames, size, size, 3), np.uint8)
+            for folder, info in zip(self.paths, infos, strict=True)
+            for file, frames in info.shards
         ]
-        self._shard_ends = np.cumsum([frames for _, frames in self.info.shards])
+        self._shard_ends = np.cumsum([len(shard) for shard in self._shards])
 
-    def __reduce__(self) -> tuple[type[VideoDataset], tuple[Path]]:
-        return VideoDataset, (self.path,)
+    def __reduce__(self) -> tuple[type[VideoDataset], tuple[Path, ...]]:
+        return VideoDataset, self.paths
+
+    @property
+    def path(self) -> str:
+        """The folders, for messages."""
+        return " and ".join(map(str, self.paths))
 
     def __len__(self) -> int:
         """Number of frames."""
@@ -93,13 +101,14 @@ class VideoDataset:
 
     @property
     def has_true_actions(self) -> bool:
-        return (self.path / "true_actions.npy").exists()
+        return all((folder / "true_actions.npy").exists() for folder in self.paths)
 
     @cached_property
     def _true_actions(self) -> np.ndarray:
         if not self.has_true_actions:
             raise DataError(f"{self.path} has no true_actions.npy; recordings of a game have it: {_HOW_TO_RECORD}")
-        return _load_array(self.path / "true_actions.npy", (self.info.frames,), np.int8)
+        files = [folder / "true_actions.npy" for folder in self.paths]
+        return np.concatenate([_load_array(file, (_read_info(file.parent).frames,), np.int8) for file in files])
 
     def _check_clip(self, start: int, length: int) -> None:
         if length < 1 or not 0 <= start < len(self):
@@ -134,6 +143,28 @@ def _read_info(path: Path) -> DatasetInfo:
     return info
 
 
+def _join(infos: list[DatasetInfo]) -> DatasetInfo:
+    """What is true of several data sets read as one; where they come from is told of each."""
+    first, *others = infos
+    for other in others:
+        if (other.frame_size, other.fps) != (first.frame_size, first.fps):
+            raise DataError(
+                f"{first.name} has frames of {first.frame_size} pixels at {first.fps:g} a second, {other.name} of "
+                f"{other.frame_size} at {other.fps:g}; only sets alike in both can be read as one"
+            )
+    if not others:
+        return first
+    return DatasetInfo(
+        name="+".join(info.name for info in infos),
+        frame_size=first.frame_size,
+        fps=first.fps,
+        frames=sum(info.frames for info in infos),
+        episodes=sum(info.episodes for info in infos),
+        shards=tuple(shard for info in infos for shard in info.shards),
+        source={"game": first.source.get("game"), "sets": [info.source for info in infos]},
+    )
+
+
 def _load_array(file: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     """The array of a .npy, memory-mapped, or `frames` of a .npz; DataError unless shape and dtype are as expected."""
     if not file.is_file():
@@ -150,8 +181,15 @@ def _load_array(file: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     return array
 
 
-def _check_episodes(path: Path, episodes: np.ndarray, frames: int) -> None:
+def _read_episodes(path: Path, info: DatasetInfo) -> np.ndarray:
     """Episodes must lie end to end and cover every frame: clips are cut by trusting them."""
+    episodes = _load_array(path / "episodes.npy", (info.episodes, 3), np.int64)
     ends = np.cumsum(episodes[:, 1])
-    if not len(episodes) or ends[-1] != frames or (episodes[:, 1] < 1).any() or (episodes[1:, 0] != ends[:-1]).any():
-        raise DataError(f"{path / 'episodes.npy'} does not cut the {frames} frames of {path} into episodes")
+    if (
+        not len(episodes)
+        or ends[-1] != info.frames
+        or (episodes[:, 1] < 1).any()
+        or (episodes[1:, 0] != ends[:-1]).any()
+    ):
+        raise DataError(f"{path / 'episodes.npy'} does not cut the {info.frames} frames of {path} into episodes")
+    return episodes

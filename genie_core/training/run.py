@@ -11,7 +11,7 @@ import logging
 import shutil
 import subprocess
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -56,7 +56,7 @@ Sample = Callable[[np.random.Generator], Batch]
 
 
 def train(
-    data: Path,
+    data: Sequence[Path],
     out: Path,
     config: Path | None = None,
     stage: str = "all",
@@ -66,12 +66,12 @@ def train(
     device: str = "auto",
     quiet: bool = False,
 ) -> None:
-    """Trains `stage` of the run `out` on the data set `data`.
+    """Trains `stage` of the run `out` on the data sets `data`.
 
     `minutes`, if given, replaces what the settings say for each stage; with `resume` the minutes already trained
     count. Raises ConfigError for a run that exists when `resume` is off, or does not when it is on.
     """
-    dataset = VideoDataset(data)
+    dataset = VideoDataset(*data)
     settings = _open_run(out, config, resume, dataset)
     if minutes is not None:
         stages = {name: dataclasses.replace(s, minutes=minutes) for name, s in settings.train.items()}
@@ -136,6 +136,9 @@ def _run_stage(
     checkpoint = folder / CHECKPOINT
     state = torch.load(checkpoint, weights_only=True, map_location="cpu") if checkpoint.exists() else {}
     steps = state.get("global_step", 0)
+    start_from = stage.settings.start_from
+    if start_from and not state:
+        stage.network.load_state_dict(World.from_pretrained(start_from).networks()[name].state_dict())
     if state and float(state["state_dict"]["trained_seconds"]) >= 60 * stage.settings.minutes:
         return
     saver = ModelCheckpoint(
