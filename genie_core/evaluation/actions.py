@@ -34,17 +34,32 @@ def mutual_information(actions: np.ndarray, true_actions: np.ndarray) -> float:
 
 def mapping_accuracy(actions: np.ndarray, true_actions: np.ndarray) -> dict[str, float]:
     """Share of buttons told from codes by the majority of 200 labelled steps, and by always saying the commonest.
+    `n` counts steps, `ci95` is over the draws.
 
-    Mean over twenty draws of the labelled steps. Source: Genie (arXiv:2402.15391), App. E, its mapping alone.
+    Mean over twenty draws of the labelled steps; of fewer than 400 steps half are labelled.
+    Source: Genie (arXiv:2402.15391), App. E, its mapping alone.
     """
     codes, truth = actions.ravel(), buttons(true_actions).ravel()
     scores = []
     for draw in range(DRAWS):
         order = np.random.default_rng(draw).permutation(len(codes))
-        labelled, rest = order[:LABELLED], order[LABELLED:]
+        few = min(LABELLED, len(codes) // 2)
+        labelled, rest = order[:few], order[few:]
         mapping = _joint(codes[labelled], truth[labelled], codes.max() + 1, truth.max() + 1).argmax(1)
         scores.append((mapping[codes[rest]] == truth[rest]).mean())
-    return {"accuracy": float(np.mean(scores)), "commonest": float(np.bincount(truth).max() / len(truth))}
+    return {
+        "accuracy": float(np.mean(scores)),
+        "ci95": float(1.96 * np.std(scores, ddof=1)),
+        "n": len(codes),
+        "commonest": float(np.bincount(truth).max() / len(truth)),
+    }
+
+
+def best_mapping(actions: np.ndarray, true_actions: np.ndarray) -> list[str | None]:
+    """For each code the button that is pressed most where it is inferred, None for a code never inferred."""
+    names = sorted({*BUTTONS.values(), "stay"})
+    joint = _joint(actions.ravel(), buttons(true_actions).ravel(), width=len(names))
+    return [names[int(row.argmax())] if row.any() else None for row in joint]
 
 
 def _joint(rows: np.ndarray, columns: np.ndarray, height: int | None = None, width: int | None = None) -> np.ndarray:

@@ -33,6 +33,16 @@ def benchmark(world: World, json_path: Path | None, quiet: bool = False) -> dict
     """Plays `world` unpaced from a grey picture and writes the figures to `json_path`."""
     if json_path is not None and not json_path.parent.is_dir():
         raise DataError(f"cannot write {json_path}: there is no folder {json_path.parent}; make it first")
+    report = measure_speed(world, quiet) | {"sweep": sweep(world, quiet)}
+    if json_path is not None:
+        part = json_path.with_name(json_path.name + ".part")
+        part.write_text(json.dumps(report, indent=2) + "\n")
+        part.replace(json_path)
+    return report
+
+
+def measure_speed(world: World, quiet: bool = False) -> dict[str, Any]:
+    """The figures of a single player at the world's own settings."""
     engine, step_ms = play(world, 1, STEPS, quiet)
     with FlopCounterMode(display=False) as counter, threads_for(1):
         engine.step(0)
@@ -41,7 +51,7 @@ def benchmark(world: World, json_path: Path | None, quiet: bool = False) -> dict
     gflop = counter.get_total_flops() / 1e9
     p50, p95 = (float(np.percentile(step_ms, share)) for share in (50, 95))
     parts = parts_ms(engine)
-    report = {
+    return {
         "fps": 1e3 / p50,
         "step_ms": {"p50": p50, "p95": p95},
         **parts,
@@ -56,13 +66,7 @@ def benchmark(world: World, json_path: Path | None, quiet: bool = False) -> dict
         "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2),
         "threads": threads,
         "device": str(world.device),
-        "sweep": sweep(world, quiet),
     }
-    if json_path is not None:
-        part = json_path.with_name(json_path.name + ".part")
-        part.write_text(json.dumps(report, indent=2) + "\n")
-        part.replace(json_path)
-    return report
 
 
 def play(

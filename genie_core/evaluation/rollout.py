@@ -2,20 +2,73 @@
 
 from __future__ import annotations
 
-import numpy as np
+from itertools import pairwise
 
-from genie_core.engine import WorldEngine
+import numpy as np
+import torch
+from einops import rearrange
+
+from genie_core.engine import Frame, Moment, WorldEngine, frame_generator
+from genie_core.models.tokenizer import DecoderPast
+from genie_core.pixels import to_frames
+from genie_core.sampling import unmask
 from genie_core.world import World
+
+TOGETHER = 32  # players stepped as one batch; more are no faster on two cores
 
 
 def rollout(world: World, prompts: np.ndarray, actions: np.ndarray, seed: int = 0) -> np.ndarray:
     """Plays `actions` int (b, t) from uint8 `prompts` (b, H, W, 3), at the world's own sampling settings.
 
-    Returns uint8 (b, t+1, H, W, 3), of which the first frame is the prompt as the world sees it.
+    Prompts may be clips (b, k, H, W, 3); the first k-1 actions are then those inside them. Returns uint8
+    (b, t+1, H, W, 3), of which the first k frames are the prompt as the world sees it.
     """
-    engine = WorldEngine(world, players=len(prompts), seed=seed)
-    frames = [[engine.reset(prompt, player) for player, prompt in enumerate(prompts)]]
-    for column in actions.T:
+    clips = prompts if prompts.ndim == 5 else prompts[:, None]
+    engine = WorldEngine(world, players=len(clips), seed=seed)
+    inside = clips.shape[1] - 1
+    start(engine, clips, actions[:, :inside])
+    seen = world.decode(world.encode(torch.from_numpy(clips))).cpu().numpy()
+    return np.concatenate([seen, play_on(engine, actions[:, inside:])], axis=1)
+
+
+def start(engine: WorldEngine, clips: np.ndarray, actions: np.ndarray) -> None:
+    """Puts each player of `engine` behind its clip, uint8 (b, k, H, W, 3), of `actions` int (b, k-1)."""
+    tokens = engine.world.encode(torch.from_numpy(clips))
+    none = engine.world.dynamics.config.num_actions
+    for player, (grids, taken) in enumerate(zip(tokens, actions, strict=True)):
+        into = [none, *map(int, taken)]
+        frames = tuple(Frame(i, grid, into[i], None) for i, grid in enumerate(grids))
+        engine.restore(Moment(frames, engine.seed), player)
+
+
+def play_on(engine: WorldEngine, actions: np.ndarray) -> np.ndarray:
+    """Steps all players by `actions` int (b, t): uint8 frames (b, t, H, W, 3)."""
+    size = engine.world.config.frame_size
+    frames = np.empty((*actions.shape, size, size, 3), np.uint8)
+    for step, column in enumerate(actions.T):
         now = engine.step({player: int(action) for player, action in enumerate(column)})
-        frames.append(list(now.values()))
-    return np.array(frames).swapaxes(0, 1)
+        frames[:, step] = np.stack(list(now.values()))
+    return frames
+
+
+@torch.inference_mode()
+def teacher_forced(world: World, clips: np.ndarray, actions: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Each next frame of uint8 `clips` (b, t, H, W, 3) under `actions` int (b, t-1), predicted from the true ones.
+
+    Returns uint8 (b, t-1, H, W, 3), at the world's own sampling settings.
+    """
+    tokens, taken = world.encode(torch.from_numpy(clips)), torch.from_numpy(actions).to(world.device)
+    b, t, h, w = tokens.shape
+    blank = torch.full((b * t, h, w), world.dynamics.config.mask_id, device=world.device)
+
+    def predict(draft: torch.Tensor) -> torch.Tensor:
+        return world.dynamics(tokens, rearrange(draft, "(b t) h w -> b t h w", b=b), taken).flatten(0, 1)
+
+    noise = [frame_generator(seed, index) for _ in range(b) for index in range(t)]
+    predicted = rearrange(unmask(predict, blank, world.config.sampling, noise), "(b t) h w -> b t h w", b=b)
+    frames, past = [], None
+    for before, after in pairwise(range(t)):
+        _, past = world.tokenizer.decode_next(tokens[:, before : before + 1], past)
+        pixels, _ = world.tokenizer.decode_next(predicted[:, after : after + 1], DecoderPast(*past))
+        frames.append(to_frames(pixels)[:, 0].cpu().numpy())
+    return np.stack(frames, axis=1)

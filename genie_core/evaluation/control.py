@@ -1,0 +1,151 @@
+"""Does a world obey? Opposite keys, the same actions in another scene, physics, and what leaks through the codes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from genie_core.data.dataset import VideoDataset
+from genie_core.evaluation import metrics
+from genie_core.evaluation.motion import player_motion
+from genie_core.evaluation.naming import HOLD
+from genie_core.evaluation.rollout import TOGETHER, rollout
+from genie_core.evaluation.samples import Clips, Samples, standing_scenes, wall_scenes
+from genie_core.pixels import to_frames, to_model
+from genie_core.world import World
+
+JUMP_STEPS, FALL_STEPS = 5, 20
+RISEN, LANDED = 3.0, 2.0  # pixels: how far up counts as a jump, and how near the ground it left as having landed
+STOPPED = 2.0  # pixels in HOLD steps: less is having been stopped by a wall
+MOVED = 2.0  # pixels that a real clip must have moved along an axis for its actions to be tried elsewhere
+TRANSFER_STEPS = 10
+PRESSED: dict[str, tuple[int, ...]] = {
+    "left": (0, 1),
+    "right": (6, 7),
+}  # Procgen's true actions; looked at to find scenes, never to play
+
+
+def measure_control(world: World, dataset: VideoDataset, clips: Clips, scenes: int, seed: int, quiet: bool) -> Samples:
+    """All figures of `control`, on up to `scenes` scenes each, and the leak test of `latent_action`."""
+    samples = Samples()
+    bar = tqdm(total=5, desc="control", unit=" tests", disable=quiet)
+    standing = standing_scenes(dataset, scenes)
+    prompts = clips.frames[_spread(len(clips), scenes), 0]
+    for test in (
+        lambda: _opposite(world, prompts, seed),
+        lambda: _jump(world, standing, seed),
+        lambda: _walls(world, *wall_scenes(dataset, scenes, PRESSED), seed),
+        lambda: _transfer(world, clips, scenes, seed),
+        lambda: _scene_cut(world, clips, scenes),
+    ):
+        samples.update(test())
+        bar.update()
+    bar.close()
+    return samples
+
+
+def action_id(world: World, name: str) -> int | None:
+    """The action called `name`, None if the world has none."""
+    return next((action.id for action in world.config.actions if action.name == name), None)
+
+
+def travelled(world: World, prompts: np.ndarray, actions: np.ndarray, seed: int) -> np.ndarray:
+    """The player's motion in pixels, (b, t, 2), when `actions` int (b, t) are played from `prompts` (b, H, W, 3)."""
+    chunks = [slice(i, i + TOGETHER) for i in range(0, len(prompts), TOGETHER)]
+    motions = [player_motion(rollout(world, prompts[rows], actions[rows], seed + rows.start)) for rows in chunks]
+    return np.concatenate(motions) if motions else np.empty((*actions.shape, 2))
+
+
+def _opposite(world: World, prompts: np.ndarray, seed: int) -> Samples:
+    """Whether `left` and `right`, each held from the same scene, move the player opposite ways."""
+    left, right = (_held(world, prompts, name, HOLD, seed) for name in ("left", "right"))
+    if left is None or right is None:
+        return Samples(facts={"control.opposite_actions": None})
+    opposite = (left[..., 0].sum(1) < 0) & (right[..., 0].sum(1) > 0)
+    return Samples({"control.opposite_actions": opposite.astype(float)})
+
+
+def _held(world: World, prompts: np.ndarray, name: str, steps: int, seed: int) -> np.ndarray | None:
+    action = action_id(world, name)
+    return None if action is None else travelled(world, prompts, np.full((len(prompts), steps), action), seed)
+
+
+def _jump(world: World, standing: np.ndarray, seed: int) -> Samples:
+    """`jump*5,stay*20` from the ground: whether the player rises, and whether it comes down to where it stood."""
+    jump, stay = action_id(world, "jump"), action_id(world, "stay")
+    if jump is None or stay is None or not len(standing):
+        return Samples(facts={"control.rises": None, "control.lands": None})
+    script = np.repeat([jump, stay], [JUMP_STEPS, FALL_STEPS])
+    height = -travelled(world, standing, np.tile(script, (len(standing), 1)), seed)[..., 1].cumsum(1)
+    rises = height.max(1) >= RISEN
+    lands = rises & (np.abs(height[:, -1]) <= LANDED)
+    return Samples({"control.rises": rises.astype(float), "control.lands": lands.astype(float)})
+
+
+def _walls(world: World, scenes: np.ndarray, names: list[str], seed: int) -> Samples:
+    """Where a real wall stops the real player: whether the key held against it gets it nowhere in the world either."""
+    ids = [action_id(world, name) for name in names]
+    if not ids or None in ids:
+        return Samples(facts={"control.walls": None})
+    across = travelled(world, scenes, np.repeat(np.array(ids)[:, None], HOLD, axis=1), seed)[..., 0].sum(1)
+    return Samples({"control.walls": (np.abs(across) <= STOPPED).astype(float)})
+
+
+def _transfer(world: World, clips: Clips, scenes: int, seed: int) -> Samples:
+    """Actions inferred from one clip, played from another: whether the player moves the way it did there.
+
+    A value for each axis along which the real clip moved.
+    """
+    whole = clips.frames[clips.there[:, :TRANSFER_STEPS].all(1), : TRANSFER_STEPS + 1]
+    real = player_motion(whole).sum(1)
+    chosen = np.flatnonzero((np.abs(real) >= MOVED).any(1))[:scenes]
+    if len(chosen) < 2:
+        return Samples(facts={"control.transfer": None})
+    actions = world.infer_actions(torch.from_numpy(whole[chosen])).cpu().numpy()
+    elsewhere = np.roll(chosen, len(chosen) // 2)  # no clip is its own elsewhere
+    played = travelled(world, whole[elsewhere, 0], actions, seed).sum(1)
+    same = (np.sign(played) == np.sign(real[chosen])).astype(float)
+    moved = np.abs(real[chosen]) >= MOVED
+    return Samples(
+        {
+            "control.transfer.along_x": np.where(moved[:, 0], same[:, 0], np.nan),
+            "control.transfer.along_y": np.where(moved[:, 1], same[:, 1], np.nan),
+        }
+    )
+
+
+@torch.inference_mode()
+def _scene_cut(world: World, clips: Clips, scenes: int) -> Samples:
+    """What a code is worth to the latent action model's own decoder, in dB of the next frame against a random code.
+
+    Within a clip that should be much. Across a cut into another clip it should be next to nothing: there is no action
+    to be found, and what remains would be content that leaks through the codes.
+    """
+    frames = clips.frames[_spread(len(clips), scenes), :2]
+    cut = np.stack([frames[:, 0], np.roll(frames[:, 1], max(1, len(frames) // 2), axis=0)], axis=1)
+    return Samples(
+        {
+            "latent_action.code_gain_db": _code_gain(world, frames),
+            "latent_action.scene_cut_gain_db": _code_gain(world, cut),
+        }
+    )
+
+
+def _code_gain(world: World, pairs: np.ndarray) -> np.ndarray:
+    """PSNR of the second of uint8 `pairs` (n, 2, H, W, 3) with its code, minus the mean over all codes: (n,)."""
+    net = world.latent_action
+    pixels = to_model(torch.from_numpy(pairs).to(world.device))
+    inferred = net.infer(pixels).indices[:, 0].cpu().numpy()
+    codes = torch.arange(len(world.config.actions), device=world.device)
+    psnr = []
+    for code in codes:
+        chosen = net.quantizer.lookup(code.expand(len(pairs), 1))
+        predicted = to_frames(net.predict(pixels[:, :, :1], chosen)).cpu().numpy()
+        psnr.append(metrics.psnr(pairs[:, 1:], predicted)[:, 0])
+    table = np.stack(psnr, axis=1)
+    return table[np.arange(len(pairs)), inferred] - table.mean(1)
+
+
+def _spread(of: int, count: int) -> np.ndarray:
+    return np.unique(np.linspace(0, of - 1, min(count, of)).astype(int))

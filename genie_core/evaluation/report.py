@@ -1,0 +1,190 @@
+"""`--report`: what an evaluation found, as one page that needs nothing beside it, and as Markdown tables."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genie_core.evaluation.figures import FIGURES, GENIE_REDUX, at, told
+from genie_core.evaluation.i3d import load_i3d
+from genie_core.evaluation.naming import HOLD
+from genie_core.evaluation.pictures import plot, strip
+from genie_core.evaluation.rollout import rollout
+from genie_core.evaluation.run import Effort, Evaluation, write_json
+from genie_core.world import World
+
+SHOWN_CLIPS = 6
+SHOWN_FRAMES = 11
+PAGE = "report.html"
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .25rem .7rem; text-align: left }
+tr { border-bottom: 1px solid #e2e8f0 } td:nth-child(n+2) { font-variant-numeric: tabular-nums }
+img { max-width: 100%; image-rendering: pixelated } .plots img { width: 48%; image-rendering: auto }
+.better { font-weight: 600 } small, figcaption { color: #4a5568 } figure { margin: 1rem 0 }
+"""
+
+
+def check_extras(effort: Effort, folder: Path | None) -> None:
+    """Raises MissingExtraError, before the measuring, for what the measuring or the report would miss at its end."""
+    if effort.fvd_clips:
+        load_i3d()
+    if folder is not None:
+        plot("", "", "", [])
+
+
+def write_report(folder: Path, world: World, evaluation: Evaluation) -> None:
+    """Writes report.html, evaluation.json and README.md, the tables as Markdown, into `folder`, which is made."""
+    page = _page(world, evaluation)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PAGE).write_text(page, encoding="utf-8")
+    write_json(folder / "evaluation.json", evaluation.report)
+    (folder / "README.md").write_text(_markdown(evaluation.report), encoding="utf-8")
+
+
+def figures_table(report: dict[str, Any]) -> str:
+    """Every figure that was measured beside what others published, as a Markdown table."""
+    head = ["figure", "value", "n", *GENIE_REDUX]
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    return "\n".join(f"| {line} |" for line in lines + [" | ".join(row) for row in _rows(report)])
+
+
+def _rows(report: dict[str, Any]) -> list[list[str]]:
+    rows = []
+    for name, figure in FIGURES.items():
+        mean = at(report, name)
+        if isinstance(mean, dict) and mean.get("n"):
+            rows.append([figure.label, told(mean, figure.digits), str(mean["n"]), *figure.published])
+    return rows
+
+
+def _markdown(report: dict[str, Any]) -> str:
+    return (
+        f"# What was measured of {report['world']}\n\n{_told_how(report)}\n\n{figures_table(report)}\n\n"
+        f"{_others(report)}\n\nFigures over steps and pictures: [{PAGE}]({PAGE}). All values: "
+        f"[evaluation.json](evaluation.json).\n\n{_sources()}\n"
+    )
+
+
+def _told_how(report: dict[str, Any]) -> str:
+    settings = report["settings"]
+    return (
+        f"On {report['clips']} clips of {report['data']} ({_told_source(report['source'])}), at the world's own "
+        f"settings: {settings['unmask_steps']} unmasking passes by {settings['order']}, temperature "
+        f"{settings['temperature']:g}; seed {settings['seed']}. Means with 95 % confidence intervals over clips, "
+        f"scenes or rollouts; n is how many. Long rollouts: {settings['rollouts']} of {settings['steps']} steps under "
+        "each policy."
+    )
+
+
+def _told_source(source: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in source.items()) or "unknown source"
+
+
+def _others(report: dict[str, Any]) -> str:
+    """What is no mean: how codes are used, what they say of buttons, and speed."""
+    action, speed = report["latent_action"], report["speed"]
+    told_codes = [f"share of steps by code: {' '.join(f'{share:.3f}' for share in action['code_histogram'])}"]
+    if "nmi" in action:
+        mapped = action["mapping_accuracy_200"]
+        told_codes += [
+            f"mutual information of codes and buttons, normalised: {action['nmi']:.3f}",
+            f"buttons told from codes after 200 labels: {mapped['accuracy']:.3f} ± {mapped['ci95']:.3f} "
+            f"(always the commonest: {mapped['commonest']:.3f})",
+            f"button pressed most under each code: {', '.join(name or '–' for name in action['best_mapping'])}",
+        ]
+    told_codes += [
+        f"codebook usage of the tokenizer: {report['tokenizer']['codebook_usage']:.3f}",
+        f"speed on this machine: {speed['fps']:.1f} frames/s on {speed['threads']} thread(s), a step "
+        f"{speed['step_ms']['p50']:.1f} ms (p95 {speed['step_ms']['p95']:.1f}), {speed['gflop_per_frame']:.2f} GFLOP a "
+        f"frame, {speed['rss_mb']:.0f} MB",
+    ]
+    return "\n".join(f"- {line}" for line in told_codes)
+
+
+def _sources() -> str:
+    return (
+        "Published figures: GenieRedux, Kazemi et al. 2024 (arXiv:2409.06445), tables 1 and 3: the original CoinRun, "
+        "other levels and players, for one of the two in hard mode, so landmarks rather than a ranking. Its ΔPSNR is "
+        "GenieRedux-G-TA's, which is told the true actions. Genie (arXiv:2402.15391) reports 1.91 on its Platformers "
+        "videos."
+    )
+
+
+def _page(world: World, evaluation: Evaluation) -> str:
+    report = evaluation.report
+    others = "".join(f"<li>{escape(line[2:])}</li>" for line in _others(report).splitlines())
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(report['world'])} measured</title>"
+        f"<style>{STYLE}</style><h1>What was measured of {escape(report['world'])}</h1>"
+        f"<p>{escape(_told_how(report))}</p>"
+        f"{html_table(['figure', 'value', 'n', *GENIE_REDUX], _rows(report))}<ul>{others}</ul>"
+        f"<p><small>{escape(_sources())}</small></p><h2>Over steps</h2><p class=plots>{_plots(report)}</p>"
+        f"<h2>Clips</h2>{_clips(evaluation)}<h2>The eight actions</h2>{_actions(world, evaluation)}"
+        f"<h2>Long play</h2>{_long_play(evaluation)}</html>\n"
+    )
+
+
+def html_table(head: list[str], rows: list[list[str]]) -> str:
+    cells = "".join(f"<th>{escape(name)}</th>" for name in head)
+    lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{cells}</tr>{lines}</table>"
+
+
+def _plots(report: dict[str, Any]) -> str:
+    fidelity, drift = report["rollout"], report["drift"]
+    four = fidelity.get("four_frames", {})
+    kinds = [kind for kind in ("random", "idle", "held") if kind in drift]
+    player = [(kind, drift[kind]["player_by_10_steps"]) for kind in kinds if "player_by_10_steps" in drift[kind]]
+    drawn = [
+        plot(
+            "Rollout against the real clip",
+            "generated frame",
+            "PSNR, dB",
+            [
+                ("from one frame", fidelity["psnr_by_step"]),
+                ("from four frames", four.get("psnr_by_step", [])),
+                ("the picture shown again", fidelity["repeat_prompt"]["psnr_by_step"]),
+            ],
+        ),
+        plot("ΔPSNR", "generated frame", "dB", [("inferred minus random actions", report["delta_psnr"]["by_t"])]),
+        plot(
+            "Gradient energy in long play",
+            "step",
+            "of the picture's",
+            [(kind, drift[kind]["sharpness_by_10_steps"]) for kind in kinds],
+            x_step=10,
+        ),
+    ]
+    if player:
+        drawn.append(plot("Player still there", "step", "share of rollouts", player, x_step=10))
+    return "".join(f'<img src="{address}" alt="">' for address in drawn)
+
+
+def _clips(evaluation: Evaluation) -> str:
+    chosen = np.linspace(0, len(evaluation.strips.truth) - 1, SHOWN_CLIPS).astype(int)
+    sheets = [strip([rows[clip, :SHOWN_FRAMES] for rows in evaluation.strips]) for clip in chosen]
+    caption = (
+        "<figcaption>real; played with its inferred actions from its first frame; played with random ones</figcaption>"
+    )
+    return "".join(f'<figure><img src="{sheet}" alt="">{caption}</figure>' for sheet in sheets)
+
+
+def _actions(world: World, evaluation: Evaluation) -> str:
+    prompt = evaluation.strips.truth[len(evaluation.strips.truth) // 3, 0]
+    actions = world.config.actions
+    played = rollout(
+        world, np.repeat(prompt[None], len(actions), 0), np.repeat(np.arange(len(actions))[:, None], HOLD, 1)
+    )
+    names = ", ".join(action.name for action in actions)
+    caption = f"<figcaption>held from one picture: {escape(names)}</figcaption>"
+    return f'<figure><img src="{strip(list(played))}" alt="">{caption}</figure>'
+
+
+def _long_play(evaluation: Evaluation) -> str:
+    steps = evaluation.report["drift"]["steps"]
+    caption = f"the picture and eleven frames up to step {steps}: random keys, none, one held"
+    return f'<figure><img src="{strip(list(evaluation.long_play))}" alt=""><figcaption>{caption}</figcaption></figure>'
