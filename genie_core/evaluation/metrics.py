@@ -87,8 +87,9 @@ def sharpness(frames: np.ndarray) -> np.ndarray:
 
 def _windowed(images: np.ndarray) -> np.ndarray:
     """Gaussian mean around each pixel that has a whole window: (..., H, W, 3) to (..., 3, H-10, W-10)."""
-    planes = np.moveaxis(images, -1, -3)
-    return _gaussian_rows(planes.shape[-2]) @ planes @ _gaussian_rows(planes.shape[-1]).T
+    planes = np.ascontiguousarray(np.moveaxis(images, -1, -3))  # numpy multiplies others without BLAS
+    columns = np.ascontiguousarray(_gaussian_rows(planes.shape[-1]).T)
+    return _gaussian_rows(planes.shape[-2]) @ (planes @ columns)
 
 
 @cache
