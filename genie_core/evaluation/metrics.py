@@ -40,6 +40,21 @@ def share_ci95(values: np.ndarray) -> Mean:
     return Mean(share, max(middle + reach - share, share - middle + reach), n)
 
 
+def share_difference_ci95(differences: np.ndarray) -> Mean:
+    """The same for differences of pairs of such values, -1, 0 or 1: a few pairs that agree prove nothing yet.
+
+    Source: Agresti & Min 2004, Wald's interval after two more pairs, half of which disagree, as often one way as the
+    other; its farther end.
+    """
+    mean, _, n = mean_ci95(differences)
+    if mean is None:
+        return Mean(None, None, n)
+    known = differences[~np.isnan(differences)]
+    middle = known.sum() / (n + 2)
+    reach = 1.96 * math.sqrt((((known**2).sum() + 1) / (n + 2) - middle**2) / (n + 2))
+    return Mean(mean, float(reach + abs(mean - middle)), n)
+
+
 def psnr(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """PSNR in dB of each frame, capped at 60: uint8 (..., H, W, 3) twice to float64 (...)."""
     _check_frames(truth, prediction)
