@@ -75,7 +75,9 @@ class Game:
     def show(self, state: State) -> np.ndarray:
         """uint8 pictures (..., 64, 64, 3)."""
         frames = scenery(state)
-        frames[..., ROWS, COLUMNS, :] = np.where(player().any(-1, keepdims=True), player(), frames[..., ROWS, COLUMNS, :])
+        frames[..., ROWS, COLUMNS, :] = np.where(
+            player().any(-1, keepdims=True), player(), frames[..., ROWS, COLUMNS, :]
+        )
         return frames
 
 
@@ -147,7 +149,11 @@ class Hovering(Game):
     """What has risen stays up."""
 
     def after(self, state: State, action: np.ndarray) -> State:
-        return super().after(state, action)._replace(jump=np.where(state.jump == TOP, TOP, super().after(state, action).jump))
+        return (
+            super()
+            .after(state, action)
+            ._replace(jump=np.where(state.jump == TOP, TOP, super().after(state, action).jump))
+        )
 
 
 class Ghost(Game):
@@ -184,7 +190,7 @@ class Melting(Game):
     """Contrast fades away."""
 
     def show(self, state: State) -> np.ndarray:
-        return contrast(super().show(state), 1 - state.age / (OLDEST + 1))
+        return contrast(super().show(state), np.maximum(1 - state.age / 300, 0))
 
 
 def contrast(frames: np.ndarray, factor: np.ndarray) -> np.ndarray:
@@ -251,7 +257,9 @@ class PlantedLatentActions(LatentActionModel):
     def told(self, before: State, after: State) -> np.ndarray:
         """The actions that lead from one to the other, `stay` where none does."""
         lead = [
-            np.all([a == b for a, b in zip(Game().after(before, np.full_like(before.x, i))[1:], after[1:], strict=True)], 0)
+            np.all(
+                [a == b for a, b in zip(Game().after(before, np.full_like(before.x, i))[1:], after[1:], strict=True)], 0
+            )
             for i in SIMPLEST_FIRST
         ]
         return np.array(SIMPLEST_FIRST)[np.stack([*lead[:-1], np.ones_like(lead[0])]).argmax(0)]

@@ -39,10 +39,11 @@ def _difference(name: str, names: list[str], first: Evaluation, second: Evaluati
     both = ~(np.isnan(one) | np.isnan(other))
     one, other = one[both], other[both]
     worth_one, worth_other = (_worth(values, FIGURES[name].better) for values in (one, other))
-    gain = metrics.mean_ci95(worth_other - worth_one)
+    interval = metrics.share_difference_ci95 if name in first.samples.shares else metrics.mean_ci95
+    gain = interval(worth_other - worth_one)
     certain = gain.mean is not None and gain.ci95 is not None and abs(gain.mean) > gain.ci95
     better = names[int(gain.mean > 0)] if certain and gain.mean is not None and FIGURES[name].better != "none" else None
-    difference = metrics.mean_ci95(other - one)
+    difference = interval(other - one)
     means = (metrics.mean_ci95(values).mean for values in (one, other))
     return dict(zip(("first", "second"), means, strict=True)) | {
         "difference": difference.mean,

@@ -11,7 +11,7 @@ from genie_core.evaluation import metrics
 from genie_core.evaluation.motion import player_motion
 from genie_core.evaluation.naming import HOLD
 from genie_core.evaluation.rollout import TOGETHER, rollout
-from genie_core.evaluation.samples import Clips, Samples, standing_scenes, wall_scenes
+from genie_core.evaluation.samples import STANDING, Clips, Samples, shares, spread, standing_scenes, wall_scenes
 from genie_core.pixels import to_frames, to_model
 from genie_core.world import World
 
@@ -31,7 +31,7 @@ def measure_control(world: World, dataset: VideoDataset, clips: Clips, scenes: i
     samples = Samples()
     bar = tqdm(total=5, desc="control", unit=" tests", disable=quiet)
     standing = standing_scenes(dataset, scenes)
-    prompts = clips.frames[_spread(len(clips), scenes), 0]
+    prompts = clips.frames[spread(len(clips), scenes), 0]
     for test in (
         lambda: _opposite(world, prompts, seed),
         lambda: _jump(world, standing, seed),
@@ -63,7 +63,7 @@ def _opposite(world: World, prompts: np.ndarray, seed: int) -> Samples:
     if left is None or right is None:
         return Samples(facts={"control.opposite_actions": None})
     opposite = (left[..., 0].sum(1) < 0) & (right[..., 0].sum(1) > 0)
-    return Samples({"control.opposite_actions": opposite.astype(float)})
+    return shares({"control.opposite_actions": opposite})
 
 
 def _held(world: World, prompts: np.ndarray, name: str, steps: int, seed: int) -> np.ndarray | None:
@@ -80,7 +80,7 @@ def _jump(world: World, standing: np.ndarray, seed: int) -> Samples:
     height = -travelled(world, standing, np.tile(script, (len(standing), 1)), seed)[..., 1].cumsum(1)
     rises = height.max(1) >= RISEN
     lands = rises & (np.abs(height[:, -1]) <= LANDED)
-    return Samples({"control.rises": rises.astype(float), "control.lands": lands.astype(float)})
+    return shares({"control.rises": rises, "control.lands": lands})
 
 
 def _walls(world: World, scenes: np.ndarray, names: list[str], seed: int) -> Samples:
@@ -89,30 +89,41 @@ def _walls(world: World, scenes: np.ndarray, names: list[str], seed: int) -> Sam
     if not ids or None in ids:
         return Samples(facts={"control.walls": None})
     across = travelled(world, scenes, np.repeat(np.array(ids)[:, None], HOLD, axis=1), seed)[..., 0].sum(1)
-    return Samples({"control.walls": (np.abs(across) <= STOPPED).astype(float)})
+    return shares({"control.walls": np.abs(across) <= STOPPED})
 
 
 def _transfer(world: World, clips: Clips, scenes: int, seed: int) -> Samples:
     """Actions inferred from one clip, played from another: whether the player moves the way it did there.
 
-    A value for each axis along which the real clip moved.
+    Along x where the real clip moved along it. Along y, where gravity has its say too, between clips that start on the
+    ground, half of which rise: whether the player rises where it rose and stays down where it stayed.
     """
-    whole = clips.frames[clips.there[:, :TRANSFER_STEPS].all(1), : TRANSFER_STEPS + 1]
-    real = player_motion(whole).sum(1)
-    chosen = np.flatnonzero((np.abs(real) >= MOVED).any(1))[:scenes]
-    if len(chosen) < 2:
-        return Samples(facts={"control.transfer": None})
-    actions = world.infer_actions(torch.from_numpy(whole[chosen])).cpu().numpy()
-    elsewhere = np.roll(chosen, len(chosen) // 2)  # no clip is its own elsewhere
-    played = travelled(world, whole[elsewhere, 0], actions, seed).sum(1)
-    same = (np.sign(played) == np.sign(real[chosen])).astype(float)
-    moved = np.abs(real[chosen]) >= MOVED
-    return Samples(
+    whole = clips.frames[clips.there[:, : TRANSFER_STEPS + 1].all(1), : TRANSFER_STEPS + 1]
+    motion = player_motion(whole)
+    across, height = motion[..., 0].sum(1), -motion[..., 1].cumsum(1)
+    walked = np.flatnonzero(np.abs(across) >= MOVED)
+    walked = walked[spread(len(walked), scenes)]
+    grounded = (np.abs(motion[:, :2, 1]) < STANDING).all(1)
+    rose, stayed = (np.flatnonzero(grounded & how) for how in (height.max(1) >= RISEN, np.abs(height).max(1) < LANDED))
+    each = min(len(rose), len(stayed), scenes // 2)
+    jumped = np.concatenate([some[spread(len(some), each)] for some in (rose, stayed)])
+    played = _played_elsewhere(world, whole[walked], seed)[..., 0].sum(1)
+    risen = (-_played_elsewhere(world, whole[jumped], seed)[..., 1].cumsum(1)).max(1, initial=0) >= RISEN
+    return shares(
         {
-            "control.transfer.along_x": np.where(moved[:, 0], same[:, 0], np.nan),
-            "control.transfer.along_y": np.where(moved[:, 1], same[:, 1], np.nan),
+            "control.transfer.along_x": np.sign(played) == np.sign(across[walked]),
+            "control.transfer.along_y": risen == (np.arange(2 * each) < each),
         }
     )
+
+
+def _played_elsewhere(world: World, clips: np.ndarray, seed: int) -> np.ndarray:
+    """The player's motion, (n, t-1, 2), under the actions of each of uint8 `clips` (n, t, H, W, 3) from another's
+    first frame, half of them further on."""
+    if len(clips) < 2:  # no other
+        return np.empty((0, clips.shape[1] - 1, 2))
+    actions = world.infer_actions(torch.from_numpy(clips)).cpu().numpy()
+    return travelled(world, np.roll(clips[:, 0], len(clips) // 2, axis=0), actions, seed)
 
 
 @torch.inference_mode()
@@ -122,7 +133,7 @@ def _scene_cut(world: World, clips: Clips, scenes: int) -> Samples:
     Within a clip that should be much. Across a cut into another clip it should be next to nothing: there is no action
     to be found, and what remains would be content that leaks through the codes.
     """
-    frames = clips.frames[_spread(len(clips), scenes), :2]
+    frames = clips.frames[spread(len(clips), scenes), :2]
     cut = np.stack([frames[:, 0], np.roll(frames[:, 1], max(1, len(frames) // 2), axis=0)], axis=1)
     return Samples(
         {
@@ -145,7 +156,3 @@ def _code_gain(world: World, pairs: np.ndarray) -> np.ndarray:
         psnr.append(metrics.psnr(pairs[:, 1:], predicted)[:, 0])
     table = np.stack(psnr, axis=1)
     return table[np.arange(len(pairs)), inferred] - table.mean(1)
-
-
-def _spread(of: int, count: int) -> np.ndarray:
-    return np.unique(np.linspace(0, of - 1, min(count, of)).astype(int))

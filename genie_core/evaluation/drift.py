@@ -15,11 +15,11 @@ from genie_core.engine import WorldEngine
 from genie_core.evaluation import metrics
 from genie_core.evaluation.control import action_id
 from genie_core.evaluation.fidelity import curve
-from genie_core.evaluation.motion import player_motion
+from genie_core.evaluation.motion import REACH_X, REACH_Y, player_motion
 from genie_core.evaluation.naming import HOLD
 from genie_core.evaluation.player import player_found
 from genie_core.evaluation.rollout import TOGETHER, play_on, start
-from genie_core.evaluation.samples import Samples
+from genie_core.evaluation.samples import Samples, shares
 from genie_core.world import World
 
 LONGEST_HOLD = 6  # steps for which a random key is held at most
@@ -28,8 +28,8 @@ LOOK_BACK = 10  # steps: there, if it was found in most of them
 ANSWERS = 0.5  # pixels a step by which right must get further to the right than left
 FROZEN_STEPS, FROZEN = 50, 0.5  # steps in which no frame differs from the one before by more grey levels on average
 SHARPNESS_RANGE = (1 / 3, 3.0)  # of the prompt's gradient energy; outside, the picture has melted or exploded
-SETTLE_STEPS = 25  # in which an idle player may land
-IDLE_STRIDE = 10  # steps over which an idle player's motion is measured at once, DEAD_ZONE being the error of one look
+SETTLE_STEPS = 30  # in which an idle player may land
+IDLE_STRIDE = 10  # steps over which an idle player's motion is looked at as one, DEAD_ZONE being the error of a look
 DEAD_ZONE = 0.25  # pixels
 CURVE_EVERY = 10
 
@@ -114,26 +114,26 @@ def _ask(engine: WorldEngine, players: int) -> np.ndarray:
 
 def _judge(policy: str, frames: np.ndarray, answers: dict[int, np.ndarray], has_player: bool) -> Samples:
     """`frames` (n, steps+1, H, W, 3), the first the real prompts."""
-    samples = Samples()
+    samples, told = Samples(), {}
     prefix = "drift" if policy == "random" else f"drift.{policy}"
     sharp = metrics.sharpness(frames[:, ::CURVE_EVERY])
     sharp = sharp[:, 1:] / np.maximum(sharp[:, :1], 1e-9)
     samples.curves[f"drift.{policy}.sharpness_by_10_steps"] = curve(sharp)
     low, high = SHARPNESS_RANGE
-    samples.values[f"{prefix}.melted"] = (sharp[:, -1] < low).astype(float)
-    samples.values[f"{prefix}.exploded"] = (sharp[:, -1] > high).astype(float)
+    told[f"{prefix}.melted"], told[f"{prefix}.exploded"] = sharp[:, -1] < low, sharp[:, -1] > high
     if policy != "idle":
-        samples.values[f"{prefix}.frozen"] = _frozen(frames).astype(float)
+        told[f"{prefix}.frozen"] = _frozen(frames)
     answering = {step: np.where(np.isnan(a), np.nan, a >= ANSWERS) for step, a in answers.items()}
     for step, answered in answering.items():
-        samples.values[f"{prefix}.answers_{step}"] = answered
+        told[f"{prefix}.answers_{step}"] = answered
     if has_player:
         found = player_found(frames)
         samples.curves[f"drift.{policy}.player_by_10_steps"] = curve(found[:, CURVE_EVERY::CURVE_EVERY].astype(float))
         for step in (look for look in LOOKS if look < frames.shape[1]):
             alive = found[:, step - LOOK_BACK + 1 : step + 1].mean(1) > 0.5
-            samples.values[f"{prefix}.player_alive_{step}"] = alive.astype(float)
-            samples.values[f"{prefix}.alive_and_answers_{step}"] = alive * answering[step]
+            told[f"{prefix}.player_alive_{step}"] = alive
+            told[f"{prefix}.alive_and_answers_{step}"] = alive * answering[step]
+    samples.update(shares(told))
     if policy == "idle":
         samples.update(_idle(frames))
     return samples
@@ -148,10 +148,24 @@ def _idle(frames: np.ndarray) -> Samples:
     """How far an idle player gets, and how much of the picture changes, between landing and step LOOKS[0]."""
     until = min(LOOKS[0], frames.shape[1] - 1)
     landed = min(SETTLE_STEPS, until - 1)
-    motion = player_motion(frames[:, landed : until + 1 : IDLE_STRIDE])
-    motion = np.where(np.abs(motion) < DEAD_ZONE, 0, motion).sum(1)
+    motion = _strides(frames[:, landed : until + 1]).sum(1)
     changed = np.abs(frames[:, until].astype(np.int16) - frames[:, landed]).max(-1) > metrics.CHANGED
     return Samples(
         {"drift.idle_motion_px": np.hypot(*motion.T), "drift.idle_changed_area": changed.mean((1, 2))},
         facts={"drift.idle_from_to": [landed, until]},
     )
+
+
+def _strides(frames: np.ndarray) -> np.ndarray:
+    """The player's motion in pixels over each whole stride of frames (n, t, H, W, 3): (n, strides, 2).
+
+    Seen from end to end, for a creep is less than the error of a look at one step; but step by step where it may be
+    farther than can be seen at once.
+    """
+    count = (frames.shape[1] - 1) // IDLE_STRIDE
+    at_once = player_motion(frames[:, : count * IDLE_STRIDE + 1 : IDLE_STRIDE])
+    at_once = np.where(np.abs(at_once) < DEAD_ZONE, 0, at_once)
+    steps = player_motion(frames[:, : count * IDLE_STRIDE + 1])
+    steps = steps.reshape(len(frames), count, IDLE_STRIDE, 2).sum(2)
+    reach = np.array([REACH_X, REACH_Y]) * frames.shape[-2] // 64
+    return np.where((np.abs(steps) > reach - 1).any(-1, keepdims=True), steps, at_once)

@@ -95,12 +95,11 @@ def check_target(path: Path) -> None:
 
 
 def _report(samples: Samples) -> dict[str, Any]:
-    means = {name: _mean(values)._asdict() for name, values in samples.values.items()}
+    means = {name: _mean(values, name in samples.shares)._asdict() for name, values in samples.values.items()}
     return nested({**means, **samples.curves, **samples.facts})
 
 
-def _mean(values: np.ndarray) -> metrics.Mean:
-    is_share = np.isin(values[~np.isnan(values)], (0, 1)).all()
+def _mean(values: np.ndarray, is_share: bool) -> metrics.Mean:
     return metrics.share_ci95(values) if is_share else metrics.mean_ci95(values)
 
 

@@ -19,16 +19,24 @@ CANDIDATES = 40  # looked at for each scene wanted
 @dataclass
 class Samples:
     """`values` by the dotted name of a figure: (n,) independent values, one a clip, scene or rollout, NaN where it
-    does not apply; `curves`: lists over steps; `facts`: anything else that goes into the report."""
+    does not apply; `shares`: the names of those that are 1, so, or 0, not so; `curves`: lists over steps; `facts`:
+    anything else that goes into the report."""
 
     values: dict[str, np.ndarray] = field(default_factory=dict)
     curves: dict[str, list[float | None]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    shares: set[str] = field(default_factory=set)
 
     def update(self, other: Samples) -> None:
         self.values |= other.values
         self.curves |= other.curves
         self.facts |= other.facts
+        self.shares |= other.shares
+
+
+def shares(values: dict[str, np.ndarray]) -> Samples:
+    """Samples of what is so or not so: bool (n,), or 1, 0 and NaN."""
+    return Samples({name: each.astype(float) for name, each in values.items()}, shares=set(values))
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ def wall_scenes(dataset: VideoDataset, count: int, pressed: dict[str, tuple[int,
     frames, names = [], []
     for name, ids in pressed.items():
         pushing = starts[[np.isin(actions, ids).all() for actions in held]]
-        chosen = pushing[_spread(len(pushing), CANDIDATES * count // 4)]
+        chosen = pushing[spread(len(pushing), CANDIDATES * count // 4)]
         if not len(chosen):
             continue
         clips = np.stack([dataset.clip(int(start), WALL_STEPS + 1) for start in chosen])
@@ -94,13 +102,14 @@ def wall_scenes(dataset: VideoDataset, count: int, pressed: dict[str, tuple[int,
 
 def _candidates(dataset: VideoDataset, length: int, count: int) -> np.ndarray:
     starts = dataset.clip_starts(length)
-    chosen = starts[_spread(len(starts), CANDIDATES * count)]
+    chosen = starts[spread(len(starts), CANDIDATES * count)]
     # every CANDIDATES-th first, so that the scenes kept come from all over the set
     order = np.argsort(np.arange(len(chosen)) % CANDIDATES, kind="stable")
     return np.stack([dataset.clip(int(start), length) for start in chosen[order]])
 
 
-def _spread(of: int, count: int) -> np.ndarray:
+def spread(of: int, count: int) -> np.ndarray:
+    """Up to `count` of the numbers from 0 to `of` - 1, evenly from first to last."""
     return np.unique(np.linspace(0, of - 1, min(count, of)).astype(int)) if of else np.empty(0, int)
 
 
