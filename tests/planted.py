@@ -1,4 +1,4 @@
-"""A game whose truth is known to the pixel, a world that plays it to perfection, and the same world with one fault each.
+"""A game whose truth is known to the pixel, a world that plays it to perfection, and the same with one fault each.
 
 The camera is locked on the player, as in CoinRun: scenery scrolls by whole pixels, CoinRun's own player stands in the
 middle. It walks between two walls and jumps, at each step of a jump at a height that tells which step it is, so that
@@ -75,9 +75,8 @@ class Game:
     def show(self, state: State) -> np.ndarray:
         """uint8 pictures (..., 64, 64, 3)."""
         frames = scenery(state)
-        frames[..., ROWS, COLUMNS, :] = np.where(
-            player().any(-1, keepdims=True), player(), frames[..., ROWS, COLUMNS, :]
-        )
+        middle = frames[..., ROWS, COLUMNS, :]
+        middle[...] = np.where(player().any(-1, keepdims=True), player(), middle)
         return frames
 
 
@@ -149,11 +148,8 @@ class Hovering(Game):
     """What has risen stays up."""
 
     def after(self, state: State, action: np.ndarray) -> State:
-        return (
-            super()
-            .after(state, action)
-            ._replace(jump=np.where(state.jump == TOP, TOP, super().after(state, action).jump))
-        )
+        following = super().after(state, action)
+        return following._replace(jump=np.where(state.jump == TOP, TOP, following.jump))
 
 
 class Ghost(Game):
@@ -256,13 +252,10 @@ class PlantedLatentActions(LatentActionModel):
 
     def told(self, before: State, after: State) -> np.ndarray:
         """The actions that lead from one to the other, `stay` where none does."""
-        lead = [
-            np.all(
-                [a == b for a, b in zip(Game().after(before, np.full_like(before.x, i))[1:], after[1:], strict=True)], 0
-            )
-            for i in SIMPLEST_FIRST
-        ]
-        return np.array(SIMPLEST_FIRST)[np.stack([*lead[:-1], np.ones_like(lead[0])]).argmax(0)]
+        imagined = [self.imagined(before, np.full_like(before.x, action)) for action in SIMPLEST_FIRST]
+        leads = [np.equal(state[1:], after[1:]).all(0) for state in imagined]
+        leads[-1] = np.ones_like(leads[-1])
+        return np.array(SIMPLEST_FIRST)[np.argmax(leads, 0)]
 
     def imagined(self, before: State, actions: np.ndarray) -> State:
         return Game().after(before, actions)
