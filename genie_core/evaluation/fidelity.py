@@ -58,7 +58,7 @@ def measure_fidelity(
     found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     samples = _samples(found, world)
     if clips.true_actions is not None:
-        samples.facts |= _about_buttons(found["actions"], clips.true_actions)
+        samples.facts |= _about_buttons(found["actions"], clips.true_actions, len(world.config.actions))
     return samples, Filmstrips(*(np.concatenate(rows) for rows in zip(*strips, strict=True)))
 
 
@@ -160,13 +160,13 @@ def _samples(found: Arrays, world: World) -> Samples:
     return samples
 
 
-def _about_buttons(actions: np.ndarray, true_actions: np.ndarray) -> dict[str, object]:
+def _about_buttons(actions: np.ndarray, true_actions: np.ndarray, count: int) -> dict[str, object]:
     known = (actions >= 0) & (true_actions >= 0)
     codes, truth = actions[known], true_actions[known]
     return {
         "latent_action.nmi": mutual_information(codes, truth),
         "latent_action.mapping_accuracy_200": mapping_accuracy(codes, truth),
-        "latent_action.best_mapping": best_mapping(codes, truth),
+        "latent_action.best_mapping": best_mapping(codes, truth, count),
     }
 
 
