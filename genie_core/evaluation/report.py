@@ -13,7 +13,7 @@ import numpy as np
 from genie_core import checkpoint
 from genie_core.config import WorldConfig
 from genie_core.evaluation.figures import FIGURES, GENIE_REDUX, at, told
-from genie_core.evaluation.i3d import load_i3d
+from genie_core.evaluation.i3d_weights import load_i3d
 from genie_core.evaluation.naming import HOLD
 from genie_core.evaluation.pictures import plot, strip
 from genie_core.evaluation.rollout import rollout

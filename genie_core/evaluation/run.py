@@ -23,7 +23,7 @@ from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import HORIZON, LONGEST, Filmstrips, measure_fidelity
 from genie_core.evaluation.figures import nested
 from genie_core.evaluation.fvd import bootstrap, features, frechet_distance, kernel_distance
-from genie_core.evaluation.i3d import load_i3d
+from genie_core.evaluation.i3d_weights import load_i3d
 from genie_core.evaluation.samples import Clips, Samples, draw_clips
 from genie_core.world import World
 
