@@ -105,7 +105,10 @@ def _mean(values: np.ndarray) -> metrics.Mean:
 
 
 def _fvd(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
-    """Of the first frames of up to `count` clips that are long enough; None where none was asked for."""
+    """Of the first frames of up to `count` clips that are long enough; None where none was asked for.
+
+    `between_real` is the same between the real clips and as many others: how low a distance of so few clips can be.
+    """
     if not count:
         return None
     network = load_i3d()
