@@ -310,7 +310,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "json": {**_FILE, "help": "where to write the measurements"},
     "quick": {**_ON, "help": "measure on few clips, for a first look: about a minute"},
     "full": {**_ON, "help": "measure on many clips, with the FVD, for figures to publish: an hour or more"},
-    "report": {**_DIR, "help": "the folder to write a page with tables, plots and pictures to"},
+    "report": {**_DIR, "help": "the folder to write a page with tables, plots and pictures to; may be the world's own"},
     "compare": {
         "nargs": 2,
         "metavar": "WORLD",

@@ -1,8 +1,8 @@
 """How far played clips are from real ones as videos: Fréchet and kernel distance between their I3D features.
 
 Source: FVD, Unterthiner et al. 2018 (arXiv:1812.01717), and its code: frames enlarged to 224x224, then the 400 logits
-of I3D, not the features before them. Both distances fall with better pictures and motion, down to 0; compare them at
-equal numbers and lengths of clips only, for of few clips the Fréchet distance comes out too large.
+of I3D, not the features before them. Compare distances of equally many and equally long clips only: between other real
+clips the Fréchet distance is above 0 too, the more so the fewer they are; the kernel distance is 0 on average.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def features(network: I3D, clips: np.ndarray, quiet: bool = False) -> np.ndarray
     found = np.empty((len(clips), network.logits.out_channels))
     with torch.inference_mode(), tqdm(total=len(clips), desc="I3D", unit="clip", disable=quiet) as bar:
         for first in range(0, len(clips), BATCH):
-            batch = torch.from_numpy(clips[first : first + BATCH]).to(device)
+            batch = torch.from_numpy(clips[first : first + BATCH].copy()).to(device)  # so that any view will do
             found[first : first + BATCH] = network(resized(to_model(batch))).cpu().numpy()
             bar.update(len(batch))
     return found
@@ -91,7 +91,8 @@ def bootstrap(
 
     Row i of every set is drawn together, as it belongs to one prompt. More than two sets make differences:
     `bootstrap(lambda real, a, b: frechet_distance(real, a) - frechet_distance(real, b), real, a, b)`. The interval is
-    1.96 standard deviations to each side, not percentiles: repeated clips make every redrawn distance larger.
+    1.96 standard deviations to each side, not percentiles: repeated clips make every redrawn distance larger. It is
+    the interval of a distance of n clips, and rather too wide where there is hardly any distance.
     """
     _check_sets(*sets, same_number=True)
     rng, n = np.random.default_rng(seed), len(sets[0])

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from genie_core import checkpoint
+from genie_core.config import WorldConfig
 from genie_core.evaluation.figures import FIGURES, GENIE_REDUX, at, told
-from genie_core.evaluation.i3d import load_i3d
+from genie_core.evaluation.i3d_weights import load_i3d
 from genie_core.evaluation.naming import HOLD
 from genie_core.evaluation.pictures import plot, strip
 from genie_core.evaluation.rollout import rollout
 from genie_core.evaluation.run import Effort, Evaluation, write_json
 from genie_core.world import World
 
+ON_THE_CARD = {  # the model card's name of a figure, and its place here
+    "tokenizer_psnr": "tokenizer.psnr",
+    "tokenizer_ssim": "tokenizer.ssim",
+    "rollout_psnr": "rollout.psnr",
+    "rollout_ssim": "rollout.ssim",
+    "delta_psnr_4": "delta_psnr.value",
+    "fvd": "fvd",
+    "opposite_actions": "control.opposite_actions",
+    "lands": "control.lands",
+    "walls": "control.walls",
+    "alive_and_answers_200": "drift.alive_and_answers_200",
+    "alive_and_answers_500": "drift.alive_and_answers_500",
+}
 SHOWN_CLIPS = 6
 SHOWN_FRAMES = 11
 PAGE = "report.html"
@@ -37,25 +54,42 @@ def check_extras(effort: Effort, folder: Path | None) -> None:
 
 
 def write_report(folder: Path, world: World, evaluation: Evaluation) -> None:
-    """Writes report.html, evaluation.json and README.md, the tables as Markdown, into `folder`, which is made."""
+    """Writes report.html, evaluation.json and README.md, the tables as Markdown, into `folder`, which is made.
+
+    If that is the folder of this very world, its config.json takes in the figures, and README.md is its model card.
+    """
     page = _page(world, evaluation)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PAGE).write_text(page, encoding="utf-8")
     write_json(folder / "evaluation.json", evaluation.report)
-    (folder / "README.md").write_text(_markdown(evaluation.report), encoding="utf-8")
+    if (folder / "config.json").is_file() and checkpoint.read_config(folder) == world.config:
+        checkpoint.write_config(folder, _with_metrics(world.config, evaluation.report))
+    else:
+        (folder / "README.md").write_text(_markdown(evaluation.report), encoding="utf-8")
 
 
-def figures_table(report: dict[str, Any]) -> str:
-    """Every figure that was measured beside what others published, as a Markdown table."""
+def _with_metrics(config: WorldConfig, report: dict[str, Any]) -> WorldConfig:
+    """`config` with what its model card tells of a measurement, under the policy or the name of the data."""
+    means = {key: (at(report, name), FIGURES[name].digits) for key, name in ON_THE_CARD.items()}
+    told = {key: round(mean.get("mean", mean.get("value")), digits) for key, (mean, digits) in means.items() if mean}
+    name = report["source"].get("policy", report["data"])
+    metrics = config.training.get("metrics")
+    known = metrics if isinstance(metrics, dict) else {}
+    measured = {**known, name: {**told, "clips": report["clips"]}}
+    return dataclasses.replace(config, training={**config.training, "metrics": measured})
+
+
+def figures_table(report: dict[str, Any], names: Iterable[str] = FIGURES) -> str:
+    """The figures `names`, as far as they were measured, beside what others published, as a Markdown table."""
     head = ["figure", "value", "n", *GENIE_REDUX]
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
-    return "\n".join(f"| {line} |" for line in lines + [" | ".join(row) for row in _rows(report)])
+    return "\n".join(f"| {line} |" for line in lines + [" | ".join(row) for row in _rows(report, names)])
 
 
-def _rows(report: dict[str, Any]) -> list[list[str]]:
+def _rows(report: dict[str, Any], names: Iterable[str] = FIGURES) -> list[list[str]]:
     rows = []
-    for name, figure in FIGURES.items():
-        mean = at(report, name)
+    for name in names:
+        mean, figure = at(report, name), FIGURES[name]
         if isinstance(mean, dict) and mean.get("n"):
             rows.append([figure.label, told(mean, figure.digits), str(mean["n"]), *figure.published])
     return rows
@@ -174,7 +208,9 @@ def _clips(evaluation: Evaluation) -> str:
 
 
 def _actions(world: World, evaluation: Evaluation) -> str:
-    prompt = evaluation.strips.truth[len(evaluation.strips.truth) // 3, 0]
+    clips = evaluation.strips.truth
+    stillest = np.abs(clips[:, 1].astype(int) - clips[:, 0]).mean((1, 2, 3)).argmin()  # on the ground, not in mid-air
+    prompt = clips[stillest, 0]
     actions = world.config.actions
     played = rollout(
         world, np.repeat(prompt[None], len(actions), 0), np.repeat(np.arange(len(actions))[:, None], HOLD, 1)

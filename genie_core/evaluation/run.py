@@ -23,7 +23,7 @@ from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import HORIZON, LONGEST, Filmstrips, measure_fidelity
 from genie_core.evaluation.figures import nested
 from genie_core.evaluation.fvd import bootstrap, features, frechet_distance, kernel_distance
-from genie_core.evaluation.i3d import load_i3d
+from genie_core.evaluation.i3d_weights import load_i3d
 from genie_core.evaluation.samples import Clips, Samples, draw_clips
 from genie_core.world import World
 
@@ -104,7 +104,10 @@ def _mean(values: np.ndarray, is_share: bool) -> metrics.Mean:
 
 
 def _fvd(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
-    """Of the first frames of up to `count` clips that are long enough; None where none was asked for."""
+    """Of the first frames of up to `count` clips that are long enough; None where none was asked for.
+
+    `between_real` is the same between the real clips and as many others: how low a distance of so few clips can be.
+    """
     if not count:
         return None
     network = load_i3d()
