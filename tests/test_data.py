@@ -24,10 +24,10 @@ def episodes(seed: int = 0) -> list[np.ndarray]:
     return [rng.integers(0, 256, (length, 8, 8, 3), np.uint8) for length in LENGTHS]
 
 
-def write(out: Path, compressed: bool = False, actions: bool = True) -> VideoDataset:
+def write(out: Path, compressed: bool = False, actions: bool = True, seed: int = 0) -> VideoDataset:
     with DatasetWriter(out, source={"game": "noise"}, frame_size=8, shard_frames=6, compressed=compressed) as writer:
-        for number, frames in enumerate(episodes()):
-            writer.add_episode(frames, np.arange(len(frames) - 1) if actions else None, level_seed=100 + number)
+        for number, frames in enumerate(episodes(seed)):
+            writer.add_episode(frames, seed + np.arange(len(frames) - 1) if actions else None, level_seed=100 + number)
     return VideoDataset(out)
 
 
@@ -72,6 +72,68 @@ def test_a_pickled_data_set_reads_the_same_and_carries_no_frames(dataset: VideoD
     pickled = pickle.dumps(dataset)
     assert len(pickled) < 500
     np.testing.assert_array_equal(pickle.loads(pickled).clip(3, 4), dataset.clip(3, 4))
+
+
+# ---- several data sets read as one
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> tuple[VideoDataset, VideoDataset, VideoDataset]:
+    """Two different ones, and both as one."""
+    one, other = write(tmp_path / "one"), write(tmp_path / "other", seed=1)
+    return one, other, VideoDataset(*one.paths, *other.paths)
+
+
+def test_several_sets_are_read_one_after_the_other(sets: tuple[VideoDataset, ...]) -> None:
+    one, other, both = sets
+    assert len(both) == len(one) + len(other) and both.info.episodes == one.info.episodes + other.info.episodes
+    assert both.info.name == "one+other" and both.info.source["sets"] == [one.info.source, other.info.source]
+    np.testing.assert_array_equal(both.episodes[:, 1], [*one.episodes[:, 1], *other.episodes[:, 1]])
+    for start in both.clip_starts(3):
+        which, offset = (one, 0) if start < len(one) else (other, len(one))
+        np.testing.assert_array_equal(both.clip(int(start), 3), which.clip(int(start) - offset, 3))
+        np.testing.assert_array_equal(both.true_actions(int(start), 3), which.true_actions(int(start) - offset, 3))
+    assert not np.array_equal(one.clip(0, 3), other.clip(0, 3))
+
+
+def test_no_clip_crosses_from_one_set_to_the_next(sets: tuple[VideoDataset, ...]) -> None:
+    one, other, both = sets
+    seam = len(one)
+    assert len(both.clip_starts(3)) == len(one.clip_starts(3)) + len(other.clip_starts(3))
+    assert not {seam - 2, seam - 1} & set(both.clip_starts(3).tolist())
+    with pytest.raises(DataError, match=r"leaves episode.*one and .*other"):
+        both.clip(seam - 1, 2)
+
+
+def test_a_pickled_pair_of_sets_reads_the_same(sets: tuple[VideoDataset, ...]) -> None:
+    both = sets[-1]
+    copy = pickle.loads(pickle.dumps(both))
+    assert copy.paths == both.paths and len(pickle.dumps(both)) < 1000
+    np.testing.assert_array_equal(copy.clip(len(sets[0]), 4), both.clip(len(sets[0]), 4))
+
+
+def test_true_actions_are_those_of_all_sets_or_of_none(tmp_path: Path) -> None:
+    with_actions, without = write(tmp_path / "one"), write(tmp_path / "other", actions=False)
+    both = VideoDataset(*with_actions.paths, *without.paths)
+    assert not both.has_true_actions
+    with pytest.raises(DataError, match=r"no true_actions\.npy"):
+        both.true_actions(0, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"frame_size": 16}, "8 pixels.* 16"), ({"fps": 30}, "15.*30 a second")]
+)
+def test_sets_of_unlike_frames_are_not_read_as_one(
+    dataset: VideoDataset, tmp_path: Path, changes: dict[str, int], words: str
+) -> None:
+    size = changes.get("frame_size", 8)
+    with DatasetWriter(tmp_path / "unlike", source={}, frame_size=size, fps=changes.get("fps", 15)) as writer:
+        writer.add_episode(np.zeros((3, size, size, 3), np.uint8))
+    with pytest.raises(DataError, match=words):
+        VideoDataset(*dataset.paths, tmp_path / "unlike")
+
+
+# ---- what is missing, damaged or cut short
 
 
 def test_videos_need_no_true_actions(tmp_path: Path) -> None:
@@ -128,9 +190,10 @@ DAMAGE = {
 
 @pytest.mark.parametrize("words", DAMAGE)
 def test_damage_is_told_in_words(dataset: VideoDataset, words: str) -> None:
-    DAMAGE[words](dataset.path)
+    (path,) = dataset.paths
+    DAMAGE[words](path)
     with pytest.raises(DataError, match=words):
-        VideoDataset(dataset.path)
+        VideoDataset(path)
 
 
 def test_the_writer_refuses_what_is_not_an_episode(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def finished(data: Path, config: Path, tmp_path_factory: pytest.TempPathFactory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_run, "LOOK_EVERY_STEPS", 10)
         patch.setattr(training_run, "NAMING_PROMPTS", 2)
-        train(data, out, config, minutes=MINUTES, device="cpu", quiet=True)
+        train([data], out, config, minutes=MINUTES, device="cpu", quiet=True)
     return out
 
 
@@ -160,7 +160,7 @@ def test_resuming_counts_what_was_trained_before(run: Path, data: Path) -> None:
     for each in counters(saved):
         each += 1000
     torch.save(saved, run / "tokenizer" / "last.ckpt")
-    train(data, run, stage="tokenizer", minutes=before_seconds / 60 + 0.01, resume=True, device="cpu", quiet=True)
+    train([data], run, stage="tokenizer", minutes=before_seconds / 60 + 0.01, resume=True, device="cpu", quiet=True)
     steps, seconds = progress(run, "tokenizer")
     assert steps > before_steps and seconds >= before_seconds + 0.6
     assert others == {stage: progress(run, stage) for stage in others}
@@ -178,7 +178,7 @@ def counters(saved: dict[str, Any]) -> list[torch.Tensor]:
 def test_resuming_what_is_done_changes_nothing(run: Path, data: Path) -> None:
     """A stage that has had its minutes is over: another step would move codes that later stages were built on."""
     before = {stage: state(run, stage) for stage in STAGES}
-    train(data, run, minutes=MINUTES, resume=True, device="cpu", quiet=True)
+    train([data], run, minutes=MINUTES, resume=True, device="cpu", quiet=True)
     for stage in STAGES:
         after = state(run, stage)
         assert after["global_step"] == before[stage]["global_step"], stage
@@ -191,7 +191,7 @@ def test_a_world_is_put_together_where_there_is_no_git(
 ) -> None:
     shutil.rmtree(run / "world")
     monkeypatch.setenv("PATH", str(tmp_path))
-    train(data, run, minutes=MINUTES, resume=True, device="cpu", quiet=True)
+    train([data], run, minutes=MINUTES, resume=True, device="cpu", quiet=True)
     assert World.from_pretrained(run / "world").config.training["commit"] is None
 
 
@@ -202,7 +202,7 @@ def test_the_dynamics_is_not_left_with_what_older_networks_wrote(run: Path, data
     seconds = {name: progress(run, name)[1] for name in STAGES}
     for name in (stage, "dynamics"):
         try:
-            train(data, run, stage=name, minutes=seconds[name] / 60 + 0.02, resume=True, device="cpu", quiet=True)
+            train([data], run, stage=name, minutes=seconds[name] / 60 + 0.02, resume=True, device="cpu", quiet=True)
         except ConfigError:
             return
     world, dataset, clips = (
@@ -240,7 +240,7 @@ def test_an_interrupted_run_goes_on_where_it_was(data: Path, config: Path, tmp_p
     assert process.returncode == 130 and "Traceback" not in errors, errors
     steps, seconds = progress(out, "tokenizer")
     assert steps > 0 and seconds > 0
-    train(data, out, stage="tokenizer", minutes=seconds / 60 + 0.005, resume=True, device="cpu", quiet=True)
+    train([data], out, stage="tokenizer", minutes=seconds / 60 + 0.005, resume=True, device="cpu", quiet=True)
     assert progress(out, "tokenizer")[0] > steps
     assert (out / "settings.toml").read_text() == config.read_text()
 
@@ -251,13 +251,13 @@ def test_an_interrupted_run_goes_on_where_it_was(data: Path, config: Path, tmp_p
 def test_a_run_that_exists_is_not_started_again(data: Path, config: Path, tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text(SETTINGS)
     with pytest.raises(ConfigError, match=f"{tmp_path}.*--resume.*--out"):
-        train(data, tmp_path, config, minutes=0.001, quiet=True)
+        train([data], tmp_path, config, minutes=0.001, quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
 
 
 def test_a_run_that_does_not_exist_is_not_resumed(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no run.*without --resume"):
-        train(data, tmp_path / "run", minutes=0.001, resume=True, quiet=True)
+        train([data], tmp_path / "run", minutes=0.001, resume=True, quiet=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -266,7 +266,7 @@ def test_other_networks_do_not_go_on_with_a_run(run: Path, data: Path, tmp_path:
     other = tmp_path / "wider.toml"
     other.write_text(SETTINGS.replace("channels = [8, 16]", "channels = [8, 24]"))
     with pytest.raises(ConfigError, match=r"wider\.toml"):
-        train(data, run, other, stage="tokenizer", minutes=2 * MINUTES, resume=True, device="cpu", quiet=True)
+        train([data], run, other, stage="tokenizer", minutes=2 * MINUTES, resume=True, device="cpu", quiet=True)
 
 
 @pytest.mark.slow
@@ -274,22 +274,22 @@ def test_what_a_resume_was_told_is_kept(run: Path, data: Path, tmp_path: Path) -
     """Of the pace, which may change: the next resume goes on with it."""
     other = tmp_path / "slower.toml"
     other.write_text(SETTINGS.replace("batch_size = 4", "batch_size = 3"))
-    train(data, run, other, minutes=MINUTES, resume=True, device="cpu", quiet=True)
+    train([data], run, other, minutes=MINUTES, resume=True, device="cpu", quiet=True)
     assert (run / "settings.toml").read_text() == other.read_text()
-    train(data, run, run / "settings.toml", minutes=MINUTES, resume=True, device="cpu", quiet=True)
+    train([data], run, run / "settings.toml", minutes=MINUTES, resume=True, device="cpu", quiet=True)
     assert (run / "settings.toml").read_text() == other.read_text()
 
 
 def test_stages_come_in_order(data: Path, config: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no trained tokenizer.*--stage tokenizer"):
-        train(data, tmp_path / "run", config, stage="dynamics", minutes=0.001, quiet=True)
+        train([data], tmp_path / "run", config, stage="dynamics", minutes=0.001, quiet=True)
 
 
 def test_a_start_that_failed_can_be_tried_again(data: Path, config: Path, tmp_path: Path) -> None:
     """A typing error in --data must not leave a run behind that the next call trips over."""
     for _ in range(2):
         with pytest.raises(DataError):
-            train(tmp_path / "nowhere", tmp_path / "run", config, minutes=0.001, quiet=True)
+            train([tmp_path / "nowhere"], tmp_path / "run", config, minutes=0.001, quiet=True)
 
 
 @pytest.mark.parametrize("stage", ["tokenizer", "latent_action"])
@@ -298,7 +298,7 @@ def test_frames_of_another_size_are_refused(config: Path, tmp_path: Path, stage:
     large = record(tmp_path / "data", size=32)
     for _ in range(2):
         with pytest.raises(GenieError, match=r"32.*16|16.*32"):
-            train(large, tmp_path / "run", config, stage, minutes=0.001, device="cpu", quiet=True)
+            train([large], tmp_path / "run", config, stage, minutes=0.001, device="cpu", quiet=True)
 
 
 # ---- settings

@@ -56,7 +56,7 @@ def mapping_accuracy(actions: np.ndarray, true_actions: np.ndarray) -> dict[str,
 
 
 def best_mapping(actions: np.ndarray, true_actions: np.ndarray, count: int = 8) -> list[str | None]:
-    """For each of `count` codes the button that is pressed most where it is inferred, None for a code never inferred."""
+    """For each of `count` codes the button pressed most where it is inferred, None for a code never inferred."""
     names = sorted({*BUTTONS.values(), "stay"})
     joint = _joint(actions.ravel(), buttons(true_actions).ravel(), count, len(names))
     return [names[int(row.argmax())] if row.any() else None for row in joint]

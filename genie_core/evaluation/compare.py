@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,11 @@ def write_comparison(folder: Path, comparison: dict[str, Any]) -> None:
     """Writes comparison.html and comparison.json into `folder`, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
     table = html_table(["figure", *comparison["worlds"], "difference", "n", "better"], rows(comparison))
-    title = " and ".join(comparison["worlds"])
+    title = escape(" and ".join(comparison["worlds"]))
     (folder / PAGE).write_text(
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{STYLE}</style>"
-        f"<h1>{title} on {comparison['data']}</h1><p>The same clips, scenes and seeds for both; differences are "
-        f"means over pairs with 95 % confidence intervals.</p>{table}</html>\n",
+        f"<h1>{title} on {escape(comparison['data'])}</h1><p>The same clips, scenes and seeds for both; differences "
+        f"are means over pairs with 95 % confidence intervals.</p>{table}</html>\n",
         encoding="utf-8",
     )
     write_json(folder / "comparison.json", comparison)

@@ -71,11 +71,12 @@ def write_report(folder: Path, world: World, evaluation: Evaluation) -> None:
 def _with_metrics(config: WorldConfig, report: dict[str, Any]) -> WorldConfig:
     """`config` with what its model card tells of a measurement, under the policy or the name of the data."""
     means = {key: (at(report, name), FIGURES[name].digits) for key, name in ON_THE_CARD.items()}
-    told = {key: round(mean.get("mean", mean.get("value")), digits) for key, (mean, digits) in means.items() if mean}
+    known = {key: (mean, digits) for key, (mean, digits) in means.items() if mean and mean["n"]}
+    told = {key: round(mean.get("mean", mean.get("value")), digits) for key, (mean, digits) in known.items()}
     name = report["source"].get("policy", report["data"])
     metrics = config.training.get("metrics")
-    known = metrics if isinstance(metrics, dict) else {}
-    measured = {**known, name: {**told, "clips": report["clips"]}}
+    others = metrics if isinstance(metrics, dict) else {}
+    measured = {**others, name: {**told, "clips": report["clips"]}}
     return dataclasses.replace(config, training={**config.training, "metrics": measured})
 
 
@@ -222,5 +223,5 @@ def _actions(world: World, evaluation: Evaluation) -> str:
 
 def _long_play(evaluation: Evaluation) -> str:
     steps = evaluation.report["drift"]["steps"]
-    caption = f"the picture and eleven frames up to step {steps}: random keys, none, one held"
+    caption = f"the picture and ten frames up to step {steps}: random keys, none, one held"
     return f'<figure><img src="{strip(list(evaluation.long_play))}" alt=""><figcaption>{caption}</figcaption></figure>'

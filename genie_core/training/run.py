@@ -92,11 +92,13 @@ def _open_run(out: Path, config: Path | None, resume: bool, dataset: VideoDatase
             raise ConfigError(f"there is no run to resume in {out}; start one without --resume")
         settings = _resumed_settings(kept, config)
         _check_frame_size(settings, dataset)
+        _check_starts(settings, out)
         return settings
     if kept.exists():
         raise ConfigError(f"{out} holds a run already; go on with it by --resume, or choose another --out")
     settings = load_settings(config)
     _check_frame_size(settings, dataset)
+    _check_starts(settings, out)
     out.mkdir(parents=True, exist_ok=True)
     shutil.copy(config or DEFAULT_FILE, kept)
     return settings
@@ -109,6 +111,19 @@ def _check_frame_size(settings: TrainingSettings, dataset: VideoDataset) -> None
             f"frames of {dataset.path} are {theirs} pixels wide, the tokenizer's {ours}; set frame_size in a copy of "
             f"{DEFAULT_FILE} and name it with --config"
         )
+
+
+def _check_starts(settings: TrainingSettings, out: Path) -> None:
+    """Raises ConfigError for a stage that has yet to start, from a world whose network is not like the run's own."""
+    for name, stage in settings.train.items():
+        if stage.start_from is None or (out / name / CHECKPOINT).exists():
+            continue
+        ours, theirs = (getattr(config, name) for config in (settings, World.from_pretrained(stage.start_from).config))
+        if ours != theirs:
+            raise ConfigError(
+                f"[{name}] of the settings is {ours}, but start_from in [train.{name}] names {stage.start_from}, "
+                f"whose own is {theirs}; take that over, or leave start_from out, in the file named with --config"
+            )
 
 
 def _resumed_settings(kept: Path, config: Path | None) -> TrainingSettings:
