@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import planted
@@ -14,15 +13,19 @@ import pytest
 import tiny
 import torch
 
+from genie_core.config import Action, SamplingConfig
 from genie_core.data import DatasetWriter, VideoDataset
-from genie_core.engine import WorldEngine
+from genie_core.engine import WorldEngine, frame_generator
+from genie_core.errors import DataError
 from genie_core.evaluation.control import measure_control
 from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import HORIZON, measure_fidelity
 from genie_core.evaluation.figures import FIGURES, at
+from genie_core.evaluation.naming import MANDATORY
 from genie_core.evaluation.rollout import rollout, teacher_forced
-from genie_core.evaluation.run import Effort, Evaluation, evaluate
+from genie_core.evaluation.run import EFFORTS, Effort, Evaluation, evaluate
 from genie_core.evaluation.samples import Samples, draw_clips, standing_scenes, wall_scenes
+from genie_core.sampling import unmask
 from genie_core.world import World
 
 EFFORT = Effort(clips=12, longest=16, scenes=8, rollouts=2, steps=200)
@@ -218,3 +221,149 @@ def loss(name: str, best: float, found: float) -> float:
     if better == "one":
         return abs(found - 1) - abs(best - 1)
     return best - found if better == "higher" else found - best
+
+
+# ---- the clips and scenes that are measured
+
+
+def test_clips_come_from_all_over_the_set_and_end_with_their_episode(data: VideoDataset) -> None:
+    clips = draw_clips(data, 12, 11, 17)
+    assert clips.frames.shape == (12, 17, 64, 64, 3) and clips.there.shape == (12, 17)
+    lengths = clips.there.sum(1)
+    assert set(lengths) > {17} and lengths.min() >= 11, "some end early"
+    states = planted.look_up(clips.frames)
+    assert len(set(states.level[:, 0])) == planted.LEVELS
+    assert (states.level == states.level[:, :1]).all(), "no clip goes on in another episode"
+    for frames, there, actions, length in zip(clips.frames, clips.there, clips.true_actions, lengths, strict=True):
+        assert there[:length].all() and not there[length:].any()
+        assert (frames[length:] == frames[length - 1]).all()
+        assert (actions[: length - 1] >= 0).all() and (actions[length - 1 :] == -1).all()
+    for button, name in ((7, "right"), (1, "left")):
+        moved = np.diff(states.x, axis=1)[clips.true_actions == button]
+        assert len(moved) > 5 and (moved == planted.PACE * planted.ALONG[planted.NAMES.index(name)]).all()
+    assert len(draw_clips(data, 10_000, 11, 17)) == len(data.clip_starts(11))
+
+
+def test_clips_without_true_actions(tmp_path: Path) -> None:
+    assert draw_clips(squares(tmp_path), 3, 6, 8).true_actions is None
+
+
+def test_standing_scenes_show_a_player_that_stands(data: VideoDataset) -> None:
+    scenes = standing_scenes(data, 8)
+    states = planted.look_up(scenes)
+    assert len(scenes) == 8 and (states.jump == 0).all() and len(set(states.level)) >= 4
+    assert set(states.x) & {0, planted.WALL // 2, planted.WALL}, "looked up as a picture of the game"
+
+
+def test_wall_scenes_are_before_walls(data: VideoDataset) -> None:
+    scenes, names = wall_scenes(data, 8, {"left": (0, 1), "right": (6, 7)})
+    assert names == ["left"] * 4 + ["right"] * 4
+    assert planted.look_up(scenes).x.tolist() == [0] * 4 + [planted.WALL] * 4
+    assert len(wall_scenes(data, 8, {"left": (5,)})[0]) == 0, "nobody jumped against a wall"
+
+
+# ---- rollouts and single true steps, on networks that depend on all they may depend on
+
+
+WARM = SamplingConfig(unmask_steps=3, temperature=1.0)
+
+
+@pytest.fixture(params=["cold", "warm"])
+def world(request: pytest.FixtureRequest) -> World:
+    return tiny.make_world(sampling=WARM) if request.param == "warm" else tiny.make_world()
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_a_rollout_goes_on_from_its_frames_as_recomputing_everything_does(world: World, k: int) -> None:
+    """By the dynamics' pass over whole clips and the tokenizer's decoding of them, which no engine knows."""
+    clips, actions = tiny.random_frames(3, k), tiny.random_actions(3, 8)
+    played = rollout(world, clips.numpy(), actions.numpy(), seed=5)
+    tokens = world.encode(clips)
+    for index in range(k, 8):
+        blank = torch.full((3, 4, 4), world.dynamics.config.mask_id)
+
+        def predict(draft: torch.Tensor, tokens: torch.Tensor = tokens, index: int = index) -> torch.Tensor:
+            longer = torch.cat([tokens, draft[:, None]], 1)
+            with torch.inference_mode():
+                return world.dynamics(longer, longer, actions[:, :index])[:, -1]
+
+        noise = [frame_generator(5, index) for _ in range(3)]
+        following = unmask(predict, blank, world.config.sampling, noise)
+        tokens = torch.cat([tokens, following[:, None]], 1)
+    expected = world.decode(tokens).numpy()
+    assert played.shape == (3, 8, 16, 16, 3)
+    assert np.abs(played.astype(int) - expected).max() <= 1  # rounding
+    assert (played[:, -1] != played[:, -2]).any()
+
+
+def test_a_rollout_is_what_an_engine_plays_step_by_step(world: World) -> None:
+    prompts, actions = tiny.random_frames(2, 1)[:, 0].numpy(), tiny.random_actions(2, 8).numpy()
+    played = rollout(world, prompts, actions, seed=5)
+    for row in range(2):
+        engine = WorldEngine(world, seed=5)
+        alone = [engine.reset(prompts[row]), *(engine.step(int(action)) for action in actions[row])]
+        np.testing.assert_array_equal(played[row], alone)
+
+
+def test_teacher_forced_frames_are_one_step_from_the_true_past(world: World) -> None:
+    clips, actions = tiny.random_frames(3, 7).numpy(), tiny.random_actions(3, 7).numpy()
+    forced = teacher_forced(world, clips, actions, seed=5)
+    assert forced.shape == (3, 6, 16, 16, 3)
+    for k in range(1, 7):
+        stepped = rollout(world, clips[:, :k], actions[:, :k], seed=5)[:, k]
+        assert np.abs(stepped.astype(int) - forced[:, k - 1]).max() <= 1, k  # rounding
+    other = teacher_forced(world, clips, (actions + 1) % 4, seed=5)
+    assert (other != forced).any((2, 3, 4)).all(), "the action counts at each step"
+
+
+# ---- whole evaluations of other worlds
+
+
+def squares(folder: Path) -> VideoDataset:
+    """A video without true actions or a player: frames of 16 pixels."""
+    with DatasetWriter(folder / "squares", source={"kind": "squares"}, frame_size=16) as writer:
+        for clip in tiny.walking_squares(6, 14).frames.numpy():
+            writer.add_episode(clip)
+    return VideoDataset(folder / "squares")
+
+
+TINY_EFFORT = Effort(clips=4, longest=12, scenes=2, rollouts=2, steps=60)
+
+
+@pytest.mark.slow
+def test_the_same_command_gives_the_same_figures_but_for_speed(tmp_path: Path) -> None:
+    """With noise in every frame; another seed gives others. No player is looked for, and no button told."""
+    data = squares(tmp_path)
+    world = tiny.make_world(sampling=WARM, actions=tuple(Action(i, name) for i, name in enumerate(MANDATORY)))
+    one, two, other = (evaluate(world, data, TINY_EFFORT, seed, quiet=True).report for seed in (0, 0, 1))
+    for report in (one, two, other):
+        report.pop("speed")
+        report["settings"].pop("seed")
+    assert json.dumps(one) == json.dumps(two) and one != other
+    assert at(one, "rollout.psnr") != at(other, "rollout.psnr")
+    assert at(one, "tokenizer.psnr") == at(other, "tokenizer.psnr"), "nothing is drawn there"
+    assert "NaN" not in json.dumps(one) and "Infinity" not in json.dumps(one)
+    assert not {"player_found", "player_alive_200"} & set(one["rollout"]) | set(one["drift"]) & {"player_alive_200"}
+    assert "nmi" not in one["latent_action"] and at(one, "control.walls") is None
+    assert one["settings"]["temperature"] == WARM.temperature
+
+
+@pytest.mark.slow
+def test_a_world_without_named_actions_is_measured_in_what_it_has(tmp_path: Path) -> None:
+    report = evaluate(tiny.make_world(), squares(tmp_path), TINY_EFFORT, quiet=True).report
+    assert [at(report, f"control.{name}") for name in ("opposite_actions", "rises", "lands", "walls")] == [None] * 4
+    assert "idle" not in report["drift"] and at(report, "drift.frozen")["n"] == 2
+    assert at(report, "rollout.psnr")["n"] == 4
+
+
+def test_a_data_set_of_short_episodes_is_refused_in_words(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "short", source={}, frame_size=16) as writer:
+        writer.add_episode(tiny.random_frames(1, 10)[0].numpy())
+    with pytest.raises(DataError, match="no clip of 11 frames: its longest episode has 10"):
+        evaluate(tiny.make_world(), VideoDataset(tmp_path / "short"), TINY_EFFORT, quiet=True)
+
+
+def test_efforts_are_those_promised() -> None:
+    assert EFFORTS["default"] == Effort(clips=128, rollouts=8, steps=500, fvd_clips=0)
+    assert EFFORTS["full"] == Effort(clips=512, scenes=128, rollouts=64, steps=500, fvd_clips=256)
+    assert EFFORTS["quick"].clips <= 32 and not EFFORTS["quick"].fvd_clips

@@ -245,7 +245,63 @@ def test_an_interrupted_run_goes_on_where_it_was(data: Path, config: Path, tmp_p
     assert (out / "settings.toml").read_text() == config.read_text()
 
 
+@pytest.mark.slow
+def test_a_stage_starts_from_the_weights_of_a_world(finished: Path, data: Path, config: Path, tmp_path: Path) -> None:
+    """After one step of a rate near nothing they are still that world's; other stages start afresh."""
+    out, settings = tmp_path / "run", tmp_path / "start.toml"
+    pace = f'start_from = "{finished / "world"}"\nlearning_rate = 1e-9\nmuon_learning_rate = 1e-9\n'
+    settings.write_text(config.read_text().replace("[train.tokenizer]\n", "[train.tokenizer]\n" + pace))
+    for stage in ("tokenizer", "latent_action"):
+        train([data], out, settings, stage, minutes=0.001, resume=stage != "tokenizer", device="cpu", quiet=True)
+    alike = {stage: same_weights(finished, out, stage) for stage in ("tokenizer", "latent_action")}
+    assert alike == {"tokenizer": True, "latent_action": False}
+
+
+def same_weights(one: Path, other: Path, stage: str) -> bool:
+    before, after = (state(run, stage)["state_dict"] for run in (one, other))
+    weights = [key for key in before if key.startswith("network.") and before[key].is_floating_point()]
+    return all(torch.allclose(before[key], after[key], atol=1e-5) for key in weights)
+
+
+@pytest.mark.slow
+def test_a_resumed_stage_goes_on_from_itself(run: Path, data: Path, tmp_path: Path) -> None:
+    """What it once started from is not needed any more."""
+    settings = run / "settings.toml"
+    settings.write_text(settings.read_text().replace("[train.tokenizer]\n", '[train.tokenizer]\nstart_from = "gone"\n'))
+    steps, seconds = progress(run, "tokenizer")
+    train([data], run, stage="tokenizer", minutes=seconds / 60 + 0.002, resume=True, device="cpu", quiet=True)
+    assert progress(run, "tokenizer")[0] > steps
+
+
 # ---- what is refused
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_world_of_other_networks_is_no_start(data: Path, config: Path, tmp_path: Path, stage: str) -> None:
+    """It is told before anything is written, so that the same call works once the settings are mended."""
+    tokenizer, latent_action, dynamics = (getattr(load_settings(config), name) for name in STAGES)
+    others = {
+        "tokenizer": dataclasses.replace(tokenizer, channels=(8, 24)),
+        "latent_action": dataclasses.replace(latent_action, width=24),
+        "dynamics": dataclasses.replace(dynamics, layers=2),
+    }
+    networks = {"tokenizer": tokenizer, "latent_action": latent_action, "dynamics": dynamics, stage: others[stage]}
+    World(WorldConfig(**networks)).save_pretrained(tmp_path / "other")
+    settings = tmp_path / "start.toml"
+    start = f'[train.{stage}]\nstart_from = "{tmp_path / "other"}"\n'
+    settings.write_text(config.read_text().replace(f"[train.{stage}]\n", start))
+    with pytest.raises(ConfigError, match=rf"(?s)\[{stage}\].*start_from in \[train\.{stage}\].*other.*--config"):
+        train([data], tmp_path / "run", settings, minutes=0.001, quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_that_is_not_there_is_told_before_anything_is_written(data: Path, config: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "start.toml"
+    nowhere = f'[train.dynamics]\nstart_from = "{tmp_path / "nowhere"}"\n'
+    settings.write_text(config.read_text().replace("[train.dynamics]\n", nowhere))
+    with pytest.raises(GenieError, match="nowhere"):
+        train([data], tmp_path / "run", settings, minutes=0.001, quiet=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_exists_is_not_started_again(data: Path, config: Path, tmp_path: Path) -> None:
@@ -309,6 +365,9 @@ def test_the_shipped_settings_make_a_world() -> None:
         settings = load_settings(file)
         assert set(settings.train) == set(STAGES)
         WorldConfig(settings.tokenizer, settings.latent_action, settings.dynamics, settings.sampling)
+        for name, stage in settings.train.items():  # a world to start from has these very networks
+            start = stage.start_from and World.from_pretrained(ROOT / stage.start_from).config
+            assert not start or getattr(start, name) == getattr(settings, name), (file, name)
         # the context that play has must have been seen in training
         assert settings.train["dynamics"].clip_frames > settings.dynamics.context_frames
     assert load_settings(None) == load_settings(DEFAULT_FILE)
