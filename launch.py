@@ -196,9 +196,9 @@ def _evaluate(args: argparse.Namespace) -> None:
     from genie_core.data.dataset import VideoDataset
     from genie_core.evaluation.compare import compare, write_comparison
     from genie_core.evaluation.report import check_extras, write_report
-    from genie_core.evaluation.run import EFFORTS, check_target, evaluate, write_json
+    from genie_core.evaluation.run import EFFORTS, check_targets, evaluate, write_json
 
-    check_target(args.json)
+    check_targets(args.json, args.report)
     effort = EFFORTS["quick" if args.quick else "full" if args.full else "default"]
     check_extras(effort, args.report)
     dataset = VideoDataset(*args.data)

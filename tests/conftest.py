@@ -6,12 +6,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from genie_core.config import Action, DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, WorldConfig
 from genie_core.pictures import fit
+
+if TYPE_CHECKING:
+    from genie_core.data import VideoDataset
+    from genie_core.evaluation.run import Evaluation
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # tests open windows that nobody sees
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -105,3 +110,21 @@ def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("worlds") / "tiny"
     World(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def planted_data(tmp_path_factory: pytest.TempPathFactory) -> VideoDataset:
+    """Of the game in planted.py."""
+    import planted
+
+    return planted.record(tmp_path_factory.mktemp("data") / "planted")
+
+
+@pytest.fixture(scope="session")
+def perfect(planted_data: VideoDataset) -> Evaluation:
+    """Of a world that plays that game without fault."""
+    import planted
+
+    from genie_core.evaluation.run import evaluate
+
+    return evaluate(planted.make_world(), planted_data, planted.EFFORT, quiet=True)

@@ -22,6 +22,7 @@ from torch import Tensor
 from genie_core.config import DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, WorldConfig
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.evaluation.player import COLUMNS, ROWS
+from genie_core.evaluation.run import Effort
 from genie_core.layers.key_ring import KeyRing
 from genie_core.layers.quantize import VectorQuantized
 from genie_core.models.dynamics import DynamicsModel
@@ -328,7 +329,9 @@ def make_world(game: Game | None = None, latent_action: PlantedLatentActions | N
     return world
 
 
-# ---- a data set of the game
+# ---- a data set of the game, and how much is measured on it
+
+EFFORT = Effort(clips=12, longest=16, scenes=8, rollouts=2, steps=200)
 
 
 def record(out: Path, seed: int = 0) -> VideoDataset:

@@ -43,15 +43,14 @@ def share_ci95(values: np.ndarray) -> Mean:
 def share_difference_ci95(differences: np.ndarray) -> Mean:
     """The same for differences of pairs of such values, -1, 0 or 1: a few pairs that agree prove nothing yet.
 
-    Source: Agresti & Min 2004, Wald's interval after two more pairs, half of which disagree, as often one way as the
-    other; its farther end.
+    Source: Bonett & Price 2012, Wald's interval after two more pairs that disagree, one each way; its farther end.
     """
     mean, _, n = mean_ci95(differences)
     if mean is None:
         return Mean(None, None, n)
     known = differences[~np.isnan(differences)]
     middle = known.sum() / (n + 2)
-    reach = 1.96 * math.sqrt((((known**2).sum() + 1) / (n + 2) - middle**2) / (n + 2))
+    reach = 1.96 * math.sqrt((((known**2).sum() + 2) / (n + 2) - middle**2) / (n + 2))
     return Mean(mean, float(reach + abs(mean - middle)), n)
 
 

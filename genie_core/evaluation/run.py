@@ -88,10 +88,15 @@ def write_json(path: Path, report: dict[str, Any]) -> None:
     part.replace(path)
 
 
-def check_target(path: Path) -> None:
-    """Raises DataError if a JSON file could not be written to `path`; to be asked before the measuring."""
+def check_targets(path: Path, folder: Path | None) -> None:
+    """Raises DataError if a JSON file could not be written to `path`, or files into `folder`; to be asked first."""
     if not path.parent.is_dir():
         raise DataError(f"cannot write {path}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise DataError(f"cannot write {path}: it is a folder; give --json the name of a file")
+    file = folder and next((each for each in (folder, *folder.parents) if each.is_file()), None)
+    if file:
+        raise DataError(f"cannot write into {folder}: {file} is a file; give --report another folder")
 
 
 def _report(samples: Samples) -> dict[str, Any]:
