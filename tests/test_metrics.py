@@ -4,8 +4,17 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
-from genie_core.evaluation.metrics import changed_pixel_psnr, mean_ci95, psnr, sharpness, ssim
+from genie_core.evaluation.metrics import (
+    changed_pixel_psnr,
+    mean_ci95,
+    psnr,
+    share_ci95,
+    share_difference_ci95,
+    sharpness,
+    ssim,
+)
 
 
 @pytest.fixture
@@ -31,6 +40,18 @@ def test_psnr_and_ssim_agree_with_scikit_image(pictures: tuple[np.ndarray, np.nd
             a, b, channel_axis=-1, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
         )
         assert ours_ssim[index] == pytest.approx(expected, abs=1e-9)
+
+
+def test_psnr_and_ssim_agree_with_torchmetrics(pictures: tuple[np.ndarray, np.ndarray]) -> None:
+    """Whose SSIM also counts windows that are mirrored at the border: those are cut off before its mean is taken."""
+    functional = pytest.importorskip("torchmetrics.functional.image")
+    truth, prediction = (torch.from_numpy(frames).double().flatten(0, 1).movedim(-1, 1) for frames in pictures)
+    theirs_psnr = functional.peak_signal_noise_ratio(prediction, truth, 255.0, reduction="none", dim=(1, 2, 3))
+    np.testing.assert_allclose(psnr(*pictures).ravel(), theirs_psnr, atol=1e-6)
+    _, maps = functional.structural_similarity_index_measure(
+        prediction, truth, sigma=1.5, data_range=255.0, return_full_image=True
+    )
+    np.testing.assert_allclose(ssim(*pictures).ravel(), maps[..., 5:-5, 5:-5].mean((1, 2, 3)), atol=1e-6)
 
 
 def test_equal_frames_reach_the_cap(pictures: tuple[np.ndarray, np.ndarray]) -> None:
@@ -74,6 +95,34 @@ def test_ci95_covers_the_true_mean_about_95_times_in_100() -> None:
     intervals = [mean_ci95(sample) for sample in rng.normal(3, 2, (2000, 50))]
     covered = np.mean([abs(i.mean - 3) <= i.ci95 for i in intervals])  # type: ignore[operator]
     assert 0.925 < covered < 0.965
+
+
+@pytest.mark.parametrize(("so", "of"), [(0, 8), (8, 8), (1, 8), (5, 8), (63, 64), (1, 1), (30, 64)])
+def test_the_interval_of_a_share_is_wilsons(so: int, of: int) -> None:
+    """Its ends are where the normal test with the variance of that end is just passed; the farther one is told."""
+    mean, ci95, n = share_ci95(np.array([1.0] * so + [0.0] * (of - so) + [np.nan]))
+    assert (mean, n) == (so / of, of) and ci95 is not None
+
+    def surprise(share: float) -> float:
+        return abs(so / of - share) / math.sqrt(share * (1 - share) / of)
+
+    grid = np.linspace(1e-6, 1 - 1e-6, 200_001)
+    inside = grid[np.array([surprise(share) <= 1.96 for share in grid])]
+    assert ci95 == pytest.approx(max(mean - inside.min(), inside.max() - mean), abs=2e-5)
+    assert share_ci95(np.array([np.nan])) == (None, None, 0)
+
+
+def test_the_interval_of_a_difference_of_shares_covers_it_about_95_times_in_100() -> None:
+    """Of pairs that are seldom unlike, as two good worlds are, and of few of them."""
+    rng = np.random.default_rng(0)
+    for n, ways in ((8, (0.1, 0.3)), (30, (0.05, 0.15)), (8, (0.0, 0.9))):
+        pairs = rng.choice([1.0, -1.0, 0.0], (2000, n), p=[*ways, 1 - sum(ways)])
+        found = [share_difference_ci95(row) for row in pairs]
+        true = ways[0] - ways[1]
+        covered = np.mean([abs(f.mean - true) <= f.ci95 for f in found])  # type: ignore[operator]
+        assert 0.94 < covered <= 1, (n, ways)
+    assert share_difference_ci95(np.array([1.0, 0.0, np.nan])).n == 2
+    assert share_difference_ci95(np.zeros(3)).mean == 0 and share_difference_ci95(np.zeros(0)) == (None, None, 0)
 
 
 def test_frames_of_unlike_shape_or_kind_are_a_bug(pictures: tuple[np.ndarray, np.ndarray]) -> None:

