@@ -264,6 +264,23 @@ def same_weights(one: Path, other: Path, stage: str) -> bool:
 
 
 @pytest.mark.slow
+def test_a_run_takes_over_what_it_does_not_train(finished: Path, data: Path, config: Path, tmp_path: Path) -> None:
+    settings, out = tmp_path / "settings.toml", tmp_path / "run"
+    text = config.read_text()
+    for stage in STAGES:
+        text = text.replace(f"[train.{stage}]\n", f'[train.{stage}]\nstart_from = "{finished / "world"}"\n')
+    settings.write_text(text)
+    train([data], out, settings, "dynamics", minutes=0.01, device="cpu", quiet=True)
+    before, after = World.from_pretrained(finished / "world"), World.from_pretrained(out / "world")
+    for name in ("tokenizer", "latent_action"):
+        ours, theirs = (world.networks()[name].state_dict() for world in (before, after))
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    done = after.config.training["stages"]
+    assert done["dynamics"]["steps"] > 0 and done["tokenizer"]["steps"] == 0
+    assert {name: done[name]["before"] for name in STAGES} == before.config.training["stages"]
+
+
+@pytest.mark.slow
 def test_a_resumed_stage_goes_on_from_itself(run: Path, data: Path, tmp_path: Path) -> None:
     """What it once started from is not needed any more."""
     settings = run / "settings.toml"

@@ -7,6 +7,7 @@ metrics/from-STEP/metrics.csv; tokens/ (what the dynamics learns from) and, once
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import lightning as L
 import numpy as np
@@ -50,6 +51,7 @@ LOOK_EVERY_STEPS = 400
 LOOK_CLIPS = 16
 NAMING_PROMPTS = 48
 CHECKPOINT = "last.ckpt"
+BEFORE = "before.json"
 
 Network = TypeVar("Network", bound=nn.Module)
 Sample = Callable[[np.random.Generator], Batch]
@@ -79,7 +81,7 @@ def train(
     for name in STAGES if stage == "all" else (stage,):
         L.seed_everything(seed, verbose=False)
         _run_stage(name, settings, dataset, out, seed, device, quiet)
-    if all((out / name / CHECKPOINT).exists() for name in STAGES):
+    if all((out / name / CHECKPOINT).exists() or settings.train[name].start_from for name in STAGES):
         _, held_out = split_starts(dataset, 1)
         assemble(out, settings, dataset, pick_frames(dataset, held_out))
 
@@ -151,9 +153,10 @@ def _run_stage(
     checkpoint = folder / CHECKPOINT
     state = torch.load(checkpoint, weights_only=True, map_location="cpu") if checkpoint.exists() else {}
     steps = state.get("global_step", 0)
-    start_from = stage.settings.start_from
-    if start_from and not state:
-        stage.network.load_state_dict(World.from_pretrained(start_from).networks()[name].state_dict())
+    if not state and stage.settings.start_from:
+        load_network(out, name, stage.network, stage.settings.start_from)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / BEFORE).write_text(json.dumps(_done_before(name, stage.settings.start_from)))
     if state and float(state["state_dict"]["trained_seconds"]) >= 60 * stage.settings.minutes:
         return
     saver = ModelCheckpoint(
@@ -218,8 +221,11 @@ def _build_dynamics(
     settings: TrainingSettings, dataset: VideoDataset, out: Path, seed: int, quiet: bool
 ) -> tuple[Stage, Sample, Sample]:
     own = settings.train["dynamics"]
-    tokenizer = load_network(out, "tokenizer", VideoTokenizer(settings.tokenizer))
-    latent_action = load_network(out, "latent_action", LatentActionModel(settings.latent_action))
+    starts_from = {name: stage.start_from for name, stage in settings.train.items()}
+    tokenizer = load_network(out, "tokenizer", VideoTokenizer(settings.tokenizer), starts_from["tokenizer"])
+    latent_action = load_network(
+        out, "latent_action", LatentActionModel(settings.latent_action), starts_from["latent_action"]
+    )
     rng = np.random.default_rng(seed)
     for part, starts, clips in zip(
         ("train", "held_out"), split_starts(dataset, own.clip_frames), (settings.token_clips, 256), strict=True
@@ -257,13 +263,13 @@ def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset, promp
         training={
             "data": dataset.info.name,
             "source": dataset.info.source,
-            "stages": _what_was_done(out),
+            "stages": _what_was_done(out, settings),
             "commit": _commit(),
         },
     )
     world = World(config)
     for name, network in world.networks().items():
-        load_network(out, name, network)
+        load_network(out, name, network, settings.train[name].start_from)
     motions = measure_actions(partial(rollout, world), prompts, len(config.actions))
     world.config = dataclasses.replace(config, actions=name_actions(motions.mean))
     world.save_pretrained(out / "world")
@@ -286,20 +292,39 @@ def _commit() -> str | None:
     return answer.stdout.strip() or None
 
 
-def _what_was_done(out: Path) -> dict[str, dict[str, float]]:
-    done = {}
+def _what_was_done(out: Path, settings: TrainingSettings) -> dict[str, dict[str, Any]]:
+    """Steps and minutes of each stage here, and under `before` what the world it started from tells of its own."""
+    done: dict[str, dict[str, Any]] = {}
     for name in STAGES:
-        state = torch.load(out / name / CHECKPOINT, weights_only=True, map_location="cpu")
+        checkpoint, before = out / name / CHECKPOINT, out / name / BEFORE
+        if not checkpoint.exists():
+            done[name] = {"steps": 0, "minutes": 0.0, "before": _done_before(name, settings.train[name].start_from)}
+            continue
+        state = torch.load(checkpoint, weights_only=True, map_location="cpu")
         minutes = float(state["state_dict"]["trained_seconds"]) / 60
         done[name] = {"steps": state["global_step"], "minutes": round(minutes, 1)}
+        if before.exists():
+            done[name]["before"] = json.loads(before.read_text())
     return done
 
 
-def load_network(out: Path, name: str, network: Network) -> Network:
-    """Fills `network` with what the run `out` has learnt in stage `name`; ConfigError if it has not run."""
+def _done_before(name: str, start_from: str | None) -> Any:
+    """What the world `start_from` tells of its stage `name`; a world from elsewhere may tell nothing."""
+    stages = World.from_pretrained(start_from).config.training.get("stages") if start_from else None
+    return stages.get(name) if isinstance(stages, dict) else None
+
+
+def load_network(out: Path, name: str, network: Network, start_from: str | None = None) -> Network:
+    """Fills `network` with what the run `out` has learnt in stage `name`, or else with the world `start_from`'s own.
+
+    ConfigError if the stage has not run and there is no such world.
+    """
     checkpoint = out / name / CHECKPOINT
     if not checkpoint.exists():
-        raise ConfigError(f"the run {out} has no trained {name}; train it first with --stage {name}")
+        if start_from is None:
+            raise ConfigError(f"the run {out} has no trained {name}; train it first with --stage {name}")
+        network.load_state_dict(World.from_pretrained(start_from).networks()[name].state_dict())
+        return network.eval()
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")["state_dict"]
     prefix = "network."
     network.load_state_dict({key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)})
