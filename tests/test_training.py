@@ -281,6 +281,18 @@ def test_a_run_takes_over_what_it_does_not_train(finished: Path, data: Path, con
 
 
 @pytest.mark.slow
+def test_what_a_stage_starts_from_goes_on_learning(finished: Path, data: Path, config: Path, tmp_path: Path) -> None:
+    """Not only by gradients: the codes of the latent actions follow means, which networks in use leave alone."""
+    out, settings = tmp_path / "run", tmp_path / "start.toml"
+    start = f'[train.latent_action]\nstart_from = "{finished / "world"}"\n'
+    settings.write_text(config.read_text().replace("[train.latent_action]\n", start))
+    train([data], out, settings, "latent_action", minutes=0.005, device="cpu", quiet=True)
+    before, after = (state(run, "latent_action")["state_dict"] for run in (finished, out))
+    assert not torch.equal(before["network.quantizer.usage"], after["network.quantizer.usage"])
+    assert not torch.equal(before["network.spread.running_mean"], after["network.spread.running_mean"])
+
+
+@pytest.mark.slow
 def test_a_resumed_stage_goes_on_from_itself(run: Path, data: Path, tmp_path: Path) -> None:
     """What it once started from is not needed any more."""
     settings = run / "settings.toml"

@@ -154,7 +154,7 @@ def _run_stage(
     state = torch.load(checkpoint, weights_only=True, map_location="cpu") if checkpoint.exists() else {}
     steps = state.get("global_step", 0)
     if not state and stage.settings.start_from:
-        load_network(out, name, stage.network, stage.settings.start_from)
+        load_network(out, name, stage.network, stage.settings.start_from).train()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / BEFORE).write_text(json.dumps(_done_before(name, stage.settings.start_from)))
     if state and float(state["state_dict"]["trained_seconds"]) >= 60 * stage.settings.minutes:
