@@ -209,6 +209,11 @@ def test_a_fault_shows_in_the_figures_it_should_and_in_no_others(
         assert found[name] == pytest.approx(best[name], abs=0.05), (name, best[name], found[name])
 
 
+@pytest.mark.slow
+def test_blur_is_told_as_less_gradient_energy_than_real_and_noise_as_more(figures: Figures) -> None:
+    assert figures(planted.Blurred, "fidelity")[SHARP] < 0.5 < 1.1 < figures(planted.Exploding, "fidelity")[SHARP]
+
+
 def loss(name: str, best: float, found: float) -> float:
     """By how much `found` is worse than `best`."""
     better = FIGURES[name].better if name in FIGURES else "higher"
