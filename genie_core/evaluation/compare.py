@@ -29,7 +29,7 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Any]:
         "worlds": names,
         "data": first.report["data"],
         "settings": [first.report["settings"], second.report["settings"]],
-        "fvd": [first.report["fvd"], second.report["fvd"]],
+        **{name: [first.report[name], second.report[name]] for name in ("fvd", "efficientnet_lite0")},
         "differences": {name: row for name, row in rows.items() if row["n"]},
     }
 

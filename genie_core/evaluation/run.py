@@ -20,12 +20,15 @@ from genie_core.evaluation import metrics
 from genie_core.evaluation.benchmark import measure_speed
 from genie_core.evaluation.control import measure_control
 from genie_core.evaluation.drift import measure_drift
+from genie_core.evaluation.efficientnet import frame_features, load_efficientnet_lite0
 from genie_core.evaluation.fidelity import HORIZON, LONGEST, Filmstrips, measure_fidelity
 from genie_core.evaluation.figures import nested
-from genie_core.evaluation.fvd import bootstrap, features, frechet_distance, kernel_distance
+from genie_core.evaluation.fvd import RESAMPLES, bootstrap, features, frechet_distance, kernel_distance
 from genie_core.evaluation.i3d_weights import load_i3d
 from genie_core.evaluation.samples import Clips, Samples, draw_clips
 from genie_core.world import World
+
+FRAME_RESAMPLES = 100  # of four times the rows and three times the features
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def evaluate(
     samples.update(drift)
     report = _report(samples) | {
         "fvd": _fvd(strips, clips, effort.fvd_clips, seed, quiet),
+        "efficientnet_lite0": _frame_distance(strips, clips, effort.fvd_clips, seed, quiet),
         "speed": measure_speed(world, quiet),
         "clips": len(clips),
         "settings": dataclasses.asdict(world.config.sampling) | {"seed": seed, **dataclasses.asdict(effort)},
@@ -111,9 +115,30 @@ def _fvd(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -
     if not count:
         return None
     network = load_i3d()
+    sets = [features(network, film, quiet) for film in _films(strips, clips, count)]
+    return _distances(sets, seed, quiet) | {"frames": strips.truth.shape[1]}
+
+
+def _frame_distance(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
+    """Of single frames of the same clips, numbered in `frames`: every fourth, as those between are much like them."""
+    if not count:
+        return None
+    network = load_efficientnet_lite0()
+    frames = list(range(3, strips.truth.shape[1], 4))
+    sets = [frame_features(network, film[:, frames], quiet) for film in _films(strips, clips, count)]
+    return _distances(sets, seed, quiet, FRAME_RESAMPLES) | {"frames": frames}
+
+
+def _films(strips: Filmstrips, clips: Clips, count: int) -> list[np.ndarray]:
+    """Up to `count` of the clips that are long enough, uint8 (count, t, H, W, 3): real and played."""
     whole = np.flatnonzero(clips.there[:, : strips.truth.shape[1]].all(1))
     chosen = whole[np.linspace(0, len(whole) - 1, min(count, len(whole))).astype(int)]
-    sets = [features(network, frames[chosen], quiet) for frames in (strips.truth, strips.played)]
-    fvd = bootstrap(frechet_distance, *sets, seed=seed, quiet=quiet)
-    kernel = bootstrap(kernel_distance, *sets, seed=seed, quiet=quiet)
-    return {**fvd._asdict(), "frames": strips.truth.shape[1], "kernel_distance": kernel._asdict()}
+    return [frames[chosen] for frames in (strips.truth, strips.played)]
+
+
+def _distances(sets: list[np.ndarray], seed: int, quiet: bool, resamples: int = RESAMPLES) -> dict[str, Any]:
+    distances = [
+        bootstrap(distance, *sets, resamples=resamples, seed=seed, quiet=quiet)._asdict()
+        for distance in (frechet_distance, kernel_distance)
+    ]
+    return distances[0] | {"kernel_distance": distances[1]}
