@@ -37,6 +37,8 @@ FIGURES: dict[str, Figure] = {
     "teacher_forced.repeat_last.psnr": Figure("the last frame shown again, PSNR, dB", "none"),
     "fvd": Figure("FVD, 16 frames", "lower", 1),
     "fvd.kernel_distance": Figure("KVD, 16 frames", "lower", 2),
+    "efficientnet_lite0": Figure("Fréchet distance of single frames by EfficientNet-Lite0", "lower", 1),
+    "efficientnet_lite0.kernel_distance": Figure("kernel distance of single frames by EfficientNet-Lite0", "lower", 3),
     "delta_psnr.value": Figure("ΔPSNR at frame 4, dB", "higher", 2, ("1.89, true actions", "–")),
     "delta_psnr.random_rollouts.player_found": Figure(
         "its random rollouts: share of frames with the player", "higher", 3
