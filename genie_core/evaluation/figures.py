@@ -36,6 +36,7 @@ FIGURES: dict[str, Figure] = {
     "teacher_forced.psnr_changed_pixels": Figure("next frame from true ones, PSNR of changed pixels, dB", "higher"),
     "teacher_forced.repeat_last.psnr": Figure("the last frame shown again, PSNR, dB", "none"),
     "fvd": Figure("FVD, 16 frames", "lower", 1),
+    "fvd.between_real": Figure("FVD between real clips and others", "none", 1),
     "fvd.kernel_distance": Figure("KVD, 16 frames", "lower", 2),
     "efficientnet_lite0": Figure("Fréchet distance of single frames by EfficientNet-Lite0", "lower", 1),
     "efficientnet_lite0.kernel_distance": Figure("kernel distance of single frames by EfficientNet-Lite0", "lower", 3),

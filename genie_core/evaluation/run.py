@@ -121,9 +121,9 @@ def _fvd(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -
         return None
     network = load_i3d()
     real, played, others = (features(network, film, quiet) for film in _films(strips, clips, count))
-    found = _distances(real, played, seed, quiet) | {"frames": strips.truth.shape[1]}
+    found = _distances(real, played, seed=seed, quiet=quiet) | {"frames": strips.truth.shape[1]}
     if len(others) > 1:
-        found["between_real"] = _distances(real[: len(others)], others, seed, quiet)
+        found["between_real"] = _distances(real[: len(others)], others, seed=seed, quiet=quiet)
     return found
 
 
@@ -135,7 +135,7 @@ def _frame_distance(strips: Filmstrips, clips: Clips, count: int, seed: int, qui
     frames = list(range(3, strips.truth.shape[1], 4))
     real, played, _ = _films(strips, clips, count)
     sets = [frame_features(network, film[:, frames], quiet) for film in (real, played)]
-    return _distances(*sets, seed, quiet, FRAME_RESAMPLES) | {"frames": frames}
+    return _distances(*sets, seed=seed, quiet=quiet, resamples=FRAME_RESAMPLES) | {"frames": frames}
 
 
 def _films(strips: Filmstrips, clips: Clips, count: int) -> list[np.ndarray]:
@@ -150,11 +150,9 @@ def _films(strips: Filmstrips, clips: Clips, count: int) -> list[np.ndarray]:
     return [strips.truth[chosen], strips.played[chosen], strips.truth[others]]
 
 
-def _distances(
-    real: np.ndarray, other: np.ndarray, seed: int, quiet: bool, resamples: int = RESAMPLES
-) -> dict[str, Any]:
+def _distances(*sets: np.ndarray, seed: int, quiet: bool, resamples: int = RESAMPLES) -> dict[str, Any]:
     fvd, kernel = (
-        bootstrap(distance, real, other, resamples=resamples, seed=seed, quiet=quiet)._asdict()
+        bootstrap(distance, *sets, resamples=resamples, seed=seed, quiet=quiet)._asdict()
         for distance in (frechet_distance, kernel_distance)
     )
     return fvd | {"kernel_distance": kernel}
