@@ -69,6 +69,30 @@ FIGURES: dict[str, Figure] = {
 }
 
 
+# Those that the README shows of the shipped world.
+SHOWN = (
+    "tokenizer.psnr",
+    "tokenizer.ssim",
+    "rollout.psnr",
+    "rollout.ssim",
+    "rollout.psnr_changed_pixels",
+    "rollout.repeat_prompt.psnr_changed_pixels",
+    "rollout.four_frames.psnr",
+    "teacher_forced.psnr",
+    "fvd",
+    "fvd.between_real",
+    "delta_psnr.value",
+    "control.opposite_actions",
+    "control.transfer.along_x",
+    "control.rises",
+    "control.lands",
+    "control.walls",
+    "drift.alive_and_answers_200",
+    "drift.alive_and_answers_500",
+    "drift.idle_motion_px",
+)
+
+
 def at(report: dict[str, Any], name: str) -> Any:
     """What stands at the dotted place `name` of an evaluation, None if nothing does."""
     value: Any = report
