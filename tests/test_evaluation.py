@@ -214,6 +214,13 @@ def test_blur_is_told_as_less_gradient_energy_than_real_and_noise_as_more(figure
     assert figures(planted.Blurred, "fidelity")[SHARP] < 0.5 < 1.1 < figures(planted.Exploding, "fidelity")[SHARP]
 
 
+@pytest.mark.slow
+def test_a_still_picture_is_nearer_to_what_follows_four_frames_than_to_what_follows_one(figures: Figures) -> None:
+    """The player of most clips has come to rest, or back to the ground, by frame 4 and not by frame 0."""
+    frozen = figures(planted.Frozen, "fidelity")
+    assert frozen["rollout.four_frames.psnr"] > frozen["rollout.psnr"] + 2
+
+
 def loss(name: str, best: float, found: float) -> float:
     """By how much `found` is worse than `best`."""
     better = FIGURES[name].better if name in FIGURES else "higher"
@@ -247,11 +254,16 @@ def test_clips_without_true_actions(tmp_path: Path) -> None:
     assert draw_clips(squares(tmp_path), 3, 6, 8).true_actions is None
 
 
-def test_standing_scenes_show_a_player_that_stands(data: VideoDataset) -> None:
-    scenes = standing_scenes(data, 8)
+def test_standing_scenes_show_a_player_that_has_stood(data: VideoDataset) -> None:
+    stood = {
+        clip[-1].tobytes()
+        for clip in (data.clip(int(start), 4) for start in data.clip_starts(4))
+        if (clip == clip[-1]).all()
+    }
+    scenes = standing_scenes(data, 40)
+    assert len(scenes) == 40 and all(scene.tobytes() in stood for scene in scenes)
     states = planted.look_up(scenes)
-    assert len(scenes) == 8 and (states.jump == 0).all() and len(set(states.level)) >= 4
-    assert set(states.x) & {0, planted.WALL // 2, planted.WALL}, "looked up as a picture of the game"
+    assert (states.jump == 0).all() and len(set(states.level)) >= 4
 
 
 def test_wall_scenes_are_before_walls(data: VideoDataset) -> None:
