@@ -11,8 +11,9 @@ from collections.abc import Callable
 import pygame
 
 from app import panel
+from app.commands import Command, Hold, Quit, Restart
 from app.keys import HeldKeys, build_keymap, resolve
-from app.session import Command, Hold, PlaySession, Quit, Restart
+from app.session import PlaySession
 from genie_core.errors import DisplayError
 
 NEW_WORLD_SIDE, NEW_WORLD_SHARE = 640, 0.75  # pixels for the world in a new window, and of the desktop at most

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -33,6 +34,11 @@ ACTIONS = tuple(
 )
 
 
+class FakeMoment(NamedTuple):
+    step: int
+    frame: np.ndarray
+
+
 class FakeEngine:
     """A WorldEngine to the eye of a session, whose frames show the action (red) and the step (green).
 
@@ -40,25 +46,43 @@ class FakeEngine:
     so that a test can press keys in the middle of a game.
     """
 
+    seed = 0
+
     def __init__(self, fps: float = 1000, actions: tuple[Action, ...] = ACTIONS) -> None:
-        self.world = SimpleNamespace(config=WorldConfig(fps=fps, actions=actions))
+        self.world = SimpleNamespace(config=WorldConfig(fps=fps, actions=actions), name="fake")
         self.taken: list[int] = []
         self.resets = 0
         self.steps = 0
         self.on_step: Callable[[int], None] = lambda step: None
+        self._frame = np.zeros((64, 64, 3), np.uint8)
 
-    def reset(self, image: np.ndarray) -> np.ndarray:
+    def reset(self, image: np.ndarray, player: int = 0, seed: int | None = None) -> np.ndarray:
+        self._frame = fit(image, self.world.config.frame_size)
         self.resets += 1
         self.steps = 0
-        return fit(image, self.world.config.frame_size)
+        return self._frame
 
-    def step(self, action: int) -> np.ndarray:
+    def step(self, actions: dict[int, int]) -> dict[int, np.ndarray]:
+        ((player, action),) = actions.items()
         self.steps += 1
         self.taken.append(action)
         self.on_step(len(self.taken))
-        frame = np.zeros((self.world.config.frame_size, self.world.config.frame_size, 3), np.uint8)
-        frame[:] = (30 * action, self.steps % 256, 200)
-        return frame
+        self._frame = np.zeros_like(self._frame)
+        self._frame[:] = (30 * action, self.steps % 256, 200)
+        return {player: self._frame}
+
+    def snapshot(self, player: int = 0) -> FakeMoment:
+        return FakeMoment(self.steps, self._frame)
+
+    def look(self, moment: FakeMoment) -> np.ndarray:
+        return moment.frame
+
+    def restore(self, moment: FakeMoment, player: int = 0) -> np.ndarray:
+        self.steps, self._frame = moment
+        return self._frame
+
+    def sampling_of(self, player: int = 0) -> SamplingConfig:
+        return SamplingConfig()
 
 
 @pytest.fixture
