@@ -24,6 +24,9 @@ DEFAULTS: dict[str, Any] = {
     "world": str(WORLDS / "coinrun"),
     "device": "auto",
     "seed": 0,
+    "host": "127.0.0.1",
+    "port": 7860,
+    "max_players": 4,
     "frames": 100_000,
     "levels": (0, 10_000),
     "mode": "easy",
@@ -154,6 +157,14 @@ def _play(args: argparse.Namespace) -> None:
         record(args.save, args.actions, start, quiet=args.quiet)
 
 
+def _web(args: argparse.Namespace) -> None:
+    from app.web.server import serve
+
+    world = load_world(args)
+    title = Path(args.world).name if Path(args.world).is_dir() else args.world
+    serve(world, title, ROOT, host=args.host, port=args.port, seats=args.max_players, quiet=args.quiet)
+
+
 def _worlds(args: argparse.Namespace) -> None:
     from app.worlds import describe_worlds
 
@@ -238,6 +249,12 @@ MODES = {
         argument={"metavar": "IMAGE", "type": Path},
         takes=frozenset({"actions", "save"}),
     ),
+    "web": Mode(
+        run=_web,
+        help="open the web demo, for a browser here or, with --host, for anyone",
+        argument=_ON,
+        takes=frozenset({"host", "port", "max_players"}),
+    ),
     "worlds": Mode(run=_worlds, help="list the worlds at hand", argument=_ON),
     "collect": Mode(
         run=_collect,
@@ -277,6 +294,9 @@ MODES = {
 OPTIONS: dict[str, dict[str, Any]] = {
     "actions": {"metavar": "SCRIPT", "help": "what to play, by the names or ids of actions: right*20,jump*4,7*10"},
     "save": {**_FILE, "help": "where to: .mp4, .gif, .png (contact sheet) or .npz (frames and actions)"},
+    "host": {"metavar": "ADDRESS", "help": "where the web demo listens (default 127.0.0.1: this machine alone)"},
+    "port": {"type": _number(int, 0, 65535), "metavar": "N", "help": "the web demo's port (default 7860; 0 is any)"},
+    "max_players": {"type": _number(int, 1, 64), "metavar": "N", "help": "seats; who comes later waits (default 4)"},
     "out": {**_DIR, "help": "the folder to write the data set, or the training run, to"},
     "frames": {"type": _number(int, 2), "metavar": "N", "help": "how many frames to record (default 100000)"},
     "levels": {"type": _levels, "metavar": "A:B", "help": "levels from A up to, but not with, B (default 0:10000)"},

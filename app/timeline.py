@@ -112,6 +112,10 @@ class Timeline:
         """The picture shown, uint8 (H, W, 3)."""
         return self._picture(self.line, self.index)
 
+    def picture_of(self, line: Line, index: int) -> np.ndarray:
+        """The picture of frame `index` of `line`, uint8 (H, W, 3), decoded anew if it is not kept any more."""
+        return self._picture(line, index)
+
     def thumbnail(self, line: Line, index: int | None = None) -> np.ndarray:
         """The tip of `line`, or another frame of it, as a small picture, uint8 (32, 32, 3)."""
         if index is not None:

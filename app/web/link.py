@@ -51,8 +51,8 @@ async def serve_socket(house: House, token: str, socket: WebSocket) -> None:
     reading = asyncio.create_task(_read(house, guest, socket))
     writing = asyncio.create_task(_write(guest, socket))
     try:
-        await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
-        fault = reading.exception() if reading.done() else None
+        done, _ = await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
+        fault = next((task.exception() for task in done if task.exception()), None)
     finally:
         house.leave(guest, "the page has gone")
         reading.cancel()

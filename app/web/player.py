@@ -47,6 +47,7 @@ class Player:
         """Raises PictureError or SessionError if the opening cannot be played."""
         self.seat, self.outbox = seat, outbox
         self.due = 0.0
+        self.session: PlaySession
         self._inputs = 0
         self._told: dict[str, Any] = {}
         self._shown: tuple[int, int] | None = None
@@ -160,7 +161,7 @@ class Player:
             "seed": session.seed,
             "unmask_steps": sampling.unmask_steps,
             "temperature": sampling.temperature,
-            "kept": [(kept.line.number, kept.index) for kept in session.kept],
+            "kept": [(kept.line.number, kept.step) for kept in session.kept],
             "line": session.timeline.line.number,
             "lines": [line.number for line in session.timeline.lines[-MOST_LINES_SHOWN:]],
         }
@@ -172,8 +173,8 @@ class Player:
         timeline = self.session.timeline
         lines = [line for line in timeline.lines[-MOST_LINES_SHOWN:] if line is not timeline.line]
         return {
-            "kept": [{"step": kept.index, "picture": data_url(kept.thumbnail)} for kept in self.session.kept],
-            "lines": [{"line": o.number, "step": o.tip, "picture": data_url(o.thumbnail)} for o in lines],
+            "kept": [{"step": kept.step, "picture": data_url(kept.thumbnail)} for kept in self.session.kept],
+            "lines": [{"line": o.number, "step": o.tip, "picture": data_url(timeline.thumbnail(o))} for o in lines],
         }
 
     def _source(self, script: str) -> Source | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -13,10 +14,13 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from genie_core.engine import WorldEngine
+from genie_core.errors import GenieError
 
 Result = TypeVar("Result")
 EARLY = 0.25  # of its period: who is due so soon steps with those that are due now, and so falls into their step
 MEASURED_SECONDS, MEASURED_STEPS = 5.0, 300
+
+log = logging.getLogger(__name__)
 
 
 class Rider(Protocol):
@@ -132,5 +136,7 @@ def _settle(future: Future[Any], function: Callable[[], Any]) -> None:
         return
     try:
         future.set_result(function())
-    except BaseException as error:  # whoever asked is told; the thread must go on for the others
+    except Exception as error:  # whoever asked is told; the thread goes on for the others
+        if not isinstance(error, GenieError):
+            log.exception("a bug met on the engine's thread")
         future.set_exception(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -11,22 +10,19 @@ STATIC = Path(__file__).parent / "static"
 SCRIPTS = ("link.js", "stage.js", "panel.js")
 
 
-def read_static(name: str) -> str:
+def game_view(elem_id: str) -> gr.HTML:
+    """Its value is `{"token": ...}` of a guest, or None. The page is drawn once; all else goes over the link.
+
+    No subclass: beside the file of one Gradio writes a stub, which has no place in a checkout.
+    """
+    return gr.HTML(
+        elem_id=elem_id,
+        html_template=_read("view.html"),
+        css_template=_read("view.css"),
+        js_on_load="\n".join(_read(name) for name in SCRIPTS),
+        apply_default_css=False,
+    )
+
+
+def _read(name: str) -> str:
     return (STATIC / name).read_text(encoding="utf-8")
-
-
-class GameView(gr.HTML):
-    """Its value is `{"token": ...}` of a guest, or None. The page is drawn once; all else goes over the link."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(
-            None,
-            html_template=read_static("view.html"),
-            css_template=read_static("view.css"),
-            js_on_load="\n".join(read_static(name) for name in SCRIPTS),
-            apply_default_css=False,
-            **options,
-        )
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object"}
