@@ -18,13 +18,14 @@ FLOORS = (
     "sampling",
     "checkpoint",
     "world",
+    "familiarity",
     "engine",
     "data",
     "evaluation",
     "training",
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
-APP_SEES = {"engine", "world", "hub", "config", "errors", "pictures"}
+APP_SEES = {"engine", "familiarity", "world", "hub", "config", "errors", "pictures"}
 BELONGS = {
     "pygame": ("app/",),
     "gradio": ("app/",),
@@ -33,7 +34,18 @@ BELONGS = {
     "huggingface_hub": ("genie_core/hub/",),
     "av": ("app/", "genie_core/data/"),
 }
-UI_FREE = ("session", "session_file", "commands", "timeline", "autoplay", "keys", "script", "recording")
+UI_FREE = (
+    "session",
+    "session_file",
+    "commands",
+    "timeline",
+    "autoplay",
+    "keys",
+    "script",
+    "recording",
+    "video",
+    "prompts",
+)
 FILES = sorted(path.relative_to(ROOT) for part in ("app", "genie_core") for path in (ROOT / part).rglob("*.py"))
 PRODUCT = [Path("launch.py"), *FILES]
 
