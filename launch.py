@@ -161,8 +161,7 @@ def _web(args: argparse.Namespace) -> None:
     from app.web.server import serve
 
     world = load_world(args)
-    title = Path(args.world).name if Path(args.world).is_dir() else args.world
-    serve(world, title, ROOT, host=args.host, port=args.port, seats=args.max_players, quiet=args.quiet)
+    serve(world, ROOT, host=args.host, port=args.port, seats=args.max_players, quiet=args.quiet)
 
 
 def _worlds(args: argparse.Namespace) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from tempfile import TemporaryDirectory
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 

@@ -39,7 +39,7 @@ class Hall:
         return len(self._waiting)
 
     def enter(self, on_move: Callable[[], None], wait: bool = True) -> Ticket:
-        """A ticket with a seat, or with a place in the queue. Raises HallFull if there is neither, or no wish to wait."""
+        """A ticket with a seat, or with a place in the queue. HallFull if there is neither, or no wish to wait."""
         if not self._free and not wait:
             raise HallFull(f"all {self.seats} seats are taken; try again in a minute")
         if len(self._waiting) >= MOST_WAITING:

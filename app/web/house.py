@@ -94,7 +94,7 @@ class House:
         self._moved(guest, ticket)
 
     async def sit_down(self, opening: Opening) -> str:
-        """A seat for a program, at once; its token. Raises HallFull if there is none, PictureError as the engine does."""
+        """A seat for a program, at once; its token. Raises HallFull if there is none, PictureError as `reset` does."""
         token = self.invite(opening)
         guest = self._guests[token]
         try:

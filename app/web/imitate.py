@@ -19,18 +19,10 @@ from genie_core.world import World
 MOST_FRAMES = 450  # of a clip, half a minute at 15 frames a second
 THUMBNAILS = 10
 HUE_STEP = 45
-TIMELINE_CSS = """
-<style>
-.clip { display: flex; } .clip img { flex: 1 1 0; min-width: 0; image-rendering: pixelated; margin: 0; }
-.course { display: flex; height: 34px; border-radius: 4px; overflow: hidden; margin: 4px 0 8px; }
-.course span { min-width: 1px; font-size: 11px; line-height: 34px; text-align: center; color: #111; overflow: hidden; white-space: nowrap; }
-.legend { display: flex; flex-wrap: wrap; gap: 4px 14px; font-size: 13px; } .legend i { display: inline-block; width: 12px; height: 12px; margin-right: 4px; }
-</style>
-"""
 
 
 def find_actions(world: World, path: str) -> tuple[np.ndarray, list[int]]:
-    """Frames uint8 (t, S, S, 3) of a clip at the world's pace, and the t-1 actions between them. Raises PictureError."""
+    """Frames uint8 (t, S, S, 3) of a clip at the world's pace, and t-1 actions between them. Raises PictureError."""
     try:
         frames = read_video(path, world.config.frame_size, world.config.fps, most_frames=MOST_FRAMES)
     except PictureError as error:
@@ -56,13 +48,13 @@ def timeline(world: World, frames: np.ndarray, actions: list[int]) -> str:
         for count, name, action in sorted(counts, reverse=True)
     )
     return (
-        f'{TIMELINE_CSS}<div class="clip">{clip}</div><div class="course" role="img" aria-label="actions over time" '
+        f'<div class="clip">{clip}</div><div class="course" role="img" aria-label="actions over time" '
         f'data-steps="{len(actions)}">{course}</div><div class="legend">{legend}</div>'
     )
 
 
 def film(world: World, prompt: np.ndarray, actions: list[int], seed: int, path: Path) -> None:
-    """Plays `actions` from `prompt`, uint8 (H, W, 3), and writes the film to `path`, in a kind that `app.recording` knows."""
+    """Plays `actions` from `prompt`, uint8 (H, W, 3), and writes the film to `path`, of a kind that recordings have."""
     session = PlaySession(WorldEngine(world, seed), prompt)
     frames = np.stack([frame.copy() for frame in session.play(actions)])
     names = [action.name for action in world.config.actions]

@@ -44,7 +44,7 @@ def told_in_words(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_picture(path: Any) -> np.ndarray:
-    """The picture in an uploaded file as uint8 (H, W, 3). Raises PictureError, which names the file but not where it is."""
+    """The picture in an uploaded file, uint8 (H, W, 3). PictureError names the file, but not where it is."""
     if not isinstance(path, str):
         raise PictureError("there is no picture yet; choose, upload or draw one")
     try:

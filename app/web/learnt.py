@@ -19,16 +19,6 @@ HELD_STEPS = 12
 TOGETHER = 4  # actions stepped as one batch: more would hold up those who play
 FRAME_MS = 160
 HUES = 137.508  # degrees: neighbouring tokens get colours far apart
-LOOK_CSS = """
-<style>
-.look { display: grid; grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)); gap: 12px; }
-.look figure { margin: 0; text-align: center; } .look figcaption { font-size: 13px; }
-.look img { width: 100%; max-width: 256px; image-rendering: pixelated; margin: 0 auto; display: block; }
-.tokens { display: grid; gap: 1px; max-width: 480px; margin: 8px auto; }
-.tokens span { font: 10px var(--font-mono); padding: 6px 0; text-align: center; color: #111; overflow: hidden; }
-.verdict { margin: 8px 0; font-weight: 600; }
-</style>
-"""
 
 
 def before_and_after(world: World, prompt: np.ndarray) -> str:
@@ -41,9 +31,7 @@ def before_and_after(world: World, prompt: np.ndarray) -> str:
     )
     told = f"Familiarity {known.score:.2f} of 1; {known.psnr:.1f} dB between the two pictures. {verdict}"
     figures = _figure(data_url(prompt), "your picture, fitted") + _figure(data_url(known.seen), "as the world sees it")
-    return (
-        f'{LOOK_CSS}<p class="verdict" data-unfamiliar="{known.unfamiliar}">{told}</p><div class="look">{figures}</div>'
-    )
+    return f'<p class="verdict" data-unfamiliar="{known.unfamiliar}">{told}</p><div class="look">{figures}</div>'
 
 
 def each_action(world: World, prompt: np.ndarray, seed: int) -> str:
@@ -58,7 +46,7 @@ def each_action(world: World, prompt: np.ndarray, seed: int) -> str:
             motion = "data:image/webp;base64," + base64.b64encode(_animation(film)).decode()
             label = f"{action + 1}: {names[action]}"
             figures += _figure(motion, label, still)
-    return f'{LOOK_CSS}<div class="look" data-actions="{len(names)}">{figures}</div>'
+    return f'<div class="look" data-actions="{len(names)}">{figures}</div>'
 
 
 def tokens_of(world: World, prompt: np.ndarray) -> np.ndarray:
@@ -73,7 +61,7 @@ def token_grid(tokens: np.ndarray) -> str:
         f'<span style="background:hsl({token * HUES % 360:.0f} 70% 72%)">{token}</span>' for token in tokens.flat
     )
     columns = f"grid-template-columns:repeat({tokens.shape[1]},1fr)"
-    return f'{LOOK_CSS}<div class="tokens" role="img" aria-label="token grid" style="{columns}">{cells}</div>'
+    return f'<div class="tokens" role="img" aria-label="token grid" style="{columns}">{cells}</div>'
 
 
 def _held(engine: WorldEngine, prompt: np.ndarray, actions: list[int]) -> list[list[np.ndarray]]:

@@ -17,11 +17,11 @@ MOST_BYTES = 400_000_000  # of a world that a visitor names
 
 
 class Library:
-    """`first`, the world that the demo was started with, under the name `title`; those in the folder `shipped`, by
+    """`first`, the world that the demo was started with; those in the folder `shipped`, by
     their folders' names; and those of the Hub as OWNER/NAME[@REVISION]. Each has an engine with a player a seat."""
 
-    def __init__(self, first: World, title: str, shipped: Path, seats: int) -> None:
-        self.title = title
+    def __init__(self, first: World, shipped: Path, seats: int) -> None:
+        self.title = first.name
         self._seats, self._device = seats, first.device
         self._first = WorldEngine(first, players=seats)
         self._folders = {path.parent.name: path.parent for path in sorted(shipped.glob("*/config.json"))}

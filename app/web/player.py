@@ -137,7 +137,7 @@ class Player:
             self.outbox.put(Frame(number, self._inputs, session.steps, tip, session.action, session.frame.copy()))
 
     def _hello(self) -> dict[str, Any]:
-        session, config = self.session, self.session.config
+        config = self.session.config
         actions = [{"name": a.name, "codes": [key_code(k) for k in _first_keys(a.keys, a.id)]} for a in config.actions]
         codes = sorted({key_code(key) for binding in self._keymap for key in binding.keys} - {""})
         numpad = [f"Numpad{action.id + 1}" for action in config.actions]

@@ -19,16 +19,18 @@ from app.web.download import KINDS, download
 from app.web.house import House
 from app.web.library import Library
 from app.web.link import answer_poll, serve_socket
-from app.web.pages import CSS, build_pages
+from app.web.pages import build_pages
+from app.web.view import STATIC
 from genie_core.errors import GenieError
 from genie_core.world import World
 
 MOST_UPLOADED = "20mb"
 CLOSING_SECONDS = 3  # for what is under way when the server is told to end
+SANS, MONO = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")  # at hand: nothing is fetched from elsewhere
 SWITCH_SECONDS = 0.001  # the engine's thread and the event loop take turns so often; Python's 5 ms would be felt
 
 
-def serve(world: World, title: str, root: Path, *, host: str, port: int, seats: int, quiet: bool) -> None:
+def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: bool) -> None:
     """Serves the demo until told to end. `root` is the checkout, with the worlds and pictures that ship.
 
     Raises GenieError if the port cannot be had.
@@ -39,7 +41,7 @@ def serve(world: World, title: str, root: Path, *, host: str, port: int, seats: 
         raise GenieError(f"port {port} of {host} cannot be had ({error}); name another with --port") from error
     torch.set_num_threads(1)  # the engine's; the other core is for pictures and the network
     sys.setswitchinterval(SWITCH_SECONDS)
-    app = build_app(Library(world, title, root / "checkpoints", seats), seats, root / "assets")
+    app = build_app(Library(world, root / "checkpoints", seats), seats, root / "assets")
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -49,7 +51,7 @@ def serve(world: World, title: str, root: Path, *, host: str, port: int, seats: 
     )
     if not quiet:
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host
-        print(f"{title} is open at http://{shown}:{listening.getsockname()[1]} (end with Ctrl-C)", flush=True)
+        print(f"{world.name} is open at http://{shown}:{listening.getsockname()[1]} (end with Ctrl-C)", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn's own handler ends the server, and then calls this one
     uvicorn.Server(config).run(sockets=[listening])
 
@@ -74,8 +76,8 @@ def build_app(library: Library, seats: int, pictures: Path) -> FastAPI:
         run_history=False,
         footer_links=["api"],
         max_file_size=MOST_UPLOADED,
-        theme=gr.themes.Soft(),
-        css=CSS,
+        theme=gr.themes.Soft(font=SANS, font_mono=MONO),
+        css_paths=STATIC / "pages.css",
     )
 
 

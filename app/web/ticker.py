@@ -76,10 +76,9 @@ class Ticker(threading.Thread):
         rider.due = time.monotonic()
         self._riders.append(rider)
 
-    def remove(self, rider: Rider) -> None:
+    def remove(self, rider: object) -> None:
         """From the ticker's own thread, in a task. Does nothing for one who is not there."""
-        if rider in self._riders:
-            self._riders.remove(rider)
+        self._riders = [other for other in self._riders if other is not rider]
 
     def measured(self) -> dict[str, float]:
         """Frames a second of all riders together of late, and the 95th percentile of a batch's time in ms."""
