@@ -37,7 +37,8 @@ DEFAULTS: dict[str, Any] = {
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one mode; returns the exit code: 0 done, 1 an error told in a sentence, 130 interrupted."""
-    args = parse(argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    args = parse(arguments or space_arguments())
     try:
         if args.quiet:
             os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
@@ -68,6 +69,15 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         if getattr(args, name) is None:
             setattr(args, name, value)
     return args
+
+
+def space_arguments() -> list[str]:
+    """What the command line would be in a Space of the Hub, which runs launch.py without any; elsewhere nothing."""
+    if "SPACE_ID" not in os.environ:
+        return []
+    port = os.environ.get("GRADIO_SERVER_PORT", str(DEFAULTS["port"]))
+    world = os.environ.get("GENIE_WORLD", DEFAULTS["world"])
+    return ["--web", "--host", "0.0.0.0", "--port", port, "--world", world]
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -16,6 +16,7 @@ from app.web.tab_learnt import learnt_tab
 from app.web.tab_play import play_tab
 
 CLEARED = (3600, 7200)  # seconds: how often uploads and results are cleared away, and from what age on
+PLAY = "play"
 INTRO = "Choose a picture and play on: every next frame is made by the world from the key you hold. No game is running."
 
 
@@ -25,12 +26,13 @@ def build_pages(house: House, library: Library, pictures: Path) -> gr.Blocks:
     openings = Openings(library, prompts)
     with gr.Blocks(title="genie", analytics_enabled=False, delete_cache=CLEARED) as pages:
         gr.Markdown(INTRO)
-        with gr.Tabs():
-            with gr.Tab("Play"):
+        with gr.Tabs() as tabs:
+            with gr.Tab("Play", id=PLAY):
                 view, settings = play_tab(house, openings, prompts)
             with gr.Tab("See what it learnt"):
                 learnt_tab(house, openings, prompts, view, settings)
             with gr.Tab("Imitate a video"):
-                imitate_tab(house, openings, prompts, view, settings)
+                goes_live = imitate_tab(house, openings, prompts, view, settings)
+        goes_live.success(lambda: gr.Tabs(selected=PLAY), None, tabs, api_visibility="private")
         add_api(house, openings)
     return pages.queue(max_size=64)

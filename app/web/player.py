@@ -72,6 +72,7 @@ class Player:
         if opening.saved is not None:
             self.session.handle(c.Open(opening.saved))
         self.session.handle(c.Autoplay(opening.source))
+        self.session.handle(c.Pause(False))
         self.opening = opening
         self._keymap, self._held = build_keymap(self.session.config.actions), HeldKeys()
         self._told = {}

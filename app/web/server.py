@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -19,6 +20,7 @@ from app.web.download import KINDS, download
 from app.web.house import House
 from app.web.library import Library
 from app.web.link import answer_poll, serve_socket
+from app.web.proxy import UnderPrefix
 from app.web.pages import build_pages
 from app.web.view import STATIC
 from genie_core.errors import GenieError
@@ -67,6 +69,7 @@ def build_app(library: Library, seats: int, pictures: Path) -> FastAPI:
         await house.stop()
 
     app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(UnderPrefix)
     _add_routes(app, house)
     return gr.mount_gradio_app(
         app,
@@ -78,6 +81,7 @@ def build_app(library: Library, seats: int, pictures: Path) -> FastAPI:
         max_file_size=MOST_UPLOADED,
         theme=gr.themes.Soft(font=SANS, font_mono=MONO),
         css_paths=STATIC / "pages.css",
+        root_path=os.environ.get("GRADIO_ROOT_PATH"),  # for a proxy that does not say under which path it serves
     )
 
 

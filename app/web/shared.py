@@ -42,11 +42,12 @@ def playing(house: House, view: Any) -> Player:
 
 
 def gallery_of(prompts: Prompts, label: str) -> gr.Gallery:
-    pictures = [load_picture(path) for path in prompts.shipped]
+    gr.Markdown(label)
     return gr.Gallery(
-        pictures,
+        [load_picture(path) for path in prompts.shipped],
         format="png",
         label=label,
+        show_label=False,
         columns=3,
         height="auto",
         allow_preview=False,

@@ -19,7 +19,8 @@ from genie_core.errors import GenieError
 from genie_core.pictures import load_picture
 
 
-def imitate_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTML, settings: list[Any]) -> None:
+def imitate_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTML, settings: list[Any]) -> Any:
+    """Gives the event of a clip's actions being played live in `view`."""
     gr.Markdown("The world watches a clip, says which of its actions explain each step, and does the same elsewhere.")
     actions = gr.State([])
     with gr.Row():
@@ -32,7 +33,7 @@ def imitate_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTM
         with gr.Column(scale=3, min_width=320):
             course = gr.HTML(elem_id="course")
             film = gr.Video(
-                label="the same actions from the other picture", interactive=False, elem_id="film", autoplay=True
+                label="the same actions from the other picture", interactive=False, height=400, elem_id="film", autoplay=True
             )
             live = gr.Button("Play it live, to take over", elem_id="live")
 
@@ -67,4 +68,4 @@ def imitate_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTM
     clip.change(told_in_words(watch), [clip, settings[0]], [course, actions], **HEAVY)
     gallery.select(selected(from_gallery), [actions, *settings], [picture, film], **HEAVY)
     picture.input(told_in_words(from_picture), [picture, actions, *settings], film, **HEAVY)
-    live.click(told_in_words(play_live), [picture, actions, view, *settings], view, **PRIVATE)
+    return live.click(told_in_words(play_live), [picture, actions, view, *settings], view, **PRIVATE)

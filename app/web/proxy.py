@@ -1,0 +1,26 @@
+"""Behind a proxy that serves the demo under a path of its own."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+PREFIX = re.compile(rb"(?:/[\w.~-]+)+")
+
+
+class UnderPrefix:
+    """Tells Gradio of `X-Forwarded-Prefix`, which it does not read, in the header from which it makes its addresses."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = dict(scope["headers"])
+            prefix = headers.get(b"x-forwarded-prefix", b"").rstrip(b"/")
+            host = headers.get(b"x-forwarded-host", headers.get(b"host", b""))
+            if PREFIX.fullmatch(prefix) and not host.endswith(prefix):
+                others = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-host"]
+                scope = {**scope, "headers": [*others, (b"x-forwarded-host", host + prefix)]}
+        await self.app(scope, receive, send)
