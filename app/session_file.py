@@ -6,10 +6,12 @@ object under `genie_session`. Files come from strangers, so everything is checke
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,43 +51,60 @@ class SavedSession:
     sampling: SamplingConfig
 
 
+def snapshot(session: PlaySession) -> Callable[[], bytes]:
+    """Takes note of the line shown, which is quick; the call of what is returned makes the session file of it.
+
+    That may be in another thread, while play goes on. Raises SessionError if the line is too long.
+    """
+    world, line, at, sampling = session.engine.world, session.timeline.line, session.steps, session.sampling
+    if line.tip > MOST_STEPS:
+        raise SessionError(f"{line.tip:,} steps are more than the {MOST_STEPS:,} of a session; record a video with V")
+    frames = [line.moment(index).frames[-1] for index in range(line.tip + 1)]
+    actions = np.array(list(session.timeline.path()), np.uint8)
+
+    def pack() -> bytes:
+        tensors: dict[str, np.ndarray] = {
+            "tokens": np.stack([frame.tokens.numpy() for frame in frames]).astype(np.int32),
+            "actions": actions,
+            "prompt": np.ascontiguousarray(fit(line.prompt, world.config.frame_size)),
+        }
+        told = {
+            "format": FORMAT,
+            "world": world.name,
+            "sha256": world.fingerprint(),
+            "seed": line.seed,
+            "at": at,
+            "fps": world.config.fps,
+            "sampling": dataclasses.asdict(sampling),
+            "content": _digest(tensors),
+        }
+        return serialize(tensors, {KEY: json.dumps(told)})
+
+    return pack
+
+
 def session_bytes(session: PlaySession) -> bytes:
     """The line shown, from its prompt to its tip, as the content of a session file; SessionError if it is too long."""
-    world, line = session.engine.world, session.timeline.line
-    if line.tip > MOST_STEPS:
-        raise SessionError(
-            f"{line.tip:,} steps are more than the {MOST_STEPS:,} of a session file; record a video with V"
-        )
-    frames = [line.moment(index).frames[-1] for index in range(line.tip + 1)]
-    tensors: dict[str, np.ndarray] = {
-        "tokens": np.stack([frame.tokens.numpy() for frame in frames]).astype(np.int32),
-        "actions": np.array(list(session.timeline.path()), np.uint8),
-        "prompt": np.ascontiguousarray(fit(line.prompt, world.config.frame_size)),
-    }
-    told = {
-        "format": FORMAT,
-        "world": world.name,
-        "sha256": world.fingerprint(),
-        "seed": line.seed,
-        "at": session.steps,
-        "fps": world.config.fps,
-        "sampling": dataclasses.asdict(session.sampling),
-        "content": _digest(tensors),
-    }
-    return serialize(tensors, {KEY: json.dumps(told)})
+    return snapshot(session)()
 
 
 def save_session(session: PlaySession, path: str | Path) -> None:
     """Writes the line shown to `path`, whole or not at all; SessionError if the disk refuses."""
+    write_session(path, session_bytes(session))
+
+
+def write_session(path: str | Path, data: bytes) -> None:
+    """Writes the content of a session file to `path`, whole or not at all; SessionError if the disk refuses."""
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        partial.write_bytes(session_bytes(session))
+        partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
         raise SessionError(f"{path} cannot be written ({error}); save elsewhere or make room") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def load_session(path: str | Path, world: World) -> SavedSession:
