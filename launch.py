@@ -224,7 +224,12 @@ def _benchmark(args: argparse.Namespace) -> None:
 
 def _publish(args: argparse.Namespace) -> None:
     from app.publish import publish
+    from app.space import publish_space
 
+    if args.space:
+        options = {"private": args.private, "tag": args.revision, "dry_run": args.dry_run}
+        print("\n".join(publish_space(find_world(args), args.world, args.publish, ROOT, **options)))
+        return
     lines = publish(
         find_world(args),
         args.publish,
@@ -296,7 +301,7 @@ MODES = {
         run=_publish,
         help="put a world on the Hugging Face Hub, for anyone to play",
         argument={"metavar": "OWNER/NAME"},
-        takes=frozenset({"private", "revision", "dry_run"}),
+        takes=frozenset({"space", "private", "revision", "dry_run"}),
     ),
 }
 
@@ -318,6 +323,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "resume": {**_ON, "help": "go on with the run in --out"},
     "json": {**_FILE, "help": "where to write the measurements"},
     "quick": {**_ON, "help": "measure on fewer clips, for a first look"},
+    "space": {**_ON, "help": "publish the web demo as a Gradio Space, for the world in --world"},
     "private": {**_ON, "help": "publish for those alone whom the owner lets in"},
     "revision": {"metavar": "TAG", "help": "publish under this tag, as in --world OWNER/NAME@TAG"},
     "dry_run": {**_ON, "help": "print the files and the model card instead of publishing them"},

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-
-from starlette.types import ASGIApp, Receive, Scope, Send
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 PREFIX = re.compile(rb"(?:/[\w.~-]+)+")
 
@@ -12,12 +12,12 @@ PREFIX = re.compile(rb"(?:/[\w.~-]+)+")
 class UnderPrefix:
     """Tells Gradio of `X-Forwarded-Prefix`, which it does not read, in the header from which it makes its addresses."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            headers = dict(scope["headers"])
+            headers: dict[bytes, bytes] = dict(scope["headers"])
             prefix = headers.get(b"x-forwarded-prefix", b"").rstrip(b"/")
             host = headers.get(b"x-forwarded-host", headers.get(b"host", b""))
             if PREFIX.fullmatch(prefix) and not host.endswith(prefix):

@@ -14,14 +14,15 @@ from typing import Any
 import gradio as gr
 import torch
 import uvicorn
+import websockets  # noqa: F401  # uvicorn's way to speak WebSocket, which it misses silently
 from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
 
 from app.web.download import KINDS, download
 from app.web.house import House
 from app.web.library import Library
 from app.web.link import answer_poll, serve_socket
-from app.web.proxy import UnderPrefix
 from app.web.pages import build_pages
+from app.web.proxy import UnderPrefix
 from app.web.view import STATIC
 from genie_core.errors import GenieError
 from genie_core.world import World
@@ -70,6 +71,7 @@ def build_app(library: Library, seats: int, pictures: Path) -> FastAPI:
 
     app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(UnderPrefix)
+    app.state.house = house
     _add_routes(app, house)
     return gr.mount_gradio_app(
         app,

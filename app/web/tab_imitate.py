@@ -33,7 +33,11 @@ def imitate_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTM
         with gr.Column(scale=3, min_width=320):
             course = gr.HTML(elem_id="course")
             film = gr.Video(
-                label="the same actions from the other picture", interactive=False, height=400, elem_id="film", autoplay=True
+                label="the same actions from the other picture",
+                interactive=False,
+                height=400,
+                elem_id="film",
+                autoplay=True,
             )
             live = gr.Button("Play it live, to take over", elem_id="live")
 
