@@ -153,19 +153,30 @@ class House:
             guest.touched = time.monotonic()
             guest.sitting_down = True
             seat = ticket.seat
-            coming = self.ticker.do(lambda: self._add(Player(guest.opening, seat, guest.outbox)))
+            coming = self.ticker.do(lambda: self._sit_down(guest, seat))
             coming.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._seated, guest, ticket, done))
 
-    def _seated(self, guest: Guest, ticket: Ticket, done: Future[Player]) -> None:
+    def _seated(self, guest: Guest, ticket: Ticket, done: Future[None]) -> None:
         guest.sitting_down = False
         error = done.exception()
-        if error is None and guest.token in self._guests:
-            guest.player = done.result()
-            return
-        if error is None:  # they left while sitting down
-            self.ticker.do(lambda: self._remove(done.result()))
-        self.leave(guest, str(error) if isinstance(error, GenieError) else BROKEN)
-        self.hall.leave(ticket)
+        if error is not None:
+            self.leave(guest, str(error) if isinstance(error, GenieError) else BROKEN)
+        if guest.token not in self._guests:  # perhaps they left while sitting down
+            player, guest.player = guest.player, None
+            if player is not None:
+                self.ticker.do(lambda: self._remove(player))
+            self.hall.leave(ticket)
+
+    def _sit_down(self, guest: Guest, seat: int) -> None:
+        """On the engine's thread. The page hears of it by `begin`, and from then on its player takes messages."""
+        player = Player(seat, guest.outbox)
+        guest.player = player
+        try:
+            player.begin(guest.opening)
+        except BaseException:
+            guest.player = None
+            raise
+        self.ticker.add(player)
 
     def _add(self, player: Any) -> Any:
         self.ticker.add(player)

@@ -43,15 +43,14 @@ class Opening:
 class Player:
     """A rider of the ticker that plays what its page holds down."""
 
-    def __init__(self, opening: Opening, seat: int, outbox: Outbox) -> None:
-        """Raises PictureError or SessionError if the opening cannot be played."""
+    session: PlaySession  # from the first `begin` on
+
+    def __init__(self, seat: int, outbox: Outbox) -> None:
         self.seat, self.outbox = seat, outbox
         self.due = 0.0
-        self.session: PlaySession
         self._inputs = 0
         self._told: dict[str, Any] = {}
         self._shown: tuple[int, int] | None = None
-        self.begin(opening)
 
     @property
     def engine(self) -> WorldEngine:
@@ -62,7 +61,10 @@ class Player:
         return 1 / self.session.fps
 
     def begin(self, opening: Opening) -> None:
-        """Starts anew on the same seat; in the same world what was played stays among the lines."""
+        """Starts, or starts anew on the same seat; in the same world what was played stays among the lines.
+
+        Raises PictureError or SessionError if the opening cannot be played.
+        """
         if self._told and opening.engine is self.engine and opening.saved is None:
             self.session.handle(c.StartFrom(opening.picture))
             if opening.seed != self.session.seed:

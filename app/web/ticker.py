@@ -26,9 +26,11 @@ log = logging.getLogger(__name__)
 class Rider(Protocol):
     """One who steps again and again. All of it is called on the ticker's thread."""
 
-    engine: WorldEngine
-    seat: int  # its number as a player of `engine`
+    seat: int  # its number as a player of its engine
     due: float  # when it steps next, by time.monotonic()
+
+    @property
+    def engine(self) -> WorldEngine: ...
 
     @property
     def period(self) -> float:
