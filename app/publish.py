@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from app.files import file_list
+from app.listing import file_list
 from app.recording import record
 from app.session import PlaySession
 from genie_core.engine import WorldEngine

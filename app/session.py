@@ -39,7 +39,7 @@ class Kept(NamedTuple):
 class PlaySession:
     """One player of an engine: what was played, what is held, and where on which line the player is.
 
-    `frame` is the picture to show, uint8 (S, S, 3). `running` is false after Quit.
+    `frame` is the picture to show, uint8 (S, S, 3). `running` is false after Quit. `familiarity` is that of the prompt.
     """
 
     def __init__(self, engine: WorldEngine, prompt: np.ndarray, player: int = 0, seed: int | None = None) -> None:
@@ -63,6 +63,7 @@ class PlaySession:
         self._slow = False
         self._events: list[Event] = []
         self._start(prompt, engine.seed if seed is None else seed)
+        self._judge(prompt)
 
     @property
     def config(self) -> WorldConfig:
@@ -174,6 +175,7 @@ class PlaySession:
                     self.tell(c.TOLD, f"seed {self.seed}; at temperature 0 all seeds play alike")
             case c.StartFrom(picture):
                 self._start(picture, self.seed)
+                self._judge(picture)
             case c.Open(saved, replay):
                 self._open(saved, replay)
             case c.Keep():
@@ -243,11 +245,23 @@ class PlaySession:
             self.handle(c.Hold(action))
             yield self.tick()
 
+    def seek(self, step: int) -> np.ndarray:
+        """Goes to frame `step` of this line, or the nearest there is, and returns it, uint8 (S, S, 3)."""
+        self._go(self.timeline.line, step)
+        return self.frame
+
     def _start(self, prompt: np.ndarray, seed: int) -> None:
         self.frame = self.engine.reset(prompt, self.player, seed)
         self.timeline.start([self.engine.snapshot(self.player)], [], prompt, seed)
         self._in_place, self.resting, self._replaying = True, False, False
         self.kept = [kept for kept in self.kept if kept.line in self.timeline.lines]
+
+    def _judge(self, prompt: np.ndarray) -> None:
+        """Warns of a picture that the world will not make much of."""
+        self.familiarity = self.engine.familiarity(prompt)
+        if self.familiarity.unfamiliar:
+            text = f"this picture is far from what the world knows: {100 * self.familiarity.score:.0f} of 100"
+            self.tell(c.UNFAMILIAR, text)
 
     def _open(self, saved: SavedSession, replay: bool) -> None:
         moments = self.engine.moments(saved.tokens, saved.actions, saved.seed)

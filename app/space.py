@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.files import file_list
+from app.listing import file_list
 from app.prompts import STARTS
 from genie_core.errors import ConfigError
 from genie_core.hub.address import find_address, require_repository

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from genie_core.config import SamplingConfig
 from genie_core.errors import ConfigError
+from genie_core.familiarity import Familiarity, familiarity
 from genie_core.layers.key_ring import KeyRing
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.tokenizer import DECODER_REACH, DecoderPast
@@ -151,6 +152,10 @@ class WorldEngine:
         frame = Frame(0, tokens, self.world.dynamics.config.num_actions, None)
         moment = Moment((frame,), self.seed if seed is None else seed)
         return self.restore(moment, player)
+
+    def familiarity(self, image: np.ndarray) -> Familiarity:
+        """How far `image`, uint8 (any height, any width, 3), is from what the world knows."""
+        return familiarity(self.world, image)
 
     @overload
     def step(self, action: int) -> np.ndarray: ...

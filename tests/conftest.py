@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 
 from genie_core.config import Action, DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, WorldConfig
+from genie_core.familiarity import Familiarity
 from genie_core.pictures import fit
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # tests open windows that nobody sees
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+os.environ.setdefault("XDG_CONFIG_HOME", tempfile.mkdtemp())  # no player's own keys, and none changed
 
 ACTIONS = tuple(
     Action(id=i, name=name, keys=keys)
@@ -80,6 +83,9 @@ class FakeEngine:
     def restore(self, moment: FakeMoment, player: int = 0) -> np.ndarray:
         self.steps, self._frame = moment
         return self._frame
+
+    def familiarity(self, image: np.ndarray) -> Familiarity:
+        return Familiarity(1.0, 60.0, fit(image, self.world.config.frame_size))
 
     def sampling_of(self, player: int = 0) -> SamplingConfig:
         return SamplingConfig()

@@ -64,7 +64,8 @@ def played(session: PlaySession, actions: Iterable[int]) -> list[np.ndarray]:
 
 
 def kinds(session: PlaySession) -> list[str]:
-    return [event.kind for event in session.events()]
+    """Of its events, but for that an untrained world knows no picture."""
+    return [event.kind for event in session.events() if event.kind != c.UNFAMILIAR]
 
 
 def same(one: Iterable[np.ndarray], other: Iterable[np.ndarray]) -> bool:
@@ -166,6 +167,17 @@ def test_another_seed_and_another_picture_start_new_trees(session: PlaySession) 
     assert session.steps == 0 and len(session.timeline.lines) == 3
     session.handle(c.Jump(0))
     assert np.array_equal(session.frame, frames[6]) and session.seed == 3
+
+
+def test_a_picture_far_from_the_world_is_told_once(session: PlaySession) -> None:
+    assert [event.kind for event in session.events()] == [c.UNFAMILIAR]
+    assert session.familiarity.score < 0.5
+    session.handle(c.NewSeed())
+    session.handle(c.Restart())
+    assert not session.events()
+    session.handle(c.StartFrom(picture(1)))
+    (event,) = session.events()
+    assert event.kind == c.UNFAMILIAR and f"{100 * session.familiarity.score:.0f} of 100" in event.text
 
 
 def test_at_temperature_zero_it_is_said_that_seeds_play_alike(world: World) -> None:

@@ -82,7 +82,9 @@ def test_unusable_prompt(engine: FakeEngine) -> None:
         (["right", "left"], "left"),
         (["down", "right"], "right"),
         (["right", "down"], "down"),
-        (["space", "right"], "right"),
+        (["space", "right"], "jump_right"),  # any key of jump with any of right
+        (["right", "pad up"], "jump"),
+        (["pad right", "pad a"], "jump_right"),
         (["8", "up", "right"], "stay_2"),
         (["[8]", "right"], "stay_2"),
         (["8", "1"], "right"),
