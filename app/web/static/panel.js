@@ -40,6 +40,8 @@ root.addEventListener("keydown", (event) => {
 root.addEventListener("keyup", (event) => letUp(event.code));
 root.addEventListener("click", (event) => {
   const button = event.target.closest("[data-do], [data-kept], [data-line]");
+  // Whoever clicked goes on playing with the keys; whoever pressed Enter stays where they are.
+  if (event.detail > 0 && event.target.closest("button, a")) find(".stage").focus({ preventScroll: true });
   if (!button) return;
   const { kept, line } = button.dataset;
   if (kept !== undefined) send({ do: "recall", kept: +kept });
