@@ -33,8 +33,6 @@ NO_SOCKETS = """window.WebSocket = class {
     constructor() { setTimeout(() => this.onclose({code: 1006}), 10) }
     close() {}
 }"""
-    "window.WebSocket = class { constructor() { setTimeout(() => this.onclose({code: 1006}), 10) } close() {} }"
-)
 
 pytestmark = [
     pytest.mark.slow,
@@ -217,7 +215,7 @@ def test_a_drawing_becomes_a_world_that_warns_and_fields_keep_their_keys(browser
         page.mouse.up()
         page.click("#start-drawing")
         visitor.playing()
-        visitor.word("unlike what the world has learnt")
+        visitor.word("far from what the world knows")
         script = page.locator("[data-set=script]")
         script.click()
         page.keyboard.type("wasd 1 r p")

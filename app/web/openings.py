@@ -16,10 +16,7 @@ from app.web.player import MOST_STEPS, Opening
 from app.web.wire import MOST_PASSES
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError, SessionError
-from genie_core.familiarity import familiarity
 from genie_core.pictures import FITS, fit
-
-UNLIKE = "This picture is unlike what the world has learnt from, so expect it to drift into something else."
 
 
 class Openings:
@@ -41,8 +38,7 @@ class Openings:
         """Raises PictureError for what is no prompt, and as `engine` does."""
         engine = self.engine(world)
         prompt = self.fitted(engine, picture, how)
-        word = UNLIKE if familiarity(engine.world, prompt).unfamiliar else ""
-        return Opening(engine, world, prompt, whole(seed), word=word)
+        return Opening(engine, world, prompt, whole(seed))
 
     def from_session(self, path: Any, world: Any) -> Opening:
         """Raises SessionError for what cannot be gone on with in that world."""

@@ -82,7 +82,7 @@ def build_app(library: Library, seats: int, pictures: Path) -> FastAPI:
         footer_links=["api"],
         max_file_size=MOST_UPLOADED,
         theme=gr.themes.Soft(font=SANS, font_mono=MONO),
-        css_paths=STATIC / "pages.css",
+        head=f"<style>{(STATIC / 'pages.css').read_text(encoding='utf-8')}</style>",  # `css` reaches no container
         root_path=os.environ.get("GRADIO_ROOT_PATH"),  # for a proxy that does not say under which path it serves
     )
 

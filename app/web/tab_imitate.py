@@ -24,13 +24,13 @@ def imitate_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTM
     gr.Markdown("The world watches a clip, says which of its actions explain each step, and does the same elsewhere.")
     actions = gr.State([])
     with gr.Row():
-        with gr.Column(scale=1, min_width=280):
+        with gr.Column(scale=1, min_width=240):
             clip = gr.Video(label="a clip", sources=["upload"], height=220, elem_id="clip")
             gallery = gallery_of(prompts, "play the same from")
             picture = picture_input(
                 label="or from your own", sources=["upload", "clipboard"], height=180, elem_id="imitate-picture"
             )
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(scale=3, min_width=240):
             course = gr.HTML(elem_id="course")
             film = gr.Video(
                 label="the same actions from the other picture",

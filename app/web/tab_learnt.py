@@ -20,13 +20,13 @@ from genie_core.pictures import load_picture
 def learnt_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTML, settings: list[Any]) -> None:
     gr.Markdown("The same picture under each of the eight actions, which the world found without being told any.")
     with gr.Row():
-        with gr.Column(scale=1, min_width=280):
+        with gr.Column(scale=1, min_width=240):
             gallery = gallery_of(prompts, "look at one of these")
             picture = picture_input(
                 label="or at your own", sources=["upload", "clipboard"], height=200, elem_id="look-picture"
             )
             current = gr.Button("The frame I am playing", elem_id="look-current")
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(scale=3, min_width=240):
             seen, tokens, actions = gr.HTML(elem_id="seen"), gr.HTML(elem_id="tokens"), gr.HTML(elem_id="each-action")
 
     def look(picture: np.ndarray, world: Any, seed: Any, how: Any) -> tuple[str, str, str]:

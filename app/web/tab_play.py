@@ -23,9 +23,9 @@ BLANK = np.full((512, 512, 3), 255, np.uint8)
 def play_tab(house: House, openings: Openings, prompts: Prompts) -> tuple[gr.HTML, list[Any]]:
     """The first tab; its view, and the components that say world, seed and fit."""
     with gr.Row():
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(scale=3, min_width=240):
             view = game_view(elem_id="view")
-        with gr.Column(scale=2, min_width=300):
+        with gr.Column(scale=2, min_width=240):
             gallery = gallery_of(prompts, "start from one of these")
             with gr.Tabs():
                 with gr.Tab("Your picture"):

@@ -6,7 +6,7 @@ let fading = 0;
 function say(text, stays = false) {
   find(".word").textContent = text;
   clearTimeout(fading);
-  if (!stays) fading = setTimeout(() => { find(".word").textContent = ""; }, 4000);
+  if (!stays) fading = setTimeout(() => { find(".word").textContent = ""; }, Math.max(4000, 120 * text.length));
 }
 function command(name) {
   if (name === "pause") send({ do: "pause", on: !["paused", "resting"].includes(state.status) });

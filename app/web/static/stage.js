@@ -56,7 +56,7 @@ function measure(inputs) {
 }
 
 function resize() {
-  const canvas = find("canvas"), room = Math.min(root.clientWidth || 320, Math.max(256, window.innerHeight - 340), 640);
+  const canvas = find("canvas"), room = Math.min(root.clientWidth || 256, Math.max(256, window.innerHeight - 340), 640);
   const side = canvas.width * Math.max(1, Math.floor(room / canvas.width)); // whole pixels stay crisp
   canvas.style.width = canvas.style.height = side + "px";
 }
