@@ -10,7 +10,7 @@ PREFIX = re.compile(rb"(?:/[\w.~-]+)+")
 
 
 class UnderPrefix:
-    """Tells Gradio of `X-Forwarded-Prefix`, which it does not read, in the header from which it makes its addresses."""
+    """Tells Gradio of `X-Forwarded-Prefix`, which it does not read, in the two places from which it makes addresses."""
 
     def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
         self.app = app
@@ -22,5 +22,6 @@ class UnderPrefix:
             host = headers.get(b"x-forwarded-host", headers.get(b"host", b""))
             if PREFIX.fullmatch(prefix) and not host.endswith(prefix):
                 others = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-host"]
-                scope = {**scope, "headers": [*others, (b"x-forwarded-host", host + prefix)]}
+                headers_now = [*others, (b"x-forwarded-host", host + prefix)]
+                scope = {**scope, "headers": headers_now, "root_path": prefix.decode()}
         await self.app(scope, receive, send)
