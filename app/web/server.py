@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -28,7 +29,7 @@ from genie_core.errors import GenieError
 from genie_core.world import World
 
 MOST_UPLOADED = "20mb"
-CLOSING_SECONDS = 3  # for what is under way when the server is told to end
+HANG_UP_SECONDS, CLOSING_SECONDS = 1.0, 5  # after being told to end: what streams is cut off; nothing is waited for
 SANS, MONO = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")  # at hand: nothing is fetched from elsewhere
 SWITCH_SECONDS = 0.001  # the engine's thread and the event loop take turns so often; Python's 5 ms would be felt
 
@@ -56,7 +57,19 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host
         print(f"{world.name} is open at http://{shown}:{listening.getsockname()[1]} (end with Ctrl-C)", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn's own handler ends the server, and then calls this one
-    uvicorn.Server(config).run(sockets=[listening])
+    Server(config).run(sockets=[listening])
+
+
+class Server(uvicorn.Server):
+    """Ends in good time: a page that is open has a stream of Gradio's, which would never end by itself."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(HANG_UP_SECONDS, self._hang_up)
+        await super().shutdown(sockets)
+
+    def _hang_up(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
 
 
 def build_app(library: Library, seats: int, pictures: Path) -> FastAPI:
