@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests"))
+for folder in (ROOT, ROOT / "tests"):
+    sys.path.insert(0, str(folder))
 
-from webdemo import Demo, in_this_process
+from webdemo import Demo, in_this_process  # noqa: E402  # found by the path above
 
 WORLD = ROOT / "checkpoints" / "coinrun"
 SEATS = 4
@@ -31,8 +31,11 @@ CODES = ("ArrowLeft", "ArrowRight", "ArrowUp", "Digit1", "Digit8")
 
 def serve() -> None:
     """The server's process: answers each line of its input, `invite` or `report`, with a line of JSON."""
+    from app.web import hall, house
     from app.web.player import Opening
     from genie_core.pictures import load_picture
+
+    hall.MOST_WAITING = house.MOST_INVITED = 500  # all are let in, or most would be turned away at the door
 
     picture = load_picture(ROOT / "assets" / "coinrun.png")
     with in_this_process(WORLD, SEATS) as demo:
@@ -76,10 +79,11 @@ async def visit(server: Server, rng: random.Random, seen: Counter[str]) -> None:
     """Comes, perhaps waits, perhaps plays, and goes in one of several ways."""
     from websockets.asyncio.client import connect
 
-    await asyncio.sleep(rng.random())
+    await asyncio.sleep(2 * rng.random())
     token = server.ask("invite")
     if token == "HallFull":
         seen["not let in"] += 1
+        await asyncio.sleep(2 + rng.random())
         return
     manner = rng.choice(["close", "abort", "nonsense", "stall"])
     end = time.monotonic() + rng.expovariate(0.5)

@@ -21,10 +21,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests"))
+for folder in (ROOT, ROOT / "tests"):
+    sys.path.insert(0, str(folder))
 
-from webdemo import Demo, as_command, free_port
+from webdemo import Demo, as_command, free_port  # noqa: E402  # found by the path above
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-background-networking"]
