@@ -198,9 +198,9 @@ class Game:
         self.thumbnails = draw_strip(pen, area, self.session) if self.settings.hud else []
         if self.show_latency:
             draw_latency(pen, area, self.step_ms, self.late_ms, self.key_ms)
+        self.messages.draw(pen, area)
         if self.overlay is not None:
             self.overlay.draw(pen, screen.get_rect())
-        self.messages.draw(pen, area)
 
     def _load_settings(self) -> Settings:
         try:

@@ -20,6 +20,7 @@ FLOORS = (
     "world",
     "familiarity",
     "engine",
+    "env",
     "data",
     "evaluation",
     "training",
@@ -29,6 +30,7 @@ APP_SEES = {"engine", "familiarity", "world", "hub", "config", "errors", "pictur
 BELONGS = {
     "pygame": ("app/",),
     "gradio": ("app/",),
+    "gymnasium": ("genie_core/env.py",),
     "procgen": ("genie_core/data/",),
     "lightning": ("genie_core/training/",),
     "huggingface_hub": ("genie_core/hub/",),
