@@ -93,7 +93,9 @@ def _chosen(parser: argparse.ArgumentParser, modes: list[str]) -> str:
 
 
 def _check_play(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    if not args.play and vars(args)["continue"] is None:
+    if args.play == Path():
+        args.play = None
+    if args.play is None and vars(args)["continue"] is None:
         parser.error("--play needs IMAGE, the picture to start from, or --continue FILE")
     if [args.actions, args.autoplay, args.infer_actions].count(None) < 2:
         parser.error("one of --actions, --autoplay and --infer-actions says what is played")
@@ -176,7 +178,7 @@ def _play(args: argparse.Namespace) -> None:
     from genie_core.pictures import load_picture
 
     picture = load_picture(args.play) if args.play else None
-    prompts, progress = Prompts(ROOT / "assets", args.play or None), Progress()
+    prompts, progress = Prompts(ROOT / "assets", args.play), Progress()
     if args.save is not None:
         check_target(args.save)
     script = args.actions or args.autoplay or (_script(args) if args.infer_actions else None)
@@ -314,7 +316,7 @@ MODES = {
     "play": Mode(
         run=_play,
         help="play from a picture: in a window, or without one by --actions and --save",
-        argument={"metavar": "IMAGE", "type": Path, "nargs": "?", "const": ""},
+        argument={"metavar": "IMAGE", "type": Path, "nargs": "?", "const": Path()},
         takes=frozenset({"actions", "save", "continue", "autoplay", "fit"}),
     ),
     "web": Mode(

@@ -43,7 +43,8 @@ def build_keymap(actions: Sequence[Action], bound: Mapping[str, Sequence[str]] |
     for action in actions:
         for name in (str(action.id + 1), f"[{action.id + 1}]"):  # [1] is the keypad's
             bindings[frozenset([name])] = Binding(frozenset([name]), action.id, raw=True)
-    spelled = {action.name: _spelled(action, bound or {}) for action in actions}
+    bound = bound or {}
+    spelled = {action.name: _spelled(action, bound) for action in actions}
     for action in actions:
         for keys in [*spelled[action.name], *_combined(action.name, spelled)]:
             bindings.setdefault(keys, Binding(keys, action.id))
@@ -62,7 +63,9 @@ def bound_keys(keymap: Keymap) -> set[str]:
 
 def _spelled(action: Action, bound: Mapping[str, Sequence[str]]) -> list[frozenset[str]]:
     """The combinations that play `action`, on the keyboard and on a gamepad."""
-    own = [frozenset(keys.split(COMBINE)) for keys in keys_of(action, bound)]
+    parts_changed = action.name not in bound and any(part in bound for part in action.name.split("_", 1))
+    spelled = [] if parts_changed else keys_of(action, bound)  # then the player's own keys combine
+    own = [frozenset(keys.split(COMBINE)) for keys in spelled]
     worlds = [frozenset(keys.split(COMBINE)) for keys in action.keys]  # whatever is bound, a gamepad stays as it was
     return own + [frozenset(PAD_KEYS[key] for key in keys) for keys in worlds if keys <= PAD_KEYS.keys()]
 
