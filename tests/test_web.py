@@ -143,7 +143,7 @@ def test_autoplay_plays_a_script_and_says_what_is_wrong_with_one(demo: Demo) -> 
     with come(demo) as page:
         page.play(1)
         page.send("autoplay", script="left*2,nothing*3", mix=False)
-        assert "names no action" in page.word("say")
+        page.until(lambda: "names no action" in page.word("say"), "what is wrong")
         page.send("autoplay", script="left*4", mix=False)
         page.until(lambda: action_of(page) == LEFT, "left")
         page.until(lambda: any(word.get("kind") == "autoplay ended" for word in page.words), "the end")

@@ -78,12 +78,12 @@ def in_this_process(world: Path, seats: int = 2) -> Iterator[Demo]:
     import uvicorn
 
     from app.web.library import Library
-    from app.web.server import build_app
+    from app.web.server import Server, build_app
     from genie_core.world import World
 
     library = Library(World.from_pretrained(world), ROOT / "checkpoints", seats)
     app = build_app(library, seats, ROOT / "assets")
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws_max_size=4096))
+    server = Server(uvicorn.Config(app, port=0, log_level="warning", ws_max_size=4096))
     listening = socket.create_server(("127.0.0.1", 0))
     loops: list[asyncio.AbstractEventLoop] = []
 
