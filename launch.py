@@ -15,15 +15,21 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning th
 from genie_core.errors import CheckpointError, GenieError, HubError
 
 if TYPE_CHECKING:
+    from app.session import PlaySession
     from genie_core.world import World
 
 ROOT = Path(__file__).resolve().parent
 WORLDS = ROOT / "checkpoints"
 RUNS = Path("runs")
+FITS = ("crop", "pad", "stretch", "palette")  # as in genie_core.pictures, which --help does not wait for
 DEFAULTS: dict[str, Any] = {
+    "fit": "crop",
     "world": str(WORLDS / "coinrun"),
     "device": "auto",
     "seed": 0,
+    "host": "127.0.0.1",
+    "port": 7860,
+    "max_players": 4,
     "frames": 100_000,
     "levels": (0, 10_000),
     "mode": "easy",
@@ -34,7 +40,8 @@ DEFAULTS: dict[str, Any] = {
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one mode; returns the exit code: 0 done, 1 an error told in a sentence, 130 interrupted."""
-    args = parse(argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    args = parse(arguments or space_arguments())
     try:
         if args.quiet:
             os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
@@ -52,21 +59,52 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = build_parser()
     args = parser.parse_args(argv)
     given = {name for name, value in vars(args).items() if value is not None and value is not False}
-    args.chosen = next(name for name in MODES if name in given)
+    args.chosen = _chosen(parser, [name for name in MODES if name in given])
     mode = MODES[args.chosen]
     for name in sorted(OPTIONS.keys() & given - mode.needs - mode.takes):
         users = " or ".join(_flag(other) for other in MODES if name in MODES[other].needs | MODES[other].takes)
         parser.error(f"{_flag(name)} goes with {users}, not with {_flag(args.chosen)}")
     for name in sorted(mode.needs - given):
         parser.error(f"{_flag(args.chosen)} needs {_flag(name)}")
-    if (args.actions is None) != (args.save is None):
-        parser.error("--actions SCRIPT and --save FILE go together: one says what to play, the other where to")
     if args.quick and args.full:
         parser.error("--quick and --full exclude each other")
+    if args.chosen == "play":
+        _check_play(parser, args)
     for name, value in DEFAULTS.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
     return args
+
+
+def space_arguments() -> list[str]:
+    """What the command line would be in a Space of the Hub, which runs launch.py without any; elsewhere nothing."""
+    if "SPACE_ID" not in os.environ:
+        return []
+    port = os.environ.get("GRADIO_SERVER_PORT", str(DEFAULTS["port"]))
+    world = os.environ.get("GENIE_WORLD", DEFAULTS["world"])
+    return ["--web", "--host", "0.0.0.0", "--port", port, "--world", world]
+
+
+def _chosen(parser: argparse.ArgumentParser, modes: list[str]) -> str:
+    """The one mode that was asked for; `--infer-actions` is an option as well, of `--play`."""
+    if not modes:
+        parser.error(f"one of the arguments {' '.join(map(_flag, MODES))} is required")
+    if len(modes) > 1 and modes != ["play", "infer_actions"]:
+        parser.error(f"argument {_flag(modes[1])}: not allowed with argument {_flag(modes[0])}")
+    return modes[0]
+
+
+def _check_play(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    if args.play == Path():
+        args.play = None
+    if args.play is None and vars(args)["continue"] is None:
+        parser.error("--play needs IMAGE, the picture to start from, or --continue FILE")
+    if [args.actions, args.autoplay, args.infer_actions].count(None) < 2:
+        parser.error("one of --actions, --autoplay and --infer-actions says what is played")
+    if args.autoplay is not None and args.save is not None:
+        parser.error("--autoplay plays in a window; --save goes with --actions SCRIPT or --infer-actions VIDEO")
+    if (args.actions is None) != (args.save is None) and not (args.save and args.infer_actions):
+        parser.error("--actions SCRIPT and --save FILE go together: one says what to play, the other where to")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -76,7 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Playable world models learnt from video. Give one mode and its options.",
         allow_abbrev=False,
     )
-    modes = parser.add_argument_group("modes").add_mutually_exclusive_group(required=True)
+    modes = parser.add_argument_group("modes")
     for name, mode in MODES.items():
         modes.add_argument(_flag(name), help=mode.help, **mode.argument)
     options = parser.add_argument_group("options of one mode")
@@ -136,24 +174,62 @@ def load_world(args: argparse.Namespace) -> World:
 
 
 def _play(args: argparse.Namespace) -> None:
-    from app.session import PlaySession
+    from app.progress import Progress
+    from app.prompts import Prompts
+    from app.recording import check_target, record, record_replay
     from genie_core.pictures import load_picture
 
-    picture = load_picture(args.play)
+    picture = load_picture(args.play) if args.play else None
+    prompts, progress = Prompts(ROOT / "assets", args.play), Progress()
+    if args.save is not None:
+        check_target(args.save)
+    script = args.actions or args.autoplay or (_script(args) if args.infer_actions else None)
 
     def start() -> PlaySession:
-        from genie_core.engine import WorldEngine
+        progress.tell("waking torch", 0.1)
+        from app.opening import Opening, begin
 
-        return PlaySession(WorldEngine(load_world(args), seed=args.seed), picture)
+        progress.tell("reading the world", 0.5)
+        world = load_world(args)
+        progress.tell("looking at the picture", 0.8)
+        opening = Opening(
+            picture,
+            saved=vars(args)["continue"] or args.replay,
+            replay=args.replay is not None,
+            how=args.fit,
+            palette=prompts.palette if args.fit == "palette" else None,
+            autoplay=script if args.save is None else None,
+            fps=args.fps,
+            unmask_steps=args.unmask_steps,
+            temperature=args.temperature,
+        )
+        return begin(world, opening, args.seed)
 
-    if args.actions is None:
+    if args.save is None:
         from app.window import play
 
-        play(start, Path(args.world).resolve().name)
+        play(start, Path(args.world).resolve().name, prompts, progress)
+    elif args.replay is not None:
+        record_replay(args.save, start, quiet=args.quiet)
     else:
-        from app.recording import record
+        record(args.save, script or "", start, quiet=args.quiet)
 
-        record(args.save, args.actions, start, quiet=args.quiet)
+
+def _infer_actions(args: argparse.Namespace) -> None:
+    print(_script(args))
+
+
+def _script(args: argparse.Namespace) -> str:
+    from app.opening import script_of
+
+    return script_of(find_world(args), args.infer_actions, args.quiet)
+
+
+def _web(args: argparse.Namespace) -> None:
+    from app.web.server import serve
+
+    world = load_world(args)
+    serve(world, ROOT, host=args.host, port=args.port, seats=args.max_players, quiet=args.quiet)
 
 
 def _worlds(args: argparse.Namespace) -> None:
@@ -224,7 +300,12 @@ def _benchmark(args: argparse.Namespace) -> None:
 
 def _publish(args: argparse.Namespace) -> None:
     from app.publish import publish
+    from app.space import publish_space
 
+    if args.space:
+        options = {"private": args.private, "tag": args.revision, "dry_run": args.dry_run}
+        print("\n".join(publish_space(find_world(args), args.world, args.publish, ROOT, **options)))
+        return
     lines = publish(
         find_world(args),
         args.publish,
@@ -255,8 +336,14 @@ MODES = {
     "play": Mode(
         run=_play,
         help="play from a picture: in a window, or without one by --actions and --save",
-        argument={"metavar": "IMAGE", "type": Path},
-        takes=frozenset({"actions", "save"}),
+        argument={"metavar": "IMAGE", "type": Path, "nargs": "?", "const": Path()},
+        takes=frozenset({"actions", "save", "continue", "autoplay", "fit"}),
+    ),
+    "web": Mode(
+        run=_web,
+        help="open the web demo, for a browser here or, with --host, for anyone",
+        argument=_ON,
+        takes=frozenset({"host", "port", "max_players"}),
     ),
     "worlds": Mode(run=_worlds, help="list the worlds at hand", argument=_ON),
     "collect": Mode(
@@ -290,13 +377,30 @@ MODES = {
         run=_publish,
         help="put a world on the Hugging Face Hub, for anyone to play",
         argument={"metavar": "OWNER/NAME"},
-        takes=frozenset({"private", "revision", "dry_run"}),
+        takes=frozenset({"space", "private", "revision", "dry_run"}),
+    ),
+    "replay": Mode(
+        run=_play,
+        help="show a saved session again, bit for bit, in a window or with --save to a file",
+        argument=_FILE,
+        takes=frozenset({"save"}),
+    ),
+    "infer_actions": Mode(
+        run=_infer_actions,
+        help="print the actions that a world finds in a video, as --actions takes them; with --play, play them",
+        argument={"metavar": "VIDEO", "type": Path},
     ),
 }
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "actions": {"metavar": "SCRIPT", "help": "what to play, by the names or ids of actions: right*20,jump*4,7*10"},
     "save": {**_FILE, "help": "where to: .mp4, .gif, .png (contact sheet) or .npz (frames and actions)"},
+    "host": {"metavar": "ADDRESS", "help": "where the web demo listens (default 127.0.0.1: this machine alone)"},
+    "port": {"type": _number(int, 0, 65535), "metavar": "N", "help": "the web demo's port (default 7860; 0 is any)"},
+    "max_players": {"type": _number(int, 1, 64), "metavar": "N", "help": "seats; who comes later waits (default 4)"},
+    "continue": {**_FILE, "help": "go on with a session that was saved with F5"},
+    "autoplay": {"metavar": "WHAT", "help": "who plays until you press a key: random, or a script"},
+    "fit": {"choices": FITS, "help": "how a picture becomes a square (default crop); palette changes its colours"},
     "out": {**_DIR, "help": "the folder to write the data set, or the training run, to"},
     "frames": {"type": _number(int, 2), "metavar": "N", "help": "how many frames to record (default 100000)"},
     "levels": {"type": _levels, "metavar": "A:B", "help": "levels from A up to, but not with, B (default 0:10000)"},
@@ -316,6 +420,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "WORLD",
         "help": "measure these two worlds on the same clips instead of --world",
     },
+    "space": {**_ON, "help": "publish the web demo as a Gradio Space, for the world in --world"},
     "private": {**_ON, "help": "publish for those alone whom the owner lets in"},
     "revision": {"metavar": "TAG", "help": "publish under this tag, as in --world OWNER/NAME@TAG"},
     "dry_run": {**_ON, "help": "print the files and the model card instead of publishing them"},

@@ -4,16 +4,22 @@ Of everything the held keys spell, a raw code (1-8, also on the keypad) wins ove
 of more keys over one of fewer, and then the key pressed last over those before it. So up+right jumps to the
 right where the world has such an action; where it has none, the later of the two keys counts until it is
 let go, then the other.
+
+An action whose name is that of two others, like jump_right, is also played by any key of the one with any of the
+other. A gamepad's buttons are keys too, called `pad left` and so on, and stand beside the keyboard's.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from genie_core.config import Action
 
 COMBINE = "+"
+PAD = "pad "  # before the names of a gamepad's directions and buttons
+PAD_KEYS = {"left": "pad left", "right": "pad right", "up": "pad up", "down": "pad down", "space": "pad a"}
 
 
 @dataclass(frozen=True)
@@ -28,17 +34,51 @@ class Binding:
 Keymap = tuple[Binding, ...]
 
 
-def build_keymap(actions: Sequence[Action]) -> Keymap:
-    """The bindings of a world. Keys that two actions claim stay with the lower id."""
+def build_keymap(actions: Sequence[Action], bound: Mapping[str, Sequence[str]] | None = None) -> Keymap:
+    """The bindings of a world. Keys that two actions claim stay with the lower id.
+
+    `bound` has, by name of the action, the keys that the player gave it in place of the world's.
+    """
     bindings: dict[frozenset[str], Binding] = {}
     for action in actions:
         for name in (str(action.id + 1), f"[{action.id + 1}]"):  # [1] is the keypad's
             bindings[frozenset([name])] = Binding(frozenset([name]), action.id, raw=True)
+    bound = bound or {}
+    spelled = {action.name: _spelled(action, bound) for action in actions}
     for action in actions:
-        for spelled in action.keys:
-            keys = frozenset(spelled.split(COMBINE))
+        for keys in [*spelled[action.name], *_combined(action.name, spelled)]:
             bindings.setdefault(keys, Binding(keys, action.id))
     return tuple(bindings.values())
+
+
+def keys_of(action: Action, bound: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """What is shown as the keys of an action: the player's own, else the world's."""
+    return list((bound or {}).get(action.name, action.keys))
+
+
+def bound_keys(keymap: Keymap) -> set[str]:
+    """Every key that plays a part in moving, and is therefore no command."""
+    return {key for binding in keymap for key in binding.keys}
+
+
+def _spelled(action: Action, bound: Mapping[str, Sequence[str]]) -> list[frozenset[str]]:
+    """The combinations that play `action`, on the keyboard and on a gamepad."""
+    parts_changed = action.name not in bound and any(part in bound for part in action.name.split("_", 1))
+    spelled = [] if parts_changed else keys_of(action, bound)  # then the player's own keys combine
+    own = [frozenset(keys.split(COMBINE)) for keys in spelled]
+    worlds = [frozenset(keys.split(COMBINE)) for keys in action.keys]  # whatever is bound, a gamepad stays as it was
+    return own + [frozenset(PAD_KEYS[key] for key in keys) for keys in worlds if keys <= PAD_KEYS.keys()]
+
+
+def _combined(name: str, spelled: Mapping[str, list[frozenset[str]]]) -> list[frozenset[str]]:
+    """Any keys of jump with any of right, for jump_right."""
+    first, _, second = name.partition("_")
+    pairs = itertools.product(spelled.get(first, []), spelled.get(second, []))
+    return [one | other for one, other in pairs if not one & other and _is_pad(one) == _is_pad(other)]
+
+
+def _is_pad(keys: frozenset[str]) -> bool:
+    return any(key.startswith(PAD) for key in keys)
 
 
 def resolve(held: Sequence[str], keymap: Keymap) -> int | None:

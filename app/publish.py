@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from app.listing import file_list
 from app.recording import record
 from app.session import PlaySession
 from genie_core.engine import WorldEngine
@@ -34,7 +35,7 @@ def publish(
         animation = _animate(world, prompts, Path(scratch), quiet)
         world.save_for_hub(folder, repo, animation)
         if dry_run:
-            return [*_file_list(folder), "", (folder / "README.md").read_text(encoding="utf-8")]
+            return [*file_list(folder), "", (folder / "README.md").read_text(encoding="utf-8")]
         commit = upload(folder, repo, private=private, tag=tag)
     return [f"published as {repo}, commit {commit}", f"python launch.py --play IMAGE --world {repo}@{tag or commit}"]
 
@@ -49,8 +50,3 @@ def _animate(world: World, prompts: Path, folder: Path, quiet: bool) -> Path | N
     prompt: np.ndarray = load_picture(picture)
     record(folder / ANIMATION, script, lambda: PlaySession(WorldEngine(world), prompt), quiet=quiet)
     return folder / ANIMATION
-
-
-def _file_list(folder: Path) -> list[str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [f"{path.stat().st_size:>12,} bytes  {path.relative_to(folder).as_posix()}" for path in files]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -67,9 +67,24 @@ def record(path: str | Path, script: str, start: Callable[[], PlaySession], quie
     check_target(path)
     session = start()
     actions = parse_script(script, session.config.actions)
+    _save(path, session, session.play(tqdm(actions, desc="playing", unit=" steps", delay=2, disable=quiet)), actions)
+
+
+def record_replay(path: str | Path, start: Callable[[], PlaySession], quiet: bool = False) -> None:
+    """Saves to `path` all that was played on the line of the session that `start` builds, decoded from its tokens.
+
+    Raises RecordingError before anything is built; shows a bar after 2 s.
+    """
+    check_target(path)
+    session = start()
+    actions = list(session.timeline.path())
+    steps = tqdm(range(len(actions) + 1), desc="decoding", unit=" frames", delay=2, disable=quiet)
+    _save(path, session, (session.seek(step) for step in steps), actions)
+
+
+def _save(path: str | Path, session: PlaySession, shown: Iterable[np.ndarray], actions: Sequence[int]) -> None:
     frames = np.empty((len(actions) + 1, *session.frame.shape), np.uint8)
-    steps = tqdm(actions, desc="playing", unit=" steps", delay=2, disable=quiet)
-    for step, frame in enumerate(session.play(steps)):
+    for step, frame in enumerate(shown):
         frames[step] = frame
     names = [action.name for action in session.config.actions]
     save_frames(path, frames, np.array(actions, np.int64), session.config.fps, names)

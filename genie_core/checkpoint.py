@@ -60,6 +60,18 @@ def write_config(folder: Path, config: WorldConfig, files: dict[str, Any] | None
         part.replace(folder / name)
 
 
+def fingerprint(networks: dict[str, nn.Module]) -> dict[str, str]:
+    """A sha256 of each network's weights: the same wherever they are loaded and however the file is laid out."""
+    hashes = {}
+    for name, network in networks.items():
+        digest = hashlib.sha256()
+        for key, value in sorted(network.state_dict().items()):
+            digest.update(f"{key} {value.dtype} {tuple(value.shape)}\n".encode())
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+        hashes[name] = digest.hexdigest()
+    return hashes
+
+
 def read_config(folder: Path) -> WorldConfig:
     """config.json as a WorldConfig; CheckpointError if there is none or it does not fit this version."""
     values = _read_json(folder / "config.json")

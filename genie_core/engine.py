@@ -18,6 +18,7 @@ from torch import Tensor
 
 from genie_core.config import SamplingConfig
 from genie_core.errors import ConfigError
+from genie_core.familiarity import Familiarity, familiarity
 from genie_core.layers.key_ring import KeyRing
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.tokenizer import DECODER_REACH, DecoderPast
@@ -133,6 +134,7 @@ class WorldEngine:
         self.sampling = sampling or world.config.sampling
         self._ring = world.dynamics.empty_ring(players)
         self._now: list[Moment | None] = [None] * players
+        self._samplings: dict[int, SamplingConfig] = {}  # of players who have settings of their own
         self._kept: dict[Frame, None] = {}  # in the order computed
         config = world.dynamics.config
         self._exact_after = (config.layers - 1) * config.context_frames  # frames that the keys of a frame depend on
@@ -151,6 +153,10 @@ class WorldEngine:
         moment = Moment((frame,), self.seed if seed is None else seed)
         return self.restore(moment, player)
 
+    def familiarity(self, image: np.ndarray) -> Familiarity:
+        """How far `image`, uint8 (any height, any width, 3), is from what the world knows."""
+        return familiarity(self.world, image)
+
     @overload
     def step(self, action: int) -> np.ndarray: ...
     @overload
@@ -164,6 +170,17 @@ class WorldEngine:
         if not isinstance(action, dict):
             return self._step({0: action})[0]
         return self._step(action)
+
+    def sampling_of(self, player: int = 0) -> SamplingConfig:
+        """How the frames of `player` are revealed."""
+        return self._samplings.get(player, self.sampling)
+
+    def set_sampling(self, sampling: SamplingConfig | None, player: int = 0) -> None:
+        """Reveals the next frames of `player` by settings of its own; None is by the engine's again."""
+        self._check_player(player)
+        self._samplings.pop(player, None)
+        if sampling is not None:
+            self._samplings[player] = sampling
 
     def snapshot(self, player: int = 0) -> Moment:
         """Where `player` is, to be given to `restore` as often as one likes. Costs next to nothing."""
@@ -190,18 +207,55 @@ class WorldEngine:
         return seen.picture.copy()
 
     @torch.inference_mode()
-    def _step(self, actions: dict[int, int]) -> dict[int, np.ndarray]:
-        with threads_for(len(actions)):
-            return self._step_rows(sorted(actions), actions)
+    def look(self, moment: Moment) -> np.ndarray:
+        """The picture of `moment`, uint8 (H, W, 3), without going there.
 
-    def _step_rows(self, players: list[int], actions: dict[int, int]) -> dict[int, np.ndarray]:
-        if not players:
-            return {}
+        Of a moment long gone it is decoded anew, in the time of a few pictures, or of one if that before it is at hand.
+        """
+        frame = moment.frames[-1]
+        if frame.seen is None:
+            with threads_for(1):
+                self._look_again(moment.frames)
+        return cast(Seen, frame.seen).picture.copy()
+
+    def moments(self, tokens: np.ndarray, actions: np.ndarray, seed: int) -> list[Moment]:
+        """The moments, to `look` at and `restore`, of a playthrough kept as tokens (t, h, w) and actions (t-1,).
+
+        Nothing is computed yet. Raises ConfigError for what this world cannot have played.
+        """
+        dynamics = self.world.dynamics.config
+        expected, none_yet = (len(actions) + 1, dynamics.grid, dynamics.grid), dynamics.num_actions
+        if tokens.shape != expected:
+            raise ConfigError(f"tokens are {tokens.shape} for {len(actions)} actions, expected {expected}")
+        if tokens.min() < 0 or tokens.max() >= dynamics.mask_id:
+            raise ConfigError(f"a token is outside 0..{dynamics.mask_id - 1}")
+        for action in actions:
+            self._check_action(int(action))
+        frames: tuple[Frame, ...] = ()
+        moments = []
+        for index, (grid, action) in enumerate(zip(tokens, [none_yet, *actions.tolist()], strict=True)):
+            frame = Frame(index, torch.from_numpy(grid.astype(np.int64)), action, None)
+            frames = (*frames[1 - self._reach :], frame)
+            moments.append(Moment(frames, seed))
+        return moments
+
+    @torch.inference_mode()
+    def _step(self, actions: dict[int, int]) -> dict[int, np.ndarray]:
+        alike: dict[SamplingConfig, list[int]] = {}
+        for player in sorted(actions):
+            self._at(player)
+            self._check_action(actions[player])
+            alike.setdefault(self.sampling_of(player), []).append(player)
+        frames: dict[int, np.ndarray] = {}
+        with threads_for(len(actions)):
+            for sampling, players in alike.items():
+                frames |= self._step_rows(players, actions, sampling)
+        return frames
+
+    def _step_rows(
+        self, players: list[int], actions: dict[int, int], sampling: SamplingConfig
+    ) -> dict[int, np.ndarray]:
         moments = [self._at(player) for player in players]
-        count = len(self.world.config.actions)
-        for action in actions.values():
-            if not 0 <= action < count:
-                raise ConfigError(f"action {action} is not one of 0..{count - 1}")
         for moment in moments:
             if moment.frames[-1].seen is None:  # a player that stood still while others went on for long
                 self._look_again(moment.frames)
@@ -209,7 +263,7 @@ class WorldEngine:
         ring = self._ring.rows(players)
         new = NextFrame(self.world.dynamics, ring, last, [actions[player] for player in players])
         generators = [frame_generator(m.seed, f.index + 1) for m, f in zip(moments, last, strict=True)]
-        tokens = unmask(new.predict, new.blank, self.sampling, generators)
+        tokens = unmask(new.predict, new.blank, sampling, generators)
         for row, (player, frame) in enumerate(zip(players, last, strict=True)):
             frame.keys = ring.frame(row, frame.index)
             if ring is not self._ring:
@@ -232,9 +286,15 @@ class WorldEngine:
 
     @torch.inference_mode()
     def _look_again(self, frames: tuple[Frame, ...]) -> None:
-        """Decodes the last of `frames` anew, from the few before it that its picture depends on."""
+        """Decodes the last of `frames` anew, from the few before it that its picture depends on, or one still seen."""
+        needed = frames[-1 - DECODER_REACH :]
         seen: Seen | None = None
-        for frame in frames[-1 - DECODER_REACH :]:
+        for before in range(len(needed) - 1, 0, -1):
+            seen = needed[before - 1].seen
+            if seen is not None:
+                needed = needed[before:]
+                break
+        for frame in needed:
             seen = self._decode(frame.tokens[None].to(self.world.device), [seen])[0]
         frames[-1].seen = seen
         self._keep(frames[-1])
@@ -265,6 +325,11 @@ class WorldEngine:
         if moment is None:
             raise RuntimeError("step() before reset(image): there is no picture to go on from")
         return moment
+
+    def _check_action(self, action: int) -> None:
+        count = len(self.world.config.actions)
+        if not 0 <= action < count:
+            raise ConfigError(f"action {action} is not one of 0..{count - 1}")
 
     def _check_player(self, player: int) -> None:
         if not 0 <= player < len(self._now):

@@ -6,6 +6,7 @@ GenieError
 ├── HubError            the Hugging Face Hub, or the way there, refuses what was asked
 ├── DataError           a data set is missing, foreign or too small
 ├── PictureError        a picture cannot be read or is unusable as a prompt
+├── SessionError        a saved session is damaged, foreign or of another world
 ├── ScriptError         an action script names something the world does not have
 ├── DisplayError        there is no screen to open a window on
 └── MissingExtraError   an optional package is needed for this command
@@ -37,6 +38,10 @@ class DataError(GenieError):
 
 class PictureError(GenieError):
     """A picture file is missing, unreadable or too small or large to be a prompt."""
+
+
+class SessionError(GenieError):
+    """A saved session is damaged, foreign or was played in another world."""
 
 
 class ScriptError(GenieError, ValueError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from genie_core.errors import PictureError
 
 DRAFT_SIDE = 2048  # a JPEG is decoded at the coarsest scale of 1, 1/2, 1/4, 1/8 that leaves both sides this long
+FITS = ("crop", "pad", "stretch", "palette")  # `palette` is crop, in colours of pictures that the world knows
+PALETTE_COLOURS = 64
 MID_GREY = (128, 128, 128)  # behind transparency: black ink and white ink both stay visible
 _ADVICE = "expected a picture such as PNG, JPEG, GIF, WebP or BMP; try: python launch.py --play assets/coinrun.png"
 
@@ -43,9 +46,11 @@ def load_picture(path: str | Path) -> np.ndarray:
         raise PictureError(f"{path} is damaged and cannot be decoded ({error}); {_ADVICE}") from error
 
 
-def fit(picture: np.ndarray, size: int) -> np.ndarray:
-    """Cuts the square out of the middle of uint8 (H, W, 3) and resizes it to uint8 (size, size, 3).
+def fit(picture: np.ndarray, size: int, how: str = "crop", palette: np.ndarray | None = None) -> np.ndarray:
+    """Makes uint8 (H, W, 3) the square uint8 (size, size, 3) that a world starts from, by one of `FITS`.
 
+    `crop` cuts the square out of the middle, `pad` surrounds the picture with the mean colour of its border, `stretch`
+    bends it, and `palette` crops it and takes the nearest colours of `palette`, from `palette_of`.
     A picture that is already so comes back bit for bit, and so does one that was enlarged a whole number of
     times without smoothing. A small one is enlarged the same way, so that pixel art keeps its edges.
     Raises PictureError if `picture` is anything else.
@@ -54,14 +59,55 @@ def fit(picture: np.ndarray, size: int) -> np.ndarray:
         raise PictureError(
             f"a prompt is uint8 (H, W, 3), got {picture.dtype} {picture.shape}; read files with load_picture"
         )
+    if how not in FITS:
+        raise PictureError(f"a picture is fitted by one of {', '.join(FITS)}, not {how!r}")
+    square = picture
+    if how in ("crop", "palette"):
+        square = _crop(picture)
+    elif how == "pad":
+        square = _pad(picture)
+    fitted = _resize(square, size)
+    return match_palette(fitted, palette) if how == "palette" and palette is not None else fitted
+
+
+def palette_of(pictures: Sequence[np.ndarray], colours: int = PALETTE_COLOURS) -> np.ndarray:
+    """The colours that stand for those of uint8 pictures (H, W, 3) of one width, by median cut: uint8 (colours, 3)."""
+    sheet = Image.fromarray(np.concatenate(pictures))
+    palette = sheet.quantize(colours, Image.Quantize.MEDIANCUT, kmeans=3).getpalette() or []
+    return np.array(palette[: 3 * colours], np.uint8).reshape(-1, 3)
+
+
+def match_palette(picture: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Each pixel of uint8 (H, W, 3) in the nearest colour of `palette`, uint8 (n, 3)."""
+    distance = ((picture[..., None, :].astype(np.int32) - palette.astype(np.int32)) ** 2).sum(-1)
+    return palette[distance.argmin(-1)]
+
+
+def _crop(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    square = picture[top : top + side, left : left + side]
-    if side == size:
-        return square.copy()
-    resized = Image.fromarray(square).resize((size, size), _filter(side, size))
-    return np.array(resized)
+    return picture[top : top + side, left : left + side]
+
+
+def _pad(picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    side = max(height, width)
+    edges = [picture[0], picture[-1], picture[:, 0], picture[:, -1]]
+    square = np.empty((side, side, 3), np.uint8)
+    square[:] = np.concatenate(edges).mean(0).round()
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = picture
+    return square
+
+
+def _resize(picture: np.ndarray, size: int) -> np.ndarray:
+    height, width = picture.shape[:2]
+    if height == width == size:
+        return picture.copy()
+    if height == width:
+        return np.array(Image.fromarray(picture).resize((size, size), _filter(height, size)))
+    return np.array(Image.fromarray(picture).resize((size, size), Image.Resampling.LANCZOS))
 
 
 def _filter(side: int, size: int) -> Image.Resampling:

@@ -93,6 +93,10 @@ class World:
         """The three networks by the names of their folders."""
         return {name: getattr(self, name) for name in NETWORKS}
 
+    def fingerprint(self) -> dict[str, str]:
+        """A sha256 of each network's weights, by which a saved session knows its world again."""
+        return checkpoint.fingerprint(self.networks())
+
     @property
     def device(self) -> torch.device:
         return self.dynamics.position.device

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
 
 from genie_core.config import Action, DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, WorldConfig
+from genie_core.familiarity import Familiarity
 from genie_core.pictures import fit
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # tests open windows that nobody sees
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+os.environ.setdefault("XDG_CONFIG_HOME", tempfile.mkdtemp())  # no player's own keys, and none changed
 
 ACTIONS = tuple(
     Action(id=i, name=name, keys=keys)
@@ -39,6 +42,11 @@ ACTIONS = tuple(
 )
 
 
+class FakeMoment(NamedTuple):
+    step: int
+    frame: np.ndarray
+
+
 class FakeEngine:
     """A WorldEngine to the eye of a session, whose frames show the action (red) and the step (green).
 
@@ -46,25 +54,46 @@ class FakeEngine:
     so that a test can press keys in the middle of a game.
     """
 
+    seed = 0
+
     def __init__(self, fps: float = 1000, actions: tuple[Action, ...] = ACTIONS) -> None:
-        self.world = SimpleNamespace(config=WorldConfig(fps=fps, actions=actions))
+        self.world = SimpleNamespace(config=WorldConfig(fps=fps, actions=actions), name="fake")
         self.taken: list[int] = []
         self.resets = 0
         self.steps = 0
         self.on_step: Callable[[int], None] = lambda step: None
+        self._frame = np.zeros((64, 64, 3), np.uint8)
 
-    def reset(self, image: np.ndarray) -> np.ndarray:
+    def reset(self, image: np.ndarray, player: int = 0, seed: int | None = None) -> np.ndarray:
+        self._frame = fit(image, self.world.config.frame_size)
         self.resets += 1
         self.steps = 0
-        return fit(image, self.world.config.frame_size)
+        return self._frame
 
-    def step(self, action: int) -> np.ndarray:
+    def step(self, actions: dict[int, int]) -> dict[int, np.ndarray]:
+        ((player, action),) = actions.items()
         self.steps += 1
         self.taken.append(action)
         self.on_step(len(self.taken))
-        frame = np.zeros((self.world.config.frame_size, self.world.config.frame_size, 3), np.uint8)
-        frame[:] = (30 * action, self.steps % 256, 200)
-        return frame
+        self._frame = np.zeros_like(self._frame)
+        self._frame[:] = (30 * action, self.steps % 256, 200)
+        return {player: self._frame}
+
+    def snapshot(self, player: int = 0) -> FakeMoment:
+        return FakeMoment(self.steps, self._frame)
+
+    def look(self, moment: FakeMoment) -> np.ndarray:
+        return moment.frame
+
+    def restore(self, moment: FakeMoment, player: int = 0) -> np.ndarray:
+        self.steps, self._frame = moment
+        return self._frame
+
+    def familiarity(self, image: np.ndarray) -> Familiarity:
+        return Familiarity(1.0, 60.0, fit(image, self.world.config.frame_size))
+
+    def sampling_of(self, player: int = 0) -> SamplingConfig:
+        return SamplingConfig()
 
 
 @pytest.fixture

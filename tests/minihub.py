@@ -19,7 +19,8 @@ import yaml
 
 TOKEN = "hf_of_the_tests"
 LARGE = (".safetensors", ".gif")
-MODEL = r"/api/models/(?P<repo>[^/]+/[^/]+)"
+REPO = r"(?P<repo>(?:spaces/)?[^/]+/[^/]+)"  # Spaces are known by this word before their name
+MODEL = rf"/api/(?:models/|(?=spaces/)){REPO}"
 
 
 def git_hash(content: bytes) -> str:
@@ -37,6 +38,7 @@ class Repo:
     private: bool = False
     commits: list[tuple[str, dict[str, bytes]]] = field(default_factory=lambda: [("0" * 40, {})])
     tags: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
     fault: tuple[int, dict[str, str]] | None = None
 
     def commit(self, files: dict[str, bytes]) -> str:
@@ -198,7 +200,10 @@ def cut(self: Handler, content: bytes) -> None:
 def create(self: Handler) -> None:
     self.require_writer()
     asked = json.loads(self.body)
-    name = f"{asked.get('organization') or 'tests'}/{asked['name']}"
+    kind = "spaces/" if asked.get("type") == "space" else ""
+    name = f"{kind}{asked.get('organization') or 'tests'}/{asked['name']}"
+    if kind and asked.get("sdk") != "gradio":
+        raise Refused(400, "", "a Space needs an sdk")
     if name in self.hub.repos:
         return self.send(409, {"error": "You already created this model repo", "url": f"{self.hub.url}/{name}"})
     self.hub.repos[name] = Repo(private=asked.get("visibility") == "private")
@@ -262,6 +267,13 @@ def tag(self: Handler, repo: str, revision: str) -> None:
     self.send(200)
 
 
+def variables(self: Handler, repo: str) -> None:
+    self.require_writer()
+    asked = json.loads(self.body)
+    self.repo(repo).variables[asked["key"]] = asked["value"]
+    self.send(200, {key: {"key": key, "value": value} for key, value in self.repo(repo).variables.items()})
+
+
 def validate(self: Handler) -> None:
     """As the real one does: the metadata of a model card must be YAML."""
     text = json.loads(self.body)["content"]
@@ -281,11 +293,12 @@ ROUTES = [
     ("GET HEAD", r"/store/(?P<oid>\w+)", stored),
     ("POST", r"/api/repos/create", create),
     ("POST", MODEL + r"/preupload/(?P<revision>[^/]+)", preupload),
-    ("POST", r"/(?P<repo>[^/]+/[^/]+)\.git/info/lfs/objects/batch", batch),
+    ("POST", rf"/{REPO}\.git/info/lfs/objects/batch", batch),
     ("PUT", r"/store/(?P<oid>\w+)", put),
     ("POST", r"/api/verify", verify),
     ("POST", MODEL + r"/commit/(?P<revision>[^/]+)", commit),
     ("POST", MODEL + r"/tag/(?P<revision>[^/]+)", tag),
+    ("POST", MODEL + r"/variables", variables),
     ("POST", r"/api/validate-yaml", validate),
 ]
 

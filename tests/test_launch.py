@@ -63,7 +63,7 @@ def test_help_needs_no_heavy_package() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("", "one of the arguments --play --worlds"),
+        ("", "one of the arguments --play --web"),
         ("--play p.png --worlds", "not allowed with"),
         ("--play p.png --actions left", "--actions SCRIPT and --save FILE go together"),
         ("--play p.png --save p.gif", "--actions SCRIPT and --save FILE go together"),

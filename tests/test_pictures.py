@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from genie_core.errors import PictureError
-from genie_core.pictures import fit, load_picture
+from genie_core.pictures import fit, load_picture, match_palette, palette_of
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -248,3 +248,39 @@ def test_fit_averages_when_it_shrinks() -> None:
 def test_fit_refuses_what_is_no_picture(picture: np.ndarray) -> None:
     with pytest.raises(PictureError, match="load_picture"):
         fit(picture, 64)
+
+
+def wide() -> np.ndarray:
+    """Twice as wide as high: black, red in the middle, white at the right."""
+    picture = np.zeros((16, 32, 3), np.uint8)
+    picture[:, 8:24] = (200, 0, 0)
+    picture[:, 24:] = 255
+    return picture
+
+
+def test_fits() -> None:
+    crop, pad, stretch = (fit(wide(), 32, how) for how in ("crop", "pad", "stretch"))
+    assert (crop == (200, 0, 0)).all()
+    assert np.array_equal(pad[8:24], wide()), "the whole picture is there"
+    assert len(np.unique(pad[:8].reshape(-1, 3), axis=0)) == 1 and np.array_equal(pad[:8], pad[24:])
+    assert np.array_equal(stretch[:, 0], stretch[::-1, 0])
+    assert stretch[0, 0].max() < 9 and stretch[0, -1].min() > 246 and stretch[0, 16, 0] > 190
+    with pytest.raises(PictureError, match="crop, pad, stretch, palette"):
+        fit(wide(), 32, "tile")
+
+
+@pytest.mark.parametrize("how", ["crop", "pad", "stretch", "palette"])
+@pytest.mark.parametrize("shape", [(64, 64), (1, 1), (1, 500), (200, 3), (63, 65)])
+def test_every_fit_takes_any_shape_and_leaves_a_frame_alone(how: str, shape: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    fitted = fit(picture, 64, how)
+    assert fitted.shape == (64, 64, 3) and fitted.dtype == np.uint8
+    assert np.array_equal(fit(fitted, 64, how), fitted)
+
+
+def test_palettes() -> None:
+    palette = palette_of([wide(), wide()], 8)
+    assert {tuple(colour) for colour in palette.tolist()} >= {(0, 0, 0), (200, 0, 0), (255, 255, 255)}
+    odd = np.array([[[3, 1, 0], [210, 9, 4], [240, 250, 255]]], np.uint8)
+    assert match_palette(odd, palette).tolist() == [[[0, 0, 0], [200, 0, 0], [255, 255, 255]]]
+    assert fit(odd, 1, "palette", palette).tolist() == [[[200, 0, 0]]]

@@ -59,6 +59,7 @@ LAUNCHES = [words for words in SH if words[:2] == ["python", "launch.py"]]
 INLINE = [words for span in spans(TEXT) for words in commands(span) if words[:2] == ["python", "launch.py"]]
 CALLS = [words for words in LAUNCHES + INLINE if words[2:] != ["--help"]]
 PYTHON_WITH_HUB = [code for code in blocks("python") if "push_to_hub" in code]
+PYTHON_WITH_DEMO = [code for code in blocks("python") if "gradio_client" in code]
 SCRIPTS = [words for words in LAUNCHES if "--actions" in words]
 
 
@@ -283,6 +284,18 @@ def test_the_way_to_the_hub_and_back_runs(clone: Path) -> None:
 
 @needs_world
 @pytest.mark.slow
-@pytest.mark.parametrize("code", [code for code in blocks("python") if code not in PYTHON_WITH_HUB])
+@pytest.mark.parametrize("code", [code for code in blocks("python") if code not in PYTHON_WITH_HUB + PYTHON_WITH_DEMO])
 def test_the_python_runs(clone: Path, code: str) -> None:
     run([sys.executable, "-c", code], clone)
+
+
+@needs_world
+@pytest.mark.slow
+def test_the_python_for_the_web_demo_runs(clone: Path) -> None:
+    pytest.importorskip("gradio", reason="pip install -r requirements.txt")
+    from webdemo import as_command, free_port
+
+    port = free_port()
+    assert len(PYTHON_WITH_DEMO) == 1
+    with as_command(["--web", "--port", str(port), "--quiet"], clone, port):
+        run([sys.executable, "-c", PYTHON_WITH_DEMO[0].replace("7860", str(port))], clone)

@@ -41,6 +41,15 @@ def download(address: Address) -> Path:
     return folder
 
 
+def bytes_on_hub(address: Address) -> int:
+    """What the world's files weigh, before any is downloaded. Raises HubError as `download` does."""
+    with told_in_words(address):
+        from huggingface_hub import snapshot_download
+
+        files = snapshot_download(address.repo, revision=address.revision, allow_patterns=list(FILES), dry_run=True)
+    return sum(file.file_size or 0 for file in files)
+
+
 def mend(address: Address, folder: Path) -> bool:
     """Downloads again what in `folder`, from `download`, is not as the Hub has it; False if all of it is.
 

@@ -9,23 +9,30 @@ from genie_core.hub.address import Address, require_repository
 from genie_core.hub.failures import told_in_words
 
 
-def upload(folder: Path, repo: str, *, private: bool = False, tag: str | None = None) -> str:
+def upload(
+    folder: Path, repo: str, *, private: bool = False, tag: str | None = None, variables: dict[str, str] | None = None
+) -> str:
     """Puts the files of `folder` into the repository OWNER/NAME, made if there is none; returns the commit's hash.
 
-    `tag` names the commit. Raises ConfigError for a name that is none; HubError before anything is sent if the tag
-    is taken or a repository meant to be private is public, and if the Hub or the way there refuses.
+    With `variables` it is a Gradio Space, which finds them in its environment. `tag` names the commit. Raises
+    ConfigError for a name that is none; HubError before anything is sent if the tag is taken or a repository meant to
+    be private is public, and if the Hub or the way there refuses.
     """
     require_repository(repo)
     with told_in_words(Address(repo), uploading=True):
         from huggingface_hub import HfApi
 
         api = HfApi()
-        api.create_repo(repo, private=private or None, exist_ok=True)
-        if private and not api.model_info(repo).private:
+        kind, what, sdk = ("model", "world", None) if variables is None else ("space", "web demo", "gradio")
+        api.create_repo(repo, repo_type=kind, private=private or None, exist_ok=True, space_sdk=sdk)
+        if private and not api.repo_info(repo, repo_type=kind).private:
             raise HubError(f"{repo} exists and is public; make it private in its settings, or leave out --private")
-        if tag and tag in {known.name for known in api.list_repo_refs(repo).tags}:
+        if tag and tag in {known.name for known in api.list_repo_refs(repo, repo_type=kind).tags}:
             raise HubError(f"{repo} has a revision {tag} already; choose another name for this one")
-        commit = api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Publish a world")
+        for key, value in (variables or {}).items():  # before the files, which are built when they arrive
+            api.add_space_variable(repo, key, value)
+        said = f"Publish a {what}"
+        commit = api.upload_folder(repo_id=repo, repo_type=kind, folder_path=folder, commit_message=said)
         if tag:
-            api.create_tag(repo, tag=tag, revision=commit.oid)
+            api.create_tag(repo, repo_type=kind, tag=tag, revision=commit.oid)
     return commit.oid

@@ -1,0 +1,56 @@
+"""Evenly spaced ticks, and figures of how evenly: for the window's loop and its latency graph. Knows no window."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+SPAN = 120  # ticks that figures look back on
+
+
+class Pacer:
+    """Waits for evenly spaced moments. They follow each other, not the waking from sleep, so nothing drifts;
+    after a step that took too long the spacing starts afresh and no step is rushed to catch up."""
+
+    def __init__(
+        self,
+        fps: float,
+        clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.fps = fps  # may be changed at any time
+        self._clock, self._sleep = clock, sleep
+        self._due = clock()
+
+    def wait(self) -> None:
+        """Sleeps until the next moment; returns at once if it has passed."""
+        now = self._clock()
+        self._due = max(self._due + 1 / self.fps, now)
+        if self._due > now:
+            self._sleep(self._due - now)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the next moment; negative when it has passed."""
+        return self._due + 1 / self.fps - self._clock()
+
+
+class Measured:
+    """The last values of something, for a graph."""
+
+    def __init__(self, most: int = SPAN) -> None:
+        self.values: deque[float] = deque(maxlen=most)
+
+    def add(self, value: float) -> None:
+        self.values.append(value)
+
+    def percentile(self, percent: float) -> float:
+        """0 if there are no values yet."""
+        ordered = sorted(self.values)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else 0.0
+
+
+def measured_fps(ticks: deque[float]) -> float:
+    """Steps a second over the last ticks, given when each was done in seconds; 0 before there are two."""
+    return (len(ticks) - 1) / (ticks[-1] - ticks[0]) if len(ticks) > 1 else 0.0

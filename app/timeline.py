@@ -1,0 +1,151 @@
+"""The tree of all that was played, as lines: a line that branches off shares what came before with the one it left."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genie_core.pictures import fit
+
+if TYPE_CHECKING:
+    from genie_core.engine import Moment
+
+PICTURE_BYTES = 40_000_000  # of pictures kept to be shown again at once; others are decoded from their tokens
+THUMBNAIL_SIDE = 32
+
+
+class Line:
+    """A course of play from a prompt to its tip. Of its frames it owns those from `start` on; `parent` has the others.
+
+    `actions[i]` led to the frame `start + i`; the prompt has None. `prompt` is uint8 (H, W, 3).
+    """
+
+    def __init__(self, number: int, parent: Line | None, start: int, prompt: np.ndarray, seed: int) -> None:
+        self.number, self.parent, self.start = number, parent, start
+        self.prompt, self.seed = prompt, seed
+        self.moments: list[Moment] = []
+        self.actions: list[int | None] = []
+
+    @property
+    def tip(self) -> int:
+        """Index of its last frame."""
+        return self.start + len(self.moments) - 1
+
+    def owner(self, index: int) -> Line:
+        """The line, this one or an ancestor, that frame `index` belongs to."""
+        line: Line = self
+        while index < line.start and line.parent is not None:
+            line = line.parent
+        return line
+
+    def moment(self, index: int) -> Moment:
+        owner = self.owner(index)
+        return owner.moments[index - owner.start]
+
+    def action(self, index: int) -> int | None:
+        """The action that led to frame `index`; None for the prompt."""
+        owner = self.owner(index)
+        return owner.actions[index - owner.start]
+
+    def add(self, moment: Moment, action: int | None) -> None:
+        self.moments.append(moment)
+        self.actions.append(action)
+
+
+class Timeline:
+    """All lines, which of them is shown (`line`) and where on it (`index`)."""
+
+    def __init__(self, look: Callable[[Moment], np.ndarray]) -> None:
+        """`look` gives the picture of a moment, uint8 (H, W, 3)."""
+        self.lines: list[Line] = []
+        self.index = 0
+        self._look = look
+        self._pictures: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()  # by line number and index
+        self._thumbnails: dict[int, tuple[int, np.ndarray]] = {}  # by line number: of which tip, and its picture
+
+    @property
+    def line(self) -> Line:
+        return self._line
+
+    @property
+    def at_tip(self) -> bool:
+        return self.index == self.line.tip
+
+    @property
+    def moment(self) -> Moment:
+        return self.line.moment(self.index)
+
+    def start(self, moments: list[Moment], actions: list[int], prompt: np.ndarray, seed: int) -> None:
+        """A new line from a prompt, with what is known of it already, shown at its first frame."""
+        if len(self.lines) == 1 and self.lines[0].tip == 0:
+            self.lines.clear()  # nothing was played on it
+            self._pictures.clear()
+            self._thumbnails.clear()
+        line = self._new_line(None, 0, prompt, seed)
+        for moment, action in zip(moments, [None, *actions], strict=True):
+            line.add(moment, action)
+        self.index = 0
+
+    def add(self, moment: Moment, action: int, picture: np.ndarray) -> bool:
+        """Goes on from where it is; true if that left the line for a new one."""
+        branched = not self.at_tip
+        if branched:
+            self.branch()
+        self.line.add(moment, action)
+        self.index += 1
+        self._remember(self.line.number, self.index, picture)
+        return branched
+
+    def branch(self) -> None:
+        """A new line from here, without a frame of its own yet."""
+        owner = self.line.owner(self.index)
+        self._new_line(owner, self.index + 1, owner.prompt, owner.seed)
+
+    def go(self, line: Line, index: int) -> None:
+        """Shows frame `index` of `line`, or the nearest it has."""
+        self._line, self.index = line, min(max(index, 0), line.tip)
+
+    def picture(self) -> np.ndarray:
+        """The picture shown, uint8 (H, W, 3)."""
+        return self._picture(self.line, self.index)
+
+    def picture_of(self, line: Line, index: int) -> np.ndarray:
+        """The picture of frame `index` of `line`, uint8 (H, W, 3), decoded anew if it is not kept any more."""
+        return self._picture(line, index)
+
+    def thumbnail(self, line: Line, index: int | None = None) -> np.ndarray:
+        """The tip of `line`, or another frame of it, as a small picture, uint8 (32, 32, 3)."""
+        if index is not None:
+            return fit(self._picture(line, index), THUMBNAIL_SIDE)
+        tip, small = self._thumbnails.get(line.number, (-1, line.prompt))
+        if tip != line.tip:
+            small = fit(self._picture(line, line.tip), THUMBNAIL_SIDE)
+            self._thumbnails[line.number] = (line.tip, small)
+        return small
+
+    def path(self) -> Iterator[int]:
+        """The actions from the prompt to the tip of this line."""
+        for index in range(1, self.line.tip + 1):
+            action = self.line.action(index)
+            assert action is not None
+            yield action
+
+    def _picture(self, line: Line, index: int) -> np.ndarray:
+        key = (line.owner(index).number, index)
+        if key not in self._pictures:
+            self._remember(*key, self._look(line.moment(index)))
+        return self._pictures[key]
+
+    def _remember(self, number: int, index: int, picture: np.ndarray) -> None:
+        self._pictures[number, index] = picture
+        while len(self._pictures) * picture.nbytes > PICTURE_BYTES:
+            self._pictures.popitem(last=False)
+
+    def _new_line(self, parent: Line | None, start: int, prompt: np.ndarray, seed: int) -> Line:
+        number = self.lines[-1].number + 1 if self.lines else 0
+        self._line = Line(number, parent, start, prompt, seed)
+        self.lines.append(self._line)
+        return self._line

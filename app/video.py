@@ -1,0 +1,137 @@
+"""Videos and animations read into frames, and the actions that a world finds in them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageSequence, UnidentifiedImageError
+from tqdm import tqdm
+
+from genie_core.errors import PictureError
+from genie_core.pictures import fit
+
+if TYPE_CHECKING:
+    from genie_core.world import World
+
+MOST_FRAMES = 3_000  # of a video, at the pace of the world: 200 seconds at 15 frames a second
+MOST_PIXELS = 4096 * 4096  # of one frame
+SHORTEST_MS = 20.0  # that a frame of an animation is shown; browsers do the same
+SPAN = 64  # frames whose actions are found at once
+_ADVICE = "expected a video such as MP4, WebM or an animated GIF"
+
+
+def read_video(
+    path: str | Path,
+    size: int,
+    fps: float,
+    how: str = "crop",
+    palette: np.ndarray | None = None,
+    most_frames: int = MOST_FRAMES,
+) -> np.ndarray:
+    """The first frames of a video or animation at `fps` frames a second, fitted to uint8 (t, size, size, 3).
+
+    A frame is what the video shows at that time, so a faster one is thinned and a slower one shown twice. Raises
+    PictureError for what is no video, is damaged, or has frames of over 16 million pixels.
+    """
+    frames = [fit(frame, size, how, palette) for frame in _at_pace(_decoded(path), fps, most_frames)]
+    if not frames:
+        raise PictureError(f"{path} holds no frame; {_ADVICE}")
+    return np.stack(frames)
+
+
+def infer_actions(world: World, frames: np.ndarray, quiet: bool = True) -> list[int]:
+    """The latent action between each two of `frames`, uint8 (t, S, S, 3): t-1 ids. Shows a bar unless `quiet`."""
+    import torch
+
+    config = world.config.latent_action
+    reach = config.layers * config.context_frames  # earlier frames that an action depends on
+    actions: list[int] = []
+    spans = range(0, len(frames) - 1, SPAN)
+    for start in tqdm(spans, desc="finding actions", unit=f" × {SPAN} frames", delay=2, disable=quiet):
+        first = max(0, start - reach)
+        clip = torch.from_numpy(np.ascontiguousarray(frames[first : start + SPAN + 1]))
+        actions += world.infer_actions(clip[None])[0, start - first :].tolist()
+    return actions
+
+
+def _at_pace(frames: Iterator[tuple[float, np.ndarray]], fps: float, most: int) -> Iterator[np.ndarray]:
+    """What is shown at 0, 1/fps, 2/fps, … seconds, of frames with the times at which they appear."""
+    before, shown, due, gap = 0.0, None, 0, 0.0
+    for seconds, frame in itertools.chain(frames, [(math.nan, None)]):
+        if frame is None:
+            seconds = before + gap  # the last frame is taken to last as long as that before it
+        while shown is not None and due < most and (not due or (due + 0.01) / fps < seconds):
+            yield shown
+            due += 1
+        if due >= most:
+            return
+        before, shown, gap = seconds, frame, seconds - before
+
+
+def is_animated(path: str | Path) -> bool:
+    """Whether a file has more than one frame to pick from: an animation, or a video."""
+    try:
+        with Image.open(path) as picture:
+            return getattr(picture, "n_frames", 1) > 1
+    except Image.DecompressionBombError:
+        return False
+    except (UnidentifiedImageError, OSError, ValueError):
+        return len(list(itertools.islice(_readable(path), 2))) > 1
+
+
+def _readable(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
+    """The frames of a file as far as it can be read."""
+    with contextlib.suppress(PictureError):
+        yield from _video(path)
+
+
+def _decoded(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
+    """The frames of a file, uint8 (H, W, 3), with the seconds at which each appears."""
+    if not Path(path).is_file():
+        raise PictureError(f"there is no file {path}; {_ADVICE}")
+    try:
+        Image.open(path).close()
+        known = True
+    except Exception:  # parsers meet foreign bytes with almost any exception; FFmpeg may know them
+        known = False
+    yield from _animation(path) if known else _video(path)
+
+
+def _animation(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
+    """Of a GIF, WebP or PNG, whose frames Pillow puts together."""
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise PictureError(f"{path} has frames of {picture.width}×{picture.height}, more than are read")
+            seconds = 0.0
+            for frame in ImageSequence.Iterator(picture):
+                yield seconds, np.array(frame.convert("RGB"))
+                seconds += max(float(frame.info.get("duration", 0)), SHORTEST_MS) / 1000
+    except PictureError:
+        raise
+    except Exception as error:  # as above
+        raise PictureError(f"{path} cannot be read as an animation ({error}); {_ADVICE}") from error
+
+
+def _video(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
+    import av  # brings ffmpeg, which nothing else here needs
+
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise PictureError(f"{path} has no pictures in it; {_ADVICE}")
+            first = None
+            for frame in container.decode(container.streams.video[0]):
+                if frame.width * frame.height > MOST_PIXELS:
+                    raise PictureError(f"{path} has frames of {frame.width}×{frame.height}, more than are read")
+                seconds = frame.time if frame.time is not None else 0.0
+                first = seconds if first is None else first
+                yield seconds - first, frame.to_ndarray(format="rgb24")
+    except (av.FFmpegError, OSError, ValueError, IndexError) as error:
+        raise PictureError(f"{path} cannot be read as a video ({error}); {_ADVICE}") from error

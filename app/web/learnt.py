@@ -1,0 +1,89 @@
+"""Looks into a world, as HTML: what it sees of a picture, what each of its actions does, its tokens."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from io import BytesIO
+
+import numpy as np
+import torch
+from PIL import Image
+
+from app.web.player import data_url
+from genie_core.engine import WorldEngine
+from genie_core.familiarity import familiarity
+from genie_core.world import World
+
+HELD_STEPS = 12
+TOGETHER = 4  # actions stepped as one batch: more would hold up those who play
+FRAME_MS = 160
+HUES = 137.508  # degrees: neighbouring tokens get colours far apart
+
+
+def before_and_after(world: World, prompt: np.ndarray) -> str:
+    """The picture, uint8 (S, S, 3), beside what is left of it as tokens, with a plain word on how familiar it is."""
+    known = familiarity(world, prompt)
+    verdict = (
+        "⚠ Far from anything this world has learnt from. It will play, but not for long what you see."
+        if known.unfamiliar
+        else "This world knows pictures like this one."
+    )
+    told = f"Familiarity {known.score:.2f} of 1; {known.psnr:.1f} dB between the two pictures. {verdict}"
+    figures = _figure(data_url(prompt), "your picture, fitted") + _figure(data_url(known.seen), "as the world sees it")
+    return f'<p class="verdict" data-unfamiliar="{known.unfamiliar}">{told}</p><div class="look">{figures}</div>'
+
+
+def each_action(world: World, prompt: np.ndarray, seed: int) -> str:
+    """The same prompt under each action, held for `HELD_STEPS` steps; stills for those who want no motion."""
+    names = [action.name for action in world.config.actions]
+    figures = ""
+    for first in range(0, len(names), TOGETHER):
+        ids = range(first, min(first + TOGETHER, len(names)))
+        films = _held(WorldEngine(world, seed, players=len(ids)), prompt, list(ids))
+        for action, film in zip(ids, films, strict=True):
+            still = f'<source media="(prefers-reduced-motion: reduce)" srcset="{data_url(film[-1])}">'
+            motion = "data:image/webp;base64," + base64.b64encode(_animation(film)).decode()
+            label = f"{action + 1}: {names[action]}"
+            figures += _figure(motion, label, still)
+    return f'<div class="look" data-actions="{len(names)}">{figures}</div>'
+
+
+def tokens_of(world: World, prompt: np.ndarray) -> np.ndarray:
+    """The token ids (h, w) of a picture, uint8 (S, S, 3)."""
+    tokens: np.ndarray = world.encode(torch.from_numpy(prompt)[None, None])[0, 0].cpu().numpy()
+    return tokens
+
+
+def token_grid(tokens: np.ndarray) -> str:
+    """Token ids (h, w) as a coloured table: equal tokens, equal colours."""
+    cells = "".join(
+        f'<span style="background:hsl({token * HUES % 360:.0f} 70% 72%)">{token}</span>' for token in tokens.flat
+    )
+    columns = f"grid-template-columns:repeat({tokens.shape[1]},1fr)"
+    return f'<div class="tokens" role="img" aria-label="token grid" style="{columns}">{cells}</div>'
+
+
+def _held(engine: WorldEngine, prompt: np.ndarray, actions: list[int]) -> list[list[np.ndarray]]:
+    films = [[engine.reset(prompt, player)] for player in range(len(actions))]
+    for _ in range(HELD_STEPS):
+        frames = engine.step(dict(enumerate(actions)))
+        for player, film in enumerate(films):
+            film.append(frames[player])
+    return films
+
+
+def _animation(film: list[np.ndarray]) -> bytes:
+    first, *rest = (Image.fromarray(frame) for frame in film)
+    file = BytesIO()
+    first.save(
+        file, "WEBP", save_all=True, append_images=rest, duration=FRAME_MS, loop=0, lossless=True, quality=0, method=0
+    )
+    return file.getvalue()
+
+
+def _figure(source: str, label: str, still: str = "") -> str:
+    label = escape(label)
+    return (
+        f'<figure><picture>{still}<img src="{source}" alt="{label}"></picture><figcaption>{label}</figcaption></figure>'
+    )

@@ -1,0 +1,76 @@
+// The way to the player's seat: a WebSocket, or, where that does not open, asking again and again over plain HTTP.
+class Link {
+  constructor(token, heard) {
+    // The page is the root of the app, whatever prefix a proxy puts before it.
+    this.url = new URL("play/" + token, location.origin + location.pathname.replace(/\/?$/, "/"));
+    this.heard = heard; // word(object), frame(ArrayBuffer), link(text), over(why)
+    this.over = false;
+    this.unsent = [];
+    this.posting = Promise.resolve();
+    this.openSocket();
+  }
+  openSocket() {
+    const address = new URL(this.url);
+    address.protocol = address.protocol.replace("http", "ws");
+    const socket = (this.socket = new WebSocket(address));
+    let opened = false, why = "";
+    const late = setTimeout(() => socket.close(), 5000);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => { opened = true; clearTimeout(late); this.flush(); };
+    socket.onmessage = (event) => {
+      if (typeof event.data !== "string") return this.heard.frame(event.data);
+      const word = JSON.parse(event.data);
+      if (word.bye !== undefined) why = word.bye; else this.heard.word(word);
+    };
+    socket.onclose = (event) => {
+      clearTimeout(late);
+      if (this.over) return;
+      if (opened) return this.end(why || (event.code === 1012 ? "the demo starts anew; press Play in a moment" : "the connection broke; press Play to begin again"));
+      this.socket = null;
+      this.heard.link("slow: no WebSocket here");
+      this.poll();
+    };
+  }
+  send(message) {
+    if (this.over) return;
+    this.unsent.push(JSON.stringify(message));
+    if (this.socket) this.flush();
+    else if (message.do !== "shown") this.posting = this.posting.then(() => this.post("?wait=0"));
+  }
+  flush() {
+    if (this.socket?.readyState === WebSocket.OPEN) for (const text of this.unsent.splice(0)) this.socket.send(text);
+  }
+  async post(query) {
+    const body = JSON.stringify(this.unsent.splice(0));
+    const answer = await fetch(this.url + query, { method: "POST", body });
+    if (!answer.ok) throw new Error((await answer.json()).detail);
+    return answer.arrayBuffer();
+  }
+  async poll() {
+    while (!this.over) {
+      try {
+        const news = await this.post("");
+        const view = new DataView(news);
+        for (let at = 0; at < news.byteLength; ) {
+          const length = view.getUint32(at), isFrame = view.getUint8(at + 4);
+          const part = news.slice(at + 5, at + 5 + length);
+          at += 5 + length;
+          if (isFrame) { await this.heard.frame(part); continue; }
+          const word = JSON.parse(new TextDecoder().decode(part));
+          if (word.bye !== undefined) return this.end(word.bye);
+          this.heard.word(word);
+        }
+      } catch (error) { return this.end(error.message || "the connection broke; press Play to begin again"); }
+    }
+  }
+  end(why) {
+    if (this.over) return;
+    this.over = true;
+    this.heard.over(why);
+  }
+  close() {
+    if (this.over) return;
+    this.over = true;
+    if (this.socket) this.socket.close(); else navigator.sendBeacon(this.url + "/leave");
+  }
+}

@@ -1,0 +1,140 @@
+// Everything around the picture: buttons, settings, kept moments, downloads, and the word below it.
+const held = new Map(); // what each finger, mouse or key holds down: pointer to what letting go does
+const show = (what, text) => { const at = find(`[data-hud=${what}]`); if (at) at.textContent = text; };
+let fading = 0;
+
+function say(text, stays = false) {
+  find(".word").textContent = text;
+  clearTimeout(fading);
+  if (!stays) fading = setTimeout(() => { find(".word").textContent = ""; }, Math.max(4000, 120 * text.length));
+}
+function command(name) {
+  if (name === "pause") send({ do: "pause", on: !["paused", "resting"].includes(state.status) });
+  else send({ do: name });
+}
+
+function hold(button, by) {
+  letUp(by);
+  button.classList.add("down");
+  const codes = (button.dataset.codes ?? "").split(" ").filter(Boolean), way = button.dataset.hold;
+  if (way) send({ do: way, held: true }); else codes.forEach(press);
+  held.set(by, () => {
+    button.classList.remove("down");
+    if (way) send({ do: way, held: false }); else codes.forEach(release);
+  });
+}
+function letUp(by) { const up = held.get(by); held.delete(by); up?.(); }
+
+const holdable = (target) => target.closest?.("[data-codes], [data-hold]");
+root.addEventListener("pointerdown", (event) => {
+  const button = holdable(event.target);
+  if (button) { event.preventDefault(); hold(button, event.pointerId); }
+  else if (event.target.closest(".stage")) find(".stage").focus();
+});
+for (const kind of ["pointerup", "pointercancel"]) window.addEventListener(kind, (event) => letUp(event.pointerId));
+root.addEventListener("contextmenu", (event) => { if (holdable(event.target)) event.preventDefault(); });
+root.addEventListener("keydown", (event) => {
+  const button = holdable(event.target);
+  if (button && ["Enter", "Space"].includes(event.code)) { event.preventDefault(); if (!event.repeat) hold(button, event.code); }
+});
+root.addEventListener("keyup", (event) => letUp(event.code));
+root.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-do], [data-kept], [data-line]");
+  // Whoever clicked goes on playing with the keys; whoever pressed Enter stays where they are.
+  if (event.detail > 0 && event.target.closest("button, a")) find(".stage").focus({ preventScroll: true });
+  if (!button) return;
+  const { kept, line } = button.dataset;
+  if (kept !== undefined) send({ do: "recall", kept: +kept });
+  else if (line !== undefined) send({ do: "jump", line: +line });
+  else command(button.dataset.do);
+});
+root.addEventListener("change", (event) => {
+  const name = event.target.dataset?.set, value = (what) => find(`[data-set=${what}]`).value;
+  if (name === "speed") send({ do: "speed", times: +value("speed") });
+  else if (name === "unmask_steps" || name === "temperature")
+    send({ do: "tune", unmask_steps: +value("unmask_steps"), temperature: +value("temperature") });
+  else if (name === "seed") send({ do: "seed", seed: Math.max(0, Math.floor(+value("seed"))) });
+  else if (name) {
+    const how = value("autoplay");
+    send({ do: "autoplay", script: how === "script" ? value("script") : how, mix: find("[data-set=mix]").checked });
+  }
+});
+root.addEventListener("input", (event) => {
+  if (event.target.type === "range") event.target.nextElementSibling.value = event.target.value;
+});
+
+function greet(told) {
+  hello = told;
+  root.dataset.world = told.world;
+  const pad = find(".pad");
+  pad.replaceChildren(...told.actions.map((action, id) => {
+    const button = document.createElement("button"), key = document.createElement("small");
+    Object.assign(button, { type: "button", textContent: action.name + " " });
+    button.dataset.codes = action.codes.join(" ");
+    key.textContent = id + 1;
+    button.append(key);
+    return button;
+  }));
+  for (const file of all("[data-file]")) file.href = `${link.url}/play.${file.dataset.file}`;
+  say(told.word || `You are in ${told.world}. Hold keys to move.`);
+  find(".stage").focus({ preventScroll: true });
+}
+
+function change(told) {
+  state = { ...state, ...told };
+  root.dataset.status = state.status;
+  show("status", state.status === "playing" ? "" : state.status);
+  find("[data-do=pause]").setAttribute("aria-pressed", ["paused", "resting"].includes(state.status));
+  for (const name of ["speed", "unmask_steps", "temperature", "seed"]) {
+    const at = find(`[data-set=${name}]`);
+    if (told[name] === undefined || at === document.activeElement) continue;
+    at.value = told[name];
+    if (at.type === "range") at.nextElementSibling.value = told[name];
+  }
+  if (state.status !== "autoplay" && told.status) find("[data-set=autoplay]").value = "";
+  if (told.kept || told.lines) strip(told.kept ?? [], told.lines ?? []);
+}
+
+function strip(kept, lines) {
+  const tile = (data, label, picture) => {
+    const button = document.createElement("button"), image = document.createElement("img");
+    Object.assign(button, { type: "button", title: label, ariaLabel: label });
+    Object.assign(button.dataset, data);
+    Object.assign(image, { src: picture, alt: "" });
+    button.append(image, label.replace(/^\D+/, ""));
+    return button;
+  };
+  find(".strip").replaceChildren(
+    ...kept.map((moment, i) => tile({ kept: i }, `kept step ${moment.step}`, moment.picture)),
+    ...lines.map((end) => tile({ line: end.line }, `other line, step ${end.step}`, end.picture)),
+  );
+}
+
+function open() {
+  const token = props.value?.token;
+  if (!token || link?.token === token) return;
+  link?.close();
+  down.clear(); waiting = []; times = []; newest = 0; state = {};
+  show("link", "");
+  say("Coming in …", true);
+  link = Object.assign(new Link(token, {
+    frame: draw,
+    word: (told) => {
+      if (told.hello) greet(told.hello);
+      if (told.state) change(told.state);
+      if (told.say) say(told.say);
+      if (told.queue) { root.dataset.place = told.queue.place; say(`All seats are taken. You are number ${told.queue.place} in the queue.`, true); }
+      else delete root.dataset.place;
+    },
+    link: (text) => show("link", text),
+    over: (why) => {
+      if (link?.token !== token) return;
+      root.dataset.status = "over";
+      say(why, true);
+      for (const file of all("[data-file]")) file.removeAttribute("href");
+    },
+  }), { token });
+}
+window.addEventListener("pagehide", () => link?.close());
+watch("value", open);
+open();

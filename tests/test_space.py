@@ -1,0 +1,211 @@
+"""The web demo as a Space of the Hub: what is published for it, and that it serves and plays as it runs there."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+from minihub import TOKEN, MiniHub, serve
+
+pytest.importorskip("gradio", reason="pip install -r requirements.txt")
+
+from webdemo import Demo, as_command, environment, free_port
+
+from app.space import FRONT_MATTER, copy_program, publish_space, space_readme
+from genie_core import World
+from genie_core.config import WorldConfig
+from genie_core.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
+NEEDED = {
+    "README.md",
+    "launch.py",
+    "requirements.txt",
+    "app/web/server.py",
+    "app/web/static/view.html",
+    "assets/coinrun.png",
+}
+
+
+@pytest.fixture
+def hub() -> Iterator[MiniHub]:
+    with serve() as running:
+        yield running
+
+
+def launched(words: list[str], folder: Path, hub: MiniHub, **more: str) -> subprocess.CompletedProcess[str]:
+    env = environment(folder, HF_ENDPOINT=hub.url, HF_HUB_OFFLINE="0", HF_HUB_DISABLE_XET="1", **more)
+    return subprocess.run(
+        [sys.executable, ROOT / "launch.py", *words], cwd=folder, env=env, capture_output=True, text=True
+    )
+
+
+def settings_of(readme: str) -> dict[str, object]:
+    found = FRONT_MATTER.match(readme)
+    assert found
+    return yaml.safe_load(found[1])
+
+
+def test_the_repository_is_a_space_as_it_is() -> None:
+    settings = settings_of((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert settings["sdk"] == "gradio" and settings["app_file"] == "launch.py"
+    assert re.fullmatch(r"3\.1[123]", str(settings["python_version"]))
+    accepted = re.search(r"^gradio>=(\d+)\.(\d+),<(\d+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    version = tuple(map(int, str(settings["sdk_version"]).split(".")))
+    assert accepted and (int(accepted[1]), int(accepted[2])) <= version < (int(accepted[3]),)
+    assert len(str(settings["short_description"])) <= 60, "the Hub's limit"
+
+
+def test_a_world_of_the_hub_is_fetched_when_the_space_is_built() -> None:
+    settings = settings_of(space_readme((ROOT / "README.md").read_text(encoding="utf-8"), "ada/coinrun"))
+    assert settings["models"] == settings["preload_from_hub"] == ["ada/coinrun"]
+
+
+def test_only_what_a_space_needs_goes_along(tmp_path: Path) -> None:
+    copy_program(ROOT, tmp_path)
+    copied = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert NEEDED - {"README.md"} <= copied
+    assert not [
+        path for path in copied if re.search(r"training/|evaluation/|tests/|\.pyc|^checkpoints/|/\.|play\.gif", path)
+    ]
+    assert "lightning" not in (tmp_path / "requirements.txt").read_text()
+
+
+@pytest.mark.slow
+def test_a_space_is_published(hub: MiniHub, tmp_path: Path, tiny_world: Path) -> None:
+    publish = ["--publish", "ada/demo", "--space", "--world", str(tiny_world), "--quiet"]
+    dry = launched([*publish, "--dry-run"], tmp_path, hub)
+    assert dry.returncode == 0 and hub.log == [], dry.stderr
+    assert (
+        "bytes  launch.py\n" in dry.stdout and "GENIE_WORLD=checkpoints/tiny" in dry.stdout and "app_file" in dry.stdout
+    )
+    ended = launched([*publish, "--private", "--revision", "v1"], tmp_path, hub, HF_TOKEN=TOKEN)
+    assert ended.returncode == 0, ended.stderr
+    space = hub.repos["spaces/ada/demo"]
+    sha, files = space.commits[-1]
+    assert f"commit {sha}" in ended.stdout and space.private and space.tags == {"v1": sha}
+    assert space.variables == {"GENIE_WORLD": "checkpoints/tiny"}
+    assert set(files) >= NEEDED | {"checkpoints/tiny/config.json", "checkpoints/tiny/dynamics/model.safetensors"}
+    assert not [path for path in files if path.startswith(("tests/", "genie_core/training/", "checkpoints/coinrun"))]
+    assert hub.answered("PUT /store/.* 200"), "weights go the way of large files"
+
+    world = ["--publish", "ada/tiny", "--world", str(tiny_world), "--quiet"]
+    assert launched(world, tmp_path, hub, HF_TOKEN=TOKEN).returncode == 0
+    named = launched([*publish[:3], "--world", "ada/tiny", "--quiet"], tmp_path, hub, HF_TOKEN=TOKEN)
+    assert named.returncode == 0, named.stderr
+    assert space.variables == {"GENIE_WORLD": "ada/tiny"}
+    assert settings_of(space.commits[-1][1]["README.md"].decode())["models"] == ["ada/tiny"]
+
+
+@pytest.mark.slow
+def test_refusals_to_publish_a_space(hub: MiniHub, tmp_path: Path, tiny_world: Path) -> None:
+    publish = ["--publish", "ada/demo", "--space", "--world", str(tiny_world), "--quiet"]
+    ended = launched(publish, tmp_path, hub, HF_TOKEN="")
+    assert ended.returncode == 1 and "hf auth login" in ended.stderr and "Traceback" not in ended.stderr
+    assert hub.repos == {}
+    with pytest.raises(ConfigError, match="'demo' is not OWNER/NAME"):
+        publish_space(World(WorldConfig()), "x", "demo", ROOT, private=False, tag=None, dry_run=True)
+    with pytest.raises(ConfigError, match="does not begin with the settings of a Space"):
+        space_readme("# a README without", None)
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Serves what is behind it under the path `prefix` alone, and says so as proxies do."""
+
+    prefix, behind = "/of/somebody", ("127.0.0.1", 0)
+
+    def handle_one_request(self) -> None:
+        import socket
+
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = self.connection.recv(65536)
+            if not piece:
+                self.close_connection = True
+                return
+            head += piece
+        first, rest = head.split(b"\r\n", 1)
+        method, path, version = first.split(b" ")
+        if not path.startswith(self.prefix.encode()):
+            self.connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            self.close_connection = True
+            return
+        told = f"X-Forwarded-Prefix: {self.prefix}\r\n".encode()
+        if b"upgrade: websocket" not in rest.lower():
+            rest = re.sub(rb"(?i)connection: [^\r]*\r\n", b"", rest)
+            told += b"Connection: close\r\n"
+        with socket.create_connection(self.behind) as behind:
+            behind.sendall(b" ".join([method, path[len(self.prefix) :] or b"/", version]) + b"\r\n" + told + rest)
+            there = threading.Thread(target=pump, args=(self.connection, behind), daemon=True)
+            there.start()
+            pump(behind, self.connection)
+        self.close_connection = True
+
+
+def pump(source: object, to: object) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            to.sendall(data)
+    with contextlib.suppress(OSError):
+        to.shutdown(1)
+
+
+@pytest.fixture
+def read_only_clone(tmp_path: Path) -> Iterator[Path]:
+    """What a Space has: a copy of the program that it may not write to. Root may, so what is there is checked after."""
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    copy_program(ROOT, clone)
+    shutil.copy(ROOT / "README.md", clone)
+    for path in sorted(clone.rglob("*"), reverse=True):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    clone.chmod(0o555)
+    before = {path: path.stat().st_mtime_ns for path in clone.rglob("*")}
+    yield clone
+    assert {path: path.stat().st_mtime_ns for path in clone.rglob("*")} == before, "nothing was written"
+    for path in [clone, *clone.rglob("*")]:
+        if path.is_dir():
+            path.chmod(0o755)
+
+
+@pytest.mark.slow
+def test_a_space_starts_without_arguments_behind_a_prefix_and_plays(
+    read_only_clone: Path, tmp_path: Path, tiny_world: Path
+) -> None:
+    from test_web_page import ARGUMENTS, BROWSER, Visitor
+
+    port = free_port()
+    space = {"SPACE_ID": "ada/demo", "GRADIO_SERVER_PORT": str(port), "GENIE_WORLD": str(tiny_world)}
+    handler = type("BoundProxy", (Proxy,), {"behind": ("127.0.0.1", port)})
+    with as_command([], tmp_path, port, read_only_clone, **space) as demo:
+        assert demo.health()["seats"] == 4
+        proxy = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            outside = Demo(f"http://127.0.0.1:{proxy.server_address[1]}{Proxy.prefix}/")
+            if BROWSER is None:
+                pytest.skip("no browser to drive: apt-get install chromium")
+            from playwright.sync_api import sync_playwright
+
+            with sync_playwright() as driver:
+                browser = driver.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
+                with Visitor(browser, outside) as visitor:
+                    visitor.page.locator(".pixels button >> visible=true").first.click()
+                    visitor.playing()
+                    assert visitor.state()["world"] == tiny_world.name
+                    assert visitor.page.inner_text("[data-hud=link]") == "", "by WebSocket"
+                    broken = "[...document.querySelectorAll('.pixels img')].filter(i => !i.naturalWidth).length"
+                    assert visitor.page.evaluate(broken) == 0
+                browser.close()
+        finally:
+            proxy.shutdown()
+            proxy.server_close()

@@ -1,0 +1,321 @@
+"""The games behind the web demo, by their sockets: played, shared, waited for, abused."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("gradio", reason="pip install -r requirements.txt")
+
+from webdemo import Demo, Page, in_this_process, wait_for
+
+from app.session_file import parse_session
+from app.web import house as house_module
+from app.web.outbox import CREDIT
+from app.web.player import Opening
+from app.web.wire import HEADER
+from genie_core import World, WorldEngine
+
+pytestmark = pytest.mark.slow
+STAY, RIGHT, LEFT = 2, 0, 3  # of the tiny world of conftest.py
+
+
+@pytest.fixture(scope="module")
+def demo(tiny_world: Path) -> Iterator[Demo]:
+    with in_this_process(tiny_world, seats=2) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def everybody_leaves(demo: Demo) -> Iterator[None]:
+    yield
+    wait_for(lambda: demo.health()["guests"] == 0, "everybody to have left")
+
+
+@pytest.fixture(scope="module")
+def world(tiny_world: Path) -> World:
+    return World.from_pretrained(tiny_world)
+
+
+def picture(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+
+
+def invite(demo: Demo, seed: int = 0) -> str:
+    engine = demo.library.engine("tiny")
+    return demo.on_loop(lambda: demo.house.invite(Opening(engine, "tiny", picture(), seed)))
+
+
+def come(demo: Demo, seed: int = 0, shows: bool = True) -> Page:
+    return Page(demo, invite(demo, seed), shows)
+
+
+def key(page: Page, code: str, down: bool, number: int = 1) -> None:
+    page.send("key", code=code, down=down, number=number)
+
+
+def action_of(page: Page) -> int:
+    return page.frames[-1][0][4]
+
+
+def same_alone(page: Page, world: World, seed: int) -> bool:
+    """Whether the frames are those that the world makes for one player with the same actions."""
+    engine = WorldEngine(world, seed)
+    alone = [engine.reset(picture())]
+    alone += [engine.step(head[4]) for head, _ in page.frames[1:]]
+    return all(np.array_equal(frame, other) for (_, frame), other in zip(page.frames, alone, strict=True))
+
+
+# ---- playing
+
+
+def test_a_held_key_plays_until_it_is_let_go(demo: Demo) -> None:
+    with come(demo) as page:
+        assert page.word("hello")["size"] == 32
+        page.play(2)
+        key(page, "ArrowRight", True)
+        page.until(lambda: action_of(page) == RIGHT, "right")
+        page.play(3)
+        assert action_of(page) == RIGHT
+        key(page, "ArrowRight", False)
+        page.until(lambda: action_of(page) == STAY, "stay")
+        key(page, "KeyA", True)
+        page.until(lambda: action_of(page) == LEFT, "left")
+        page.send("let_go")
+        page.until(lambda: action_of(page) == STAY, "stay")
+
+
+def test_a_tap_between_two_steps_counts(demo: Demo) -> None:
+    with come(demo) as page:
+        page.play(2)
+        key(page, "Digit1", True, 7)
+        key(page, "Digit1", False, 8)
+        page.until(lambda: action_of(page) == 0, "the tapped action")
+        assert page.frames[-1][0][1] == 8, "the frame says which input it has taken in"
+
+
+def test_two_players_with_settings_of_their_own_play_as_if_alone(demo: Demo, world: World) -> None:
+    with come(demo, seed=3) as one, come(demo, seed=4) as other:
+        one.play(1), other.play(1)
+        key(one, "ArrowRight", True)
+        key(other, "ArrowLeft", True)
+        for _ in range(20):
+            one.play(1), other.play(1)
+        assert {action_of(one), action_of(other)} == {RIGHT, LEFT}
+        assert same_alone(one, world, 3) and same_alone(other, world, 4)
+        other.send("tune", unmask_steps=3, temperature=1.0)
+        other.until(lambda: other.word("state").get("unmask_steps") == 3, "the settings")
+        for _ in range(10):
+            one.play(1), other.play(1)
+        assert same_alone(one, world, 3), "the other's settings are the other's"
+        assert not same_alone(other, world, 4)
+
+
+def test_rewinding_shows_the_very_frames_and_acting_branches(demo: Demo) -> None:
+    with come(demo) as page:
+        page.play(12)
+        page.send("keep")
+        page.send("rewind", held=True)
+        page.until(lambda: page.frames[-1][0][2] <= 4, "step 4")
+        page.send("rewind", held=False)
+        page.until(lambda: page.word("state").get("status") == "resting", "rest")
+        shown = {head[2]: frame for head, frame in page.frames[:13]}
+        assert all(np.array_equal(frame, shown[head[2]]) for head, frame in page.frames if head[2] in shown)
+        key(page, "ArrowLeft", True)
+        page.until(lambda: any(word.get("kind") == "branched" for word in page.words), "the branch")
+        key(page, "ArrowLeft", False)
+        page.send("pause", on=True)
+        page.until(lambda: page.word("state").get("status") == "paused", "the pause")
+        page.send("recall", kept=0)
+        page.until(lambda: page.frames[-1][0][2] == 11, "the kept moment")
+        assert np.array_equal(page.frames[-1][1], shown[11])
+
+
+def test_autoplay_plays_a_script_and_says_what_is_wrong_with_one(demo: Demo) -> None:
+    with come(demo) as page:
+        page.play(1)
+        page.send("autoplay", script="left*2,nothing*3", mix=False)
+        page.until(lambda: "names no action" in page.word("say"), "what is wrong")
+        page.send("autoplay", script="left*4", mix=False)
+        page.until(lambda: action_of(page) == LEFT, "left")
+        page.until(lambda: any(word.get("kind") == "autoplay ended" for word in page.words), "the end")
+
+
+def test_what_is_downloaded_is_what_was_played(demo: Demo, world: World, tmp_path: Path) -> None:
+    import av
+
+    token = invite(demo)
+    with Page(demo, token) as page:
+        key(page, "ArrowRight", True)
+        page.play(10)
+        page.send("pause", on=True)
+        page.until(lambda: page.word("state").get("status") == "paused", "the pause")
+        saved = parse_session(demo.get(f"/play/{token}/play.genie"), world)
+        (tmp_path / "play.mp4").write_bytes(demo.get(f"/play/{token}/play.mp4"))
+        assert demo.get(f"/play/{token}/play.gif")[:4] == b"GIF8"
+        assert [head[4] for head, _ in page.frames[1:]] == saved.actions.tolist()
+        with av.open(str(tmp_path / "play.mp4")) as film:
+            assert sum(1 for _ in film.decode(video=0)) == len(page.frames)
+        tip = page.frames[-1]
+    engine = demo.library.engine("tiny")
+    opening = Opening(engine, "tiny", saved.prompt, saved.seed, saved=saved)
+    with Page(demo, demo.on_loop(lambda: demo.house.invite(opening))) as again:
+        again.play(1)
+        assert again.frames[-1][0][2] == tip[0][2] and np.array_equal(again.frames[-1][1], tip[1])
+    assert demo.status(f"/play/{token}/play.mp4") == 404, "gone with the player"
+
+
+# ---- seats
+
+
+def test_who_comes_when_all_seats_are_taken_waits_and_sees_the_place(demo: Demo) -> None:
+    with come(demo) as first, come(demo) as second:
+        first.play(1), second.play(1)
+        with come(demo) as third, come(demo) as fourth:
+            assert third.word("queue") == {"place": 1, "waiting": 1}
+            assert fourth.word("queue")["place"] == 2
+            assert demo.health() | {"players": 2, "waiting": 2} == demo.health()
+            seat = first.word("hello")["seat"]
+            first.socket.close()
+            third.play(3)
+            assert third.word("hello")["seat"] == seat
+            fourth.until(lambda: fourth.word("queue")["place"] == 1, "place 1")
+            second.play(2)
+
+
+def test_who_vanishes_without_a_word_frees_the_seat(demo: Demo) -> None:
+    page = come(demo)
+    page.play(1)
+    linger = struct.pack("ii", 1, 0)  # closing then resets the connection, as a killed process does
+    page.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    page.socket.socket.close()
+    wait_for(lambda: demo.health()["players"] == 0, "the seat to be free")
+
+
+def test_a_page_that_shows_nothing_holds_up_nobody_and_is_let_go(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    with come(demo, shows=False) as stalled, come(demo) as other:
+        stalled.until(lambda: len(stalled.frames) == CREDIT, "what credit allows")
+        other.play(30)
+        assert len(stalled.frames) == CREDIT
+        monkeypatch.setattr(house_module, "STARVING_SECONDS", 1.0)
+        wait_for(lambda: other.play(1) or demo.health()["players"] == 1, "the seat to be free")
+        assert "shown nothing" in stalled.ended()
+        other.play(5)
+
+
+def test_who_does_not_play_is_let_go_when_others_wait(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    with come(demo) as idle, come(demo) as busy:
+        idle.play(1), busy.play(1)
+        monkeypatch.setattr(house_module, "IDLE_SECONDS", 0.5)
+        for number in range(30):
+            key(busy, "ArrowLeft", number % 2 == 0, number)
+            busy.play(1), idle.play(1)  # nobody waits, nobody goes
+        with come(demo) as waiting:
+            for number in range(15):
+                key(busy, "ArrowLeft", number % 2 == 0, number)
+                busy.play(1)
+            assert "the seat went to the next player" in idle.ended()
+            waiting.play(1)
+
+
+# ---- abuse
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["junk", "[" * 2000, "x" * 5000, b"\0\1\2", '{"do":"tune","unmask_steps":99,"temperature":0}'],
+    ids=["junk", "nested", "giant", "bytes", "greedy"],
+)
+def test_who_talks_nonsense_is_shown_out_and_the_other_plays_on(demo: Demo, hostile: str | bytes) -> None:
+    with come(demo) as bad, come(demo) as good:
+        bad.play(1), good.play(1)
+        bad.socket.send(hostile)
+        assert bad.ended()
+        good.play(5)
+
+
+def test_a_flood_of_messages_is_cut_off(demo: Demo) -> None:
+    from websockets.exceptions import ConnectionClosed
+
+    with come(demo) as bad, come(demo) as good:
+        bad.play(1), good.play(1)
+
+        def flood() -> None:
+            for number in range(20_000):
+                key(bad, "ArrowLeft", True, number)
+
+        with pytest.raises(ConnectionClosed):
+            flood()
+        good.play(5)
+
+
+def test_a_token_is_good_for_one_page_and_none_can_be_guessed(demo: Demo) -> None:
+    token = invite(demo)
+    with Page(demo, token) as page:
+        page.play(1)
+        with Page(demo, token) as copy:
+            assert "open elsewhere" in copy.ended()
+        page.play(2)
+    for guess in ("", "x", "../../etc/passwd", "%2e%2e%2f", "a" * 3000):
+        assert demo.status(f"/play/{guess}", b"[]") in (404, 405)
+    with Page(demo, "x") as stranger:
+        assert "over" in stranger.ended()
+
+
+def test_paths_lead_to_nothing_of_this_machine(demo: Demo) -> None:
+    token = invite(demo)
+    with Page(demo, token) as page:
+        page.play(1)
+        for path in (
+            f"/play/{token}/play.py",
+            f"/play/{token}/..%2f..%2flaunch.py",
+            "/gradio_api/file=/etc/passwd",
+            "/gradio_api/file=launch.py",
+            "/gradio_api/file=../launch.py",
+            "/static/../../launch.py",
+        ):
+            assert demo.status(path) in (403, 404, 409), path
+
+
+# ---- without WebSockets
+
+
+def test_over_plain_http_it_plays_too(demo: Demo) -> None:
+    token, frames, words = invite(demo), [], []
+
+    def poll(*messages: dict[str, object], wait: bool = True) -> None:
+        import urllib.request
+
+        body = json.dumps([json.dumps(message) for message in messages]).encode()
+        with urllib.request.urlopen(f"{demo.url}/play/{token}{'' if wait else '?wait=0'}", body) as answer:
+            news = answer.read()
+        while news:
+            length, is_frame = struct.unpack(">IB", news[:5])
+            part, news = news[5 : 5 + length], news[5 + length :]
+            if is_frame:
+                frames.append((HEADER.unpack(part[: HEADER.size]), np.array(Image.open(BytesIO(part[HEADER.size :])))))
+            else:
+                words.append(json.loads(part))
+
+    poll()
+    poll({"do": "key", "code": "ArrowRight", "down": True, "number": 1}, wait=False)
+    for _ in range(40):
+        poll(*([{"do": "shown", "frame": frames[-1][0][0]}] if frames else []))
+    assert any("hello" in word for word in words)
+    assert frames[-1][0][4] == RIGHT and len(frames) > 10
+    assert demo.status(f"/play/{token}/leave", b"") == 200
+    assert demo.health()["players"] == 0
+    assert demo.status(f"/play/{token}", b"[]") == 404
+
+
+@pytest.mark.parametrize("body", [b"junk", b"{}", b"[1]", b'["junk"]', b"[" * 20_000, b"x" * 40_000])
+def test_what_no_page_posts_is_refused(demo: Demo, body: bytes) -> None:
+    assert demo.status(f"/play/{invite(demo)}", body) == 400

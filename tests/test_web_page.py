@@ -1,0 +1,293 @@
+"""The web demo as people meet it: a real browser, the real world, keys, clicks and fingers."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("gradio", reason="pip install -r requirements.txt")
+pytest.importorskip("playwright", reason="pip install -r tests/requirements.txt")
+
+from playwright.sync_api import sync_playwright
+from webdemo import PATIENCE, Demo, as_command, free_port, wait_for
+
+from genie_core.evaluation.motion import player_motion
+
+ROOT = Path(__file__).parents[1]
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-sync"]
+RECORD = """() => {  // every frame that is drawn, by its number: what led there and the picture
+    window.game = document.querySelector('[data-frames]'); window.drawn = [];
+    new MutationObserver(() => window.drawn.push({...game.dataset, picture: game.querySelector('canvas').toDataURL()}))
+        .observe(game, {attributeFilter: ['data-frame']});
+}"""
+NO_SOCKETS = """window.WebSocket = class {
+    constructor() { setTimeout(() => this.onclose({code: 1006}), 10) }
+    close() {}
+}"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no browser to drive: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    port = free_port()
+    words = ["--web", "--port", str(port), "--max-players", "2", "--quiet"]
+    with as_command(words, tmp_path_factory.mktemp("demo"), port) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """Somebody in front of a page."""
+
+    def __init__(self, browser: Any, demo: Demo, script: str = "", **options: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}} | options)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(1000 * PATIENCE)
+        self.faults: list[str] = []
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        if script:
+            self.page.add_init_script(script)
+        self.page.goto(demo.url)
+        self.page.wait_for_selector("#view .stage")
+
+    def __enter__(self) -> Visitor:
+        return self
+
+    def __exit__(self, kind: Any, *_: object) -> None:
+        self.context.close()
+        assert kind is not None or self.faults == []
+
+    def upload(self, path: Path) -> None:
+        self.page.set_input_files("#picture input[type=file]", str(path))
+        self.playing()
+
+    def playing(self) -> None:
+        self.page.wait_for_function("+document.querySelector('[data-frames]')?.dataset.frames > 2")
+        self.page.evaluate(RECORD)
+
+    def state(self) -> dict[str, str]:
+        return self.page.evaluate("({...game.dataset})")
+
+    def until(self, condition: str) -> None:
+        """Waits until a condition over `game.dataset`, called d, and `drawn` holds."""
+        self.page.wait_for_function(f"() => {{ const d = game.dataset; return {condition} }}")
+
+    def word(self, part: str) -> None:
+        self.page.wait_for_function("part => document.querySelector('.word').textContent.includes(part)", arg=part)
+
+    def drawn(self) -> list[tuple[int, str, np.ndarray]]:
+        """Step, action's name and picture, uint8 (H, W, 3), of each frame drawn since the page was first looked at."""
+        frames = self.page.evaluate("drawn.map(d => [d.step, d.action, d.picture])")
+        return [(int(step), action, pixels(url)) for step, action, url in frames]
+
+
+def pixels(url: str) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB"))
+
+
+def id_of(name: str) -> str:
+    from genie_core.checkpoint import read_config
+
+    return str(next(a.id for a in read_config(ROOT / "checkpoints/coinrun").actions if a.name == name))
+
+
+def moved_right_px(frames: list[np.ndarray]) -> float:
+    """Mean motion of the player to the right, relative to the scenery, in pixels a step."""
+    return float(player_motion(np.stack(frames))[..., 0].mean())
+
+
+RIGHT, LEFT, STAY = id_of("right"), id_of("left"), id_of("stay")
+
+
+def test_upload_hold_right_let_go(browser: Any, demo: Demo) -> None:
+    with Visitor(browser, demo) as visitor:
+        visitor.upload(ROOT / "assets" / "coinrun-ledge.png")
+        page = visitor.page
+        page.keyboard.down("ArrowRight")
+        visitor.until(f"drawn.filter(f => f.action == {RIGHT}).length > 12")
+        page.keyboard.up("ArrowRight")
+        visitor.until(f"drawn.slice(-10).every(f => f.action == {STAY})")
+        drawn = visitor.drawn()
+        right = [picture for _, action, picture in drawn if action == RIGHT]
+        assert moved_right_px(right) > 0.5
+        assert abs(moved_right_px([picture for _, _, picture in drawn[-6:]])) < 0.3
+        page.keyboard.down("ArrowRight")
+        visitor.until(f"d.action == {RIGHT}")
+        page.keyboard.press("Tab")  # the focus goes elsewhere while the key is down
+        visitor.until(f"d.action == {STAY}")
+        page.keyboard.up("ArrowRight")
+        page.click(".stage")
+        page.keyboard.down("ArrowLeft")
+        visitor.until(f"d.action == {LEFT}")
+        page.evaluate("window.dispatchEvent(new Event('blur'))")
+        visitor.until(f"d.action == {STAY}")
+
+
+def test_rewind_branch_download_and_reload_give_the_same_frames(browser: Any, demo: Demo, tmp_path: Path) -> None:
+    import av
+
+    with Visitor(browser, demo) as visitor:
+        visitor.upload(ROOT / "assets" / "coinrun.png")
+        page = visitor.page
+        page.keyboard.down("ArrowRight")
+        visitor.until("d.step > 25")
+        page.keyboard.up("ArrowRight")
+        page.keyboard.press("k")
+        page.wait_for_selector("[data-kept]")
+        first = {step: picture for step, _, picture in visitor.drawn()}
+        page.keyboard.down("Backspace")
+        visitor.until("d.step < 12")
+        page.keyboard.up("Backspace")
+        visitor.until("d.status === 'resting'")
+        step, _, seen = visitor.drawn()[-1]
+        assert np.array_equal(seen, first[step])
+        page.keyboard.down("ArrowLeft")
+        visitor.until(f"d.action == {LEFT} && d.step > {step + 5}")
+        page.keyboard.up("ArrowLeft")
+        page.keyboard.press("p")
+        visitor.until("d.status === 'paused'")
+        page.click("[data-kept]")
+        visitor.until("d.step > 24")
+        step, _, seen = visitor.drawn()[-1]
+        assert np.array_equal(seen, first[step])
+        tip = int(visitor.state()["tip"])
+        for file in ("mp4", "genie"):
+            with page.expect_download() as loading:
+                page.click(f"[data-file={file}]")
+            loading.value.save_as(tmp_path / f"play.{file}")
+        with av.open(str(tmp_path / "play.mp4")) as film:
+            frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+        assert len(frames) == tip + 1
+        small = frames[step][3::6, 3::6].astype(int)  # back to one pixel of six
+        assert np.abs(small - first[step]).mean() < 6
+        page.keyboard.press("r")
+        visitor.until("d.step == 0")
+        page.get_by_role("tab", name="A saved session").click()
+        page.set_input_files("#saved input[type=file]", str(tmp_path / "play.genie"))
+        visitor.until(f"d.step == {step} && d.tip == {tip}")
+        assert np.array_equal(visitor.drawn()[-1][2], first[step])
+
+
+def test_the_fifth_wheel_waits_and_a_closed_tab_frees_its_seat(browser: Any, demo: Demo) -> None:
+    picture = ROOT / "assets" / "coinrun.png"
+    with Visitor(browser, demo) as first, Visitor(browser, demo) as second, Visitor(browser, demo) as third:
+        first.upload(picture), second.upload(picture)
+        third.page.set_input_files("#picture input[type=file]", str(picture))
+        third.word("You are number 1 in the queue")
+        first.page.close()
+        third.playing()
+        second.until("drawn.length > 5")
+        assert demo.health()["players"] == 2
+    wait_for(lambda: demo.health()["guests"] == 0, "all seats to be free")
+
+
+def test_a_drawing_becomes_a_world_that_warns_and_fields_keep_their_keys(browser: Any, demo: Demo) -> None:
+    with Visitor(browser, demo) as visitor:
+        page = visitor.page
+        page.get_by_role("tab", name="Draw one").click()
+        canvas = page.locator("#drawing canvas").first
+        canvas.wait_for()
+        page.wait_for_timeout(500)  # it takes a while until it takes the pen
+        box = canvas.bounding_box()
+        page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.6, steps=8)
+        page.mouse.up()
+        page.click("#start-drawing")
+        visitor.playing()
+        visitor.word("far from what the world knows")
+        script = page.locator("[data-set=script]")
+        script.click()
+        page.keyboard.type("wasd 1 r p")
+        assert script.input_value() == "wasd 1 r p"
+        visitor.until("drawn.length > 3")
+        assert {action for _, action, _ in visitor.drawn()} <= {STAY, "255"}
+
+
+def test_fingers_play_on_a_small_screen(browser: Any, demo: Demo) -> None:
+    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    with Visitor(browser, demo, **phone) as visitor:
+        visitor.upload(ROOT / "assets" / "coinrun.png")
+        page = visitor.page
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        touch = page.context.new_cdp_session(page)
+
+        def point(name: str) -> dict[str, float]:
+            button = page.locator(".pad button", has_text=name).first
+            button.scroll_into_view_if_needed()
+            box = button.bounding_box()
+            assert box["height"] >= 44, "as large as a finger"
+            return {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "id": len(name)}
+
+        left = point("left")
+        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [left]})
+        visitor.until(f"drawn.filter(f => f.action == {LEFT}).length > 3")
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        visitor.until(f"d.action == {STAY}")
+
+
+def test_without_web_sockets_it_plays_and_says_so(browser: Any, demo: Demo) -> None:
+    with Visitor(browser, demo, NO_SOCKETS) as visitor:
+        visitor.upload(ROOT / "assets" / "coinrun.png")
+        assert "no WebSocket" in visitor.page.inner_text("[data-hud=link]")
+        visitor.page.keyboard.down("ArrowRight")
+        visitor.until(f"drawn.filter(f => f.action == {RIGHT}).length > 5")
+        visitor.page.keyboard.up("ArrowRight")
+        visitor.until(f"d.action == {STAY}")
+        visitor.page.goto("about:blank")
+        wait_for(lambda: demo.health()["guests"] == 0, "the seat to be free")
+
+
+def test_keyboard_alone_and_the_other_tabs(browser: Any, demo: Demo, tmp_path: Path) -> None:
+    with Visitor(browser, demo, reduced_motion="reduce") as visitor:
+        page = visitor.page
+        page.focus("#view .pad, #view .stage")
+        page.locator(".pixels button >> visible=true").first.focus()
+        page.keyboard.press("Enter")
+        visitor.playing()
+        assert page.evaluate("document.activeElement.className").startswith("stage"), "keys play at once"
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid", "the focus can be seen"
+        page.locator("[data-do=pause]").focus()
+        page.keyboard.press("Enter")
+        visitor.until("d.status === 'paused'")
+        with page.expect_download() as loading:
+            page.locator("[data-file=mp4]").focus()
+            page.keyboard.press("Enter")
+        loading.value.save_as(tmp_path / "play.mp4")
+        page.get_by_role("tab", name="See what it learnt").click()
+        page.click("#look-current")
+        page.wait_for_selector("#each-action [data-actions='8'] figure:nth-child(8)")
+        assert page.get_attribute("#seen .verdict", "data-unfamiliar") == "False"
+        assert page.locator("#tokens .tokens span").count() == 64
+        source = page.evaluate("document.querySelector('#each-action img').currentSrc")
+        assert source.startswith("data:image/png"), "who wants no motion gets stills"
+        page.get_by_role("tab", name="Imitate a video").click()
+        page.set_input_files("#clip input[type=file]", str(tmp_path / "play.mp4"))
+        page.wait_for_selector("#course .course")
+        assert int(page.get_attribute("#course .course", "data-steps")) >= int(visitor.state()["tip"]) - 1
+        page.locator(".pixels button >> visible=true").nth(3).click()
+        page.wait_for_function("document.querySelector('#film video')?.readyState > 1")
+        page.click("#live")
+        visitor.until("d.status === 'autoplay' || d.step > 0")
+        page.wait_for_selector("#view .stage", state="visible")
