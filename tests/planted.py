@@ -126,8 +126,16 @@ class Shuffled(Game):
 class Deaf(Game):
     """Whatever is asked, the player runs to the right."""
 
+    does = "right"
+
     def after(self, state: State, action: np.ndarray) -> State:
-        return super().after(state, np.full_like(action, NAMES.index("right")))
+        return super().after(state, np.full_like(action, NAMES.index(self.does)))
+
+
+class Bouncing(Deaf):
+    """Whatever is asked, the player jumps."""
+
+    does = "jump"
 
 
 class Lost(Game):
@@ -270,6 +278,13 @@ class LeakyLatentActions(PlantedLatentActions):
 
     def imagined(self, before: State, actions: np.ndarray) -> State:
         return before._replace(level=actions)
+
+
+class WrongLatentActions(PlantedLatentActions):
+    """Its codes are told apart, but each is taken for another."""
+
+    def told(self, before: State, after: State) -> np.ndarray:
+        return (super().told(before, after) + 1) % len(ACTIONS)
 
 
 SIDES = slice(None, -1), slice(1, None)
