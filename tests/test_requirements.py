@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PLAY = ROOT / "requirements.txt"
 RECORD = ROOT / "genie_core/data/requirements-record.txt"
-FVD = ROOT / "genie_core/evaluation/requirements-fvd.txt"  # files that are read, nothing to import
+FULL = ROOT / "genie_core/evaluation/requirements-full.txt"  # partly files that are read, nothing to import
 TESTS = ROOT / "tests/requirements.txt"
 IMPORTED_AS = {"pillow": "PIL", "procgen-mirror": "procgen", "scikit-image": "skimage"}
 OURS = {"app", "genie_core", "launch", "tests"}
@@ -40,16 +40,17 @@ def product_files() -> list[Path]:
 
 def test_the_product_imports_what_is_required_and_no_more():
     imports = imported_by(product_files())
-    assert imports - importable(PLAY) - importable(RECORD) == set()
+    assert imports - importable(PLAY) - importable(RECORD) - importable(FULL) == set()
     assert importable(PLAY) - imports == set()
 
 
-def test_only_the_data_floor_imports_the_recorder():
-    elsewhere = [file for file in product_files() if RECORD.parent not in file.parents]
-    assert imported_by(elsewhere) & importable(RECORD) == set()
+@pytest.mark.parametrize("path", [RECORD, FULL], ids=["record", "full"])
+def test_an_extra_is_imported_on_its_own_floor_only(path):
+    elsewhere = [file for file in product_files() if path.parent not in file.parents]
+    assert imported_by(elsewhere) & importable(path) - importable(PLAY) == set()
 
 
-@pytest.mark.parametrize("path", [PLAY, RECORD, FVD, TESTS], ids=["play", "record", "fvd", "tests"])
+@pytest.mark.parametrize("path", [PLAY, RECORD, FULL, TESTS], ids=["play", "record", "full", "tests"])
 def test_every_range_has_both_ends(path):
     for name, version_range in requirements(path).items():
         assert ">=" in version_range, f"{name} has no lower bound"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from genie_core.evaluation import metrics
-from genie_core.evaluation.figures import FIGURES
+from genie_core.evaluation.figures import FIGURES, at
 from genie_core.evaluation.report import STYLE, html_table
 from genie_core.evaluation.run import Evaluation, write_json
 
@@ -30,7 +30,7 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Any]:
         "worlds": names,
         "data": first.report["data"],
         "settings": [first.report["settings"], second.report["settings"]],
-        "fvd": [first.report["fvd"], second.report["fvd"]],
+        **{name: [at(first.report, name), at(second.report, name)] for name in ("fvd", "efficientnet_lite0")},
         "differences": {name: row for name, row in rows.items() if row["n"]},
     }
 

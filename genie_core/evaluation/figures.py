@@ -36,7 +36,10 @@ FIGURES: dict[str, Figure] = {
     "teacher_forced.psnr_changed_pixels": Figure("next frame from true ones, PSNR of changed pixels, dB", "higher"),
     "teacher_forced.repeat_last.psnr": Figure("the last frame shown again, PSNR, dB", "none"),
     "fvd": Figure("FVD, 16 frames", "lower", 1),
+    "fvd.between_real": Figure("FVD between real clips and others", "none", 1),
     "fvd.kernel_distance": Figure("KVD, 16 frames", "lower", 2),
+    "efficientnet_lite0": Figure("Fréchet distance of single frames by EfficientNet-Lite0", "lower", 1),
+    "efficientnet_lite0.kernel_distance": Figure("kernel distance of single frames by EfficientNet-Lite0", "lower", 3),
     "delta_psnr.value": Figure("ΔPSNR at frame 4, dB", "higher", 2, ("1.89, true actions", "–")),
     "delta_psnr.random_rollouts.player_found": Figure(
         "its random rollouts: share of frames with the player", "higher", 3
@@ -64,6 +67,30 @@ FIGURES: dict[str, Figure] = {
     "drift.idle_motion_px": Figure("idle player's motion once landed, px to step 200", "lower"),
     "drift.idle_changed_area": Figure("share of the picture that changes meanwhile", "lower", 3),
 }
+
+
+# Those that the README shows of the shipped world.
+SHOWN = (
+    "tokenizer.psnr",
+    "tokenizer.ssim",
+    "rollout.psnr",
+    "rollout.ssim",
+    "rollout.psnr_changed_pixels",
+    "rollout.repeat_prompt.psnr_changed_pixels",
+    "rollout.four_frames.psnr",
+    "teacher_forced.psnr",
+    "fvd",
+    "fvd.between_real",
+    "delta_psnr.value",
+    "control.opposite_actions",
+    "control.transfer.along_x",
+    "control.rises",
+    "control.lands",
+    "control.walls",
+    "drift.alive_and_answers_200",
+    "drift.alive_and_answers_500",
+    "drift.idle_motion_px",
+)
 
 
 def at(report: dict[str, Any], name: str) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from genie_core import checkpoint
 from genie_core.config import WorldConfig
+from genie_core.evaluation.efficientnet import load_efficientnet_lite0
 from genie_core.evaluation.figures import FIGURES, GENIE_REDUX, at, told
 from genie_core.evaluation.i3d_weights import load_i3d
 from genie_core.evaluation.naming import HOLD
@@ -49,6 +50,7 @@ def check_extras(effort: Effort, folder: Path | None) -> None:
     """Raises MissingExtraError, before the measuring, for what the measuring or the report would miss at its end."""
     if effort.fvd_clips:
         load_i3d()
+        load_efficientnet_lite0()
     if folder is not None:
         plot("", "", "", [])
 

@@ -20,12 +20,15 @@ from genie_core.evaluation import metrics
 from genie_core.evaluation.benchmark import measure_speed
 from genie_core.evaluation.control import measure_control
 from genie_core.evaluation.drift import measure_drift
+from genie_core.evaluation.efficientnet import frame_features, load_efficientnet_lite0
 from genie_core.evaluation.fidelity import HORIZON, LONGEST, Filmstrips, measure_fidelity
 from genie_core.evaluation.figures import nested
-from genie_core.evaluation.fvd import bootstrap, features, frechet_distance, kernel_distance
+from genie_core.evaluation.fvd import RESAMPLES, bootstrap, features, frechet_distance, kernel_distance
 from genie_core.evaluation.i3d_weights import load_i3d
-from genie_core.evaluation.samples import Clips, Samples, draw_clips
+from genie_core.evaluation.samples import Clips, Samples, draw_clips, spread
 from genie_core.world import World
+
+FRAME_RESAMPLES = 100  # of four times the rows and three times the features
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def evaluate(
     samples.update(drift)
     report = _report(samples) | {
         "fvd": _fvd(strips, clips, effort.fvd_clips, seed, quiet),
+        "efficientnet_lite0": _frame_distance(strips, clips, effort.fvd_clips, seed, quiet),
         "speed": measure_speed(world, quiet),
         "clips": len(clips),
         "settings": dataclasses.asdict(world.config.sampling) | {"seed": seed, **dataclasses.asdict(effort)},
@@ -111,14 +115,44 @@ def _mean(values: np.ndarray, is_share: bool) -> metrics.Mean:
 def _fvd(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
     """Of the first frames of up to `count` clips that are long enough; None where none was asked for.
 
-    `between_real` is the same between the real clips and as many others: how low a distance of so few clips can be.
+    `between_real` is the same between real clips and others of them: how low a distance of so few clips can be.
     """
     if not count:
         return None
     network = load_i3d()
+    real, played, others = (features(network, film, quiet) for film in _films(strips, clips, count))
+    found = _distances(real, played, seed=seed, quiet=quiet) | {"frames": strips.truth.shape[1]}
+    if len(others) > 1:
+        found["between_real"] = _distances(real[: len(others)], others, seed=seed, quiet=quiet)
+    return found
+
+
+def _frame_distance(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
+    """Of single frames of the same clips, numbered in `frames`: every fourth, as those between are much like them."""
+    if not count:
+        return None
+    network = load_efficientnet_lite0()
+    frames = list(range(3, strips.truth.shape[1], 4))
+    real, played, _ = _films(strips, clips, count)
+    sets = [frame_features(network, film[:, frames], quiet) for film in (real, played)]
+    return _distances(*sets, seed=seed, quiet=quiet, resamples=FRAME_RESAMPLES) | {"frames": frames}
+
+
+def _films(strips: Filmstrips, clips: Clips, count: int) -> list[np.ndarray]:
+    """Up to `count` of the clips that are long enough, uint8 (count, t, H, W, 3): real, the same played, other real."""
     whole = np.flatnonzero(clips.there[:, : strips.truth.shape[1]].all(1))
-    chosen = whole[np.linspace(0, len(whole) - 1, min(count, len(whole))).astype(int)]
-    sets = [features(network, frames[chosen], quiet) for frames in (strips.truth, strips.played)]
-    fvd = bootstrap(frechet_distance, *sets, seed=seed, quiet=quiet)
-    kernel = bootstrap(kernel_distance, *sets, seed=seed, quiet=quiet)
-    return {**fvd._asdict(), "frames": strips.truth.shape[1], "kernel_distance": kernel._asdict()}
+    if len(whole) < 2:
+        raise DataError(
+            f"the data set has {len(whole)} clips of {strips.truth.shape[1]} frames, an FVD needs 2 or more"
+        )
+    chosen = whole[spread(len(whole), count)]
+    others = np.setdiff1d(whole, chosen)[:count]
+    return [strips.truth[chosen], strips.played[chosen], strips.truth[others]]
+
+
+def _distances(*sets: np.ndarray, seed: int, quiet: bool, resamples: int = RESAMPLES) -> dict[str, Any]:
+    fvd, kernel = (
+        bootstrap(distance, *sets, resamples=resamples, seed=seed, quiet=quiet)._asdict()
+        for distance in (frechet_distance, kernel_distance)
+    )
+    return fvd | {"kernel_distance": kernel}
