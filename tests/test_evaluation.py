@@ -358,6 +358,7 @@ TINY_EFFORT = Effort(clips=4, longest=12, scenes=2, rollouts=2, steps=60)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_benchmark")
 def test_the_same_command_gives_the_same_figures_but_for_speed(tmp_path: Path) -> None:
     """With noise in every frame; another seed gives others. No player is looked for, and no button told."""
     data = squares(tmp_path)
@@ -377,6 +378,7 @@ def test_the_same_command_gives_the_same_figures_but_for_speed(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_benchmark")
 def test_a_world_without_named_actions_is_measured_in_what_it_has(tmp_path: Path) -> None:
     report = evaluate(tiny.make_world(), squares(tmp_path), TINY_EFFORT, quiet=True).report
     assert [at(report, f"control.{name}") for name in ("opposite_actions", "rises", "lands", "walls")] == [None] * 4
