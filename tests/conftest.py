@@ -149,6 +149,13 @@ def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def short_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Speed, which these tests do not look at, is measured in no time."""
+    monkeypatch.setattr("genie_core.evaluation.benchmark.STEPS", 5)
+    monkeypatch.setattr("genie_core.evaluation.benchmark.MATMUL", 64)
+
+
 @pytest.fixture(scope="session")
 def planted_data(tmp_path_factory: pytest.TempPathFactory) -> VideoDataset:
     """Of the game in planted.py."""

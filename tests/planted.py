@@ -126,8 +126,16 @@ class Shuffled(Game):
 class Deaf(Game):
     """Whatever is asked, the player runs to the right."""
 
+    does = "right"
+
     def after(self, state: State, action: np.ndarray) -> State:
-        return super().after(state, np.full_like(action, NAMES.index("right")))
+        return super().after(state, np.full_like(action, NAMES.index(self.does)))
+
+
+class Bouncing(Deaf):
+    """Whatever is asked, the player jumps."""
+
+    does = "jump"
 
 
 class Lost(Game):
@@ -272,6 +280,13 @@ class LeakyLatentActions(PlantedLatentActions):
         return before._replace(level=actions)
 
 
+class WrongLatentActions(PlantedLatentActions):
+    """Its codes are told apart, but each is taken for another."""
+
+    def told(self, before: State, after: State) -> np.ndarray:
+        return (super().told(before, after) + 1) % len(ACTIONS)
+
+
 SIDES = slice(None, -1), slice(1, None)
 SIMPLEST_FIRST = [NAMES.index(name) for name in (*BUTTON, "stay")]  # ends with what is said where none leads there
 
@@ -331,7 +346,7 @@ def make_world(game: Game | None = None, latent_action: PlantedLatentActions | N
 
 # ---- a data set of the game, and how much is measured on it
 
-EFFORT = Effort(clips=12, longest=16, scenes=8, rollouts=2, steps=200)
+EFFORT = Effort(clips=12, longest=16, scenes=4, rollouts=2, steps=200)
 
 
 def record(out: Path, seed: int = 0) -> VideoDataset:

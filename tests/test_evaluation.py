@@ -177,6 +177,7 @@ FAULTS: list[tuple[type, str, dict[str, float], tuple[str, ...]]] = [
     (planted.Deaf, "fidelity", {**ROLLOUT, DELTA: 30}, (*TOKENIZER, *CODES, *PLAYER)),
     (planted.Deaf, "control", {**all_by(1, OPPOSITE, RISES, LANDS), X: 0.3, Y: 0.5, WALLS: 0.5}, GAINS),
     (planted.Deaf, "drift", {**all_by(1, *ANSWERS, *BOTH), IDLE: 0}, (*ALIVE, MELTED, EXPLODED)),
+    (planted.Bouncing, "control", {OPPOSITE: 1, X: 0.5, Y: 0.5}, (RISES, *GAINS)),
     (planted.Lost, "fidelity", {}, (*ROLLOUT, *TOKENIZER, *PLAYER, DELTA)),
     (planted.Lost, "drift", all_by(1, *ALIVE, *BOTH), (*ANSWERS, FROZEN, MELTED, EXPLODED, IDLE)),
     (planted.Blurred, "fidelity", {**ROLLOUT, **all_by(0.2, *TOKENIZER), SHARP: 0.5, RANDOM_SHARP: 0.5}, CODES),
@@ -192,6 +193,8 @@ FAULTS: list[tuple[type, str, dict[str, float], tuple[str, ...]]] = [
     (planted.Melting, "drift", {MELTED: 1}, (*ANSWERS, FROZEN, EXPLODED, IDLE)),
     (planted.LeakyLatentActions, "fidelity", {**ROLLOUT, DELTA: 20, "nmi": 0.8, "accuracy": 0.3}, TOKENIZER),
     (planted.LeakyLatentActions, "control", {GAINS[1]: 1}, (OPPOSITE, RISES, LANDS, WALLS)),
+    (planted.WrongLatentActions, "fidelity", {**ROLLOUT, DELTA: 30}, (*TOKENIZER, *CODES)),
+    (planted.WrongLatentActions, "control", {GAINS[0]: 20, X: 0.3, Y: 0.3}, (OPPOSITE, RISES, LANDS, WALLS)),
 ]
 
 
@@ -227,6 +230,19 @@ def loss(name: str, best: float, found: float) -> float:
     if better == "one":
         return abs(found - 1) - abs(best - 1)
     return best - found if better == "higher" else found - best
+
+
+# ---- long play
+
+
+@pytest.mark.slow
+def test_long_play_is_a_rollout_of_each_policy_whatever_is_asked_in_between(perfect: Evaluation) -> None:
+    """The player was asked to go left and right at the start and at step 200, and put back."""
+    _, idle, held = perfect.long_play  # the first playthrough of each, from the first clip
+    for name, shown in (("stay", idle), ("right", held)):
+        actions = np.full((1, EFFORT.steps), planted.NAMES.index(name))
+        played = rollout(planted.make_world(), perfect.strips.truth[:1, 0], actions)[0]
+        np.testing.assert_array_equal(shown, played[:: EFFORT.steps // 10], name)
 
 
 # ---- the clips and scenes that are measured
@@ -342,6 +358,7 @@ TINY_EFFORT = Effort(clips=4, longest=12, scenes=2, rollouts=2, steps=60)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_benchmark")
 def test_the_same_command_gives_the_same_figures_but_for_speed(tmp_path: Path) -> None:
     """With noise in every frame; another seed gives others. No player is looked for, and no button told."""
     data = squares(tmp_path)
@@ -361,6 +378,7 @@ def test_the_same_command_gives_the_same_figures_but_for_speed(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_benchmark")
 def test_a_world_without_named_actions_is_measured_in_what_it_has(tmp_path: Path) -> None:
     report = evaluate(tiny.make_world(), squares(tmp_path), TINY_EFFORT, quiet=True).report
     assert [at(report, f"control.{name}") for name in ("opposite_actions", "rises", "lands", "walls")] == [None] * 4

@@ -236,11 +236,9 @@ QUICK = Effort(clips=3, longest=11, scenes=2, rollouts=1, steps=20)
 
 
 @pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_benchmark: None) -> Path:
     """A folder with two worlds of 16 pixels and a data set, where `--quick` is over in no time."""
     monkeypatch.setitem(run.EFFORTS, "quick", QUICK)
-    monkeypatch.setattr("genie_core.evaluation.benchmark.STEPS", 5)
-    monkeypatch.setattr("genie_core.evaluation.benchmark.MATMUL", 64)
     with DatasetWriter(tmp_path / "data", source={"kind": "squares"}, frame_size=16) as writer:
         for clip in tiny.walking_squares(4, 12).frames.numpy():
             writer.add_episode(clip)
@@ -256,6 +254,7 @@ def call(files: Path, *options: str | Path) -> int:
     return launch.main([str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_evaluate_writes_the_figures_and_the_report(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(files, "--world", files / "one", "--quick", "--report", files / "report", "--seed", "5") == 0
     report = json.loads((files / "found.json").read_text())
@@ -270,12 +269,14 @@ def test_evaluate_writes_the_figures_and_the_report(files: Path, capsys: pytest.
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_the_settings_of_the_call_are_measured(files: Path) -> None:
     assert call(files, "--world", files / "one", "--quick", "--unmask-steps", "2", "--temperature", "0.5") == 0
     settings = json.loads((files / "found.json").read_text())["settings"]
     assert (settings["unmask_steps"], settings["temperature"]) == (2, 0.5)
 
 
+@pytest.mark.slow
 def test_several_data_sets_are_measured_as_one(files: Path) -> None:
     shutil.copytree(files / "data", files / "more")
     arguments = ["--evaluate", "--data", files / "data", files / "more", "--json", files / "found.json", "--quiet"]
@@ -283,6 +284,7 @@ def test_several_data_sets_are_measured_as_one(files: Path) -> None:
     assert json.loads((files / "found.json").read_text())["source"]["sets"] == [{"kind": "squares"}] * 2
 
 
+@pytest.mark.slow
 def test_compare_measures_both_worlds(files: Path) -> None:
     worlds = (files / "one", files / "two")
     assert call(files, "--compare", *worlds, "--quick", "--report", files / "report") == 0
