@@ -62,6 +62,7 @@ class Game:
                     self.handle(event)
                 self.tick()
         finally:
+            self.gamepads.close()
             self.files.close()
 
     def handle(self, event: pygame.event.Event) -> None:
