@@ -43,6 +43,7 @@ class Files:
         self._recent = deque[tuple[np.ndarray, int]](maxlen=max(2, round(GIF_SECONDS * config.fps)))
         self._source: Path | np.ndarray = game.session.prompt  # of the picture played from
         self._saved: Path | None = None
+        self._given: set[Path] = set()
         self._finding: Future[list[int]] | None = None
         self._thinker = ThreadPoolExecutor(1, "finding actions")
         self.imitated: list[int] = []
@@ -207,7 +208,8 @@ class Files:
         """A name that nothing has yet: the world, the time, and a number if there are several in a second."""
         name = re.sub(r"[^\w.-]+", "-", self._game.name) + time.strftime("-%Y%m%d-%H%M%S")
         paths = (self._folder / f"{name}{number}.{suffix}" for number in ("", *(f"-{i}" for i in range(2, 1000))))
-        path = next(path for path in paths if not path.exists() and path != self._saved)
+        path = next(path for path in paths if not path.exists() and path not in self._given)
+        self._given.add(path)  # it may be written only later
         if not path.parent.is_dir():
             raise RecordingError(f"there is no folder {path.parent} any more to save {path.name} in")
         return path
