@@ -15,11 +15,9 @@ import time
 from pathlib import Path
 from tempfile import mkdtemp
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(1, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("XDG_CONFIG_HOME", mkdtemp())
 
 import numpy as np
 import pygame
@@ -31,6 +29,7 @@ from app.window import play
 from genie_core import World, WorldEngine
 from genie_core.pictures import load_picture
 
+ROOT = Path(__file__).resolve().parents[2]
 IDLE_STEPS = 40
 
 
@@ -66,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presses", type=int, default=40)
     args = parser.parse_args()
+    os.environ["XDG_CONFIG_HOME"] = mkdtemp()  # no keys of one's own
     world, prompt = World.from_pretrained(ROOT / "checkpoints" / "coinrun"), load_picture(ROOT / "assets/coinrun.png")
     engine = WorldEngine(world)
     session = PlaySession(engine, prompt)

@@ -1,8 +1,8 @@
 """Lets chance play in the window at the full speed of the engine: memory, steps dropped, evenness of the pace.
 
 First as fast as the engine goes, for `--minutes`; then for a fifth of that at the world's own pace, for the pacing
-error. A step is dropped if the engine made fewer than the session counted, or the frames of the line are not one after the
-other.
+error. A step is dropped if the engine made fewer than the session counted, or if the frames of the line do not follow
+each other.
 
 python tests/benchmarks/long_autoplay.py [--minutes 10]
 """
@@ -17,11 +17,9 @@ import time
 from pathlib import Path
 from tempfile import mkdtemp
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-os.environ.setdefault("XDG_CONFIG_HOME", mkdtemp())
 
 import numpy as np
 
@@ -33,6 +31,7 @@ from app.session import PlaySession
 from genie_core import World, WorldEngine
 from genie_core.pictures import load_picture
 
+ROOT = Path(__file__).resolve().parents[2]
 REPORTS = 10
 
 
@@ -74,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     args = parser.parse_args()
+    os.environ["XDG_CONFIG_HOME"] = mkdtemp()  # no keys of one's own
     os.chdir(mkdtemp())
     world = World.from_pretrained(ROOT / "checkpoints" / "coinrun")
     engine = WorldEngine(world)
