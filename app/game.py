@@ -37,6 +37,7 @@ class Game:
 
     def __init__(self, session: PlaySession, name: str, prompts: Prompts | None, settings: Path, scale: float) -> None:
         self.session, self.name, self.prompts, self.scale = session, name, prompts, scale
+        self.quiet = False
         self.messages, self.screen, self.gamepads = Messages(), Screen(), Gamepads()
         self.held = HeldKeys()
         self.overlay: Help | Preview | None = None

@@ -89,6 +89,14 @@ def test_what_the_world_sees_and_another_fit(game: Game, tmp_path: Path) -> None
     assert game.settings.fit == "stretch" and game.session.running
 
 
+def test_the_picture_of_the_start_is_fitted_from_its_file(game: Game, tmp_path: Path) -> None:
+    wide = picture(5, (20, 40, 3))
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    game.prompts = Prompts(tmp_path, tmp_path / "wide.png")
+    press(game, pygame.K_i, pygame.K_RIGHT, pygame.K_RETURN, ticks=0)
+    assert np.array_equal(game.session.prompt, fit(wide, 16, "pad"))
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "gif"])
 def test_a_frame_of_a_video_is_picked_and_its_actions_played(game: Game, tmp_path: Path, suffix: str) -> None:
     frames = picture(7, (12, 16, 16, 3))
