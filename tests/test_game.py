@@ -194,6 +194,21 @@ def test_the_help_waits_and_gives_keys(game: Game, tmp_path: Path) -> None:
     assert game.files.recording
 
 
+def test_what_there_is_no_time_for_is_drawing_not_stepping(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.game.UNDRAWN_SECONDS", 3600)
+    drawn = []
+    monkeypatch.setattr(game, "draw", lambda: drawn.append(game.session.steps))
+    game._pacer.fps = 1e9  # always late
+    for _ in range(30):
+        game._draw_if_there_is_time()
+        game._pacer.wait()
+        game.tick()
+    assert game.session.steps == 30 and len(drawn) <= 1
+    game._pacer.fps = 1e-9
+    game._draw_if_there_is_time()
+    assert drawn[-1] == 30
+
+
 def test_files_of_one_second_do_not_overwrite_each_other(game: Game) -> None:
     press(game, *[pygame.K_p, pygame.K_g, pygame.K_F5] * 3, ticks=2)
     press(game, pygame.K_v, ticks=3)
