@@ -80,9 +80,10 @@ class Game:
             if not self.overlay.handle(event):
                 self.close_overlay()
         elif event.type in (pygame.KEYDOWN, pygame.KEYUP):
-            ctrl = bool(getattr(event, "mod", 0) & (pygame.KMOD_CTRL | pygame.KMOD_META))
-            shift = bool(getattr(event, "mod", 0) & pygame.KMOD_SHIFT)
-            self._key(pygame.key.name(event.key), event.type == pygame.KEYDOWN, ctrl, shift)
+            mod, down = getattr(event, "mod", 0), event.type == pygame.KEYDOWN
+            if not (down and mod & pygame.KMOD_LALT):  # Alt+Tab is the desktop's
+                ctrl, shift = bool(mod & (pygame.KMOD_CTRL | pygame.KMOD_META)), bool(mod & pygame.KMOD_SHIFT)
+                self._key(pygame.key.name(event.key), down, ctrl, shift)
         else:
             for name, down in self.gamepads.changes(event):
                 self._key(name, down)
