@@ -206,7 +206,7 @@ def _play(args: argparse.Namespace) -> None:
     if args.save is None:
         from app.window import play
 
-        play(start, Path(args.world).resolve().name, prompts, progress)
+        play(start, Path(args.world).resolve().name, prompts, progress, quiet=args.quiet)
     elif args.replay is not None:
         record_replay(args.save, start, quiet=args.quiet)
     else:

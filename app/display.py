@@ -6,11 +6,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 import numpy as np
 import pygame
-from pygame._sdl2.video import Window
 
 from app import panel
 from app.hud import to_surface
@@ -59,28 +58,15 @@ class Screen:
     """Switches between the window and the full screen."""
 
     def __init__(self) -> None:
-        self._before: tuple[tuple[int, int], tuple[int, int]] | None = None  # size and place, while the screen is full
+        self._window: tuple[int, int] | None = None  # its size, while the screen is full
 
     def toggle(self) -> None:
-        """Also without a window manager, which would else see to the place."""
-        if self._before is None:
-            self._before = pygame.display.get_window_size(), _place()
-            _place((0, 0))
+        if self._window is None:
+            self._window = pygame.display.get_window_size()
             pygame.display.set_mode(pygame.display.get_desktop_sizes()[0], pygame.FULLSCREEN)
         else:
-            size, place = self._before
-            self._before = None
-            pygame.display.set_mode(size, pygame.RESIZABLE)
-            _place(place)
-
-
-def _place(to: tuple[int, int] | None = None) -> tuple[int, int]:
-    """Where on the desktop the window is, after moving it `to` there."""
-    window = Window.from_display_module()
-    if to is not None:
-        window.position = to
-    left, top = cast(tuple[int, int], window.position)
-    return left, top
+            pygame.display.set_mode(self._window, pygame.RESIZABLE)
+            self._window = None
 
 
 class Loading(Generic[Built]):

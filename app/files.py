@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,8 +42,9 @@ class Files:
         self._new_picture = False
         config = game.session.config
         self._recent = deque[tuple[np.ndarray, int]](maxlen=max(2, round(GIF_SECONDS * config.fps)))
-        self._source: Path | np.ndarray = game.session.prompt  # of the picture played from
+        self._source: Path | np.ndarray | None = None  # of the picture played from; None is that of the start
         self._saved: Path | None = None
+        self._given: set[Path] = set()
         self._finding: Future[list[int]] | None = None
         self._thinker = ThreadPoolExecutor(1, "finding actions")
         self.imitated: list[int] = []
@@ -90,6 +92,9 @@ class Files:
     def preview(self) -> None:
         """Shows what the world sees of the picture played from, or lets pick from the video opened last."""
         game, source = self._game, self._source
+        if source is None:
+            first = game.prompts.first if game.prompts is not None else None
+            source = game.session.prompt if first is None else load_picture(first)
         size, fps = game.session.config.frame_size, game.session.config.fps
 
         def frames(how: str) -> np.ndarray:
@@ -194,7 +199,10 @@ class Files:
             self.record(hud=False)
         self._thinker.shutdown(wait=False, cancel_futures=True)
         for well, text in self._background.close():
-            print(text if well else f"error: {text}")
+            if not well:
+                print(f"error: {text}", file=sys.stderr)
+            elif not self._game.quiet:
+                print(text)
 
     def _submit(self, path: Path, write: object) -> None:
         def job() -> str:
@@ -207,7 +215,8 @@ class Files:
         """A name that nothing has yet: the world, the time, and a number if there are several in a second."""
         name = re.sub(r"[^\w.-]+", "-", self._game.name) + time.strftime("-%Y%m%d-%H%M%S")
         paths = (self._folder / f"{name}{number}.{suffix}" for number in ("", *(f"-{i}" for i in range(2, 1000))))
-        path = next(path for path in paths if not path.exists() and path != self._saved)
+        path = next(path for path in paths if not path.exists() and path not in self._given)
+        self._given.add(path)  # it may be written only later
         if not path.parent.is_dir():
             raise RecordingError(f"there is no folder {path.parent} any more to save {path.name} in")
         return path

@@ -37,6 +37,7 @@ class Game:
 
     def __init__(self, session: PlaySession, name: str, prompts: Prompts | None, settings: Path, scale: float) -> None:
         self.session, self.name, self.prompts, self.scale = session, name, prompts, scale
+        self.quiet = False
         self.messages, self.screen, self.gamepads = Messages(), Screen(), Gamepads()
         self.held = HeldKeys()
         self.overlay: Help | Preview | None = None
@@ -62,6 +63,7 @@ class Game:
                     self.handle(event)
                 self.tick()
         finally:
+            self.gamepads.close()
             self.files.close()
 
     def handle(self, event: pygame.event.Event) -> None:
@@ -78,9 +80,10 @@ class Game:
             if not self.overlay.handle(event):
                 self.close_overlay()
         elif event.type in (pygame.KEYDOWN, pygame.KEYUP):
-            ctrl = bool(getattr(event, "mod", 0) & (pygame.KMOD_CTRL | pygame.KMOD_META))
-            shift = bool(getattr(event, "mod", 0) & pygame.KMOD_SHIFT)
-            self._key(pygame.key.name(event.key), event.type == pygame.KEYDOWN, ctrl, shift)
+            mod, down = getattr(event, "mod", 0), event.type == pygame.KEYDOWN
+            if not (down and mod & pygame.KMOD_LALT):  # Alt+Tab is the desktop's
+                ctrl, shift = bool(mod & (pygame.KMOD_CTRL | pygame.KMOD_META)), bool(mod & pygame.KMOD_SHIFT)
+                self._key(pygame.key.name(event.key), down, ctrl, shift)
         else:
             for name, down in self.gamepads.changes(event):
                 self._key(name, down)

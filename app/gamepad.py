@@ -5,6 +5,8 @@ SDL knows the layout of most gamepads; the buttons of anything else count from `
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pygame
 from pygame._sdl2 import controller
 
@@ -30,18 +32,30 @@ AXES = {0: ("left", "right"), 1: ("up", "down")}
 Change = tuple[str, bool]
 
 
+class Pad(NamedTuple):
+    """An open device; `layout` if SDL knows it. Pygame closes both as soon as either is forgotten."""
+
+    joystick: pygame.joystick.JoystickType
+    layout: controller.Controller | None
+
+
 class Gamepads:
     """All that are plugged in. `changes` turns an event into keys that went down (True) or up."""
 
     def __init__(self) -> None:
         pygame.joystick.init()
         controller.init()
-        self._open: dict[int, pygame.joystick.JoystickType | controller.Controller] = {}  # by instance id
+        self._open: dict[int, Pad] = {}  # by instance id
         self._down: dict[int, set[str]] = {}
+
+    def close(self) -> None:
+        """To be called before pygame.quit(), which forgets these without their knowing."""
+        self._open.clear()
+        controller.quit()
 
     @property
     def names(self) -> list[str]:
-        return [pad.name if isinstance(pad, controller.Controller) else pad.get_name() for pad in self._open.values()]
+        return [pad.joystick.get_name() for pad in self._open.values()]
 
     def changes(self, event: pygame.event.Event) -> list[Change]:
         """Keys that `event` pressed or released; a gamepad that is pulled out releases all of its own."""
@@ -54,13 +68,13 @@ class Gamepads:
         if event.type == pygame.JOYDEVICEREMOVED:
             del self._open[pad]
             return [(name, False) for name in sorted(self._down.pop(pad))]
-        laid_out = isinstance(self._open[pad], controller.Controller)
+        laid_out = self._open[pad].layout is not None
         return self._set(pad, _laid_out(event) if laid_out else self._plain(event))
 
     def _plug_in(self, index: int) -> None:
         joystick = pygame.joystick.Joystick(index)
         pad = joystick.get_instance_id()
-        self._open[pad] = controller.Controller(index) if controller.is_controller(index) else joystick
+        self._open[pad] = Pad(joystick, controller.Controller(index) if controller.is_controller(index) else None)
         self._down.setdefault(pad, set())
 
     def _set(self, pad: int, wanted: dict[str, bool | None]) -> list[Change]:

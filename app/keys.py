@@ -52,8 +52,11 @@ def build_keymap(actions: Sequence[Action], bound: Mapping[str, Sequence[str]] |
 
 
 def keys_of(action: Action, bound: Mapping[str, Sequence[str]] | None = None) -> list[str]:
-    """What is shown as the keys of an action: the player's own, else the world's."""
-    return list((bound or {}).get(action.name, action.keys))
+    """What is shown as the keys of an action: the player's own, else the world's, unless its parts have others now."""
+    bound = bound or {}
+    if action.name in bound:
+        return list(bound[action.name])
+    return [] if any(part in bound for part in action.name.split("_", 1)) else list(action.keys)
 
 
 def bound_keys(keymap: Keymap) -> set[str]:
@@ -63,9 +66,7 @@ def bound_keys(keymap: Keymap) -> set[str]:
 
 def _spelled(action: Action, bound: Mapping[str, Sequence[str]]) -> list[frozenset[str]]:
     """The combinations that play `action`, on the keyboard and on a gamepad."""
-    parts_changed = action.name not in bound and any(part in bound for part in action.name.split("_", 1))
-    spelled = [] if parts_changed else keys_of(action, bound)  # then the player's own keys combine
-    own = [frozenset(keys.split(COMBINE)) for keys in spelled]
+    own = [frozenset(keys.split(COMBINE)) for keys in keys_of(action, bound)]
     worlds = [frozenset(keys.split(COMBINE)) for keys in action.keys]  # whatever is bound, a gamepad stays as it was
     return own + [frozenset(PAD_KEYS[key] for key in keys) for keys in worlds if keys <= PAD_KEYS.keys()]
 

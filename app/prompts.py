@@ -18,6 +18,7 @@ class Prompts:
 
     def __init__(self, folder: Path, first: Path | None = None) -> None:
         """Those in `folder`, and `first` before them if it is none of them."""
+        self.first = first
         files = sorted(folder.glob(STARTS))
         self.shipped = files
         known = [path.resolve() for path in files]

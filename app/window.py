@@ -21,6 +21,7 @@ def play(
     prompts: Prompts | None = None,
     progress: Progress | None = None,
     settings: Path | None = None,
+    quiet: bool = False,
 ) -> None:
     """Opens a window for the world called `name`, builds the session while it says so, and plays until Quit.
 
@@ -32,6 +33,8 @@ def play(
     try:
         session = splash(name, start, progress or Progress(), scale)
         if session is not None:
-            Game(session, name, prompts, settings or settings_file(), scale).run()
+            game = Game(session, name, prompts, settings or settings_file(), scale)
+            game.quiet = quiet  # of what is still written after the window has closed
+            game.run()
     finally:
         pygame.quit()

@@ -255,6 +255,8 @@ def _fits(value: object, kind: Any) -> bool:
         return len(value) == len(kinds) and all(map(_fits, value, kinds))
     if isinstance(kind, UnionType):
         return any(_fits(value, each) for each in get_args(kind))
+    if kind is bool:
+        return isinstance(value, bool)
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(value, get_origin(kind) or kind) and not isinstance(value, bool)

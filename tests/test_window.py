@@ -48,6 +48,12 @@ def played(engine: FakeEngine, prompt: np.ndarray, events: Events) -> list[int]:
     return engine.taken
 
 
+@pytest.fixture(autouse=True)
+def every_frame_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also at a thousand steps a second, where there is time for few."""
+    monkeypatch.setattr("app.game.UNDRAWN_SECONDS", -1)
+
+
 @pytest.fixture(params=["dummy", "offscreen"])
 def any_driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", request.param)

@@ -1,0 +1,109 @@
+"""Gamepads, by SDL's own virtual joystick in the library that pygame brings: plugged in, used and pulled out."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pygame
+import pytest
+from conftest import FakeEngine
+from test_window import JUMP, JUMP_RIGHT, LEFT, RIGHT, STAY, down
+
+from app import window
+from app.session import PlaySession
+
+PLAIN, LAID_OUT = 0, 1  # SDL_JOYSTICK_TYPE_UNKNOWN, SDL_JOYSTICK_TYPE_GAMECONTROLLER
+AXES, BUTTONS, HATS = 6, 15, 1
+DPAD_UP, DPAD_RIGHT = 11, 14  # SDL_CONTROLLER_BUTTON_*
+
+
+def sdl() -> ctypes.CDLL:
+    """The SDL that pygame has loaded."""
+    home = Path(pygame.__file__).parent
+    patterns = {"linux": "../pygame.libs/libSDL2-2*", "darwin": ".dylibs/libSDL2-2*", "win32": "SDL2.dll"}
+    (library,) = home.glob(patterns[sys.platform])
+    loaded = ctypes.CDLL(str(library))
+    loaded.SDL_JoystickOpen.restype = ctypes.c_void_p
+    return loaded
+
+
+class VirtualGamepad:
+    """Moves as a hand would; what it does reaches pygame as its events."""
+
+    def __init__(self, kind: int) -> None:
+        self._sdl = sdl()
+        self.index = self._sdl.SDL_JoystickAttachVirtual(kind, AXES, BUTTONS, HATS)
+        assert self.index >= 0
+        self._joystick = ctypes.c_void_p(self._sdl.SDL_JoystickOpen(self.index))
+
+    def button(self, number: int, pressed: bool) -> None:
+        assert self._sdl.SDL_JoystickSetVirtualButton(self._joystick, number, ctypes.c_uint8(pressed)) == 0
+
+    def axis(self, number: int, way: float) -> None:
+        assert self._sdl.SDL_JoystickSetVirtualAxis(self._joystick, number, ctypes.c_int16(int(32767 * way))) == 0
+
+    def hat(self, value: int) -> None:
+        assert self._sdl.SDL_JoystickSetVirtualHat(self._joystick, 0, ctypes.c_uint8(value)) == 0
+
+    def pull_out(self) -> None:
+        assert self._sdl.SDL_JoystickDetachVirtual(self.index) == 0
+
+
+@pytest.fixture(autouse=True)
+def unplugged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("SDL_JOYSTICK_ALLOW_BACKGROUND_EVENTS", "1")  # a window that nobody sees has no focus
+    yield
+    pygame.quit()
+
+
+def played(engine: FakeEngine, prompt: np.ndarray, kind: int, hands: dict[int, object]) -> list[int]:
+    """What the engine is asked for when a gamepad is plugged in during step 1 and `hands[n]` move it in step n."""
+    pads: list[VirtualGamepad] = []
+
+    def act(step: int) -> None:
+        if step == 1:
+            pads.append(VirtualGamepad(kind))
+        for name, *values in hands.get(step, []):  # type: ignore[attr-defined]
+            getattr(pads[0], name)(*values)
+        if step == max(hands):
+            pygame.event.post(down(pygame.K_ESCAPE))
+
+    engine.on_step = act
+    window.play(lambda: PlaySession(engine, prompt), "fake")
+    return engine.taken
+
+
+@pytest.mark.parametrize("kind", [PLAIN, LAID_OUT], ids=["joystick", "gamepad"])
+def test_the_stick_moves_the_player(engine: FakeEngine, prompt: np.ndarray, kind: int) -> None:
+    hands = {2: [("axis", 0, 1.0)], 4: [("axis", 0, 0.4)], 5: [("axis", 0, -1.0)], 6: [("axis", 0, 0.0)], 7: []}
+    assert played(engine, prompt, kind, hands) == [STAY, STAY, RIGHT, RIGHT, RIGHT, LEFT, STAY]
+
+
+@pytest.mark.parametrize("kind", [PLAIN, LAID_OUT], ids=["joystick", "gamepad"])
+def test_a_button_jumps_also_to_the_right(engine: FakeEngine, prompt: np.ndarray, kind: int) -> None:
+    hands = {2: [("button", 0, True)], 3: [("axis", 0, 1.0)], 4: [("button", 0, False)], 5: []}
+    assert played(engine, prompt, kind, hands) == [STAY, STAY, JUMP, JUMP_RIGHT, RIGHT]
+
+
+def test_the_cross_of_a_gamepad(engine: FakeEngine, prompt: np.ndarray) -> None:
+    hands = {
+        2: [("button", DPAD_RIGHT, True)],
+        3: [("button", DPAD_UP, True)],
+        4: [("button", DPAD_RIGHT, False)],
+        5: [],
+    }
+    assert played(engine, prompt, LAID_OUT, hands) == [STAY, STAY, RIGHT, JUMP_RIGHT, JUMP]
+
+
+def test_the_hat_of_a_joystick(engine: FakeEngine, prompt: np.ndarray) -> None:
+    hands = {2: [("hat", 2)], 3: [("hat", 3)], 4: [("hat", 0)], 5: []}
+    assert played(engine, prompt, PLAIN, hands) == [STAY, STAY, RIGHT, JUMP_RIGHT, STAY]
+
+
+def test_pulling_it_out_lets_go(engine: FakeEngine, prompt: np.ndarray) -> None:
+    hands = {2: [("axis", 0, 1.0)], 4: [("pull_out",)], 6: []}
+    assert played(engine, prompt, LAID_OUT, hands) == [STAY, STAY, RIGHT, RIGHT, STAY, STAY]
