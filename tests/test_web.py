@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,6 +149,30 @@ def test_autoplay_plays_a_script_and_says_what_is_wrong_with_one(demo: Demo) -> 
         page.send("autoplay", script="left*4", mix=False)
         page.until(lambda: action_of(page) == LEFT, "left")
         page.until(lambda: any(word.get("kind") == "autoplay ended" for word in page.words), "the end")
+
+
+def test_a_speed_that_cannot_be_kept_up_is_told(demo: Demo) -> None:
+    fps = demo.library.engine("tiny").world.config.fps
+    with come(demo) as page:
+        page.play(2)
+        page.send("speed", times=4)
+        page.until(lambda: page.word("state").get("speed") == 4, "the speed")
+        asked = f"{4 * fps:.3g} steps a second asked for"
+        demo.on_loop(lambda: setattr(demo.house.ticker, "_batch", slowed(demo.house.ticker._batch)))
+        try:
+            page.until(lambda: any(asked in word.get("say", "") for word in page.words), "the word")
+        finally:
+            demo.on_loop(lambda: delattr(demo.house.ticker, "_batch"))
+
+
+def slowed(step: Any) -> Any:
+    """As on a machine that takes a tenth of a second for each batch."""
+
+    def late(*args: Any) -> None:
+        time.sleep(0.1)
+        step(*args)
+
+    return late
 
 
 def test_what_is_downloaded_is_what_was_played(demo: Demo, world: World, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ import numpy as np
 from app import commands as c
 from app.autoplay import ListedActions, RandomActions, Source
 from app.keys import HeldKeys, build_keymap, resolve
+from app.pace import measured_fps
 from app.script import parse_script
 from app.session import PlaySession
 from app.session_file import SavedSession
@@ -23,6 +26,7 @@ from genie_core.errors import GenieError
 
 MOST_STEPS = 40_000  # of all lines of a player together, 0.9 kB each
 MOST_KEPT, MOST_LINES_SHOWN = 24, 12
+PACE_OVER_STEPS = 45
 RANDOM = "random"
 FULL = f"{MOST_STEPS:,} steps are as many as are kept; download what you like and press Play for a new start"
 
@@ -49,6 +53,7 @@ class Player:
         self.seat, self.outbox = seat, outbox
         self.due = 0.0
         self._inputs = 0
+        self._steps = deque[float](maxlen=PACE_OVER_STEPS)  # when each was done
         self._told: dict[str, Any] = {}
         self._shown: tuple[int, int] | None = None
 
@@ -100,6 +105,9 @@ class Player:
                     self.session.handle(c.Autoplay(self._source(script), mix))
                 case c.Keep() if len(self.session.kept) >= MOST_KEPT:
                     raise GenieError(f"{MOST_KEPT} moments are as many as are kept")
+                case c.Speed():
+                    self._steps.clear()
+                    self.session.handle(message)
                 case _:
                     self.session.handle(message)  # type: ignore[arg-type]  # what is left are commands
         except GenieError as error:
@@ -115,11 +123,15 @@ class Player:
             self.session.handle(c.Pause(True))
         action = self.session.next_action()
         if action is None:
+            self._steps.clear()  # standing still, or going along what was played, says nothing of the pace
             self.show()
         return action
 
     def take(self, frame: np.ndarray) -> None:
         self.session.advance(frame)
+        self._steps.append(time.monotonic())
+        if len(self._steps) == self._steps.maxlen:
+            self.session.pace(measured_fps(self._steps))
         self.show()
 
     def show(self) -> None:
