@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import struct
@@ -21,6 +22,7 @@ from webdemo import Demo, Page, in_this_process, wait_for
 
 from app.session_file import parse_session
 from app.web import house as house_module
+from app.web import player as player_module
 from app.web.outbox import CREDIT
 from app.web.player import Opening
 from app.web.wire import HEADER
@@ -197,6 +199,19 @@ def test_what_is_downloaded_is_what_was_played(demo: Demo, world: World, tmp_pat
         again.play(1)
         assert again.frames[-1][0][2] == tip[0][2] and np.array_equal(again.frames[-1][1], tip[1])
     assert demo.status(f"/play/{token}/play.mp4") == 404, "gone with the player"
+
+
+def test_a_playthrough_has_an_end_and_a_new_start_is_a_new_start(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(player_module, "MOST_STEPS", 12)
+    token = invite(demo)
+    with Page(demo, token) as page:
+        page.until(lambda: any("as many as are kept" in word.get("say", "") for word in page.words), "the end")
+        page.until(lambda: page.word("state").get("status") == "paused", "the pause")
+        assert page.frames[-1][0][2] == 11
+        guest = demo.on_loop(lambda: demo.house.find(token))
+        opening = Opening(demo.library.engine("tiny"), "tiny", picture(1), 0)
+        asyncio.run_coroutine_threadsafe(demo.house.begin(guest, opening), demo.loop).result(30)
+        page.until(lambda: page.frames[-1][0][2] == 5, "step 5 of the new one")
 
 
 # ---- seats

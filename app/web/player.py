@@ -66,14 +66,12 @@ class Player:
         return 1 / self.session.fps
 
     def begin(self, opening: Opening) -> None:
-        """Starts, or starts anew on the same seat; in the same world what was played stays among the lines.
+        """Starts, or starts anew on the same seat; in the same world and seed what was played stays.
 
         Raises PictureError or SessionError if the opening cannot be played.
         """
-        if self._told and opening.engine is self.engine and opening.saved is None:
+        if self._told and self._goes_on_with(opening):
             self.session.handle(c.StartFrom(opening.picture))
-            if opening.seed != self.session.seed:
-                self.session.handle(c.NewSeed(opening.seed))
         else:
             self.session = PlaySession(opening.engine, opening.picture, self.seat, opening.seed)
         if opening.saved is not None:
@@ -199,9 +197,16 @@ class Player:
             return RandomActions(self.session.steps)
         return ListedActions(parse_script(script, self.session.config.actions))
 
+    def _goes_on_with(self, opening: Opening) -> bool:
+        """Whether a new picture leaves what was played before among the lines."""
+        alike = opening.engine is self.engine and opening.seed == self.session.seed
+        return alike and opening.saved is None and self._steps_kept() < MOST_STEPS
+
+    def _steps_kept(self) -> int:
+        return sum(len(line.moments) for line in self.session.timeline.lines)
+
     def _full(self) -> bool:
-        lines = self.session.timeline.lines
-        full = sum(len(line.moments) for line in lines) >= MOST_STEPS
+        full = self._steps_kept() >= MOST_STEPS
         if full and not self.session.paused:
             self.session.tell(c.REFUSED, FULL)
         return full
