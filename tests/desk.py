@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageGrab
 
-from app.pen import DARK
+from app.pen import DARK, LIGHT
 from app.session_file import SavedSession, load_session
 from genie_core.world import World
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("Xvfb", "xdotool", "xclip")
-ACCENT = DARK.accent  # marks what is played
+ACCENTS = (DARK.accent, LIGHT.accent)  # mark what is played
 PATIENCE = 30.0  # seconds that anything is waited for
 
 
@@ -65,7 +65,7 @@ class Desk:
         command = [sys.executable, ROOT / "launch.py", *self._arguments]
         self._log = (self.folder / "log.txt").open("ab")
         self.game = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=self._log, stderr=self._log)
-        self.until(lambda: (self.panel() == ACCENT).all(-1).sum() > 3000, "the panel")
+        self.until(lambda: any((self.panel() == each).all(-1).sum() > 3000 for each in ACCENTS), "the panel")
 
     def log(self) -> str:
         return (self.folder / "log.txt").read_text()
