@@ -25,6 +25,12 @@ from genie_core.hub.download import FILES
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "checkpoints" / "coinrun"
 WEIGHTS = "dynamics/model.safetensors"
+WEIGH = """
+import sys
+from genie_core.hub.address import find_address
+from genie_core.hub.download import bytes_on_hub
+print(bytes_on_hub(find_address(sys.argv[1])))
+"""
 FETCH = """
 import sys
 from genie_core.errors import GenieError
@@ -184,6 +190,14 @@ def test_only_the_files_needed_are_fetched_and_only_once(
     asked = len(hub.answered("GET .*(resolve|store).*"))
     assert fetched(run(["-c", FETCH, "ada/tiny@v1"], home, hub.url)) == folder
     assert len(hub.answered("GET .*(resolve|store).*")) == asked == 4
+
+
+def test_a_world_is_weighed_before_anything_is_downloaded(
+    hub: MiniHub, repo: Repo, home: Path, tiny_world: Path
+) -> None:
+    ended = run(["-c", WEIGH, "ada/tiny"], home, hub.url)
+    assert int(ended.stdout) == sum((tiny_world / path).stat().st_size for path in FILES), ended.stderr
+    assert not hub.answered("GET .*store.*")
 
 
 def test_a_pinned_commit_asks_nobody(hub: MiniHub, repo: Repo, home: Path) -> None:

@@ -283,3 +283,8 @@ sys.exit(launch.main({[str(part) for part in call]}))
     assert ended.returncode == 130
     assert "Traceback" not in ended.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["prompt.png"]
+
+
+def test_playing_without_the_web_does_not_import_it() -> None:
+    code = "import sys, launch, app.session, app.recording; sys.exit(bool({'gradio', 'fastapi'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from minihub import TOKEN, MiniHub, serve
+from minihub import TOKEN, MiniHub, Repo, serve
 
 pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 
@@ -178,13 +178,17 @@ def read_only_clone(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-def test_a_space_starts_without_arguments_behind_a_prefix_and_plays(
-    read_only_clone: Path, tmp_path: Path, tiny_world: Path
+def test_a_space_starts_without_arguments_behind_a_prefix_and_plays_a_world_of_the_hub(
+    hub: MiniHub, read_only_clone: Path, tmp_path: Path, tiny_world: Path
 ) -> None:
     from test_web_page import ARGUMENTS, BROWSER, Visitor
 
     port = free_port()
-    space = {"SPACE_ID": "ada/demo", "GRADIO_SERVER_PORT": str(port), "GENIE_WORLD": str(tiny_world)}
+    world = {path.relative_to(tiny_world).as_posix(): path.read_bytes() for path in tiny_world.rglob("*.*")}
+    hub.repos["ada/tiny"] = Repo()
+    hub.repos["ada/tiny"].commit(world)
+    space = {"SPACE_ID": "ada/demo", "GRADIO_SERVER_PORT": str(port), "GENIE_WORLD": "ada/tiny"}
+    space |= {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
     handler = type("BoundProxy", (Proxy,), {"behind": ("127.0.0.1", port)})
     with as_command([], tmp_path, port, read_only_clone, **space) as demo:
         assert demo.health()["seats"] == 4
@@ -201,7 +205,7 @@ def test_a_space_starts_without_arguments_behind_a_prefix_and_plays(
                 with Visitor(browser, outside) as visitor:
                     visitor.page.locator(".pixels button >> visible=true").first.click()
                     visitor.playing()
-                    assert visitor.state()["world"] == tiny_world.name
+                    assert visitor.state()["world"] == "ada/tiny"
                     assert visitor.page.inner_text("[data-hud=link]") == "", "by WebSocket"
                     broken = "[...document.querySelectorAll('.pixels img')].filter(i => !i.naturalWidth).length"
                     assert visitor.page.evaluate(broken) == 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from webdemo import Demo, Page, in_this_process, wait_for
 
 from app.session_file import parse_session
 from app.web import house as house_module
+from app.web import player as player_module
 from app.web.outbox import CREDIT
 from app.web.player import Opening
 from app.web.wire import HEADER
@@ -112,7 +116,7 @@ def test_two_players_with_settings_of_their_own_play_as_if_alone(demo: Demo, wor
         assert {action_of(one), action_of(other)} == {RIGHT, LEFT}
         assert same_alone(one, world, 3) and same_alone(other, world, 4)
         other.send("tune", unmask_steps=3, temperature=1.0)
-        other.until(lambda: other.word("state").get("unmask_steps") == 3, "the settings")
+        other.until(lambda: other.state.get("unmask_steps") == 3, "the settings")
         for _ in range(10):
             one.play(1), other.play(1)
         assert same_alone(one, world, 3), "the other's settings are the other's"
@@ -123,20 +127,22 @@ def test_rewinding_shows_the_very_frames_and_acting_branches(demo: Demo) -> None
     with come(demo) as page:
         page.play(12)
         page.send("keep")
+        kept = page.until(lambda: page.state.get("kept"), "the kept moment")[0]["step"]
         page.send("rewind", held=True)
         page.until(lambda: page.frames[-1][0][2] <= 4, "step 4")
         page.send("rewind", held=False)
-        page.until(lambda: page.word("state").get("status") == "resting", "rest")
-        shown = {head[2]: frame for head, frame in page.frames[:13]}
-        assert all(np.array_equal(frame, shown[head[2]]) for head, frame in page.frames if head[2] in shown)
+        page.until(lambda: page.state.get("status") == "resting", "rest")
+        shown: dict[int, np.ndarray] = {}
+        for head, frame in page.frames:
+            assert np.array_equal(frame, shown.setdefault(head[2], frame)), f"step {head[2]} shown again"
         key(page, "ArrowLeft", True)
         page.until(lambda: any(word.get("kind") == "branched" for word in page.words), "the branch")
         key(page, "ArrowLeft", False)
         page.send("pause", on=True)
-        page.until(lambda: page.word("state").get("status") == "paused", "the pause")
+        page.until(lambda: page.state.get("status") == "paused", "the pause")
         page.send("recall", kept=0)
-        page.until(lambda: page.frames[-1][0][2] == 11, "the kept moment")
-        assert np.array_equal(page.frames[-1][1], shown[11])
+        page.until(lambda: page.frames[-1][0][2] == kept, "the kept moment again")
+        assert np.array_equal(page.frames[-1][1], shown[kept])
 
 
 def test_autoplay_plays_a_script_and_says_what_is_wrong_with_one(demo: Demo) -> None:
@@ -149,6 +155,30 @@ def test_autoplay_plays_a_script_and_says_what_is_wrong_with_one(demo: Demo) -> 
         page.until(lambda: any(word.get("kind") == "autoplay ended" for word in page.words), "the end")
 
 
+def test_a_speed_that_cannot_be_kept_up_is_told(demo: Demo) -> None:
+    fps = demo.library.engine("tiny").world.config.fps
+    with come(demo) as page:
+        page.play(2)
+        page.send("speed", times=4)
+        page.until(lambda: page.state.get("speed") == 4, "the speed")
+        asked = f"{4 * fps:.3g} steps a second asked for"
+        demo.on_loop(lambda: setattr(demo.house.ticker, "_batch", slowed(demo.house.ticker._batch)))
+        try:
+            page.until(lambda: any(asked in word.get("say", "") for word in page.words), "the word")
+        finally:
+            demo.on_loop(lambda: delattr(demo.house.ticker, "_batch"))
+
+
+def slowed(step: Any) -> Any:
+    """As on a machine that takes a tenth of a second for each batch."""
+
+    def late(*args: Any) -> None:
+        time.sleep(0.1)
+        step(*args)
+
+    return late
+
+
 def test_what_is_downloaded_is_what_was_played(demo: Demo, world: World, tmp_path: Path) -> None:
     import av
 
@@ -157,7 +187,7 @@ def test_what_is_downloaded_is_what_was_played(demo: Demo, world: World, tmp_pat
         key(page, "ArrowRight", True)
         page.play(10)
         page.send("pause", on=True)
-        page.until(lambda: page.word("state").get("status") == "paused", "the pause")
+        page.until(lambda: page.state.get("status") == "paused", "the pause")
         saved = parse_session(demo.get(f"/play/{token}/play.genie"), world)
         (tmp_path / "play.mp4").write_bytes(demo.get(f"/play/{token}/play.mp4"))
         assert demo.get(f"/play/{token}/play.gif")[:4] == b"GIF8"
@@ -173,6 +203,19 @@ def test_what_is_downloaded_is_what_was_played(demo: Demo, world: World, tmp_pat
     assert demo.status(f"/play/{token}/play.mp4") == 404, "gone with the player"
 
 
+def test_a_playthrough_has_an_end_and_a_new_start_is_a_new_start(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(player_module, "MOST_STEPS", 12)
+    token = invite(demo)
+    with Page(demo, token) as page:
+        page.until(lambda: any("as many as are kept" in word.get("say", "") for word in page.words), "the end")
+        page.until(lambda: page.state.get("status") == "paused", "the pause")
+        assert page.frames[-1][0][2] == 11
+        guest = demo.on_loop(lambda: demo.house.find(token))
+        opening = Opening(demo.library.engine("tiny"), "tiny", picture(1), 0)
+        asyncio.run_coroutine_threadsafe(demo.house.begin(guest, opening), demo.loop).result(30)
+        page.until(lambda: page.frames[-1][0][2] == 5, "step 5 of the new one")
+
+
 # ---- seats
 
 
@@ -182,7 +225,8 @@ def test_who_comes_when_all_seats_are_taken_waits_and_sees_the_place(demo: Demo)
         with come(demo) as third, come(demo) as fourth:
             assert third.word("queue") == {"place": 1, "waiting": 1}
             assert fourth.word("queue")["place"] == 2
-            assert demo.health() | {"players": 2, "waiting": 2} == demo.health()
+            health = demo.health()
+            assert (health["players"], health["waiting"]) == (2, 2)
             seat = first.word("hello")["seat"]
             first.socket.close()
             third.play(3)

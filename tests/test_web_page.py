@@ -291,3 +291,14 @@ def test_keyboard_alone_and_the_other_tabs(browser: Any, demo: Demo, tmp_path: P
         page.click("#live")
         visitor.until("d.status === 'autoplay' || d.step > 0")
         page.wait_for_selector("#view .stage", state="visible")
+
+
+def test_it_ends_when_told_though_a_page_is_open(browser: Any, tmp_path: Path, tiny_world: Path) -> None:
+    port = free_port()
+    words = ["--web", "--port", str(port), "--world", str(tiny_world), "--quiet"]
+    visitor = None
+    with as_command(words, tmp_path, port) as demo:
+        visitor = Visitor(browser, demo)
+        visitor.upload(ROOT / "assets" / "coinrun.png")
+    with visitor:
+        visitor.word("the demo starts anew")

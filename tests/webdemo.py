@@ -192,6 +192,11 @@ class Page:
         """The newest that was said under this name, after waiting for it."""
         return self.until(lambda: next((word[name] for word in reversed(self.words) if name in word), None), name)
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that is known by now of the state of play: each message tells what has changed."""
+        return {name: value for word in self.words for name, value in word.get("state", {}).items()}
+
     def play(self, frames: int) -> None:
         """Listens until so many more frames have come."""
         goal = len(self.frames) + frames

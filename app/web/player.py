@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ import numpy as np
 from app import commands as c
 from app.autoplay import ListedActions, RandomActions, Source
 from app.keys import HeldKeys, build_keymap, resolve
+from app.pace import measured_fps
 from app.script import parse_script
 from app.session import PlaySession
 from app.session_file import SavedSession
@@ -23,6 +26,7 @@ from genie_core.errors import GenieError
 
 MOST_STEPS = 40_000  # of all lines of a player together, 0.9 kB each
 MOST_KEPT, MOST_LINES_SHOWN = 24, 12
+PACE_OVER_STEPS = 45
 RANDOM = "random"
 FULL = f"{MOST_STEPS:,} steps are as many as are kept; download what you like and press Play for a new start"
 
@@ -49,6 +53,7 @@ class Player:
         self.seat, self.outbox = seat, outbox
         self.due = 0.0
         self._inputs = 0
+        self._steps = deque[float](maxlen=PACE_OVER_STEPS)  # when each was done
         self._told: dict[str, Any] = {}
         self._shown: tuple[int, int] | None = None
 
@@ -61,14 +66,12 @@ class Player:
         return 1 / self.session.fps
 
     def begin(self, opening: Opening) -> None:
-        """Starts, or starts anew on the same seat; in the same world what was played stays among the lines.
+        """Starts, or starts anew on the same seat; in the same world and seed what was played stays.
 
         Raises PictureError or SessionError if the opening cannot be played.
         """
-        if self._told and opening.engine is self.engine and opening.saved is None:
+        if self._told and self._goes_on_with(opening):
             self.session.handle(c.StartFrom(opening.picture))
-            if opening.seed != self.session.seed:
-                self.session.handle(c.NewSeed(opening.seed))
         else:
             self.session = PlaySession(opening.engine, opening.picture, self.seat, opening.seed)
         if opening.saved is not None:
@@ -100,6 +103,9 @@ class Player:
                     self.session.handle(c.Autoplay(self._source(script), mix))
                 case c.Keep() if len(self.session.kept) >= MOST_KEPT:
                     raise GenieError(f"{MOST_KEPT} moments are as many as are kept")
+                case c.Speed():
+                    self._steps.clear()
+                    self.session.handle(message)
                 case _:
                     self.session.handle(message)  # type: ignore[arg-type]  # what is left are commands
         except GenieError as error:
@@ -115,11 +121,15 @@ class Player:
             self.session.handle(c.Pause(True))
         action = self.session.next_action()
         if action is None:
+            self._steps.clear()  # standing still, or going along what was played, says nothing of the pace
             self.show()
         return action
 
     def take(self, frame: np.ndarray) -> None:
         self.session.advance(frame)
+        self._steps.append(time.monotonic())
+        if len(self._steps) == self._steps.maxlen:
+            self.session.pace(measured_fps(self._steps))
         self.show()
 
     def show(self) -> None:
@@ -187,9 +197,16 @@ class Player:
             return RandomActions(self.session.steps)
         return ListedActions(parse_script(script, self.session.config.actions))
 
+    def _goes_on_with(self, opening: Opening) -> bool:
+        """Whether a new picture leaves what was played before among the lines."""
+        alike = opening.engine is self.engine and opening.seed == self.session.seed
+        return alike and opening.saved is None and self._steps_kept() < MOST_STEPS
+
+    def _steps_kept(self) -> int:
+        return sum(len(line.moments) for line in self.session.timeline.lines)
+
     def _full(self) -> bool:
-        lines = self.session.timeline.lines
-        full = sum(len(line.moments) for line in lines) >= MOST_STEPS
+        full = self._steps_kept() >= MOST_STEPS
         if full and not self.session.paused:
             self.session.tell(c.REFUSED, FULL)
         return full

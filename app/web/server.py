@@ -51,6 +51,7 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
         log_level="warning",
         ws_max_size=4096,
         ws_ping_interval=20,
+        ws_per_message_deflate=False,  # PNGs do not become smaller
         timeout_graceful_shutdown=CLOSING_SECONDS,
     )
     if not quiet:
