@@ -80,8 +80,8 @@ def _require_heads(width: int, heads: int) -> None:
 class LatentActionConfig:
     """Shape of the latent action model: `context_frames` past frames explain the step to the next one.
 
-    With `expectation_layers` that many blocks learn what motion to expect, and a code is the surprise; None learns codes
-    of what moved. Of `layers` are the nets on patches.
+    The nets on patches have `layers` blocks. With `expectation_layers` that many blocks learn what motion to expect,
+    and a code is the surprise; None learns codes of what moved.
     """
 
     frame_size: int = 64

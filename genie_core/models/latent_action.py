@@ -103,7 +103,7 @@ class LatentActionModel(nn.Module):
 
 
 def on_sphere(surprise: Tensor) -> Tensor:
-    """Surprise (…, 2) in standard deviations to unit vectors (…, 3): none is a pole, and great ones near the equator."""
+    """Surprise (…, 2) in standard deviations to unit vectors (…, 3): none is a pole, much is near the equator."""
     pole = torch.full_like(surprise[..., :1], POLE)
     return F.normalize(torch.cat([surprise, pole], -1), dim=-1)
 
