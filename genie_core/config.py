@@ -78,7 +78,11 @@ def _require_heads(width: int, heads: int) -> None:
 
 @dataclass(frozen=True)
 class LatentActionConfig:
-    """Shape of the latent action model: `context_frames` past frames explain the step to the next one."""
+    """Shape of the latent action model: `context_frames` past frames explain the step to the next one.
+
+    The nets on patches have `layers` blocks. With `expectation_layers` that many blocks learn what motion to expect,
+    and a code is the surprise; None learns codes of what moved.
+    """
 
     frame_size: int = 64
     patch_size: int = 8
@@ -88,6 +92,7 @@ class LatentActionConfig:
     context_frames: int = 8
     num_actions: int = 8
     code_width: int = 8
+    expectation_layers: int | None = None
 
     def __post_init__(self) -> None:
         _require_heads(self.width, self.heads)
@@ -95,6 +100,10 @@ class LatentActionConfig:
         require(
             self.frame_size % self.patch_size == 0 and self.patch_size % 4 == 0,
             f"frame_size {self.frame_size} is not a multiple of patch_size {self.patch_size}, or that not of 4",
+        )
+        require(
+            self.expectation_layers is None or self.code_width == 3,
+            f"code_width {self.code_width} is not 3, which the codes of a surprise (expectation_layers) have",
         )
         require(self.num_actions > 1, f"num_actions {self.num_actions} leaves nothing to choose")
 

@@ -127,6 +127,19 @@ def test_reveal_above_comes_back_and_is_not_written_where_it_is_off(folder: Path
     assert World.from_pretrained(folder).config.sampling.reveal_above == 0.75
 
 
+def test_codes_that_mean_keys_come_back_and_are_not_written_where_they_are_off(folder: Path) -> None:
+    assert "expectation_layers" not in json.loads((folder / "config.json").read_text())["latent_action"]
+    assert World.from_pretrained(folder).config.latent_action.expectation_layers is None
+    expects = dataclasses.replace(CONFIG.latent_action, code_width=3, expectation_layers=1)
+    saved = make_world(latent_action=expects)
+    saved.save_pretrained(folder)
+    loaded = World.from_pretrained(folder)
+    assert loaded.config.latent_action == expects
+    frames = random_frames(b=20)
+    assert torch.equal(loaded.infer_actions(frames), saved.infer_actions(frames))
+    assert len(loaded.infer_actions(frames).unique()) > 1
+
+
 def test_what_is_no_world_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "nowhere", "nowhere", "config.json")
     refused(tmp_path, str(tmp_path), "config.json")

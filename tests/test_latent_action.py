@@ -8,7 +8,8 @@ import torch
 from tiny import CONFIG, changed_frames, make_world, random_frames, random_pixels, walking_squares
 
 from genie_core.errors import ConfigError
-from genie_core.models.latent_action import MOTION_REACH, LatentActionModel, motion_evidence, move
+from genie_core.models.latent_action import LatentActionModel, move
+from genie_core.models.motion import MOTION_REACH, motion_evidence
 from genie_core.pixels import to_model
 from genie_core.training.latent_action_stage import LatentActionStage, mirror_some
 from genie_core.training.settings import StageSettings
@@ -45,7 +46,7 @@ def test_the_target_reaches_its_prediction_by_the_code_alone(network: LatentActi
     network.train()
     for _ in range(15):
         network(pixels)  # the norm and the codes get used to these clips, so that more than one code is in use
-    predicted, quantized = network.eval()(pixels)
+    predicted, quantized, _ = network.eval()(pixels)
     last = quantized.indices[:, -1]
     assert len(last.unique()) > 1 and torch.equal(quantized.indices[:, :-1], quantized.indices[:1, :-1].expand(24, -1))
     for code in last.unique():
@@ -64,7 +65,7 @@ def test_an_action_is_inferred_from_the_past_and_the_next_frame(network: LatentA
 
 
 def test_codes_and_shapes(network: LatentActionModel) -> None:
-    predicted, quantized = network(random_pixels(b=3, t=T))
+    predicted, quantized, _ = network(random_pixels(b=3, t=T))
     assert predicted.shape == (3, 3, T - 1, 16, 16)
     assert quantized.indices.shape == (3, T - 1) and quantized.codes.shape == (3, T - 1, 4)
     torch.testing.assert_close(quantized.codes, network.quantizer.lookup(quantized.indices))

@@ -13,15 +13,20 @@ from genie_core.config import LatentActionConfig
 from genie_core.layers.norm import RMSNorm
 from genie_core.layers.quantize import VectorQuantized, VectorQuantizer
 from genie_core.layers.st_block import STBlock
+from genie_core.models.motion import MOTION_REACH, SHIFTS, MotionExpectation, motion_evidence
 
-MOTION_REACH = 8  # pixels a step that a patch can move; faster things are left to the change
+POLE = 2.0  # standard deviations of surprise at 45 degrees from none: less is mostly noise, and shares a code
 
 
 class NextFrames(NamedTuple):
-    """`pixels` (b, c, t-1, H, W), the predicted frames 1..t-1, and the quantizer's view of the actions."""
+    """`pixels` (b, c, t-1, H, W), the predicted frames 1..t-1, and the quantizer's view of the actions.
+
+    `expectation_error` is how far off the expectation was, a scalar for the loss; None for a model without.
+    """
 
     pixels: Tensor
     quantized: VectorQuantized
+    expectation_error: Tensor | None
 
 
 class LatentActionModel(nn.Module):
@@ -34,16 +39,26 @@ class LatentActionModel(nn.Module):
     the decoder says how patches move and what else changes (as CDNA, Finn et al. 2016, arXiv:1605.07157), so that
     shallow nets on a CPU find motion. The decoder knows no more of the past than one frame, or a code comes to mean
     "on, the way it goes", and left and right share it.
+
+    With `expectation_layers` a code says which key is down instead of how far things moved: it is the surprise of a
+    step, the motion seen less the motion that the past let one expect. Gravity, friction and a key let go at full speed
+    are no surprise and need no code. That holds if the expectation learns from a player whose next key cannot be
+    guessed; the codes then hold for any player's videos. They are not learnt by predicting pixels, for which half a
+    pixel is worth next to nothing; the decoder learns to draw what they mean.
     """
 
     def __init__(self, config: LatentActionConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = FrameTransformer(config, config.context_frames)
-        self.pool = nn.Linear(config.width, 1)
-        self.to_code = nn.Linear(config.width, config.code_width)
+        if config.expectation_layers is None:
+            self.encoder = FrameTransformer(config, config.context_frames)
+            self.pool = nn.Linear(config.width, 1)
+            self.to_code = nn.Linear(config.width, config.code_width)
+        else:
+            self.expectation = MotionExpectation(config, config.expectation_layers)
         # centred and scaled over the batch, or all inputs start out nearest to one and the same code
-        self.spread = nn.BatchNorm1d(config.code_width, affine=False)
+        inputs = config.code_width if config.expectation_layers is None else 2
+        self.spread = nn.BatchNorm1d(inputs, affine=False)
         self.quantizer = VectorQuantizer(config.num_actions, config.code_width)
         self.decoder = FrameTransformer(config, context_frames=0)
         self.action_embed = nn.Linear(config.code_width, config.width)
@@ -52,17 +67,29 @@ class LatentActionModel(nn.Module):
         for head in (self.change_head, self.motion_head):
             nn.init.zeros_(head.weight)
 
-    def forward(self, pixels: Tensor) -> NextFrames:
-        """pixels (b, c, t, H, W) in [-1, 1], at least two frames."""
-        quantized = self.infer(pixels)
-        return NextFrames(self.predict(pixels[:, :, :-1], quantized.codes), quantized)
+    def forward(self, pixels: Tensor, drawn: int | None = None) -> NextFrames:
+        """pixels (b, c, t, H, W) in [-1, 1], at least two frames; of `drawn` clips alone the next frames are drawn."""
+        z, expectation_error = self._what_happened(pixels)
+        quantized = self.quantizer(z)
+        predicted = self.predict(pixels[:drawn, :, :-1], quantized.codes[:drawn])
+        return NextFrames(predicted, quantized, expectation_error)
 
     def infer(self, pixels: Tensor) -> VectorQuantized:
         """The actions between frames of pixels (b, c, t, H, W): codes (b, t-1, code_width), indices (b, t-1)."""
-        x = self.encoder(pixels)[:, 1:]  # (b, t-1, n, d): frame i+1 has seen frame i
-        x = (x * self.pool(x).softmax(dim=2)).sum(2)  # (b, t-1, d)
-        z = rearrange(self.spread(rearrange(self.to_code(x), "b t d -> (b t) d")), "(b t) d -> b t d", b=len(x))
-        return self.quantizer(z)
+        return self.quantizer(self._what_happened(pixels)[0])
+
+    def _what_happened(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Each step of a clip as a vector to be quantized, (b, t-1, code_width), and the expectation's error."""
+        if self.config.expectation_layers is None:
+            x = self.encoder(pixels)[:, 1:]  # (b, t-1, n, d): frame i+1 has seen frame i
+            x = (x * self.pool(x).softmax(dim=2)).sum(2)  # (b, t-1, d)
+            return self._spread_out(self.to_code(x)), None
+        seen, expected = self.expectation(pixels)
+        surprise = self._spread_out(seen - expected.detach())
+        return on_sphere(surprise), F.huber_loss(expected, seen)
+
+    def _spread_out(self, x: Tensor) -> Tensor:
+        return rearrange(self.spread(rearrange(x, "b t d -> (b t) d")), "(b t) d -> b t d", b=len(x))
 
     def predict(self, pixels: Tensor, codes: Tensor) -> Tensor:
         """Frame i+1 from frame i of pixels (b, c, t, H, W) and the code (b, t, code_width) after it."""
@@ -73,6 +100,12 @@ class LatentActionModel(nn.Module):
         motion = rearrange(self.motion_head(x), "b t (h w) (two k) -> two (b t) k h w", h=h, two=2)
         moved = move(move(frames, motion[0], dim=-1), motion[1], dim=-2)
         return rearrange(moved, "(b t) c H W -> b c t H W", b=len(pixels)) + change
+
+
+def on_sphere(surprise: Tensor) -> Tensor:
+    """Surprise (…, 2) in standard deviations to unit vectors (…, 3): none is a pole, much is near the equator."""
+    pole = torch.full_like(surprise[..., :1], POLE)
+    return F.normalize(torch.cat([surprise, pole], -1), dim=-1)
 
 
 def move(frames: Tensor, logits: Tensor, dim: int) -> Tensor:
@@ -99,8 +132,7 @@ class FrameTransformer(nn.Module):
         super().__init__()
         size = config.patch_size
         self.patch_embed = nn.Conv2d(3, config.width, size + size // 2, stride=size, padding=size // 4)
-        shifts = (2 * MOTION_REACH + 1) * (MOTION_REACH + 1)
-        self.motion_embed = nn.Linear(shifts, config.width) if context_frames else None
+        self.motion_embed = nn.Linear(SHIFTS, config.width) if context_frames else None
         self.position = nn.Parameter(0.02 * torch.randn(config.grid**2, config.width))
         self.blocks = nn.ModuleList(
             STBlock(config.width, config.heads, context_frames, config.grid) for _ in range(config.layers)
@@ -119,25 +151,3 @@ class FrameTransformer(nn.Module):
         for block in self.blocks:
             x, _ = block(x)
         return self.norm(x)
-
-
-@torch.no_grad()
-def motion_evidence(pixels: Tensor, patch_size: int) -> Tensor:
-    """How well each patch of a frame fits the frame before, moved by each shift: (b, t, n, shifts).
-
-    Shifts are every whole pixel up to MOTION_REACH along y and every one up to half of it along x. Standardised over
-    the shifts, higher meaning a better fit; a patch without texture tells nothing and reads 0.
-
-    Source: the cost volume of PWC-Net, Sun et al. 2018 (arXiv:1709.02371), §3. Differs: on grey pixels.
-    """
-    height, width = pixels.shape[-2:]
-    grey = pixels.mean(1)
-    before = torch.cat([grey[:, :1], grey[:, :-1]], dim=1)
-    padded = F.pad(before, (MOTION_REACH // 2, MOTION_REACH // 2, MOTION_REACH, MOTION_REACH), mode="replicate")
-    costs = []
-    for dy in range(2 * MOTION_REACH + 1):
-        for dx in range(MOTION_REACH + 1):
-            difference = (grey - padded[:, :, dy : dy + height, dx : dx + width]).abs()
-            costs.append(F.avg_pool2d(difference, patch_size))
-    cost = rearrange(torch.stack(costs, -1), "b t h w shifts -> b t (h w) shifts")
-    return (cost.mean(-1, keepdim=True) - cost) / (cost.std(-1, keepdim=True) + 0.02)

@@ -14,6 +14,7 @@ COMMITMENT_WEIGHT = 0.1
 # Without these, one code took 70 % of the steps and two took none; ten times as much made them even and meaningless.
 CODEBOOK_ENTROPY_WEIGHT = 0.005
 SAMPLE_ENTROPY_WEIGHT = 0.001
+DRAWN = 2  # clips of a batch whose next frames a model with an expectation draws: its codes do not learn from them
 
 
 class LatentActionStage(Stage):
@@ -26,19 +27,25 @@ class LatentActionStage(Stage):
         pixels = to_model(batch["frames"])
         if self.training:
             pixels = mirror_some(pixels)
-        predicted, quantized = self.network(pixels)
-        truth = pixels[:, :, 1:]
+        expects = self.network.config.expectation_layers is not None
+        drawn = min(DRAWN, len(pixels)) if expects else len(pixels)
+        predicted, quantized, expectation_error = self.network(pixels, drawn)
+        truth = pixels[:drawn, :, 1:]
         squared = F.mse_loss(predicted, truth)
         counts = torch.bincount(quantized.indices.flatten(), minlength=self.network.config.num_actions)
         shares = counts / counts.sum()
-        spread = (
-            COMMITMENT_WEIGHT * quantized.commitment
-            + SAMPLE_ENTROPY_WEIGHT * quantized.sample_entropy
-            - CODEBOOK_ENTROPY_WEIGHT * quantized.codebook_entropy
-        )
+        if expectation_error is None:
+            own = (
+                COMMITMENT_WEIGHT * quantized.commitment
+                + SAMPLE_ENTROPY_WEIGHT * quantized.sample_entropy
+                - CODEBOOK_ENTROPY_WEIGHT * quantized.codebook_entropy
+            )
+        else:
+            own = expectation_error
         return {
-            "loss": F.l1_loss(predicted, truth) + 2 * squared + spread,
+            "loss": F.l1_loss(predicted, truth) + 2 * squared + own,
             "psnr": 10 * torch.log10(4 / squared.detach()),
+            **({} if expectation_error is None else {"expectation_error": expectation_error.detach()}),
             **{f"code_{code}": share for code, share in enumerate(shares)},
         }
 

@@ -1,0 +1,83 @@
+"""What moved between two frames, what the past let one expect of it, and so what was a surprise."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from genie_core.config import LatentActionConfig
+from genie_core.layers.norm import RMSNorm
+from genie_core.layers.st_block import STBlock
+
+MOTION_REACH = 8  # pixels a step that a patch can move; faster things are left to the change
+SHIFTS = (2 * MOTION_REACH + 1) * (MOTION_REACH + 1)
+SHARPNESS = 8.0  # of the evidence of a whole picture, so that only the best shifts and their neighbours count
+
+
+class Motions(NamedTuple):
+    """The scenery's motion in each step of a clip and what was expected of it, pixels (b, t-1, 2), x right, y down."""
+
+    seen: Tensor
+    expected: Tensor
+
+
+class MotionExpectation(nn.Module):
+    """Expects the motion of the next step from the motions before it, and from nothing that tells the action.
+
+    An ST-transformer with one token a frame: the evidence of all patches together, for half a pixel, which is what a
+    key is worth in one step, shows in no single patch.
+    """
+
+    def __init__(self, config: LatentActionConfig, layers: int) -> None:
+        super().__init__()
+        self.patch_size = config.patch_size
+        self.motion_embed = nn.Linear(SHIFTS + 2, config.width)
+        self.blocks = nn.ModuleList(
+            STBlock(config.width, config.heads, config.context_frames, grid=1) for _ in range(layers)
+        )
+        self.norm = RMSNorm(config.width)
+        self.head = nn.Linear(config.width, 2)
+
+    def forward(self, pixels: Tensor) -> Motions:
+        """pixels (b, c, t, H, W) in [-1, 1]; `expected[:, i]` knows frames 0..i, `seen[:, i]` is of frame i to i+1."""
+        evidence = motion_evidence(pixels, self.patch_size).mean(2)  # (b, t, shifts)
+        evidence[:, 0] = 0  # nothing is known of how the first frame came about
+        motion = mean_motion(evidence)
+        x = self.motion_embed(torch.cat([evidence, motion], -1))[:, :, None]
+        for block in self.blocks:
+            x, _ = block(x)
+        return Motions(motion[:, 1:], self.head(self.norm(x))[:, :-1, 0])
+
+
+def mean_motion(evidence: Tensor) -> Tensor:
+    """Evidence (…, shifts) of whole pixels to a motion in fractions of one, (…, 2), x right, y down."""
+    reach = torch.arange(-MOTION_REACH, MOTION_REACH + 1, device=evidence.device)
+    y, x = torch.meshgrid(reach, reach[MOTION_REACH // 2 : -MOTION_REACH // 2], indexing="ij")
+    # a patch that fits what lay to its right has moved left
+    return -(SHARPNESS * evidence).softmax(-1) @ torch.stack([x.flatten(), y.flatten()], -1).to(evidence)
+
+
+@torch.no_grad()
+def motion_evidence(pixels: Tensor, patch_size: int) -> Tensor:
+    """How well each patch of a frame fits the frame before, moved by each shift: (b, t, n, shifts).
+
+    Shifts are every whole pixel up to MOTION_REACH along y and every one up to half of it along x. Standardised over
+    the shifts, higher meaning a better fit; a patch without texture tells nothing and reads 0.
+
+    Source: the cost volume of PWC-Net, Sun et al. 2018 (arXiv:1709.02371), §3. Differs: on grey pixels.
+    """
+    height, width = pixels.shape[-2:]
+    grey = pixels.mean(1)
+    before = torch.cat([grey[:, :1], grey[:, :-1]], dim=1)
+    padded = F.pad(before, (MOTION_REACH // 2, MOTION_REACH // 2, MOTION_REACH, MOTION_REACH), mode="replicate")
+    costs = []
+    for dy in range(2 * MOTION_REACH + 1):
+        for dx in range(MOTION_REACH + 1):
+            difference = (grey - padded[:, :, dy : dy + height, dx : dx + width]).abs()
+            costs.append(F.avg_pool2d(difference, patch_size))
+    cost = rearrange(torch.stack(costs, -1), "b t h w shifts -> b t (h w) shifts")
+    return (cost.mean(-1, keepdim=True) - cost) / (cost.std(-1, keepdim=True) + 0.02)
