@@ -11,13 +11,13 @@ import torch
 from tiny import CONFIG, changed_frames, random_frames, random_pixels, shake
 from torch import Tensor
 
-from genie_core.config import LatentActionConfig, TokenizerConfig
+from genie_core.config import LatentActionConfig
 from genie_core.errors import ConfigError
 from genie_core.models.latent_action import LatentActionModel, on_sphere
-from genie_core.models.motion import MOTION_REACH, MotionExpectation, mean_motion, motion_evidence
+from genie_core.models.motion import MotionExpectation, mean_motion, motion_evidence
 from genie_core.pixels import to_model
 from genie_core.training.latent_action_stage import DRAWN, LatentActionStage
-from genie_core.training.settings import StageSettings, TrainingSettings
+from genie_core.training.settings import StageSettings
 
 T = 6
 SMALL = dataclasses.replace(CONFIG.latent_action, code_width=3, expectation_layers=1)
@@ -64,33 +64,6 @@ def test_each_loss_teaches_its_own_part() -> None:
     predicted.square().mean().backward()
     taught = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}
     assert "decoder" in taught and "expectation" not in taught
-
-
-def test_no_code_is_spent_on_the_first_step_of_a_clip() -> None:
-    """Without a past its whole motion is a surprise. It gets a code all the same, as in the clips of the dynamics."""
-    network = shake(LatentActionModel(SMALL)).train()
-    frames = random_frames(b=DRAWN, t=T)
-    predicted, quantized, _ = network(to_model(frames))
-    assert quantized.indices.shape == (DRAWN, T - 2) and predicted.shape[2] == T - 2
-    assert network.eval().infer(to_model(frames)).indices.shape == (DRAWN, T - 1)
-    with torch.no_grad():
-        for head in (network.change_head, network.motion_head):
-            head.weight.zero_(), head.bias.zero_()
-        network.motion_head.bias.view(2, -1)[:, MOTION_REACH] = 50
-    frames[:, 1:] = frames[:, 1:2]
-    assert LatentActionStage(network, StageSettings()).train().losses({"frames": frames})["psnr"] > 60
-
-
-def test_clips_have_to_have_a_past() -> None:
-    def settings(frames: int) -> TrainingSettings:
-        return TrainingSettings(
-            *(TokenizerConfig(frame_size=16, channels=(8, 16), code_bits=6), SMALL, CONFIG.dynamics),
-            train={"latent_action": StageSettings(clip_frames=frames)},
-        )
-
-    assert settings(3)
-    with pytest.raises(ConfigError, match=r"clip_frames 2 of train.latent_action.*at least 3"):
-        settings(2)
 
 
 def test_every_weight_learns() -> None:

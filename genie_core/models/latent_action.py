@@ -68,14 +68,10 @@ class LatentActionModel(nn.Module):
             nn.init.zeros_(head.weight)
 
     def forward(self, pixels: Tensor, drawn: int | None = None) -> NextFrames:
-        """pixels (b, c, t, H, W) in [-1, 1], at least two frames; of `drawn` clips alone the next frames are drawn.
-
-        In training a model that expects takes at least three, and leaves the first step out.
-        """
+        """pixels (b, c, t, H, W) in [-1, 1], at least two frames; of `drawn` clips alone the next frames are drawn."""
         z, expectation_error = self._what_happened(pixels)
         quantized = self.quantizer(z)
-        steps = quantized.indices.shape[1]
-        predicted = self.predict(pixels[:drawn, :, -steps - 1 : -1], quantized.codes[:drawn])
+        predicted = self.predict(pixels[:drawn, :, :-1], quantized.codes[:drawn])
         return NextFrames(predicted, quantized, expectation_error)
 
     def infer(self, pixels: Tensor) -> VectorQuantized:
@@ -89,10 +85,8 @@ class LatentActionModel(nn.Module):
             x = (x * self.pool(x).softmax(dim=2)).sum(2)  # (b, t-1, d)
             return self._spread_out(self.to_code(x)), None
         seen, expected = self.expectation(pixels)
-        surprise = seen - expected.detach()
-        if self.training:
-            surprise = surprise[:, 1:]  # the first step has no past and surprises most; no code is to be spent on it
-        return on_sphere(self._spread_out(surprise)), F.huber_loss(expected, seen)
+        surprise = self._spread_out(seen - expected.detach())
+        return on_sphere(surprise), F.huber_loss(expected, seen)
 
     def _spread_out(self, x: Tensor) -> Tensor:
         return rearrange(self.spread(rearrange(x, "b t d -> (b t) d")), "(b t) d -> b t d", b=len(x))

@@ -30,7 +30,7 @@ class LatentActionStage(Stage):
         expects = self.network.config.expectation_layers is not None
         drawn = min(DRAWN, len(pixels)) if expects else len(pixels)
         predicted, quantized, expectation_error = self.network(pixels, drawn)
-        truth = pixels[:drawn, :, -predicted.shape[2] :]
+        truth = pixels[:drawn, :, 1:]
         squared = F.mse_loss(predicted, truth)
         counts = torch.bincount(quantized.indices.flatten(), minlength=self.network.config.num_actions)
         shares = counts / counts.sum()

@@ -60,12 +60,6 @@ class TrainingSettings:
         for name in ("latent_action", "dynamics"):
             frames = self.train[name].clip_frames if name in self.train else 2
             require(frames > 1, f"clip_frames {frames} of train.{name} has no step from frame to frame; at least 2")
-            expects = name == "latent_action" and self.latent_action.expectation_layers is not None
-            require(
-                frames > 2 or not expects,
-                f"clip_frames {frames} of train.{name} has no step with a past to expect from (expectation_layers); "
-                "at least 3",
-            )
 
 
 def load_settings(path: Path | None) -> TrainingSettings:
