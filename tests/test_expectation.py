@@ -14,7 +14,7 @@ from torch import Tensor
 from genie_core.config import LatentActionConfig
 from genie_core.errors import ConfigError
 from genie_core.models.latent_action import LatentActionModel, on_sphere
-from genie_core.models.motion import MotionExpectation, mean_motion, motion_evidence
+from genie_core.models.motion import PUSH, MotionExpectation, Motions, key_surprise, mean_motion, motion_evidence
 from genie_core.pixels import to_model
 from genie_core.training.latent_action_stage import DRAWN, LatentActionStage
 from genie_core.training.settings import StageSettings
@@ -95,6 +95,54 @@ def test_half_a_pixel_shows_between_none_and_one() -> None:
 def test_little_surprise_is_a_pole_and_great_surprise_lies_at_the_equator() -> None:
     points = on_sphere(torch.tensor([[0.0, 0.0], [100.0, 0.0], [0.0, -100.0]]))
     torch.testing.assert_close(points, torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, -1, 0]]), atol=0.03, rtol=0)
+
+
+def surprise_of(seen: list[float], expected: list[float], axis: int) -> list[float]:
+    """What a key may have done in the steps of one clip that moves along one axis."""
+    motions = torch.zeros(2, 1, len(seen), 2)
+    motions[0, 0, :, axis], motions[1, 0, :, axis] = torch.tensor(seen), torch.tensor(expected)
+    found = key_surprise(Motions(*motions))[0]
+    assert not found[:, 1 - axis].any()
+    return [round(value, 3) for value in found[:, axis].tolist()]
+
+
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_a_fall_cut_short_is_the_ground_and_a_take_off_is_a_key(way: float) -> None:
+    """Along y, upwards for a ceiling: less motion than expected is no key's doing; more, or the other way, is."""
+    seen, expected = [4, 2.5, 0.1, 0, -5, 6], [3.9, 4.5, 2.5, 0, 0, 5]
+    found = surprise_of([way * s for s in seen], [way * e for e in expected], axis=1)
+    assert found == pytest.approx([way * 0.1, 0, 0, 0, -5 * way, way])
+
+
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_who_runs_into_a_wall_goes_on_pushing_until_something_moves(way: float) -> None:
+    seen, expected = [1.5, 0.6, 0, 0.1, 0, -0.5, 0], [1.4, 1.5, 0.6, 0, 0, 0, 0]
+    found = surprise_of([way * s for s in seen], [way * e for e in expected], axis=0)
+    assert found == pytest.approx([way * s for s in (0.1, PUSH, PUSH, PUSH, PUSH, -0.5, 0)])
+
+
+def test_a_key_may_brake_and_turn_what_runs() -> None:
+    """No wall: half a pixel less a step, down to nothing and back the other way, as keys do."""
+    seen, expected = [1.5, 1.0, 0.5, 0.0, -0.4], [1.5, 1.4, 0.9, 0.4, 0.0]
+    assert surprise_of(seen, expected, axis=0) == pytest.approx([0, -0.4, -0.4, -0.4, -0.4])
+    # turned at once is not stopped, whatever turned it
+    assert surprise_of([-1.0], [1.0], axis=0) == [-2.0]
+
+
+def test_each_clip_has_walls_of_its_own() -> None:
+    motions = torch.zeros(2, 2, 3, 2)
+    motions[1, 0, 0, 0] = 1.5
+    found = key_surprise(Motions(*motions))
+    assert found[0, :, 0].tolist() == [PUSH] * 3 and not found[1].any()
+
+
+def test_a_take_off_lasts_as_long_as_the_rise_where_the_key_is_presumed_held() -> None:
+    """The scenery falls while the player rises; each clip has its own answer."""
+    motions = torch.zeros(2, 2, 6, 2)
+    motions[0, :, :, 1] = torch.tensor([0.0, 6, 5, 2, -2, -3])
+    motions[1, :, :, 1] = torch.tensor([0.0, 0, 5, 2, -2, -3])
+    found = key_surprise(Motions(*motions), held=torch.tensor([True, False]))[..., 1]
+    assert found.tolist() == [[0, 6, 6, 6, 0, 0], [0, 6, 0, 0, 0, 0]]
 
 
 def test_a_surprise_has_two_axes_and_a_pole() -> None:

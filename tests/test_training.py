@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import make_world, walking_squares
+from tiny import CONFIG, make_world, shake, walking_squares
 
 from genie_core.config import WorldConfig
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.errors import ConfigError, DataError, GenieError
+from genie_core.models.latent_action import LatentActionModel
+from genie_core.pixels import to_model
 from genie_core.training import run as training_run
 from genie_core.training.clips import HELD_OUT_EVERY, FrameClips, split_starts
 from genie_core.training.run import train
@@ -504,6 +506,21 @@ def test_every_second_clip_is_mirrored_when_asked(data: Path, tmp_path: Path) ->
         assert np.array_equal(clips.tokens[odd::2], world.encode(seen))
         assert np.array_equal(clips.actions[odd::2], world.infer_actions(seen))
     assert not np.array_equal(world.encode(frames[1::2]), clips.tokens[1::2])
+
+
+def test_in_half_of_the_clips_a_key_is_presumed_held(data: Path, tmp_path: Path) -> None:
+    dataset, starts = VideoDataset(data), np.arange(0, 400, 8)
+    torch.manual_seed(0)
+    config = dataclasses.replace(CONFIG.latent_action, code_width=3, expectation_layers=1)
+    expects = shake(LatentActionModel(config)).eval().requires_grad_(False)
+    write_tokens(tmp_path / "tokens", dataset, starts, 8, make_world().tokenizer, expects, mirror=False, quiet=True)
+    written = TokenClips(tmp_path / "tokens", 4).actions
+    pixels = to_model(torch.from_numpy(np.stack([dataset.clip(int(start), 8) for start in starts])))
+    let_go = expects.infer(pixels).indices.numpy()
+    held = expects.infer(pixels, held=torch.full((len(starts),), True)).indices.numpy()
+    assert (held != let_go).any()
+    half = np.arange(len(starts)) % 4 > 1
+    assert np.array_equal(written, np.where(half[:, None], held, let_go))
 
 
 def test_a_halted_process_has_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:

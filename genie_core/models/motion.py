@@ -15,6 +15,10 @@ from genie_core.layers.st_block import STBlock
 
 MOTION_REACH = 8  # pixels a step that a patch can move; faster things are left to the change
 SHIFTS = (2 * MOTION_REACH + 1) * (MOTION_REACH + 1)
+HIT = 0.8  # pixels: slower by more than this in one step is scenery in the way, for no key brakes so hard
+HALTED = 0.3  # pixels a step: less is standing still
+TAKE_OFF = 2.0  # pixels: a greater surprise along y throws the player up
+PUSH = 0.5  # pixels: the surprise that is presumed of a key held against a wall
 SHARPNESS = 8.0  # of the evidence of a whole picture, so that only the best shifts and their neighbours count
 
 
@@ -51,6 +55,32 @@ class MotionExpectation(nn.Module):
         for block in self.blocks:
             x, _ = block(x)
         return Motions(motion[:, 1:], self.head(self.norm(x))[:, :-1, 0])
+
+
+@torch.no_grad()
+def key_surprise(motions: Motions, held: Tensor | None = None) -> Tensor:
+    """What of each step's motion a key may have done, pixels (b, t-1, 2): the motion seen less the expected.
+
+    Scenery surprises too, and no key did it. A fall or a rise that is cut short has met the ground or a ceiling. Who is
+    stopped at once on the way has met a wall, and is presumed to go on pushing against it until something moves: what a
+    blocked key does, nothing, can be learnt from nowhere else. So with a key whose work is done: in the clips `held`,
+    bool (b,), who takes off is presumed to hold the key until the rise ends, in the others to let it go.
+    """
+    seen, expected = motions
+    surprise = seen - expected
+    way = expected.sign()
+    ahead, speed = seen * way, expected.abs()
+    surprise[..., 1][(ahead[..., 1] > -HALTED) & (ahead[..., 1] < speed[..., 1])] = 0
+    hits = way[..., 0] * ((ahead[..., 0] > -HALTED) & (speed[..., 0] - ahead[..., 0] > HIT))
+    still = seen[..., 0].abs() < HALTED
+    takes_off = (surprise[..., 1].abs() > TAKE_OFF) & (held[:, None] if held is not None else torch.tensor(False))
+    wall = rise = torch.zeros_like(hits[:, 0])
+    for step in range(hits.shape[1]):
+        x, y = surprise[:, step].unbind(-1)
+        wall = torch.where(hits[:, step] != 0, hits[:, step], wall * still[:, step])
+        rise = torch.where(takes_off[:, step], y, rise * (seen[:, step, 1] * rise > 0))
+        surprise[:, step] = torch.stack([torch.where(wall != 0, PUSH * wall, x), torch.where(rise != 0, rise, y)], -1)
+    return surprise
 
 
 def mean_motion(evidence: Tensor) -> Tensor:

@@ -34,6 +34,7 @@ def write_tokens(
     """Writes tokens.npy int32 (clips, length, h, w) and actions.npy int8 (clips, length-1) into `folder`.
 
     With `mirror` every second clip is mirrored first, so that the way few players go is learnt as well as the other.
+    In half of the clips a key is presumed held for as long as it may be, so that holding it is learnt to do no more.
     """
     tokens, actions = [], []
     for first in tqdm(range(0, len(starts), CLIPS_AT_ONCE), desc=f"tokens {folder.name}", disable=quiet):
@@ -41,8 +42,9 @@ def write_tokens(
         if mirror:
             clips[1::2] = clips[1::2, :, :, ::-1].copy()
         pixels = to_model(torch.from_numpy(clips))
+        held = torch.arange(len(clips)) % 4 > 1
         tokens.append(tokenizer.encode(pixels).int().numpy())
-        actions.append(latent_action.infer(pixels).indices.to(torch.int8).numpy())
+        actions.append(latent_action.infer(pixels, held).indices.to(torch.int8).numpy())
     part = folder.with_name(f"{folder.name}.part")
     part.mkdir(parents=True, exist_ok=True)
     np.save(part / "tokens.npy", np.concatenate(tokens))
