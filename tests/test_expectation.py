@@ -14,7 +14,15 @@ from torch import Tensor
 from genie_core.config import LatentActionConfig
 from genie_core.errors import ConfigError
 from genie_core.models.latent_action import LatentActionModel, on_sphere
-from genie_core.models.motion import PUSH, MotionExpectation, Motions, key_surprise, mean_motion, motion_evidence
+from genie_core.models.motion import (
+    PUSH,
+    MotionExpectation,
+    Motions,
+    Presumed,
+    key_surprise,
+    mean_motion,
+    motion_evidence,
+)
 from genie_core.pixels import to_model
 from genie_core.training.latent_action_stage import DRAWN, LatentActionStage
 from genie_core.training.settings import StageSettings
@@ -141,8 +149,21 @@ def test_a_take_off_lasts_as_long_as_the_rise_where_the_key_is_presumed_held() -
     motions = torch.zeros(2, 2, 6, 2)
     motions[0, :, :, 1] = torch.tensor([0.0, 6, 5, 2, -2, -3])
     motions[1, :, :, 1] = torch.tensor([0.0, 0, 5, 2, -2, -3])
-    found = key_surprise(Motions(*motions), held=torch.tensor([True, False]))[..., 1]
+    presumed = Presumed(held=torch.tensor([True, False]), push=torch.zeros(2))
+    found = key_surprise(Motions(*motions), presumed)[..., 1]
     assert found.tolist() == [[0, 6, 6, 6, 0, 0], [0, 6, 0, 0, 0, 0]]
+
+
+def test_what_stands_still_is_pushed_where_that_is_presumed() -> None:
+    """Nothing else is: not what moves, nor what a wall stops on the other side."""
+    motions = torch.zeros(2, 3, 4, 2)
+    motions[0, :, :, 0] = torch.tensor([0.0, 0.1, -0.6, 0])
+    motions[1, 2, 3, 0] = 1.5
+    presumed = Presumed(held=torch.full((3,), True), push=torch.tensor([1.0, 0, -1]))
+    found = key_surprise(Motions(*motions), presumed)
+    assert not found[..., 1].any()
+    expected = [[PUSH, PUSH, -0.6, PUSH], [0, 0.1, -0.6, 0], [-PUSH, -PUSH, -0.6, PUSH]]
+    torch.testing.assert_close(found[..., 0], torch.tensor(expected))
 
 
 def test_a_surprise_has_two_axes_and_a_pole() -> None:

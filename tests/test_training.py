@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import CONFIG, make_world, shake, walking_squares
+from tiny import CONFIG, make_world, random_frames, shake, walking_squares
 
 from genie_core.config import WorldConfig
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.errors import ConfigError, DataError, GenieError
 from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.motion import Presumed
 from genie_core.pixels import to_model
 from genie_core.training import run as training_run
 from genie_core.training.clips import HELD_OUT_EVERY, FrameClips, split_starts
@@ -508,19 +509,28 @@ def test_every_second_clip_is_mirrored_when_asked(data: Path, tmp_path: Path) ->
     assert not np.array_equal(world.encode(frames[1::2]), clips.tokens[1::2])
 
 
-def test_in_half_of_the_clips_a_key_is_presumed_held(data: Path, tmp_path: Path) -> None:
-    dataset, starts = VideoDataset(data), np.arange(0, 400, 8)
+def test_some_clips_are_written_as_if_keys_were_held_or_pushed(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "data", source={"kind": "squares"}, frame_size=16, fps=12) as writer:
+        for clip in random_frames(b=50, t=1).numpy():
+            rise = np.stack([np.roll(clip[0], 4 * step, axis=0) for step in (0, 0, 0, 1, 2, 3, 3, 3)])
+            writer.add_episode(rise)  # thrown along y, and standing still along x
+    dataset, starts = VideoDataset(tmp_path / "data"), np.arange(0, 400, 8)
     torch.manual_seed(0)
     config = dataclasses.replace(CONFIG.latent_action, code_width=3, expectation_layers=1)
     expects = shake(LatentActionModel(config)).eval().requires_grad_(False)
     write_tokens(tmp_path / "tokens", dataset, starts, 8, make_world().tokenizer, expects, mirror=False, quiet=True)
-    written = TokenClips(tmp_path / "tokens", 4).actions
+    written = torch.from_numpy(np.array(TokenClips(tmp_path / "tokens", 4).actions))
     pixels = to_model(torch.from_numpy(np.stack([dataset.clip(int(start), 8) for start in starts])))
-    let_go = expects.infer(pixels).indices.numpy()
-    held = expects.infer(pixels, held=torch.full((len(starts),), True)).indices.numpy()
-    assert (held != let_go).any()
-    half = np.arange(len(starts)) % 4 > 1
-    assert np.array_equal(written, np.where(half[:, None], held, let_go))
+    clips = range(len(starts))
+    held = torch.tensor([clip % 4 in (2, 3) for clip in clips])
+    push = torch.tensor([{0: 1.0, 1: 1.0, 16: -1.0, 17: -1.0}.get(clip % 32, 0.0) for clip in clips])
+    assert torch.equal(written, expects.infer(pixels, Presumed(held, push)).indices.to(torch.int8))
+    for name, less in {
+        "held": Presumed(held & False, push),
+        "push": Presumed(held, 0 * push),
+        "way": Presumed(held, push.abs()),
+    }.items():
+        assert not torch.equal(written, expects.infer(pixels, less).indices.to(torch.int8)), name
 
 
 def test_a_halted_process_has_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from genie_core.config import LatentActionConfig
 from genie_core.layers.norm import RMSNorm
 from genie_core.layers.quantize import VectorQuantized, VectorQuantizer
 from genie_core.layers.st_block import STBlock
-from genie_core.models.motion import MOTION_REACH, SHIFTS, MotionExpectation, key_surprise, motion_evidence
+from genie_core.models.motion import MOTION_REACH, SHIFTS, MotionExpectation, Presumed, key_surprise, motion_evidence
 
 POLE = 2.0  # standard deviations of surprise at 45 degrees from none: less is mostly noise, and shares a code
 
@@ -74,22 +74,21 @@ class LatentActionModel(nn.Module):
         predicted = self.predict(pixels[:drawn, :, :-1], quantized.codes[:drawn])
         return NextFrames(predicted, quantized, expectation_error)
 
-    def infer(self, pixels: Tensor, held: Tensor | None = None) -> VectorQuantized:
+    def infer(self, pixels: Tensor, presumed: Presumed | None = None) -> VectorQuantized:
         """The actions between frames of pixels (b, c, t, H, W): codes (b, t-1, code_width), indices (b, t-1).
 
-        In the clips `held`, bool (b,), a key that nothing tells from one let go is presumed held; a model without
-        expectation tells them all.
+        A model without expectation presumes nothing.
         """
-        return self.quantizer(self._what_happened(pixels, held)[0])
+        return self.quantizer(self._what_happened(pixels, presumed)[0])
 
-    def _what_happened(self, pixels: Tensor, held: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def _what_happened(self, pixels: Tensor, presumed: Presumed | None = None) -> tuple[Tensor, Tensor | None]:
         """Each step of a clip as a vector to be quantized, (b, t-1, code_width), and the expectation's error."""
         if self.config.expectation_layers is None:
             x = self.encoder(pixels)[:, 1:]  # (b, t-1, n, d): frame i+1 has seen frame i
             x = (x * self.pool(x).softmax(dim=2)).sum(2)  # (b, t-1, d)
             return self._spread_out(self.to_code(x)), None
         motions = self.expectation(pixels)
-        surprise = self._spread_out(key_surprise(motions, held))
+        surprise = self._spread_out(key_surprise(motions, presumed))
         return on_sphere(surprise), F.huber_loss(motions.expected, motions.seen)
 
     def _spread_out(self, x: Tensor) -> Tensor:

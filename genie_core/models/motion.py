@@ -29,6 +29,17 @@ class Motions(NamedTuple):
     expected: Tensor
 
 
+class Presumed(NamedTuple):
+    """What is presumed of keys in clips (b,), where nothing shows whether they are down.
+
+    `held`, bool: who takes off holds the key until the rise ends. `push`: what stands still is pushed, -1 or 1 being the
+    way its scenery would go along x, 0 for not.
+    """
+
+    held: Tensor
+    push: Tensor
+
+
 class MotionExpectation(nn.Module):
     """Expects the motion of the next step from the motions before it, and from nothing that tells the action.
 
@@ -58,13 +69,12 @@ class MotionExpectation(nn.Module):
 
 
 @torch.no_grad()
-def key_surprise(motions: Motions, held: Tensor | None = None) -> Tensor:
+def key_surprise(motions: Motions, presumed: Presumed | None = None) -> Tensor:
     """What of each step's motion a key may have done, pixels (b, t-1, 2): the motion seen less the expected.
 
     Scenery surprises too, and no key did it. A fall or a rise that is cut short has met the ground or a ceiling. Who is
     stopped at once on the way has met a wall, and is presumed to go on pushing against it until something moves: what a
-    blocked key does, nothing, can be learnt from nowhere else. So with a key whose work is done: in the clips `held`,
-    bool (b,), who takes off is presumed to hold the key until the rise ends, in the others to let it go.
+    blocked key does, nothing, can be learnt from nowhere else.
     """
     seen, expected = motions
     surprise = seen - expected
@@ -73,13 +83,17 @@ def key_surprise(motions: Motions, held: Tensor | None = None) -> Tensor:
     surprise[..., 1][(ahead[..., 1] > -HALTED) & (ahead[..., 1] < speed[..., 1])] = 0
     hits = way[..., 0] * ((ahead[..., 0] > -HALTED) & (speed[..., 0] - ahead[..., 0] > HIT))
     still = seen[..., 0].abs() < HALTED
-    takes_off = (surprise[..., 1].abs() > TAKE_OFF) & (held[:, None] if held is not None else torch.tensor(False))
+    held, push = presumed or Presumed(still.new_zeros(len(still)), hits.new_zeros(len(hits)))
+    takes_off = (surprise[..., 1].abs() > TAKE_OFF) & held[:, None]
     wall = rise = torch.zeros_like(hits[:, 0])
     for step in range(hits.shape[1]):
         x, y = surprise[:, step].unbind(-1)
         wall = torch.where(hits[:, step] != 0, hits[:, step], wall * still[:, step])
+        blocked = torch.where(wall != 0, wall, push * still[:, step])
         rise = torch.where(takes_off[:, step], y, rise * (seen[:, step, 1] * rise > 0))
-        surprise[:, step] = torch.stack([torch.where(wall != 0, PUSH * wall, x), torch.where(rise != 0, rise, y)], -1)
+        surprise[:, step] = torch.stack(
+            [torch.where(blocked != 0, PUSH * blocked, x), torch.where(rise != 0, rise, y)], -1
+        )
     return surprise
 
 

@@ -13,11 +13,13 @@ from tqdm import tqdm
 
 from genie_core.data.dataset import VideoDataset
 from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.motion import Presumed
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_model
 from genie_core.training.stage import Batch
 
 CLIPS_AT_ONCE = 16
+PUSHED_EVERY = 16  # two clips of so many, by turns to the left and to the right
 
 
 @torch.inference_mode()
@@ -34,7 +36,9 @@ def write_tokens(
     """Writes tokens.npy int32 (clips, length, h, w) and actions.npy int8 (clips, length-1) into `folder`.
 
     With `mirror` every second clip is mirrored first, so that the way few players go is learnt as well as the other.
-    In half of the clips a key is presumed held for as long as it may be, so that holding it is learnt to do no more.
+    What a key does that does nothing, in flight or at a wall, no clip tells, so some are written as if one were down:
+    half of them with the key of a take-off held, and a few, fewer than those in which such a key moves something, with
+    one pushed both ways where the player stands still.
     """
     tokens, actions = [], []
     for first in tqdm(range(0, len(starts), CLIPS_AT_ONCE), desc=f"tokens {folder.name}", disable=quiet):
@@ -42,9 +46,11 @@ def write_tokens(
         if mirror:
             clips[1::2] = clips[1::2, :, :, ::-1].copy()
         pixels = to_model(torch.from_numpy(clips))
-        held = torch.arange(len(clips)) % 4 > 1
+        number = torch.arange(first, first + len(clips))
+        push = ((number % PUSHED_EVERY < 2) * (1 - number // PUSHED_EVERY % 2 * 2)).float()  # mirrored ones alike
+        presumed = Presumed(held=number % 4 > 1, push=push)
         tokens.append(tokenizer.encode(pixels).int().numpy())
-        actions.append(latent_action.infer(pixels, held).indices.to(torch.int8).numpy())
+        actions.append(latent_action.infer(pixels, presumed).indices.to(torch.int8).numpy())
     part = folder.with_name(f"{folder.name}.part")
     part.mkdir(parents=True, exist_ok=True)
     np.save(part / "tokens.npy", np.concatenate(tokens))
