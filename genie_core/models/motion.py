@@ -32,8 +32,8 @@ class Motions(NamedTuple):
 class Presumed(NamedTuple):
     """What is presumed of keys in clips (b,), where nothing shows whether they are down.
 
-    `held`, bool: who takes off holds the key until the rise ends. `push`: what stands still is pushed, -1 or 1 being the
-    way its scenery would go along x, 0 for not.
+    `held`, bool: who takes off holds the key until the rise ends. `push`, along x: what stands still is pushed, -1 or 1
+    being the way its scenery would go, 0 for not.
     """
 
     held: Tensor

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/training_compute.py [--world WORLD] [--config FILE]
 
-The steps and minutes are those that the world's config.json tells, with those of the worlds it was begun from; the batches
-are those of the settings in FILE. Operations are counted of one whole training step, forward and back, by PyTorch's counter:
-products and convolutions, a multiplication and an addition each. It does not see what the optimizer does, nor the
-writing of tokens. Core-hours are of the two cores that the minutes were spent on.
+The steps and minutes are those that the world's config.json tells, with those of the worlds it was begun from; the
+batches are those of the settings in FILE. Operations are counted of one whole training step, forward and back, by
+PyTorch's counter: products and convolutions, a multiplication and an addition each. It does not see what the optimizer
+does, nor the writing of tokens. Core-hours count two cores a minute, though some minutes had less.
 """
 
 from __future__ import annotations
