@@ -93,14 +93,15 @@ class Game:
         keys = self.held.look()
         if self.overlay is None and self.session.running:
             self.session.handle(c.Hold(resolve(keys, self.keymap)))
-            shown, steps = self.session.frame, self.session.timeline.line.tip
+            shown = self.session.frame
             began = time.perf_counter()
             self.session.tick()
             ended = time.perf_counter()
             if self.session.frame is not shown:
                 self.files.shown()
-            if self.session.timeline.line.tip != steps:
                 self._measure(began, ended)
+            else:
+                self._ticks.clear()  # standing still is no slow step
             self._key_down = None
         self._tell()
 

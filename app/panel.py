@@ -20,7 +20,7 @@ STATUS = {"resting": "act to go on"}
 
 
 class Reached(NamedTuple):
-    """What the panel cannot ask the session: the pace in steps a second, and whether a video is being recorded."""
+    """What the panel cannot ask the session: frames a second (0 standing still), whether a video is being recorded."""
 
     fps: float
     recording: bool = False
@@ -63,7 +63,7 @@ def _facts(session: PlaySession, reached: Reached) -> dict[str, str]:
     return {
         "action": playing.name if playing else "-",
         "step": f"{session.steps}{behind}",
-        "fps": f"{reached.fps:.1f}{speed}",
+        "fps": (f"{reached.fps:.1f}" if reached.fps else "-") + speed,
         "now": STATUS.get(session.status, session.status),
         "seed": str(session.seed),
     }

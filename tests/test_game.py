@@ -12,16 +12,19 @@ from PIL import Image
 from test_window import down, up
 from tiny import make_world
 
+from app import commands as c
+from app import panel
 from app.autoplay import ListedActions, RandomActions
 from app.controls import Settings, load_settings
 from app.display import open_window
 from app.game import Game
 from app.help import Help
+from app.pace import measured_fps
 from app.preview import Preview
 from app.prompts import Prompts
 from app.recording import save_frames
 from app.session import PlaySession
-from app.session_file import save_session
+from app.session_file import parse_session, save_session, session_bytes
 from app.video import infer_actions
 from genie_core.engine import WorldEngine
 from genie_core.pictures import fit
@@ -124,6 +127,24 @@ def test_a_dropped_session_is_gone_on_with(game: Game, tmp_path: Path) -> None:
     (tmp_path / "s.genie").write_bytes(b"junk")
     drop(game, tmp_path / "s.genie")
     assert game.session.steps == 5 and "not a saved session" in told(game)
+
+
+def pace_told(game: Game) -> str:
+    return panel._facts(game.session, panel.Reached(measured_fps(game._ticks)))["fps"]
+
+
+def test_a_replay_has_a_pace_and_standing_still_has_none(game: Game, tmp_path: Path) -> None:
+    press(game, ticks=8)
+    game.session.handle(c.Open(parse_session(session_bytes(game.session), make_world()), replay=True))
+    again = Game(game.session, "tiny", None, tmp_path / "keys.json", 1.0)
+    press(again, ticks=4)
+    assert again.session.status == "replay" and float(pace_told(again)) > 0
+    press(again, ticks=8)
+    assert again.session.status == "resting" and pace_told(again) == "-"
+    press(again, pygame.K_1, ticks=3)
+    assert float(pace_told(again)) > 0
+    press(again, pygame.K_TAB)
+    assert pace_told(again) == "-", "or the pause would count as a slow step when play goes on"
 
 
 def test_pictures_one_after_the_other(game: Game) -> None:
