@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +20,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
+from app.commands import UNFAMILIAR
 from app.script import parse_script
 from app.session import PlaySession
 from genie_core.errors import GenieError
@@ -62,11 +64,15 @@ def check_target(path: str | Path) -> None:
 def record(path: str | Path, script: str, start: Callable[[], PlaySession], quiet: bool = False) -> None:
     """Plays `script` in the session that `start` builds and saves it to `path`, without a window.
 
-    Raises RecordingError before anything is built, ScriptError before the first step; shows a bar after 2 s.
+    Raises RecordingError before anything is built, ScriptError before the first step. Unless `quiet`, warns of a
+    picture that the world will not make much of, and shows a bar after 2 s.
     """
     check_target(path)
     session = start()
     actions = parse_script(script, session.config.actions)
+    for event in session.events():
+        if event.kind == UNFAMILIAR and not quiet:
+            print(f"warning: {event.text}", file=sys.stderr)
     _save(path, session, session.play(tqdm(actions, desc="playing", unit=" steps", delay=2, disable=quiet)), actions)
 
 

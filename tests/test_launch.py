@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -153,14 +154,23 @@ def test_unknown_action(picture_file: Path, tmp_path: Path, tiny_world: Path) ->
 def test_plays_a_script_from_any_folder(picture_file: Path, tmp_path: Path, tiny_world: Path) -> None:
     arguments = ["--play", picture_file.name, "--world", tiny_world, "--actions", "left*3,7", "--fps", "10"]
     for name in ("one.npz", "two.npz", "p.gif"):
-        ended = run(*arguments, "--save", name, cwd=tmp_path)
-        assert (ended.returncode, ended.stderr) == (0, "")
+        ended = run(*arguments, "--save", name, "--quiet", cwd=tmp_path)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "two.npz") as two:
         assert one["actions"].tolist() == [3, 3, 3, 7]
         assert one["frames"].shape == (5, 32, 32, 3)
         assert np.array_equal(one["frames"], two["frames"]), "the same call gives the same frames"
     with Image.open(tmp_path / "p.gif") as gif:
         assert gif.info["duration"] == 100, "--fps overrides the world's own"
+
+
+def test_a_picture_far_from_what_the_world_knows_is_warned_of(
+    picture_file: Path, tmp_path: Path, tiny_world: Path
+) -> None:
+    """As in the window; to an untrained world every picture is."""
+    ended = run("--play", picture_file, "--world", tiny_world, "--actions", "left", "--save", tmp_path / "p.gif")
+    assert re.fullmatch(r"warning: this picture is far from what the world knows: \d+ of 100\n", ended.stderr)
+    assert ended.returncode == 0
 
 
 @pytest.mark.parametrize(("temperature", "alike"), [("0", True), ("2", False)])
