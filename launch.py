@@ -209,10 +209,13 @@ def _play(args: argparse.Namespace) -> None:
         from app.window import play
 
         play(start, Path(args.world).resolve().name, prompts, progress, quiet=args.quiet)
-    elif args.replay is not None:
-        record_replay(args.save, start, quiet=args.quiet)
+        return
+    if args.replay is not None:
+        saved = record_replay(args.save, start, quiet=args.quiet)
     else:
-        record(args.save, script or "", start, quiet=args.quiet)
+        saved = record(args.save, script or "", start, quiet=args.quiet)
+    if not args.quiet:
+        print(saved)
 
 
 def _infer_actions(args: argparse.Namespace) -> None:

@@ -61,8 +61,8 @@ def check_target(path: str | Path) -> None:
         raise RecordingError(f"the folder {path.parent} may not be written to by this user; save elsewhere")
 
 
-def record(path: str | Path, script: str, start: Callable[[], PlaySession], quiet: bool = False) -> None:
-    """Plays `script` in the session that `start` builds and saves it to `path`, without a window.
+def record(path: str | Path, script: str, start: Callable[[], PlaySession], quiet: bool = False) -> str:
+    """Plays `script` in the session that `start` builds and saves it to `path`, without a window; says so in a line.
 
     Raises RecordingError before anything is built, ScriptError before the first step. Unless `quiet`, warns of a
     picture that the world will not make much of, and shows a bar after 2 s.
@@ -73,27 +73,29 @@ def record(path: str | Path, script: str, start: Callable[[], PlaySession], quie
     for event in session.events():
         if event.kind == UNFAMILIAR and not quiet:
             print(f"warning: {event.text}", file=sys.stderr)
-    _save(path, session, session.play(tqdm(actions, desc="playing", unit=" steps", delay=2, disable=quiet)), actions)
+    steps = tqdm(actions, desc="playing", unit=" steps", delay=2, disable=quiet)
+    return _save(path, session, session.play(steps), actions)
 
 
-def record_replay(path: str | Path, start: Callable[[], PlaySession], quiet: bool = False) -> None:
+def record_replay(path: str | Path, start: Callable[[], PlaySession], quiet: bool = False) -> str:
     """Saves to `path` all that was played on the line of the session that `start` builds, decoded from its tokens.
 
-    Raises RecordingError before anything is built; shows a bar after 2 s.
+    Returns a line that says so. Raises RecordingError before anything is built; shows a bar after 2 s.
     """
     check_target(path)
     session = start()
     actions = list(session.timeline.path())
     steps = tqdm(range(len(actions) + 1), desc="decoding", unit=" frames", delay=2, disable=quiet)
-    _save(path, session, (session.seek(step) for step in steps), actions)
+    return _save(path, session, (session.seek(step) for step in steps), actions)
 
 
-def _save(path: str | Path, session: PlaySession, shown: Iterable[np.ndarray], actions: Sequence[int]) -> None:
+def _save(path: str | Path, session: PlaySession, shown: Iterable[np.ndarray], actions: Sequence[int]) -> str:
     frames = np.empty((len(actions) + 1, *session.frame.shape), np.uint8)
     for step, frame in enumerate(shown):
         frames[step] = frame
     names = [action.name for action in session.config.actions]
     save_frames(path, frames, np.array(actions, np.int64), session.config.fps, names)
+    return f"saved {path}, {len(frames)} frames played"
 
 
 def save_frames(path: str | Path, frames: np.ndarray, actions: np.ndarray, fps: float, names: Sequence[str]) -> None:

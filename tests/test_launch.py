@@ -164,6 +164,12 @@ def test_plays_a_script_from_any_folder(picture_file: Path, tmp_path: Path, tiny
         assert gif.info["duration"] == 100, "--fps overrides the world's own"
 
 
+def test_it_is_said_what_was_saved(picture_file: Path, tmp_path: Path, tiny_world: Path) -> None:
+    call = ["--play", picture_file, "--world", tiny_world, "--actions", "left*3,7", "--save"]
+    for path in ("p.gif", str(tmp_path / "p.npz")):
+        assert run(*call, path, cwd=tmp_path).stdout == f"saved {path}, 5 frames played\n"
+
+
 def test_a_picture_far_from_what_the_world_knows_is_warned_of(
     picture_file: Path, tmp_path: Path, tiny_world: Path
 ) -> None:

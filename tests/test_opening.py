@@ -46,12 +46,17 @@ def read(path: Path) -> tuple[np.ndarray, list[int]]:
         return data["frames"], data["actions"].tolist()
 
 
-def test_a_replay_is_what_was_played(saved: tuple[Path, np.ndarray], tiny_world: Path, tmp_path: Path) -> None:
+def test_a_replay_is_what_was_played(
+    saved: tuple[Path, np.ndarray], tiny_world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, frames = saved
     assert run("--replay", path, "--world", tiny_world, "--save", tmp_path / "r.npz") == 0
     replayed, actions = read(tmp_path / "r.npz")
     assert np.array_equal(replayed, frames) and actions == [0, 0, 3, 4, 1, 1]
     assert run("--replay", path, "--world", tiny_world, "--save", tmp_path / "r.mp4") == 0
+    assert capsys.readouterr().out == ""
+    assert launch.main(["--replay", str(path), "--world", str(tiny_world), "--save", str(tmp_path / "r.gif")]) == 0
+    assert capsys.readouterr().out == f"saved {tmp_path / 'r.gif'}, 7 frames played\n"
 
 
 def test_going_on_is_as_if_one_had_never_left(
