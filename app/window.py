@@ -13,6 +13,7 @@ from app.game import Game
 from app.progress import Progress
 from app.prompts import Prompts
 from app.session import PlaySession
+from genie_core.errors import DisplayError
 
 
 def play(
@@ -26,10 +27,14 @@ def play(
     """Opens a window for the world called `name`, builds the session while it says so, and plays until Quit.
 
     `prompts` are the pictures to go through, `progress` is told by `start` how far it is, `settings` is the file with
-    the player's own keys, by default the user's. Raises DisplayError where no window can be opened, and whatever
-    `start` raises.
+    the player's own keys, by default the user's. Raises whatever `start` raises, and DisplayError where no window can
+    be opened.
     """
-    scale = open_window(name)
+    try:
+        scale = open_window(name)
+    except DisplayError:
+        start()  # raises what is wrong with the input, which no screen would mend
+        raise
     try:
         session = splash(name, start, progress or Progress(), scale)
         if session is not None:

@@ -131,8 +131,16 @@ def test_text_called_png(tmp_path: Path) -> None:
     refused(run("--play", tmp_path / "p.png"), "p.png is not a picture")
 
 
-def test_no_screen(picture_file: Path) -> None:
-    refused(run("--play", picture_file, "--world", "nowhere"), "no window", "--web", "--actions SCRIPT --save FILE")
+def test_no_screen(picture_file: Path, tiny_world: Path) -> None:
+    refused(run("--play", picture_file, "--world", tiny_world), "no window", "--web", "--actions SCRIPT --save FILE")
+
+
+def test_wrong_input_is_told_before_a_missing_screen(picture_file: Path, tmp_path: Path, tiny_world: Path) -> None:
+    (tmp_path / "s.genie").write_bytes(b"junk")
+    refused(run("--play", picture_file, "--world", "nowhere"), "nowhere")
+    refused(run("--play", picture_file, "--world", tiny_world, "--autoplay", "fly"), "'fly'")
+    for call in (("--replay",), ("--play", "--continue")):
+        refused(run(*call, tmp_path / "s.genie", "--world", tiny_world), "s.genie is not a saved session")
 
 
 def test_missing_world(picture_file: Path, tmp_path: Path) -> None:
