@@ -34,7 +34,7 @@ MOST_STEPS = 200_000  # three hours and a half at 15 steps a second
 MOST_BYTES = 64_000_000
 KEY = "genie_session"
 KINDS = {"tokens": np.dtype(np.int32), "actions": np.dtype(np.uint8), "prompt": np.dtype(np.uint8)}
-PLAY_ON = "save one with F5 while you play"
+PLAY_ON = "save one with F5 while you play: python launch.py --play assets/coinrun.png"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,10 +110,12 @@ def write_session(path: str | Path, data: bytes) -> None:
 def load_session(path: str | Path, world: World) -> SavedSession:
     """Reads a session that was played in `world`; SessionError says in words why it cannot be gone on with."""
     try:
+        if not Path(path).is_file():
+            raise SessionError(f"there is no file {path}; expected a {SUFFIX} file; {PLAY_ON}")
         size = Path(path).stat().st_size
         data = Path(path).read_bytes() if size <= MOST_BYTES else b"\0" * (MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise SessionError(f"{path} cannot be read ({error}); {PLAY_ON}") from error
+    except OSError as error:
+        raise SessionError(f"{path} cannot be read ({error.strerror}); {PLAY_ON}") from error
     return parse_session(data, world, str(path))
 
 
@@ -125,7 +127,9 @@ def parse_session(data: bytes, world: World, name: str = "the session") -> Saved
     try:
         _check_world(told, world, name)
         return _check(told, tensors, world)
-    except (ConfigError, PictureError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except KeyError as error:
+        raise SessionError(f"{name} is damaged: it lacks {error}; {PLAY_ON}") from error
+    except (ConfigError, PictureError, TypeError, ValueError, OverflowError) as error:
         raise SessionError(f"{name} is damaged: {error}; {PLAY_ON}") from error
 
 
@@ -136,7 +140,9 @@ def _unpack(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, np.ndarra
         told = json.loads(header["__metadata__"][KEY])
         tensors = read_tensors(data)
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise SessionError(f"{name} is not a saved session ({type(error).__name__}); {PLAY_ON}") from error
+        raise SessionError(
+            f"{name} is not a saved session, or not a whole one; expected a {SUFFIX} file; {PLAY_ON}"
+        ) from error
     if not isinstance(told, dict) or told.get("format") != FORMAT:
         found = told.get("format") if isinstance(told, dict) else told
         raise SessionError(f"{name} has session format {found!r}, this program reads {FORMAT}; {PLAY_ON}")

@@ -23,7 +23,10 @@ MOST_FRAMES = 3_000  # of a video, at the pace of the world: 200 seconds at 15 f
 MOST_PIXELS = 4096 * 4096  # of one frame
 SHORTEST_MS = 20.0  # that a frame of an animation is shown; browsers do the same
 SPAN = 64  # frames whose actions are found at once
-_ADVICE = "expected a video such as MP4, WebM or an animated GIF"
+_ADVICE = (
+    "expected a video such as MP4, WebM or an animated GIF; "
+    'make one: python launch.py --play assets/coinrun.png --actions "right*30" --save moves.mp4'
+)
 
 
 def read_video(
@@ -134,4 +137,5 @@ def _video(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
                 first = seconds if first is None else first
                 yield seconds - first, frame.to_ndarray(format="rgb24")
     except (av.FFmpegError, OSError, ValueError, IndexError) as error:
-        raise PictureError(f"{path} cannot be read as a video ({error}); {_ADVICE}") from error
+        why = getattr(error, "strerror", None) or "it is damaged"
+        raise PictureError(f"{path} cannot be read as a video ({why}); {_ADVICE}") from error

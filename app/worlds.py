@@ -50,8 +50,8 @@ def _summary(folder: Path) -> str:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         actions = " ".join(action["name"] for action in config["actions"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"config.json cannot be read: {type(error).__name__} {error}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "config.json cannot be read: expected JSON with the actions of a world; get the world again"
     return "   ".join([*_figures(config.get("training")), actions])
 
 

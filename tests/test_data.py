@@ -176,7 +176,7 @@ DAMAGE = {
     "no data set folder": shutil.rmtree,
     "format_version 2, expected 1": lambda path: rewrite(path, format_version=2),
     "promises 99 frames": lambda path: rewrite(path, frames=99),
-    "KeyError": lambda path: rewrite(path, shards=[{"file": "frames-00000.npy"}]),
+    "expected JSON with name, frame_size, fps": lambda path: rewrite(path, shards=[{"file": "frames-00000.npy"}]),
     "lacks its file frames-00001.npy": lambda path: (path / "frames-00001.npy").unlink(),
     "truncated": lambda path: cut_in_half(path / "frames-00001.npy"),
     "not of one data set": lambda path: np.save(path / "frames-00003.npy", np.zeros((3, 8, 8, 3), np.uint8)),
@@ -189,8 +189,9 @@ DAMAGE = {
 def test_damage_is_told_in_words(dataset: VideoDataset, words: str) -> None:
     (path,) = dataset.paths
     DAMAGE[words](path)
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(DataError, match=words) as caught:
         VideoDataset(path)
+    assert "Error" not in str(caught.value), "that is no word"
 
 
 def test_the_writer_refuses_what_is_not_an_episode(tmp_path: Path) -> None:

@@ -388,8 +388,9 @@ def test_damaged_files_never_crash_and_never_pass(session: PlaySession, world: W
         other.handle(c.Jump(0))
         assert np.array_equal(other.frame, frames[12])
     for junk in (b"", b"\xff" * 100, data[:-1], data[:100], data + b"x", b"[" * 100_000, b"\x80\x04K\x01."):
-        with pytest.raises(SessionError):
+        with pytest.raises(SessionError, match=r"expected.*python launch\.py --play") as caught:
             parse_session(junk, world)
+        assert "Err" not in str(caught.value)
 
 
 def test_files_that_cannot_be(session: PlaySession, world: World, tmp_path: Path) -> None:
@@ -397,8 +398,9 @@ def test_files_that_cannot_be(session: PlaySession, world: World, tmp_path: Path
     with big.open("wb") as file:
         file.truncate(session_file.MOST_BYTES + 1)
     for path in (tmp_path / "none.genie", tmp_path, big):
-        with pytest.raises(SessionError):
+        with pytest.raises(SessionError) as caught:
             load_session(path, world)
+        assert "Err" not in str(caught.value)
     with pytest.raises(SessionError, match="cannot be written"):
         save_session(session, tmp_path / "nowhere" / "s.genie")
 

@@ -136,7 +136,10 @@ def _read_info(path: Path) -> DatasetInfo:
         shards = tuple((str(shard["file"]), int(shard["frames"])) for shard in values["shards"])
         known = {field.name: values[field.name] for field in dataclasses.fields(DatasetInfo)}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{file} is not a data set description ({error!r}); {_HOW_TO_RECORD}") from error
+        names = ", ".join(field.name for field in dataclasses.fields(DatasetInfo))
+        raise DataError(
+            f"{file} is not a data set description; expected JSON with {names}; {_HOW_TO_RECORD}"
+        ) from error
     info = DatasetInfo(**{**known, "shards": shards})
     if sum(frames for _, frames in shards) != info.frames:
         raise DataError(f"{file} promises {info.frames} frames, its shards hold {sum(n for _, n in shards)}")
