@@ -144,16 +144,20 @@ class Help:
     ) -> None:
         x, line, wide = place
         side = pen.px(UNIT)
-        cap = pygame.Rect(left + round(x * side), top + line * side, round(wide * side) - 3, side - 3)
+        gap = pen.px(3)
+        cap = pygame.Rect(left + round(x * side), top + line * side, round(wide * side) - gap, side - gap)
         theme = pen.theme
         fill, ink = (theme.accent, theme.on_accent) if moves else (theme.cap, theme.ink if role else theme.faint)
         pygame.draw.rect(pen.surface, fill, cap, border_radius=pen.px(5))
         pygame.draw.rect(pen.surface, theme.cap_edge, cap, width=1, border_radius=pen.px(5))
         pen.text(key_label(key), (cap.left + pen.px(4), cap.top + pen.px(4)), SMALL, ink)
+        room = cap.inflate(-2, -2)
         kept = pen.surface.get_clip()
-        pen.surface.set_clip(cap.inflate(-4, -4))
+        pen.surface.set_clip(room)
+        start = cap.left + pen.px(4)
         for part, text in enumerate(role.split("_")[:2]):
-            pen.text(text, (cap.left + pen.px(4), cap.top + pen.px(18 + 12 * part)), SMALL, ink)
+            size = next((size for size in range(SMALL, 1, -1) if start + pen.width(text, size) <= room.right), 1)
+            pen.text(text, (start, cap.top + pen.px(18 + 11 * part)), size, ink)
         pen.surface.set_clip(kept)
 
     def _roles(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pygame
@@ -20,6 +21,7 @@ from app.display import open_window
 from app.game import Game
 from app.help import Help
 from app.pace import measured_fps
+from app.pen import Pen
 from app.preview import Preview
 from app.prompts import Prompts
 from app.recording import save_frames
@@ -213,6 +215,22 @@ def test_the_help_waits_and_gives_keys(game: Game, tmp_path: Path) -> None:
     assert game.overlay is None and game.session.running
     press(game, pygame.K_c, ticks=3)
     assert game.files.recording
+
+
+@pytest.mark.parametrize("size", [(940, 640), (660, 360), (400, 300)])
+def test_no_word_of_the_help_is_cut_off(game: Game, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+    write, cut = Pen.text, []
+
+    def text(pen: Pen, words: str, at: tuple[int, int], *more: Any, **named: Any) -> int:
+        right = write(pen, words, at, *more, **named)
+        if right > pen.surface.get_clip().right:
+            cut.append(words)
+        return right
+
+    pygame.display.set_mode(size, pygame.RESIZABLE)
+    monkeypatch.setattr(Pen, "text", text)
+    press(game, pygame.K_h)
+    assert isinstance(game.overlay, Help) and not cut
 
 
 def test_what_there_is_no_time_for_is_drawing_not_stepping(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
