@@ -96,6 +96,21 @@ def test_filmstrips_and_plots_can_be_looked_at(folder: Path, perfect: Evaluation
 
 
 @pytest.mark.slow
+def test_each_row_of_a_filmstrip_has_its_name_beside_it(folder: Path) -> None:
+    page = (folder / PAGE).read_text(encoding="utf-8")
+    figures = re.findall(r"<figure>(.*?)</figure>", page)
+    names = [re.findall(r"<li>(.*?)</li>", figure) for figure in figures]
+    assert names == [
+        *[["real", "inferred actions", "random actions"]] * 6,
+        [action.name for action in planted.make_world().config.actions],
+        ["random keys", "no key", "one key held"],
+    ]
+    for figure, rows in zip(figures, names, strict=True):
+        (picture,) = pictures(figure, "png")
+        assert Image.open(io.BytesIO(picture)).height == 132 * len(rows)
+
+
+@pytest.mark.slow
 def test_a_report_in_the_folder_of_its_world_becomes_its_model_card(perfect: Evaluation, tmp_path: Path) -> None:
     world = World(planted.CONFIG)  # untrained: its weights are not looked at
     world.save_pretrained(tmp_path / "world")

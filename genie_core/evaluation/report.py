@@ -34,6 +34,7 @@ ON_THE_CARD = {  # the model card's name of a figure, and its place here
     "alive_and_answers_200": "drift.alive_and_answers_200",
     "alive_and_answers_500": "drift.alive_and_answers_500",
 }
+POLICIES = {"random": "random keys", "idle": "no key", "held": "one key held"}  # of long play
 SHOWN_CLIPS = 6
 SHOWN_FRAMES = 11
 PAGE = "report.html"
@@ -42,7 +43,9 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 62rem; m
 table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .25rem .7rem; text-align: left }
 tr { border-bottom: 1px solid #e2e8f0 } td:nth-child(n+2) { font-variant-numeric: tabular-nums }
 img { max-width: 100%; image-rendering: pixelated } .plots img { width: 48%; image-rendering: auto }
-.better { font-weight: 600 } small, figcaption { color: #4a5568 } figure { margin: 1rem 0 }
+.better { font-weight: 600 } small, figure { color: #4a5568 } figure { margin: 1rem 0; display: flex }
+figure ul { flex: none; width: 9rem; margin: 0; padding: 0; list-style: none; display: flex; flex-direction: column }
+figure li { flex: 1 1 0; align-content: center; line-height: 1.2 } figure img { min-width: 0; align-self: start }
 """
 
 
@@ -174,7 +177,7 @@ def html_table(head: list[str], rows: list[list[str]]) -> str:
 def _plots(report: dict[str, Any]) -> str:
     fidelity, drift = report["rollout"], report["drift"]
     four = fidelity.get("four_frames", {})
-    kinds = [kind for kind in ("random", "idle", "held") if kind in drift]
+    kinds = _policies(drift)
     player = [(kind, drift[kind]["player_by_10_steps"]) for kind in kinds if "player_by_10_steps" in drift[kind]]
     drawn = [
         plot(
@@ -203,11 +206,10 @@ def _plots(report: dict[str, Any]) -> str:
 
 def _clips(evaluation: Evaluation) -> str:
     chosen = np.linspace(0, len(evaluation.strips.truth) - 1, SHOWN_CLIPS).astype(int)
-    sheets = [strip([rows[clip, :SHOWN_FRAMES] for rows in evaluation.strips]) for clip in chosen]
-    caption = (
-        "<figcaption>real; played with its inferred actions from its first frame; played with random ones</figcaption>"
-    )
-    return "".join(f'<figure><img src="{sheet}" alt="">{caption}</figure>' for sheet in sheets)
+    names = ["real", "inferred actions", "random actions"]
+    sheets = [_sheet(names, [rows[clip, :SHOWN_FRAMES] for rows in evaluation.strips]) for clip in chosen]
+    told = "Real clips, each also played from its first frame: with the actions inferred from it, and with random ones."
+    return f"<p>{told}</p>{''.join(sheets)}"
 
 
 def _actions(world: World, evaluation: Evaluation) -> str:
@@ -218,12 +220,22 @@ def _actions(world: World, evaluation: Evaluation) -> str:
     played = rollout(
         world, np.repeat(prompt[None], len(actions), 0), np.repeat(np.arange(len(actions))[:, None], HOLD, 1)
     )
-    names = ", ".join(action.name for action in actions)
-    caption = f"<figcaption>held from one picture: {escape(names)}</figcaption>"
-    return f'<figure><img src="{strip(list(played))}" alt="">{caption}</figure>'
+    return f"<p>Each held from one picture.</p>{_sheet([action.name for action in actions], list(played))}"
 
 
 def _long_play(evaluation: Evaluation) -> str:
-    steps = evaluation.report["drift"]["steps"]
-    caption = f"the picture and ten frames up to step {steps}: random keys, none, one held"
-    return f'<figure><img src="{strip(list(evaluation.long_play))}" alt=""><figcaption>{caption}</figcaption></figure>'
+    drift = evaluation.report["drift"]
+    names = [POLICIES[policy] for policy in _policies(drift)]
+    told = f"<p>The picture and ten frames up to step {drift['steps']}.</p>"
+    return told + _sheet(names, list(evaluation.long_play))
+
+
+def _policies(drift: dict[str, Any]) -> list[str]:
+    """Those that were played, in the order of their pictures."""
+    return [policy for policy in POLICIES if policy in drift]
+
+
+def _sheet(names: list[str], rows: list[np.ndarray]) -> str:
+    """Rows of frames as one picture, the name of each beside it."""
+    items = "".join(f"<li>{escape(name)}</li>" for name in names)
+    return f'<figure><ul>{items}</ul><img src="{strip(rows)}" alt=""></figure>'
