@@ -133,7 +133,8 @@ def _write_mp4(file: BinaryIO, played: Playthrough) -> None:
 
 def _write_gif(file: BinaryIO, played: Playthrough) -> None:
     palette = _shared_palette(played.frames)
-    size = tuple(GIF_ENLARGED * side for side in played.frames.shape[2:0:-1])
+    height, width = played.frames.shape[1:3]
+    size = (GIF_ENLARGED * width, GIF_ENLARGED * height)
     first, *rest = (
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE).resize(size)  # nearest, by default
         for frame in played.frames
