@@ -45,7 +45,7 @@ def test_measured_motions_are_the_worlds_own(prompts: np.ndarray) -> None:
 
 
 def test_a_world_is_named_from_its_pictures(prompts: np.ndarray) -> None:
-    actions = name_actions(measure_actions(scroll, prompts, codes=8).mean)
+    actions = name_actions(measure_actions(scroll, prompts, codes=8).typical)
     assert [action.name for action in actions][:7] == [
         "right", "jump", "stay", "left", "jump_right", "jump_left", "down",
     ]  # fmt: skip
@@ -100,3 +100,13 @@ def test_keys_belong_to_plain_names_only() -> None:
 def test_too_few_codes_are_refused() -> None:
     with pytest.raises(ConfigError, match="3 actions are too few"):
         name_actions(np.zeros((3, 2)))
+
+
+def test_a_few_prompts_in_mid_air_do_not_name_the_codes() -> None:
+    """There everything falls, the standing codes too, but for one that got stuck on something."""
+    standing = np.array([(0, 0), (-1, 0), (1, 0), (0, -2), (0.4, 0)], float)
+    falling = standing + np.array([(0, 4), (0, 4), (0, 4), (0, 4), (0, 0)], float)
+    per_prompt = np.stack([standing] * 7 + [falling] * 3)
+    motions = ActionMotions(per_prompt.mean(0), per_prompt.std(0), per_prompt)
+    assert [action.name for action in name_actions(motions.typical)][:4] == ["stay", "left", "right", "jump"]
+    assert np.array_equal(motions.typical, standing)

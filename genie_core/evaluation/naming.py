@@ -44,6 +44,11 @@ class ActionMotions(NamedTuple):
     spread: np.ndarray
     per_prompt: np.ndarray
 
+    @property
+    def typical(self) -> np.ndarray:
+        """The median over prompts, (codes, 2): a few in mid-air, where all codes fall, must not name them."""
+        return np.median(self.per_prompt, axis=0)
+
 
 def measure_actions(play: Play, prompts: np.ndarray, codes: int, hold: int = HOLD) -> ActionMotions:
     """Holds each of `codes` actions for `hold` steps from each of uint8 `prompts` (prompts, H, W, 3).
@@ -56,7 +61,7 @@ def measure_actions(play: Play, prompts: np.ndarray, codes: int, hold: int = HOL
 
 
 def name_actions(motions: np.ndarray) -> tuple[Action, ...]:
-    """Actions with names, keys and motions from the mean motion (codes, 2) of each code.
+    """Actions with names, keys and motions from the typical motion (codes, 2) of each code.
 
     stay, left, right and jump go to the four codes that together suit them best; every other code gets
     the name of its nearest direction, or of a free one nearly as near, with _2, _3 and no keys where there is none.

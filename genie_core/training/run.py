@@ -271,7 +271,7 @@ def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset, promp
     for name, network in world.networks().items():
         load_network(out, name, network, settings.train[name].start_from)
     motions = measure_actions(partial(rollout, world), prompts, len(config.actions))
-    world.config = dataclasses.replace(config, actions=name_actions(motions.mean))
+    world.config = dataclasses.replace(config, actions=name_actions(motions.typical))
     world.save_pretrained(out / "world")
     return world
 
