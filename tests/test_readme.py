@@ -175,7 +175,7 @@ def test_its_figures_are_those_of_the_shipped_report() -> None:
     shown = re.search(r"<!-- made from \S+: .*?-->\n(.*?)\n<!-- end -->", TEXT, re.DOTALL)
     assert shown, "the README has no table of figures"
     assert shown[1] == figures_table(report, SHOWN)
-    effort = EFFORTS["full"]
+    effort = EFFORTS["default"]
     assert {name: report["settings"][name] for name in dataclasses.asdict(effort)} == dataclasses.asdict(effort)
     page, card = ((WORLD / name).read_text(encoding="utf-8") for name in ("report.html", "README.md"))
     for name in SHOWN:

@@ -79,8 +79,6 @@ SHOWN = (
     "rollout.repeat_prompt.psnr_changed_pixels",
     "rollout.four_frames.psnr",
     "teacher_forced.psnr",
-    "fvd",
-    "fvd.between_real",
     "delta_psnr.value",
     "control.opposite_actions",
     "control.transfer.along_x",
