@@ -262,13 +262,15 @@ def test_figures_of_a_world_are_listed(tmp_path: Path) -> None:
 def test_worlds_trained_here_are_listed_by_the_name_to_give(tmp_path: Path, tiny_world: Path) -> None:
     shutil.copytree(tiny_world, tmp_path / "runs" / "easy" / "world")
     ended = run("--worlds", cwd=tmp_path)
-    assert [line.split()[0] for line in ended.stdout.splitlines()][:2] == ["coinrun", "runs/easy/world"]
+    shipped = sorted(path.parent.name for path in (ROOT / "checkpoints").glob("*/config.json"))
+    listed = [line.split()[0] for line in ended.stdout.splitlines()]
+    assert listed[: len(shipped) + 1] == [*shipped, "runs/easy/world"] and "coinrun" in shipped
 
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("coinrn", "--world coinrun"),
+        ("coinrn", "--world coinrun or --world coinrun-hard"),
         ("runs/easy/wrld", "--world runs/easy/world"),
         ("runs/easy", "--world runs/easy/world"),
         ("zzz", ""),
