@@ -36,6 +36,7 @@ from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.training.clips import FrameClips, split_starts
 from genie_core.training.dynamics_stage import DynamicsStage
+from genie_core.training.grow import can_grow, go_on_from
 from genie_core.training.latent_action_stage import LatentActionStage
 from genie_core.training.progress import TrainingProgress
 from genie_core.training.settings import DEFAULT_FILE, STAGES, TrainingSettings, load_settings
@@ -116,12 +117,12 @@ def _check_frame_size(settings: TrainingSettings, dataset: VideoDataset) -> None
 
 
 def _check_starts(settings: TrainingSettings, out: Path) -> None:
-    """Raises ConfigError for a stage that has yet to start, from a world whose network is not like the run's own."""
+    """Raises ConfigError for a stage that has yet to start, from a world whose network cannot become the run's own."""
     for name, stage in settings.train.items():
         if stage.start_from is None or (out / name / CHECKPOINT).exists():
             continue
         ours, theirs = (getattr(config, name) for config in (settings, World.from_pretrained(stage.start_from).config))
-        if ours != theirs:
+        if not can_grow(theirs, ours):
             raise ConfigError(
                 f"[{name}] of the settings is {ours}, but start_from in [train.{name}] names {stage.start_from}, "
                 f"whose own is {theirs}; take that over, or leave start_from out, in the file named with --config"
@@ -323,7 +324,7 @@ def load_network(out: Path, name: str, network: Network, start_from: str | None 
     if not checkpoint.exists():
         if start_from is None:
             raise ConfigError(f"the run {out} has no trained {name}; train it first with --stage {name}")
-        network.load_state_dict(World.from_pretrained(start_from).networks()[name].state_dict())
+        go_on_from(network, World.from_pretrained(start_from).networks()[name])
         return network.eval()
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")["state_dict"]
     prefix = "network."

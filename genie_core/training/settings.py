@@ -32,7 +32,9 @@ class StageSettings:
     learning_rate: float = 1.5e-3
     muon_learning_rate: float = 0.02
     decay: float = 0.5  # the share of the minutes, at the end, over which the rates fall to zero
-    start_from: str | None = None  # the world, a folder or OWNER/NAME, whose network of this stage learns on
+    start_from: str | None = (
+        None  # the world, a folder or OWNER/NAME, whose network of this stage, or a smaller one, learns on
+    )
 
     def __post_init__(self) -> None:
         require(self.minutes > 0, f"minutes {self.minutes} is not positive")

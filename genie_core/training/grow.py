@@ -1,0 +1,72 @@
+"""A network that goes on from a smaller one, and at first computes what that one did.
+
+Source: function-preserving growth, as in Net2Net, Chen et al. 2015 (arXiv:1511.05641). Differs: nothing is copied
+twice. What is new is left as it was drawn, but nothing that feeds it, or nothing that it feeds, is other than zero.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import cast
+
+import torch
+from einops import rearrange
+from torch import nn
+
+from genie_core.config import DynamicsConfig, TokenizerConfig
+from genie_core.models.dynamics import DynamicsModel
+
+# where a new channel of the residual stream is written from outside, and a new bit read: nothing, at first
+SILENT = ("token_embed", "mask_embed", "position", "action_embed", "decoder.stem")
+GROWING = {
+    TokenizerConfig: ("code_bits", "token_factors"),
+    DynamicsConfig: ("code_bits", "token_factors", "width", "heads", "layers"),
+}
+
+
+def can_grow(smaller: object, larger: object) -> bool:
+    """Whether a network of config `larger` can go on from one of config `smaller`; alike ones always can.
+
+    A tokenizer grows in bits; a dynamics in bits, layers, and heads of an unchanged size. Bits may be divided into
+    other sub-tokens on the way, whose logits are then learnt anew.
+    """
+    if smaller == larger:
+        return True
+    fields = GROWING.get(type(larger), ())
+    if type(smaller) is not type(larger) or not fields:
+        return False
+    alike = dataclasses.replace(smaller, **{name: getattr(larger, name) for name in fields}) == larger  # type: ignore[type-var]
+    head_sizes = {config.width // config.heads for config in (smaller, larger) if isinstance(config, DynamicsConfig)}
+    return (
+        alike
+        and len(head_sizes) < 2
+        and all(getattr(smaller, name) <= getattr(larger, name) for name in fields if name != "token_factors")
+    )
+
+
+@torch.no_grad()
+def go_on_from(network: nn.Module, smaller: nn.Module) -> None:
+    """Gives `network` what `smaller`, a network of the same kind that `can_grow` into it, has learnt."""
+    learnt = smaller.state_dict()
+    if _sub_tokens(network) != _sub_tokens(smaller):
+        learnt = {name: old for name, old in learnt.items() if not name.startswith("head.")}
+    for name, new in network.state_dict().items():
+        if name not in learnt:
+            continue  # of a new block, whose outputs begin as zero, or logits of other sub-tokens
+        old = learnt[name]
+        if new.shape != old.shape:
+            if name.startswith(SILENT):
+                new.zero_()
+            if "norm" in name:
+                old = old * (len(old) / len(new)) ** 0.5  # the mean of the squares now counts channels that are zero
+            if ".qkv." in name:
+                size = len(old) // 3 // cast(DynamicsModel, smaller).config.heads
+                new, old = (rearrange(x, "(three g e) d -> three g e d", three=3, e=size) for x in (new, old))
+        new[tuple(slice(length) for length in old.shape)] = old
+
+
+def _sub_tokens(network: nn.Module) -> tuple[int, int] | None:
+    """How many logits of how many kinds a dynamics has."""
+    if not isinstance(network, DynamicsModel):
+        return None
+    return network.config.token_factors, network.config.factor_vocabulary
