@@ -1,0 +1,84 @@
+"""Refits the codes of a world that takes them as surprise, so that the codebook is its own mirror image.
+
+    python tests/benchmarks/mirror_codes.py --world checkpoints/coinrun --data DATA … --out WORLD
+
+Left and right are then alike and a jump has no side. Fitted by k-means on steps of the data and their mirror images,
+from START: where a key for each way along x, one up, and both at once would lie. WORLD is there to start a latent
+action stage from (`start_from`): a dynamics has to learn the new codes before it plays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from genie_core.data import VideoDataset
+from genie_core.models.latent_action import POLE, LatentActionModel, on_sphere
+from genie_core.models.motion import Presumed, key_surprise
+from genie_core.pixels import to_model
+from genie_core.world import World
+
+CLIPS, FRAMES, AT_ONCE, ROUNDS = 160, 12, 16, 80
+# the scenery's motion in pixels, x right, y down, and which code is the mirror image of which
+START = ((0.4, 0.0), (0.0, -3.0), (-0.5, 4.1), (0.0, 4.1), (0.0, 1.5), (0.5, 4.1), (-0.4, 0.0), (0.0, 0.0))
+MIRROR = (6, 1, 5, 3, 4, 2, 0, 7)
+FLIP = torch.tensor([-1.0, 1.0, 1.0])
+
+
+@torch.inference_mode()
+def surprises(network: LatentActionModel, dataset: VideoDataset) -> Tensor:
+    """What keys may have done in CLIPS random clips, pixels (steps, 2)."""
+    starts = np.random.default_rng(5).choice(dataset.clip_starts(FRAMES), CLIPS, replace=False)
+    found = []
+    for first in range(0, CLIPS, AT_ONCE):
+        clips = np.stack([dataset.clip(int(start), FRAMES) for start in starts[first : first + AT_ONCE]])
+        motions = network.expectation(to_model(torch.from_numpy(clips)))
+        number = torch.arange(first, first + len(clips))
+        found.append(key_surprise(motions, Presumed(number % 4 > 1, torch.zeros(len(clips)))).flatten(0, 1))
+    return torch.cat(found)
+
+
+def fit(points: Tensor, codes: Tensor) -> Tensor:
+    """k-means on the unit sphere from `codes` (8, 3), tied to its mirror image, of points (n, 3)."""
+    for _ in range(ROUNDS):
+        nearest = (points @ codes.T).argmax(-1)
+        sums = torch.zeros_like(codes).index_add(0, nearest, points)
+        means = F.normalize(torch.where(sums.norm(dim=-1, keepdim=True) > 0, sums, codes), dim=-1)
+        codes = F.normalize(means + FLIP * means[list(MIRROR)], dim=-1)
+    return codes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--world", type=Path, required=True)
+    parser.add_argument("--data", type=Path, nargs="+", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    world = World.from_pretrained(args.world)
+    network = world.latent_action.eval()
+    seen = torch.cat([surprises(network, VideoDataset(path)) for path in args.data])
+    spread, middle = network.spread.running_var.sqrt(), network.spread.running_mean
+    middle[0] = 0
+    points = on_sphere((torch.cat([seen, seen * FLIP[:2]]) - middle) / spread)
+    codes = fit(points, on_sphere((torch.tensor(START) - middle) / spread))
+    network.quantizer.codebook.copy_(codes)
+    shares = torch.bincount((points @ codes.T).argmax(-1), minlength=len(codes)) / len(points)
+    network.quantizer.usage.copy_(shares)
+    places = codes[:, :2] / codes[:, 2:] * POLE * spread + middle
+    for index, ((x, y), share) in enumerate(zip(places.tolist(), shares.tolist(), strict=True)):
+        print(f"{index}: the scenery moves {x:+.2f}, {y:+.2f} px more than expected, in {share:.1%} of steps")
+    world.save_pretrained(args.out)
+
+
+if __name__ == "__main__":
+    main()
