@@ -102,11 +102,11 @@ def test_too_few_codes_are_refused() -> None:
         name_actions(np.zeros((3, 2)))
 
 
-def test_a_few_prompts_in_mid_air_do_not_name_the_codes() -> None:
-    """There everything falls, the standing codes too, but for one that got stuck on something."""
+def test_prompts_in_mid_air_do_not_name_the_codes() -> None:
+    """There everything falls, the standing codes too, but for one that is stuck on something; and they are the most."""
     standing = np.array([(0, 0), (-1, 0), (1, 0), (0, -2), (0.4, 0)], float)
     falling = standing + np.array([(0, 4), (0, 4), (0, 4), (0, 4), (0, 0)], float)
-    per_prompt = np.stack([standing] * 7 + [falling] * 3)
+    per_prompt = np.stack([standing] * 3 + [falling] * 7)
     motions = ActionMotions(per_prompt.mean(0), per_prompt.std(0), per_prompt)
     assert [action.name for action in name_actions(motions.typical)][:4] == ["stay", "left", "right", "jump"]
     assert np.array_equal(motions.typical, standing)

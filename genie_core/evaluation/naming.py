@@ -31,6 +31,7 @@ KEYS = {
     "down": ("down", "s"),
 }
 NEAR = 0.5  # squared distance, in shares of the farthest motion, within which a second name still tells the truth
+RESTING = 0.25  # pixels a step: less is no motion
 SMALLEST_SCALE = 0.5  # pixels a step; motion below it is noise that must not be scaled up to a direction
 
 
@@ -46,8 +47,12 @@ class ActionMotions(NamedTuple):
 
     @property
     def typical(self) -> np.ndarray:
-        """The median over prompts, (codes, 2): a few in mid-air, where all codes fall, must not name them."""
-        return np.median(self.per_prompt, axis=0)
+        """The median over prompts, (codes, 2), of those where some code leaves the player at rest, if there are any.
+
+        In mid-air all codes fall, or rise, and what a key does shows the less for it.
+        """
+        resting = np.linalg.norm(self.per_prompt, axis=-1).min(axis=1) < RESTING
+        return np.median(self.per_prompt[resting] if resting.any() else self.per_prompt, axis=0)
 
 
 def measure_actions(play: Play, prompts: np.ndarray, codes: int, hold: int = HOLD) -> ActionMotions:
