@@ -135,6 +135,20 @@ def test_latent_action_uses_frames_before_the_last_two(world: World, frames: np.
     assert (last != other).any()
 
 
+def test_the_hard_world_tells_a_mirrored_move_by_the_mirrored_code(frames: np.ndarray) -> None:
+    """Left is to right as right is to left, and a jump has no side."""
+    hard = World.from_pretrained(ROOT / "checkpoints" / "coinrun-hard")
+    codebook = hard.latent_action.quantizer.codebook
+    mirrored = (codebook * torch.tensor([-1, 1, 1]) @ codebook.T).argmax(-1).numpy()
+    assert sorted(mirrored) == list(range(8)) and (mirrored == np.arange(8)).sum() == 4
+    seen, reflected = (hard.infer_actions(torch.from_numpy(clips)).numpy() for clips in (frames, flip(frames)))
+    assert (mirrored[seen] == reflected).mean() > 0.9
+
+
+def flip(frames: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(frames[..., ::-1, :])
+
+
 # ---- play is the same however it is computed
 
 
