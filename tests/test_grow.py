@@ -71,6 +71,14 @@ def test_bits_that_are_added_say_nothing_to_the_dynamics_at_first() -> None:
     torch.testing.assert_close(large.embed(tokens * 8 + added, into), small.embed(tokens, into))
 
 
+def test_logits_of_other_sub_tokens_are_learnt_anew() -> None:
+    """A row of the old head would speak of bits that the new one's row does not."""
+    small, drawn = make_dynamics(), DynamicsModel(dataclasses.replace(CONFIG.dynamics, code_bits=9, token_factors=3))
+    before = drawn.head.weight.clone()
+    go_on_from(drawn, small)
+    assert torch.equal(drawn.head.weight, before)
+
+
 @pytest.mark.parametrize(
     ("smaller", "larger", "possible"),
     [
