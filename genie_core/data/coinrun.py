@@ -99,7 +99,7 @@ def record_coinrun(
 
 def play(levels: tuple[int, int], mode: str, policy: str, seed: int) -> Iterator[Episode]:
     """CoinRun episodes without end."""
-    env = _coinrun(levels, mode, seed)
+    env = open_coinrun(levels, mode, seed)
     actions = POLICIES[policy].actions(random.Random(seed))
     longest = POLICIES[policy].longest_episode
     frames: list[np.ndarray] = []
@@ -117,7 +117,7 @@ def play(levels: tuple[int, int], mode: str, policy: str, seed: int) -> Iterator
         env.act(np.array([taken[-1]], np.int32))
 
 
-def _coinrun(levels: tuple[int, int], mode: str, seed: int) -> Any:
+def open_coinrun(levels: tuple[int, int], mode: str, seed: int) -> Any:
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # gym greets with an advertisement for its successor
             from procgen import ProcgenGym3Env
