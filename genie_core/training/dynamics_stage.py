@@ -15,7 +15,7 @@ from genie_core.pixels import to_frames
 from genie_core.training.settings import StageSettings
 from genie_core.training.stage import Batch, Stage
 
-FULLY_MASKED = 0.5  # share of drafts with nothing revealed: play in few passes begins each frame there
+FULLY_MASKED = 0.75  # share of drafts with nothing revealed: play in few passes begins each frame there
 FLIPPED_BITS = 0.03  # at most, of a context frame
 OWN_CONTEXT_AFTER = 0.4  # share of the stage after which the context may hold the model's own guesses
 
