@@ -1,9 +1,9 @@
-"""How often the real game is "there and answering" after random keys: what a world's own share is to be read against.
+"""What the real game does in the tests that `--evaluate` puts to a world: what a world's shares are to be read against.
 
-`python tests/benchmarks/real_answers.py --data DATA [--lives N]`, DATA being recorded with Procgen: from levels of the
-same mode and policy, `--lives` players (default 64) play 200 and 500 steps under the keys that a world is given by
-`--evaluate`; then, as there, each tries left and right from the same moment. A player who dies or wins goes on in
-another level, as the game has it.
+`python tests/benchmarks/real_game.py --data DATA [--lives N]`, DATA being recorded with Procgen: `--lives` players (64)
+in levels of the same mode, led there by the same policy. One half of the test: who stands still jumps for 5 steps and
+waits for 20. The other: 200 and 500 steps under such keys as a world is given; then left and right are each tried from
+the same moment. A player who dies or wins goes on in another level, as the game has it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from genie_core.data.coinrun import ACTIONS, POLICIES, open_coinrun
+from genie_core.evaluation.control import FALL_STEPS, JUMP_STEPS, LANDED, RISEN
 from genie_core.evaluation.drift import ANSWERS, LONGEST_HOLD, LOOK_BACK, LOOKS
 from genie_core.evaluation.motion import player_motion
 from genie_core.evaluation.naming import HOLD
 from genie_core.evaluation.player import player_found
+from genie_core.evaluation.samples import STANDING, STOOD_STEPS
 
 KEYS = [ACTIONS[name] for name in ("left", "right", "up", "left_up", "right_up", "stay")]
 BEGINNING = 60  # steps at most that a life's own policy plays before random keys do, as prompts come from all over
@@ -36,11 +38,27 @@ def main() -> None:
     parser.add_argument("--lives", type=int, default=64)
     args = parser.parse_args()
     source = json.loads((args.data / "dataset.json").read_text())["source"]
+    rises, lands = np.array([jump(source, seed) for seed in range(args.lives)]).T
+    print(f"{args.data.name}: a jump from the ground rises in {rises.mean():.2f} of {args.lives}", end=" ")
+    print(f"and ends where it began in {lands.mean():.2f}")
     looks = [live(source, seed) for seed in range(args.lives)]
     for step in LOOKS:
         there = np.array([look[step] for look in looks])
         print(f"{args.data.name}: the real player is there after {step} steps in {there[:, 0].mean():.2f} of", end=" ")
         print(f"{len(looks)}, answers in {there[:, 1].mean():.2f}, both in {there.all(1).mean():.2f}")
+
+
+def jump(source: dict[str, Any], seed: int) -> tuple[bool, bool]:
+    """Whether a player who has been standing rises, and whether it comes down to where it stood."""
+    actions = POLICIES[source["policy"]].actions(random.Random(seed))
+    env = open_coinrun(tuple(source["levels"]), source["mode"], seed)
+    frames = [step(env, next(actions)) for _ in range(STOOD_STEPS + 1)]
+    while (np.abs(player_motion(np.stack(frames[-STOOD_STEPS - 1 :])[None])) >= STANDING).any():
+        frames.append(step(env, next(actions)))
+    script = np.repeat([ACTIONS["up"], ACTIONS["stay"]], [JUMP_STEPS, FALL_STEPS])
+    flight = np.stack([frames[-1], *(step(env, int(action)) for action in script)])
+    height = -player_motion(flight[None])[0, :, 1].cumsum()
+    return bool(height.max() >= RISEN), bool(height.max() >= RISEN and abs(height[-1]) <= LANDED)
 
 
 def live(source: dict[str, Any], seed: int) -> dict[int, tuple[bool, bool]]:
