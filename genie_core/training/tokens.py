@@ -19,7 +19,7 @@ from genie_core.pixels import to_model
 from genie_core.training.stage import Batch
 
 CLIPS_AT_ONCE = 16
-PUSHED_EVERY = 64  # two clips of so many, by turns to the left and to the right
+PUSHED_EVERY = 32  # two clips of so many, by turns to the left and to the right
 
 
 @torch.inference_mode()
