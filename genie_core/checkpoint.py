@@ -164,7 +164,7 @@ def _read_json(file: Path) -> dict[str, Any]:
 def _to_json(config: WorldConfig) -> dict[str, Any]:
     values = dataclasses.asdict(config)
     head = {key: values.pop(key) for key in ("format_version", "fps", "sampling")}
-    for part in (head["sampling"], values["latent_action"]):
+    for part in (head["sampling"], values["latent_action"], values["dynamics"]):
         for key in [key for key, value in part.items() if value is None]:
             del part[key]  # None is off, and older programs do not know the key
     return {**head, "frame_size": config.frame_size, "context_frames": config.context_frames, **values}

@@ -28,7 +28,7 @@ class TokenizerConfig:
 
     `channels[i]` is the width at 1/2^(i+1) of the frame size, so that three entries turn 64x64 pixels
     into an 8x8 token grid. A token has `code_bits` sign bits; the dynamics predicts it as
-    `token_factors` independent sub-tokens.
+    `token_factors` sub-tokens.
     """
 
     frame_size: int = 64
@@ -114,7 +114,11 @@ class LatentActionConfig:
 
 @dataclass(frozen=True)
 class DynamicsConfig:
-    """Shape of the MaskGIT ST-transformer that predicts the next token grid."""
+    """Shape of the MaskGIT ST-transformer that predicts the next token grid.
+
+    With `link_width`, the hidden width of what links them, a token's sub-tokens are predicted one after the other, each
+    given those before it; None leaves them independent.
+    """
 
     grid: int = 8
     code_bits: int = 18
@@ -124,6 +128,7 @@ class DynamicsConfig:
     heads: int = 6
     context_frames: int = 8
     num_actions: int = 8
+    link_width: int | None = None
 
     def __post_init__(self) -> None:
         _require_heads(self.width, self.heads)

@@ -20,7 +20,7 @@ from genie_core.config import SamplingConfig
 from genie_core.errors import ConfigError
 from genie_core.familiarity import Familiarity, familiarity
 from genie_core.layers.key_ring import KeyRing
-from genie_core.models.dynamics import DynamicsModel
+from genie_core.models.dynamics import DynamicsModel, Prediction
 from genie_core.models.tokenizer import DECODER_REACH, DecoderPast
 from genie_core.pictures import fit
 from genie_core.pixels import to_frames
@@ -85,7 +85,7 @@ def threads_for(players: int) -> Iterator[None]:
 
 
 class NextFrame:
-    """Logits of the frames after `last`, under `actions`, for unmasking.
+    """Predicts the frames after `last`, under `actions`, for unmasking.
 
     The past is final, so each pass runs on the new frame's tokens alone, against cached keys and values of earlier
     frames; the first also runs the last frame, final by now, and puts it into the ring.
@@ -100,8 +100,8 @@ class NextFrame:
         self._first = True
         self.blank = torch.full_like(self._last, dynamics.config.mask_id)
 
-    def predict(self, draft: Tensor) -> Tensor:
-        """Tokens (b, h, w), some of them masked, to logits (b, h, w, factors, vocabulary)."""
+    def predict(self, draft: Tensor) -> Prediction:
+        """What becomes of tokens (b, h, w), some of them masked."""
         frames = torch.stack([self._last, draft], 1) if self._first else draft[:, None]
         self._first = False
         return self._dynamics.play(frames, self._actions_into[:, -frames.shape[1] :], self._newest, self._ring)

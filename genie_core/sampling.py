@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import count
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,25 +19,41 @@ from genie_core.config import SamplingConfig
 from genie_core.layers.quantize import join_tokens
 
 
+class Prediction(Protocol):
+    """Of tokens of `shape` (b, h, w), `factors` sub-tokens each, one of `vocabulary` values after the other."""
+
+    @property
+    def shape(self) -> torch.Size: ...
+    @property
+    def factors(self) -> int: ...
+    @property
+    def vocabulary(self) -> int: ...
+    def next_logits(self, parts: Tensor) -> Tensor:
+        """(b, h, w, vocabulary) of the sub-token after those in `parts` (b, h, w, k)."""
+
+
 def masked_fraction(step: int, steps: int) -> float:
     """Share of tokens still masked after `step` of `steps` passes: from 1 along a cosine to exactly 0."""
     return math.cos(math.pi / 2 * step / steps) if step < steps else 0.0
 
 
 def unmask(
-    predict: Callable[[Tensor], Tensor], blank: Tensor, sampling: SamplingConfig, generators: Sequence[torch.Generator]
+    predict: Callable[[Tensor], Prediction],
+    blank: Tensor,
+    sampling: SamplingConfig,
+    generators: Sequence[torch.Generator],
 ) -> Tensor:
     """Reveals `blank` (b, h, w), all `mask_id`, in at most `sampling.unmask_steps` passes.
 
-    `predict` maps a draft (b, h, w), whose revealed tokens it sees, to logits (b, h, w, factors, vocabulary).
+    `predict` maps a draft (b, h, w), whose revealed tokens it sees, to what it predicts of all of them.
     A token once revealed never changes, and every pass reveals at least one of each row while any are left.
     `generators` are one a row, so that a row's noise does not depend on the others.
     """
     draft = blank.flatten(1)  # (b, n)
     masked = torch.ones_like(draft, dtype=torch.bool)
     for step in range(1, sampling.unmask_steps + 1):
-        logits = predict(draft.view_as(blank)).flatten(1, 2)  # (b, n, factors, vocabulary)
-        tokens, confidence = sample_tokens(logits, sampling.temperature, generators)
+        drawn = sample_tokens(predict(draft.view_as(blank)), sampling.temperature, generators)
+        tokens, confidence = (values.flatten(1) for values in drawn)
         waiting = least(precedence(confidence, sampling.order, blank.shape[1:], generators), masked, step, sampling)
         if sampling.reveal_above is not None:
             waiting &= confidence < math.log(sampling.reveal_above)
@@ -47,18 +64,30 @@ def unmask(
     return draft.view_as(blank)
 
 
-def sample_tokens(logits: Tensor, temperature: float, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
-    """Ids (b, n) drawn from logits (b, n, factors, vocabulary) / `temperature`, and their log-probability (b, n).
+def sample_tokens(
+    prediction: Prediction, temperature: float, generators: Sequence[torch.Generator]
+) -> tuple[Tensor, Tensor]:
+    """Ids of the prediction's shape (b, …), drawn from its logits / `temperature`, and their log-probability (b, …).
 
-    Temperature 0 takes the likeliest sub-tokens.
+    Temperature 0 takes the likeliest sub-token after those taken before it.
     """
-    log_probs = logits.log_softmax(-1)
-    noisy = log_probs
-    if temperature > 0:
-        noise = uniform(logits.shape[1:], generators).to(logits.device)
-        noisy = log_probs / temperature - (-noise.clamp_min(1e-20).log()).log()  # Gumbel-max sampling
-    parts = noisy.argmax(-1, keepdim=True)
-    return join_tokens(parts[..., 0], logits.shape[-1]), log_probs.gather(-1, parts).sum((-1, -2))
+    places = (*prediction.shape[1:], prediction.factors, prediction.vocabulary)
+    noise = gumbel(uniform(places, generators)) if temperature > 0 else None
+    parts: list[Tensor] = []
+    confidence = torch.zeros(())
+    for k in range(prediction.factors):
+        known = torch.stack(parts, -1) if parts else torch.empty((*prediction.shape, 0), dtype=torch.int64)
+        log_probs = prediction.next_logits(known).log_softmax(-1)
+        noisy = log_probs if noise is None else log_probs / temperature + noise[..., k, :].to(log_probs.device)
+        part = noisy.argmax(-1)
+        confidence = confidence + log_probs.gather(-1, part[..., None])[..., 0]
+        parts.append(part)
+    return join_tokens(torch.stack(parts, -1), prediction.vocabulary), confidence
+
+
+def gumbel(uniform: Tensor) -> Tensor:
+    """Gumbel noise, which makes the largest of sums a draw from the softmax, of numbers in [0, 1)."""
+    return -(-uniform.clamp_min(1e-20).log()).log()
 
 
 def precedence(confidence: Tensor, order: str, grid: Sequence[int], generators: Sequence[torch.Generator]) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from conftest import ACTIONS
 from einops import rearrange
+from tiny import Table
 from torch import Tensor
 
 from genie_core.config import DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, WorldConfig
@@ -230,16 +231,16 @@ class PlantedDynamics(DynamicsModel):
         super().__init__(CONFIG.dynamics)
         self.game = game
 
-    def forward(self, clean: Tensor, drafts: Tensor, actions: Tensor) -> Tensor:
+    def forward(self, clean: Tensor, drafts: Tensor, actions: Tensor) -> Table:  # type: ignore[override]
         following = spell(self.game.after(read(clean[:, :-1]), actions.numpy()))
-        return logits(torch.cat([clean[:, :1], following], 1))
+        return sure_of(torch.cat([clean[:, :1], following], 1))
 
-    def play(self, tokens: Tensor, actions_into: Tensor, newest: list[int], ring: KeyRing) -> Tensor:
+    def play(self, tokens: Tensor, actions_into: Tensor, newest: list[int], ring: KeyRing) -> Table:  # type: ignore[override]
         kept = rearrange(tokens.float(), "b t h w -> b t (h w) 1 1").expand(-1, -1, -1, -1, CONFIG.dynamics.width)
         ring.layer(0, ring.slots_of(newest, tokens.shape[1])).put(kept, kept)
         last = torch.stack([ring.frame(row, frame - 1)[0, 0, :, 0, 0] for row, frame in enumerate(newest)])
         grids = last.long().view(len(newest), CONFIG.dynamics.grid, -1)
-        return logits(spell(self.game.after(read(grids), actions_into[:, -1].numpy())))
+        return sure_of(spell(self.game.after(read(grids), actions_into[:, -1].numpy())))
 
 
 class PlantedLatentActions(LatentActionModel):
@@ -326,11 +327,11 @@ def read(tokens: Tensor) -> State:
     return State(age, level, x, jump)
 
 
-def logits(tokens: Tensor) -> Tensor:
-    """Tokens (..., h, w) to logits (..., h, w, factors, vocabulary) that leave no doubt."""
+def sure_of(tokens: Tensor) -> Table:
+    """A prediction of tokens (..., h, w) that leaves no doubt."""
     factors, vocabulary = CONFIG.dynamics.token_factors, CONFIG.dynamics.factor_vocabulary
     parts = tokens[..., None] // vocabulary ** torch.arange(factors - 1, -1, -1) % vocabulary
-    return 30.0 * F.one_hot(parts, vocabulary)
+    return Table(30.0 * F.one_hot(parts, vocabulary))
 
 
 def make_world(game: Game | None = None, latent_action: PlantedLatentActions | None = None) -> World:

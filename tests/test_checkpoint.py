@@ -76,7 +76,7 @@ def test_a_world_comes_back_as_it_was(folder: Path) -> None:
     assert torch.equal(loaded.decode(tokens), saved.decode(tokens))
     assert torch.equal(loaded.infer_actions(frames), saved.infer_actions(frames))
     args = (tokens, tokens, random_actions())
-    assert torch.equal(loaded.dynamics(*args), saved.dynamics(*args))
+    assert torch.equal(*(world.dynamics(*args).logits(tokens) for world in (loaded, saved)))
     for name, network in loaded.networks().items():
         assert not network.training and not any(p.requires_grad for p in network.parameters())
         state = saved.networks()[name].state_dict()
@@ -125,6 +125,16 @@ def test_reveal_above_comes_back_and_is_not_written_where_it_is_off(folder: Path
         assert World.from_pretrained(folder).config.sampling == sampling
     make_world(sampling=SamplingConfig(reveal_above=0.75)).save_pretrained(folder)
     assert World.from_pretrained(folder).config.sampling.reveal_above == 0.75
+
+
+def test_linked_sub_tokens_come_back_and_are_not_written_where_they_are_off(folder: Path) -> None:
+    assert "link_width" not in json.loads((folder / "config.json").read_text())["dynamics"]
+    saved = make_world(dynamics=dataclasses.replace(CONFIG.dynamics, link_width=8))
+    saved.save_pretrained(folder)
+    loaded, tokens = World.from_pretrained(folder), random_tokens()
+    assert loaded.config.dynamics.link_width == 8
+    found = [world.dynamics(tokens, tokens, random_actions()).logits(tokens) for world in (loaded, saved)]
+    assert torch.equal(*found)
 
 
 def test_codes_that_mean_keys_come_back_and_are_not_written_where_they_are_off(folder: Path) -> None:

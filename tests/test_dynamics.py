@@ -4,11 +4,13 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from tiny import CONFIG, CONTEXT, changed_frames, make_dynamics, make_world, random_actions, random_tokens
 from torch import Tensor
 
-from genie_core.layers.quantize import split_tokens, tokens_to_bits
-from genie_core.models.dynamics import DynamicsModel
+from genie_core.layers.quantize import join_tokens, split_tokens, tokens_to_bits
+from genie_core.models.dynamics import DynamicsModel, Prediction
+from genie_core.sampling import sample_tokens
 from genie_core.training import dynamics_stage
 from genie_core.training.dynamics_stage import FLIPPED_BITS, FULLY_MASKED, DynamicsStage, flip_bits, random_masks
 from genie_core.training.settings import StageSettings
@@ -16,11 +18,12 @@ from genie_core.training.settings import StageSettings
 T = 6
 LONG = 3 * CONTEXT + 2
 MASK = CONFIG.dynamics.mask_id
+GIVEN = 27  # a token whose sub-tokens the later ones are told
 
 
-@pytest.fixture
-def network() -> DynamicsModel:
-    return make_dynamics()
+@pytest.fixture(params=[None, 8], ids=["independent", "linked"])
+def network(request: pytest.FixtureRequest) -> DynamicsModel:
+    return make_dynamics(link_width=request.param)
 
 
 def half_masked(tokens: Tensor, seed: int = 0) -> Tensor:
@@ -46,7 +49,12 @@ class Clip:
         return other
 
     def logits(self, network: DynamicsModel) -> Tensor:
-        return network(self.clean, self.drafts, self.actions)
+        return at(network(self.clean, self.drafts, self.actions))
+
+
+def at(prediction: Prediction) -> Tensor:
+    """The logits, where the sub-tokens before are GIVEN's."""
+    return prediction.logits(torch.full(prediction.shape, GIVEN))
 
 
 @pytest.mark.parametrize("k", range(T))
@@ -79,7 +87,7 @@ def test_a_token_sees_the_others_of_its_draft(network: DynamicsModel) -> None:
     revealed = blank.clone()
     revealed[0, 0, 0, 0] = 5
     none = torch.zeros(1, 0, dtype=torch.int64)
-    before, after = (network(blank, draft, none)[0, 0] for draft in (blank, revealed))
+    before, after = (at(network(blank, draft, none))[0, 0] for draft in (blank, revealed))
     assert ((before - after).abs().amax((-1, -2)) > 1e-5).all()
 
 
@@ -100,7 +108,7 @@ def played(network: DynamicsModel, clip: Clip) -> Tensor:
     for t in range(1, clip.clean.shape[1]):
         frames = torch.stack([clip.clean[:, t - 1], half_masked(clip.clean[:, t], seed=9)], dim=1)
         network.play(frames, into[:, t - 1 : t + 1], [t, t], ring)  # another draft: it must leave no trace
-        logits.append(network.play(clip.drafts[:, t : t + 1], into[:, t : t + 1], [t, t], ring))
+        logits.append(at(network.play(clip.drafts[:, t : t + 1], into[:, t : t + 1], [t, t], ring)))
     return torch.stack(logits, 1)
 
 
@@ -114,8 +122,8 @@ def test_the_pass_that_remembers_a_frame_predicts_the_next_as_any_other_does(net
     into = torch.cat([torch.full((2, 1), NONE), clip.actions], dim=1)
     for t in range(1, T):
         frames = torch.stack([clip.clean[:, t - 1], clip.drafts[:, t]], dim=1)
-        first = network.play(frames, into[:, t - 1 : t + 1], [t, t], ring)
-        again = network.play(clip.drafts[:, t : t + 1], into[:, t : t + 1], [t, t], ring)
+        first = at(network.play(frames, into[:, t - 1 : t + 1], [t, t], ring))
+        again = at(network.play(clip.drafts[:, t : t + 1], into[:, t : t + 1], [t, t], ring))
         torch.testing.assert_close(first, again, atol=1e-5, rtol=0)
 
 
@@ -127,7 +135,7 @@ def test_playthroughs_of_different_age_share_a_batch(network: DynamicsModel) -> 
         frames = torch.stack([clip.clean[:, t - 1], clip.drafts[:, t]], dim=1)
         before = into[:, t - 2 : t - 1] if t > 1 else torch.full((2, 1), NONE)
         actions = torch.cat([before, into[:, t - 1 : t]], dim=1)
-        logits = network.play(frames[:1], actions[:1], [t], alone)
+        logits = at(network.play(frames[:1], actions[:1], [t], alone))
         if t <= late:  # the second row waits, then starts: frame 1 of its own
             continue
         own = t - late
@@ -135,9 +143,47 @@ def test_playthroughs_of_different_age_share_a_batch(network: DynamicsModel) -> 
         led = torch.tensor([int(into[1, own - 2]) if own > 1 else NONE, int(into[1, own - 1])])
         if own == 1:
             together.data[:, :, :1] = alone.data
-        both = network.play(torch.stack([frames[0], other]), torch.stack([actions[0], led]), [t, own], together)
+        both = at(network.play(torch.stack([frames[0], other]), torch.stack([actions[0], led]), [t, own], together))
         torch.testing.assert_close(both[:1], logits, atol=1e-5, rtol=0)
         torch.testing.assert_close(both[1], clip.logits(network)[1, own], atol=1e-5, rtol=0)
+
+
+def test_a_sub_token_is_told_those_before_it_and_no_later_one() -> None:
+    network, clip = make_dynamics(token_factors=3, link_width=8), Clip()
+    prediction = network(clip.clean, clip.drafts, clip.actions)
+    for known in range(3):
+        parts = torch.zeros(*clip.clean.shape, 3, dtype=torch.int64)
+        before = prediction.logits(join_tokens(parts, 4))
+        parts[..., known] = 3
+        after = prediction.logits(join_tokens(parts, 4))
+        assert changed_frames(before, after, dim=-2) == list(range(known + 1, 3))
+
+
+def test_independent_sub_tokens_do_not_look_at_each_other() -> None:
+    prediction = make_dynamics()(Clip().clean, Clip().drafts, Clip().actions)
+    shape = Clip().clean.shape
+    assert torch.equal(prediction.logits(torch.zeros(shape, dtype=torch.int64)), at(prediction))
+
+
+@pytest.mark.parametrize(("link_width", "lowest"), [(None, math.log(2)), (16, 0.5 * math.log(2))])
+def test_linked_sub_tokens_learn_what_goes_together(link_width: int | None, lowest: float) -> None:
+    """A token is 0 or 63, one as likely as the other: once its first half is known, so is the second."""
+    network = make_dynamics(link_width=link_width).requires_grad_(True)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+    generator = torch.Generator().manual_seed(0)
+    blank = torch.full((8, 2, 4, 4), MASK)
+    for _ in range(150):
+        tokens = 63 * torch.randint(2, blank.shape, generator=generator)
+        prediction = network(torch.zeros_like(blank), blank, torch.zeros(8, 1, dtype=torch.int64))
+        parts = split_tokens(tokens, 2, 8)
+        loss = F.cross_entropy(prediction.logits(tokens).flatten(0, -2), parts.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() == pytest.approx(lowest, rel=0.1)
+    drawn, _ = sample_tokens(prediction, 1.0, [torch.Generator().manual_seed(row) for row in range(8)])
+    mixed = ((drawn != 0) & (drawn != 63)).float().mean()
+    assert (mixed < 0.03) if link_width else (mixed > 0.4)
 
 
 def test_rows_of_a_batch_do_not_mix(network: DynamicsModel) -> None:
@@ -285,8 +331,10 @@ def test_own_guesses_are_what_play_would_have_shown(network: DynamicsModel) -> N
     into = torch.cat([torch.tensor([[NONE]]), actions], dim=1)
     for t in range(1, T):
         frames = torch.stack([tokens[:, t - 1], blank], dim=1)
-        parts = network.play(frames, into[:, t - 1 : t + 1], [t], ring).argmax(-1)
-        shown.append(parts[..., 0] * CONFIG.dynamics.factor_vocabulary + parts[..., 1])
+        prediction = network.play(frames, into[:, t - 1 : t + 1], [t], ring)
+        first = prediction.next_logits(torch.empty(1, 4, 4, 0, dtype=torch.int64)).argmax(-1)
+        second = prediction.next_logits(first[..., None]).argmax(-1)
+        shown.append(first * CONFIG.dynamics.factor_vocabulary + second)
     stage = make_stage(network)
     for _ in range(20):
         mixed = stage.own_guesses(tokens, actions)
@@ -335,8 +383,9 @@ def test_the_tokenizer_is_neither_trained_nor_saved(network: DynamicsModel) -> N
     assert trained == {id(parameter) for parameter in network.parameters()}
 
 
-def test_every_weight_learns() -> None:
-    network = make_dynamics().requires_grad_(True)
+@pytest.mark.parametrize("link_width", [None, 8])
+def test_every_weight_learns(link_width: int | None) -> None:
+    network = make_dynamics(link_width=link_width).requires_grad_(True)
     make_stage(network).losses(batch(random_tokens(b=8, t=T)))["loss"].backward()
     without = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert without == []

@@ -8,6 +8,7 @@ from tiny import CONTEXT, make_world
 from genie_core.config import SamplingConfig
 from genie_core.engine import SHARED_FROM, Moment, WorldEngine, bytes_kept
 from genie_core.errors import ConfigError, PictureError
+from genie_core.models.dynamics import Prediction
 from genie_core.pixels import to_frames
 from genie_core.sampling import unmask
 from genie_core.world import World
@@ -138,12 +139,12 @@ def test_play_equals_recomputing_everything_from_the_start(world: World, passes:
     tokens = world.encode(torch.from_numpy(picture())[None, None])
     for t in range(1, len(ACTIONS) + 1):
 
-        def logits(draft: torch.Tensor, tokens: torch.Tensor = tokens, t: int = t) -> torch.Tensor:
+        def predict(draft: torch.Tensor, tokens: torch.Tensor = tokens, t: int = t) -> Prediction:
             longer = torch.cat([tokens, draft[:, None]], dim=1)
-            return dynamics(longer, longer, actions[:, :t])[:, -1]
+            return dynamics(longer, longer, actions[:, :t]).frame(-1)
 
         blank = torch.full_like(tokens[:, 0], dynamics.config.mask_id)
-        tokens = torch.cat([tokens, unmask(logits, blank, sampling, [torch.Generator()])[:, None]], dim=1)
+        tokens = torch.cat([tokens, unmask(predict, blank, sampling, [torch.Generator()])[:, None]], dim=1)
     expected = to_frames(world.tokenizer.decode(tokens))[0].numpy()
     assert np.abs(played.astype(int) - expected).max() <= 1  # rounding
 

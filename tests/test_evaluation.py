@@ -25,6 +25,7 @@ from genie_core.evaluation.naming import MANDATORY
 from genie_core.evaluation.rollout import rollout, teacher_forced
 from genie_core.evaluation.run import EFFORTS, Effort, Evaluation, evaluate
 from genie_core.evaluation.samples import Samples, draw_clips, standing_scenes, wall_scenes
+from genie_core.models.dynamics import Prediction
 from genie_core.sampling import unmask
 from genie_core.world import World
 
@@ -309,10 +310,9 @@ def test_a_rollout_goes_on_from_its_frames_as_recomputing_everything_does(world:
     for index in range(k, 8):
         blank = torch.full((3, 4, 4), world.dynamics.config.mask_id)
 
-        def predict(draft: torch.Tensor, tokens: torch.Tensor = tokens, index: int = index) -> torch.Tensor:
+        def predict(draft: torch.Tensor, tokens: torch.Tensor = tokens, index: int = index) -> Prediction:
             longer = torch.cat([tokens, draft[:, None]], 1)
-            with torch.inference_mode():
-                return world.dynamics(longer, longer, actions[:, :index])[:, -1]
+            return world.dynamics(longer, longer, actions[:, :index]).frame(-1)
 
         noise = [frame_generator(5, index) for _ in range(3)]
         following = unmask(predict, blank, world.config.sampling, noise)

@@ -11,12 +11,12 @@ from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.training.grow import can_grow, go_on_from
 
-LARGER = dataclasses.replace(CONFIG.dynamics, width=24, heads=3, layers=3)
+LARGER = dataclasses.replace(CONFIG.dynamics, width=24, heads=3, layers=3, link_width=12)
 
 
-def grown(**changes: object) -> tuple[DynamicsModel, DynamicsModel]:
-    """A small dynamics and one that went on from it."""
-    small = make_dynamics()
+def grown(link_width: int | None = None, **changes: object) -> tuple[DynamicsModel, DynamicsModel]:
+    """A small dynamics, with links of that width, and one that went on from it."""
+    small = make_dynamics(link_width=link_width)
     large = DynamicsModel(dataclasses.replace(LARGER, **changes)).eval()  # type: ignore[arg-type]
     go_on_from(large, small)
     return small, large
@@ -29,11 +29,13 @@ def clip() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return tokens, drafts, torch.randint(4, (2, 4), generator=g)
 
 
+@pytest.mark.parametrize("link_width", [None, 8])
 @pytest.mark.parametrize("field", [{}, {"width": 16, "heads": 2}, {"layers": 2}])
-def test_a_larger_dynamics_says_at_first_what_the_smaller_did(field: dict[str, int]) -> None:
-    small, large = grown(**field)
+def test_a_larger_dynamics_says_at_first_what_the_smaller_did(link_width: int | None, field: dict[str, int]) -> None:
+    small, large = grown(link_width, **field)
     assert sum(p.numel() for p in large.parameters()) > sum(p.numel() for p in small.parameters())
-    torch.testing.assert_close(large(*clip()), small(*clip()), atol=1e-4, rtol=1e-4)
+    new, old = (network(*clip()).logits(clip()[0]) for network in (large, small))
+    torch.testing.assert_close(new, old, atol=1e-4, rtol=1e-4)
 
 
 def test_all_that_was_added_to_it_learns() -> None:
@@ -43,7 +45,7 @@ def test_all_that_was_added_to_it_learns() -> None:
     optimizer = torch.optim.SGD(large.parameters(), lr=0.1)
     for _ in range(3):
         optimizer.zero_grad()
-        large(*clip()).logsumexp(-1).square().mean().backward()
+        large(*clip()).logits(clip()[0]).logsumexp(-1).square().mean().backward()
         optimizer.step()
     for name, p in large.named_parameters():
         moved = (p - before[name]).abs()
@@ -73,10 +75,11 @@ def test_bits_that_are_added_say_nothing_to_the_dynamics_at_first() -> None:
 
 def test_logits_of_other_sub_tokens_are_learnt_anew() -> None:
     """A row of the old head would speak of bits that the new one's row does not."""
-    small, drawn = make_dynamics(), DynamicsModel(dataclasses.replace(CONFIG.dynamics, code_bits=9, token_factors=3))
-    before = drawn.head.weight.clone()
+    other = dataclasses.replace(CONFIG.dynamics, code_bits=9, token_factors=3, link_width=8)
+    small, drawn = make_dynamics(link_width=8), DynamicsModel(other)
+    before = {name: p.clone() for name, p in drawn.state_dict().items() if name.startswith(("head", "links"))}
     go_on_from(drawn, small)
-    assert torch.equal(drawn.head.weight, before)
+    assert all(torch.equal(drawn.state_dict()[name], p) for name, p in before.items())
 
 
 @pytest.mark.parametrize(
@@ -87,6 +90,8 @@ def test_logits_of_other_sub_tokens_are_learnt_anew() -> None:
         (LARGER, CONFIG.dynamics, False),
         (CONFIG.dynamics, dataclasses.replace(CONFIG.dynamics, width=24), False),  # other heads, all of them
         (CONFIG.dynamics, dataclasses.replace(CONFIG.dynamics, context_frames=5), False),
+        (CONFIG.dynamics, dataclasses.replace(CONFIG.dynamics, link_width=5), True),
+        (dataclasses.replace(CONFIG.dynamics, link_width=5), CONFIG.dynamics, False),
         (CONFIG.dynamics, dataclasses.replace(CONFIG.dynamics, num_actions=6), False),
         (CONFIG.tokenizer, dataclasses.replace(CONFIG.tokenizer, code_bits=8), True),
         (CONFIG.tokenizer, dataclasses.replace(CONFIG.tokenizer, code_bits=4), False),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 import torch.nn.functional as F
+from tiny import Table
 from torch import Tensor
 
 from genie_core.config import UNMASK_ORDERS, SamplingConfig
@@ -31,6 +32,15 @@ def seeded(seed: int = 0, rows: int = 3) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed + row) for row in range(rows)]
 
 
+class Doubles(Table):
+    """The second sub-token is nearly always the first one again, whatever the table says."""
+
+    def next_logits(self, parts: Tensor) -> Tensor:
+        if parts.shape[-1] == 0:
+            return super().next_logits(parts)
+        return 30 * F.one_hot(parts[..., 0], self.vocabulary).float()
+
+
 class Predictor:
     """Logits that differ from call to call after those `given`, and the drafts they were asked for."""
 
@@ -40,11 +50,11 @@ class Predictor:
         self._given = list(given)
         self._generator = torch.Generator().manual_seed(seed)
 
-    def __call__(self, draft: Tensor) -> Tensor:
+    def __call__(self, draft: Tensor) -> Table:
         self.drafts.append(draft.clone())
         new = torch.randn((*draft.shape, FACTORS, VOCABULARY), generator=self._generator)
         self.logits.append(self._given.pop(0) if self._given else new)
-        return self.logits[-1]
+        return Table(self.logits[-1])
 
 
 def sure_of(probability: Tensor) -> Tensor:
@@ -195,7 +205,7 @@ def test_temperature_zero_is_the_maximum_and_uses_no_chance() -> None:
     logits = torch.randn(3, 50, FACTORS, VOCABULARY)
     generators = seeded()
     before = [generator.get_state() for generator in generators]
-    tokens, confidence = sample_tokens(logits, 0.0, generators)
+    tokens, confidence = sample_tokens(Table(logits), 0.0, generators)
     assert torch.equal(tokens, join_tokens(logits.argmax(-1), VOCABULARY))
     torch.testing.assert_close(confidence, logits.log_softmax(-1).amax(-1).sum(-1))
     assert all(torch.equal(g.get_state(), state) for g, state in zip(generators, before, strict=True))
@@ -210,7 +220,7 @@ def chi_square(tokens: Tensor, probs: Tensor) -> float:
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_tokens_are_drawn_from_the_softmax_of_logits_over_temperature(temperature: float) -> None:
     logits = torch.tensor([[1.5, 0.0, -1.0, 0.5], [0.0, 1.0, 0.3, -0.7]])
-    rows, confidences = sample_tokens(logits.expand(2, 10_000, 2, 4), temperature, seeded(rows=2))
+    rows, confidences = sample_tokens(Table(logits.expand(2, 10_000, 2, 4)), temperature, seeded(rows=2))
     draws, confidence = rows.flatten(), confidences.flatten()
 
     def joint(at: float) -> Tensor:
@@ -223,8 +233,19 @@ def test_tokens_are_drawn_from_the_softmax_of_logits_over_temperature(temperatur
     torch.testing.assert_close(confidence, joint(1.0).log()[draws])
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_sub_token_follows_from_those_drawn_before_it(temperature: float) -> None:
+    """And the confidence is that of what was drawn: the first's alone, where the second is sure."""
+    logits = torch.randn(2, 5000, 2, 4, generator=seeded()[0])
+    tokens, confidence = sample_tokens(Doubles(logits), temperature, seeded(rows=2))
+    first, second = tokens // 4, tokens % 4
+    assert torch.equal(first, second) and (temperature == 0 or len(first.unique()) == 4)
+    expected = logits[..., 0, :].log_softmax(-1).gather(-1, first[..., None])[..., 0]
+    torch.testing.assert_close(confidence, expected, atol=1e-5, rtol=0)
+
+
 def test_drawing_is_not_the_same_in_every_place_nor_in_every_row() -> None:
-    tokens, _ = sample_tokens(torch.zeros(2, 1000, 2, 8), 1.0, seeded(rows=2))
+    tokens, _ = sample_tokens(Table(torch.zeros(2, 1000, 2, 8)), 1.0, seeded(rows=2))
     assert len(tokens[0].unique()) == len(tokens[1].unique()) == 64
     assert (tokens[0] == tokens[1]).float().mean() < 0.1  # 1 in 64 by chance
 
@@ -236,7 +257,7 @@ def test_every_row_is_revealed_for_itself(sampling: SamplingConfig) -> None:
 
     def play(rows: list[int]) -> Tensor:
         generators = [seeded()[row] for row in rows]
-        return unmask(lambda draft: fixed[rows], blank(len(rows)), sampling, generators)
+        return unmask(lambda draft: Table(fixed[rows]), blank(len(rows)), sampling, generators)
 
     together = play([0, 1, 2])
     assert torch.equal(play([2, 0]), together[[2, 0]])

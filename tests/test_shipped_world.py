@@ -17,6 +17,7 @@ from genie_core.engine import NextFrame, WorldEngine
 from genie_core.evaluation.metrics import psnr
 from genie_core.evaluation.motion import player_motion
 from genie_core.evaluation.rollout import rollout
+from genie_core.models.dynamics import Prediction
 from genie_core.pixels import to_model
 from genie_core.sampling import unmask
 from genie_core.world import World
@@ -163,14 +164,16 @@ def test_play_on_the_ring_shows_what_recomputing_everything_shows(world: World, 
     tokens = engine.snapshot().frames[-1].tokens[None, None].long()
     for step in range(24):
 
-        def logits(draft: torch.Tensor, tokens: torch.Tensor = tokens, step: int = step) -> torch.Tensor:
+        def predict(draft: torch.Tensor, tokens: torch.Tensor = tokens, step: int = step) -> Prediction:
             longer = torch.cat([tokens, draft[:, None]], 1)
-            return dynamics(longer, longer, actions[:, : step + 1])[:, -1]
+            return dynamics(longer, longer, actions[:, : step + 1]).frame(-1)
 
         last = engine.snapshot().frames[-1]
         play = NextFrame(dynamics, engine._ring, [last], [int(actions[0, step])])
-        torch.testing.assert_close(play.predict(play.blank), logits(play.blank), atol=1e-4, rtol=0)
-        expected = unmask(logits, play.blank, engine.sampling, [torch.Generator()])
+        told = tokens[:, -1]
+        mine, whole = (each(play.blank).logits(told) for each in (play.predict, predict))
+        torch.testing.assert_close(mine, whole, atol=1e-4, rtol=0)
+        expected = unmask(predict, play.blank, engine.sampling, [torch.Generator()])
         engine.step(int(actions[0, step]))
         assert torch.equal(engine.snapshot().frames[-1].tokens.long(), expected[0]), step
         tokens = torch.cat([tokens, expected[:, None]], 1)
@@ -203,8 +206,9 @@ def test_four_players_of_a_batch_see_the_tokens_they_would_see_alone(world: Worl
             last = [together.snapshot(player).frames[-1] for player in range(players)]
             batch = NextFrame(world.dynamics, together._ring, last, row.tolist())
             singles = [NextFrame(world.dynamics, e._ring, last[i : i + 1], [int(row[i])]) for i, e in enumerate(alone)]
-            apart = torch.cat([single.predict(single.blank) for single in singles])
-            torch.testing.assert_close(batch.predict(batch.blank), apart, atol=1e-4, rtol=0)
+            told = torch.stack([frame.tokens for frame in last])
+            apart = torch.cat([s.predict(s.blank).logits(told[i : i + 1]) for i, s in enumerate(singles)])
+            torch.testing.assert_close(batch.predict(batch.blank).logits(told), apart, atol=1e-4, rtol=0)
         together.step(dict(enumerate(row.tolist())))
         for player, engine in enumerate(alone):
             engine.step(int(row[player]))

@@ -28,6 +28,32 @@ CONFIG = WorldConfig(
 )
 
 
+class Table(NamedTuple):
+    """A prediction whose logits (b, …, factors, vocabulary) do not depend on the sub-tokens before."""
+
+    logits: Tensor
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.logits.shape[:-2]
+
+    @property
+    def factors(self) -> int:
+        return self.logits.shape[-2]
+
+    @property
+    def vocabulary(self) -> int:
+        return self.logits.shape[-1]
+
+    def next_logits(self, parts: Tensor) -> Tensor:
+        assert parts.shape[:-1] == self.shape
+        return self.logits[..., parts.shape[-1], :]
+
+    def as_batch(self) -> Table:
+        """As `Prediction.as_batch`."""
+        return Table(self.logits.flatten(0, 1))
+
+
 def make_world(seed: int = 0, **changes: object) -> World:
     """An untrained world of 16x16 pixels and 4x4 tokens, none of whose weights is the zero it was started with."""
     torch.manual_seed(seed)

@@ -9,6 +9,7 @@ import torch
 from einops import rearrange
 
 from genie_core.engine import Frame, Moment, WorldEngine, frame_generator
+from genie_core.models.dynamics import Prediction
 from genie_core.models.tokenizer import DecoderPast
 from genie_core.pixels import to_frames
 from genie_core.sampling import unmask
@@ -61,8 +62,8 @@ def teacher_forced(world: World, clips: np.ndarray, actions: np.ndarray, seed: i
     b, t, h, w = tokens.shape
     blank = torch.full((b * t, h, w), world.dynamics.config.mask_id, device=world.device)
 
-    def predict(draft: torch.Tensor) -> torch.Tensor:
-        return world.dynamics(tokens, rearrange(draft, "(b t) h w -> b t h w", b=b), taken).flatten(0, 1)
+    def predict(draft: torch.Tensor) -> Prediction:
+        return world.dynamics(tokens, rearrange(draft, "(b t) h w -> b t h w", b=b), taken).as_batch()
 
     noise = [frame_generator(seed, index) for _ in range(b) for index in range(t)]
     predicted = rearrange(unmask(predict, blank, world.config.sampling, noise), "(b t) h w -> b t h w", b=b)

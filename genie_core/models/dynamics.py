@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from genie_core.config import DynamicsConfig
 from genie_core.layers.key_ring import KeyRing
 from genie_core.layers.norm import RMSNorm
-from genie_core.layers.quantize import tokens_to_bits
+from genie_core.layers.quantize import join_tokens, split_tokens, tokens_to_bits
 from genie_core.layers.st_block import STBlock
 
 
@@ -24,7 +24,8 @@ class DynamicsModel(nn.Module):
     what play does with cached keys, so nothing differs between the two.
 
     Source: Genie, Bruce et al. 2024 (arXiv:2402.15391), §2.1; complete teacher forcing from MAGI, Zhou et al. 2025
-    (arXiv:2501.12389). Differs: tokens enter as bits and leave as independent sub-tokens.
+    (arXiv:2501.12389); sub-tokens given those before them from Open-MAGVIT2, Luo et al. 2024 (arXiv:2409.04410).
+    Differs: tokens enter as bits and leave as sub-tokens, linked by a small MLP instead of a transformer.
     """
 
     def __init__(self, config: DynamicsConfig) -> None:
@@ -39,11 +40,17 @@ class DynamicsModel(nn.Module):
         )
         self.norm = RMSNorm(config.width)
         self.head = nn.Linear(config.width, config.token_factors * config.factor_vocabulary)
+        self.links = nn.ModuleList()
+        if config.link_width is not None:
+            bits = config.code_bits // config.token_factors
+            self.links.extend(
+                Link(config.width, known * bits, config.link_width) for known in range(1, config.token_factors)
+            )
 
-    def forward(self, clean: Tensor, drafts: Tensor, actions: Tensor) -> Tensor:
-        """Logits for `drafts` (b, t, h, w), frame i seeing frames < i of `clean` (b, t, h, w).
+    def forward(self, clean: Tensor, drafts: Tensor, actions: Tensor) -> Prediction:
+        """What becomes of `drafts` (b, t, h, w), frame i seeing frames < i of `clean` (b, t, h, w).
 
-        `actions` (b, t-1) lead from each frame to the next. Returns (b, t, h, w, factors, factor_vocabulary).
+        `actions` (b, t-1) lead from each frame to the next. Predicts (b, t, h, w) tokens.
         """
         into = self._actions_into(actions)
         x, draft = self.embed(clean, into), self.embed(drafts, into)  # (b, t, n, d)
@@ -51,10 +58,10 @@ class DynamicsModel(nn.Module):
             x, key_values = block(x)
             draft = block.draft(draft, key_values)
         last = self._blocks[-1]
-        return self._logits(last.draft(draft, last.key_values(x)))
+        return self._predict(last.draft(draft, last.key_values(x)))
 
-    def play(self, tokens: Tensor, actions_into: Tensor, newest: list[int], ring: KeyRing) -> Tensor:
-        """Logits (b, h, w, factors, factor_vocabulary) of the last of the frames `tokens` (b, t, h, w), a draft.
+    def play(self, tokens: Tensor, actions_into: Tensor, newest: list[int], ring: KeyRing) -> Prediction:
+        """What becomes of the last of the frames `tokens` (b, t, h, w), a draft: predicts (b, h, w) tokens.
 
         t is 1, or 2 when the frame before the draft is final and not in the ring yet. `actions_into` (b, t) lead to
         the frames, `newest` says which frame of its playthrough each row's draft is, counted from the prompt, which is
@@ -66,7 +73,7 @@ class DynamicsModel(nn.Module):
         for index, (block, bias) in enumerate(zip(self._blocks, biases, strict=True)):
             last = index == len(self.blocks) - 1
             x = block.play(x, ring.layer(index, slots), bias, keep=1 if last else frames)
-        return self._logits(x)[:, 0]
+        return self._predict(x).frame(0)
 
     def empty_ring(self, rows: int) -> KeyRing:
         """For `rows` playthroughs that have no frame yet."""
@@ -95,6 +102,76 @@ class DynamicsModel(nn.Module):
         none = torch.full((len(actions), 1), self.config.num_actions, device=actions.device)
         return torch.cat([none, actions], dim=1)
 
-    def _logits(self, x: Tensor) -> Tensor:
-        c = self.config
-        return rearrange(self.head(self.norm(x)), "b t (h w) (f v) -> b t h w f v", h=c.grid, f=c.token_factors)
+    def _predict(self, x: Tensor) -> Prediction:
+        return Prediction(rearrange(self.norm(x), "b t (h w) d -> b t h w d", h=self.config.grid), self)
+
+    def next_logits(self, features: Tensor, parts: Tensor) -> Tensor:
+        """Of tokens with `features` (…, width) and first sub-tokens `parts` (…, k), the next one's logits.
+
+        Returns (…, factor_vocabulary).
+        """
+        c, known = self.config, parts.shape[-1]
+        if known and self.links:
+            bits = tokens_to_bits(parts, c.code_bits // c.token_factors).flatten(-2)
+            features = self.links[known - 1](features, bits)
+        own = slice(known * c.factor_vocabulary, (known + 1) * c.factor_vocabulary)
+        return F.linear(features, self.head.weight[own], self.head.bias[own])
+
+
+class Link(nn.Module):
+    """Adds to a token's features what its sub-tokens known so far say of the next one."""
+
+    def __init__(self, width: int, bits: int, hidden: int) -> None:
+        super().__init__()
+        self.up = nn.Linear(bits + width, hidden)
+        self.down = nn.Linear(hidden, width)
+        nn.init.zeros_(self.down.weight)
+        nn.init.zeros_(self.down.bias)
+
+    def forward(self, features: Tensor, bits: Tensor) -> Tensor:
+        """features (…, width) and bits (…, bits) of -1, +1 to features (…, width)."""
+        update: Tensor = self.down(F.gelu(self.up(torch.cat([bits, features], -1))))
+        return features + update
+
+
+class Prediction(NamedTuple):
+    """What `network` makes of some tokens, of `shape` (…): the logits of each one's sub-tokens, one after the other."""
+
+    features: Tensor  # (…, width)
+    network: DynamicsModel
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.features.shape[:-1]
+
+    @property
+    def factors(self) -> int:
+        return self.network.config.token_factors
+
+    @property
+    def vocabulary(self) -> int:
+        return self.network.config.factor_vocabulary
+
+    def next_logits(self, parts: Tensor) -> Tensor:
+        """(…, vocabulary) of the sub-token after the first ones, `parts` (…, k)."""
+        return self.network.next_logits(self.features, parts)
+
+    def logits(self, tokens: Tensor) -> Tensor:
+        """(…, factors, vocabulary) of all sub-tokens, each given those before it in `tokens` (…)."""
+        parts = split_tokens(tokens, self.factors, self.vocabulary)
+        return torch.stack([self.next_logits(parts[..., :known]) for known in range(self.factors)], -2)
+
+    def likeliest(self) -> Tensor:
+        """Ids (…), each sub-token the likeliest after those before it."""
+        parts = torch.empty((*self.shape, 0), dtype=torch.int64, device=self.features.device)
+        for _ in range(self.factors):
+            parts = torch.cat([parts, self.next_logits(parts).argmax(-1, keepdim=True)], -1)
+        return join_tokens(parts, self.vocabulary)
+
+    def frame(self, index: int) -> Prediction:
+        """That of frame `index` alone, of a prediction (b, t, …): (b, …)."""
+        return Prediction(self.features[:, index], self.network)
+
+    def as_batch(self) -> Prediction:
+        """That of (b, t, …) tokens as one of (b*t, …)."""
+        return Prediction(self.features.flatten(0, 1), self.network)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from genie_core.layers.quantize import join_tokens, split_tokens
+from genie_core.layers.quantize import split_tokens
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_frames
@@ -39,7 +39,7 @@ class DynamicsStage(Stage):
         if self.training:
             context = flip_bits(context, config.code_bits)
         masked = random_masks(tokens)
-        logits = self.network(context, tokens.masked_fill(masked, config.mask_id), actions)[:, 1:]
+        logits = self.network(context, tokens.masked_fill(masked, config.mask_id), actions).logits(tokens)[:, 1:]
         targets = split_tokens(tokens[:, 1:], config.token_factors, config.factor_vocabulary)
         errors = (
             F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape).mean(-1)
@@ -53,7 +53,7 @@ class DynamicsStage(Stage):
     def own_guesses(self, tokens: Tensor, actions: Tensor) -> Tensor:
         """`tokens` with some later frames replaced by what the model would have played there."""
         blank = torch.full_like(tokens, self.network.config.mask_id)
-        guesses = join_tokens(self.network(tokens, blank, actions).argmax(-1), self.network.config.factor_vocabulary)
+        guesses = self.network(tokens, blank, actions).likeliest()
         replaced = torch.rand(tokens.shape[:2], device=tokens.device) < torch.rand(len(tokens), 1, device=tokens.device)
         replaced[:, 0] = False
         return torch.where(replaced[..., None, None], guesses, tokens)
@@ -62,7 +62,7 @@ class DynamicsStage(Stage):
         """Held-out clips as the tokenizer has them, each above the frames predicted one step ahead."""
         tokens, actions = batch["tokens"][:3].long(), batch["actions"][:3].long()
         blank = torch.full_like(tokens, self.network.config.mask_id)
-        guesses = join_tokens(self.network(tokens, blank, actions).argmax(-1), self.network.config.factor_vocabulary)
+        guesses = self.network(tokens, blank, actions).likeliest()
         guesses[:, 0] = tokens[:, 0]
         return torch.stack([to_frames(self._tokenizer[0].decode(rows.cpu())) for rows in (tokens, guesses)], 1).flatten(
             0, 1

@@ -20,15 +20,15 @@ from genie_core.models.dynamics import DynamicsModel
 SILENT = ("token_embed", "mask_embed", "position", "action_embed", "decoder.stem")
 GROWING = {
     TokenizerConfig: ("code_bits", "token_factors"),
-    DynamicsConfig: ("code_bits", "token_factors", "width", "heads", "layers"),
+    DynamicsConfig: ("code_bits", "token_factors", "width", "heads", "layers", "link_width"),
 }
 
 
 def can_grow(smaller: object, larger: object) -> bool:
     """Whether a network of config `larger` can go on from one of config `smaller`; alike ones always can.
 
-    A tokenizer grows in bits; a dynamics in bits, layers, and heads of an unchanged size. Bits may be divided into
-    other sub-tokens on the way, whose logits are then learnt anew.
+    A tokenizer grows in bits; a dynamics in bits, layers, heads of an unchanged size, and links between sub-tokens.
+    Bits may be divided into other sub-tokens on the way, whose logits are then learnt anew.
     """
     if smaller == larger:
         return True
@@ -40,7 +40,9 @@ def can_grow(smaller: object, larger: object) -> bool:
     return (
         alike
         and len(head_sizes) < 2
-        and all(getattr(smaller, name) <= getattr(larger, name) for name in fields if name != "token_factors")
+        and all(
+            (getattr(smaller, name) or 0) <= (getattr(larger, name) or 0) for name in fields if name != "token_factors"
+        )
     )
 
 
@@ -49,10 +51,10 @@ def go_on_from(network: nn.Module, smaller: nn.Module) -> None:
     """Gives `network` what `smaller`, a network of the same kind that `can_grow` into it, has learnt."""
     learnt = smaller.state_dict()
     if _sub_tokens(network) != _sub_tokens(smaller):
-        learnt = {name: old for name, old in learnt.items() if not name.startswith("head.")}
+        learnt = {name: old for name, old in learnt.items() if not name.startswith(("head.", "links."))}
     for name, new in network.state_dict().items():
         if name not in learnt:
-            continue  # of a new block, whose outputs begin as zero, or logits of other sub-tokens
+            continue  # of a new block or link, whose outputs begin as zero, or logits of other sub-tokens
         old = learnt[name]
         if new.shape != old.shape:
             if name.startswith(SILENT):

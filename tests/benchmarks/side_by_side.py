@@ -26,7 +26,7 @@ import torch
 
 from genie_core.config import DynamicsConfig, SamplingConfig
 from genie_core.engine import Frame, NextFrame
-from genie_core.models.dynamics import DynamicsModel
+from genie_core.models.dynamics import DynamicsModel, Prediction
 from genie_core.sampling import unmask
 
 GRID, WIDTH, LAYERS, HEADS, CONTEXT, PASSES = 8, 128, 4, 4, 16, 2
@@ -51,14 +51,14 @@ def ours() -> tuple[Callable[[], object], Callable[[], object]]:
         new = NextFrame(network, ring, frames[-1:], [0])
         return unmask(new.predict, new.blank, sampling, generator)
 
-    def logits(draft: torch.Tensor) -> torch.Tensor:
+    def predict(draft: torch.Tensor) -> Prediction:
         x = network.embed(torch.cat([clip[:, 1:], draft[:, None]], 1), actions)
         for block in network.blocks:
             x, _ = block(x)
-        return network.head(network.norm(x[:, -1])).view(1, GRID, GRID, 2, 512)
+        return Prediction(network.norm(x[:, -1]).view(1, GRID, GRID, WIDTH), network)
 
     blank = torch.full((1, GRID, GRID), config.mask_id)
-    return cached, lambda: unmask(logits, blank, sampling, generator)
+    return cached, lambda: unmask(predict, blank, sampling, generator)
 
 
 def xgpt(clone: Path) -> Callable[[], object]:
