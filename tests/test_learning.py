@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from genie_core.training.dynamics_stage import DynamicsStage
 from genie_core.training.latent_action_stage import LatentActionStage
 from genie_core.training.settings import StageSettings
 from genie_core.training.stage import Batch, Stage
-from genie_core.training.tokenizer_stage import TokenizerStage
+from genie_core.training.tokenizer_stage import TokenizerStage, texture
 from genie_core.world import World
 
 pytestmark = pytest.mark.slow
@@ -62,6 +63,30 @@ def learnt() -> Learnt:
 
     losses["dynamics"] = fit(DynamicsStage(world.dynamics, SETTINGS, world.tokenizer), encoded, 100)
     return Learnt(world, losses, unseen, world.infer_actions(unseen.frames))
+
+
+def test_texture_is_worth_as_much_as_it_is_said_to_be() -> None:
+    """Noise cannot be told in few bits: squared error alone makes it grey."""
+    noise = torch.randint(256, (64, 1, 16, 16, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    rough = {}
+    for weight in (0.0, 1.0):
+        torch.manual_seed(0)
+        network = World(CONFIG).tokenizer
+        stage = TokenizerStage(network, dataclasses.replace(SETTINGS, texture=weight))
+        fit(stage, lambda: {"frames": noise[torch.randint(64, (16,))]}, 80)
+        rough[weight] = float(stage.losses({"frames": noise})["sharpness"])
+    assert rough[0.0] < 0.5 < 0.8 < rough[1.0] < 1.2
+
+
+def test_texture_is_how_much_neighbours_differ() -> None:
+    """Stripes of ±0.1, across in one window and down in another, in the third channel alone; the rest is flat."""
+    pixels = torch.zeros(1, 3, 1, 16, 16)
+    pixels[0, 2, 0, :8, 8:] = 0.1 * (-1.0) ** torch.arange(8)
+    pixels[0, 2, 0, 8:, :8] = 0.1 * (-1.0) ** torch.arange(8)[:, None]
+    seen = texture(pixels)[0, 0]
+    step = 0.2 / 3
+    assert seen[0, 0] < 0.02 and seen[1, 1] < 0.02
+    torch.testing.assert_close(seen[[0, 1], [1, 0]], torch.full((2,), step), atol=0.15 * step, rtol=0)
 
 
 def fit(stage: Stage, sample: Callable[[], Batch], steps: int) -> np.ndarray:

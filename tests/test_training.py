@@ -222,6 +222,20 @@ def test_the_dynamics_is_not_left_with_what_older_networks_wrote(run: Path, data
 
 
 @pytest.mark.slow
+def test_a_decoder_that_learns_alone_leaves_the_tokens_as_they_are(run: Path, data: Path) -> None:
+    settings = run / "settings.toml"
+    settings.write_text(settings.read_text().replace("[train.tokenizer]\n", "[train.tokenizer]\ndecoder_only = true\n"))
+    before, (steps, seconds) = state(run, "tokenizer")["state_dict"], progress(run, "tokenizer")
+    written = (run / "tokens/train/tokens.npy").read_bytes()
+    train([data], run, stage="tokenizer", minutes=seconds / 60 + 0.02, resume=True, device="cpu", quiet=True)
+    after = state(run, "tokenizer")["state_dict"]
+    assert progress(run, "tokenizer")[0] > steps
+    changed = {".".join(key.split(".")[:2]) for key in before if not torch.equal(before[key], after[key])}
+    assert changed == {"network.decoder", "trained_seconds"}
+    assert (run / "tokens/train/tokens.npy").read_bytes() == written
+
+
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_was(data: Path, config: Path, tmp_path: Path) -> None:
     """Ctrl-C, by the command line; then the rest here."""
     out = tmp_path / "run"
@@ -434,6 +448,9 @@ def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:
         ("[train.dynamics]\nbatch_size = 2.5\n", "batch_size"),
         ("[train.dynamics]\nlearning_rate = -1.0\n", "learning_rate"),
         ("[train.dynamics]\ndecay = 2\n", "decay 2"),
+        ("[train.tokenizer]\ntexture = -1\n", "texture -1"),
+        ("[train.dynamics]\ntexture = 1\n", "texture .*train.dynamics"),
+        ("[train.latent_action]\ndecoder_only = true\n", "decoder_only .*train.latent_action"),
         ("[train.dynamics]\nclip_frames = 1\n", "clip_frames 1"),
         ("[train.latent_action]\nclip_frames = 1\n", "clip_frames 1"),
         ("[dynamics]\ngrid = 16\n", "grid: .* 8, .* 16"),

@@ -194,7 +194,7 @@ def _run_stage(
         except SystemExit as stop:  # what Lightning makes of Ctrl-C, after it has saved
             raise KeyboardInterrupt from stop
     trainer.save_checkpoint(checkpoint)
-    if name != "dynamics":
+    if name != "dynamics" and not stage.settings.decoder_only:
         shutil.rmtree(out / "tokens", ignore_errors=True)  # what was written with the older network
 
 

@@ -24,7 +24,11 @@ DEFAULT_FILE = Path(__file__).with_name("coinrun-easy.toml")
 
 @dataclass(frozen=True)
 class StageSettings:
-    """Length and pace of one stage. `minutes` counts training alone, over all resumed runs."""
+    """Length and pace of one stage. `minutes` counts training alone, over all resumed runs.
+
+    For the tokenizer alone: `texture` weighs pictures that are as sharp as the real ones against pixels that are near
+    theirs, and with `decoder_only` tokens stay what they are, so that a dynamics which has learnt them stays valid.
+    """
 
     minutes: float = 30
     batch_size: int = 16
@@ -32,6 +36,8 @@ class StageSettings:
     learning_rate: float = 1.5e-3
     muon_learning_rate: float = 0.02
     decay: float = 0.5  # the share of the minutes, at the end, over which the rates fall to zero
+    texture: float = 0.0
+    decoder_only: bool = False
     start_from: str | None = (
         None  # the world, a folder or OWNER/NAME, whose network of this stage, or a smaller one, learns on
     )
@@ -40,6 +46,7 @@ class StageSettings:
         require(self.minutes > 0, f"minutes {self.minutes} is not positive")
         require(self.batch_size > 0 and self.clip_frames > 0, "batch_size and clip_frames must be positive")
         require(0 <= self.decay <= 1, f"decay {self.decay} is outside 0..1")
+        require(self.texture >= 0, f"texture {self.texture} is negative")
         for name in ("learning_rate", "muon_learning_rate"):
             require(getattr(self, name) > 0, f"{name} {getattr(self, name)} is not positive")
 
@@ -60,6 +67,9 @@ class TrainingSettings:
         clips = self.token_clips
         require(isinstance(clips, int) and clips > 0, f"token_clips is {clips!r}, expected a positive number")
         for name in ("latent_action", "dynamics"):
+            pace = self.train.get(name, StageSettings())
+            alike = not pace.texture and not pace.decoder_only
+            require(alike, f"texture or decoder_only in train.{name}: they are for the tokenizer")
             frames = self.train[name].clip_frames if name in self.train else 2
             require(frames > 1, f"clip_frames {frames} of train.{name} has no step from frame to frame; at least 2")
 
