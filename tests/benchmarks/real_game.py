@@ -1,9 +1,9 @@
 """What the real game does in the tests that `--evaluate` puts to a world: what a world's shares are to be read against.
 
 `python tests/benchmarks/real_game.py --data DATA [--lives N]`, DATA being recorded with Procgen: `--lives` players (64)
-in levels of the same mode, led there by the same policy. One half of the test: who stands still jumps for 5 steps and
-waits for 20. The other: 200 and 500 steps under such keys as a world is given; then left and right are each tried from
-the same moment. A player who dies or wins goes on in another level, as the game has it.
+in levels of the same mode, led there by the same policy. Who stands still jumps for 5 steps and waits for 20; from
+wherever the policy led, left and right are each held for 8; and after 200 and 500 steps under such keys as a world is
+given, left and right again. A player who dies or wins goes on in another level, as the game has it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def main() -> None:
     rises, lands = np.array([jump(source, seed) for seed in range(args.lives)]).T
     print(f"{args.data.name}: a jump from the ground rises in {rises.mean():.2f} of {args.lives}", end=" ")
     print(f"and ends where it began in {lands.mean():.2f}")
+    ways = np.array([opposite(source, seed) for seed in range(args.lives)])
+    print(f"{args.data.name}: left and right go opposite ways in {ways.mean():.2f} of {args.lives}")
     looks = [live(source, seed) for seed in range(args.lives)]
     for step in LOOKS:
         there = np.array([look[step] for look in looks])
@@ -64,9 +66,7 @@ def jump(source: dict[str, Any], seed: int) -> tuple[bool, bool]:
 def live(source: dict[str, Any], seed: int) -> dict[int, tuple[bool, bool]]:
     """Whether the player is there and answers, at each of LOOKS."""
     rng = random.Random(seed)
-    env = open_coinrun(tuple(source["levels"]), source["mode"], seed)
-    for action in islice(POLICIES[source["policy"]].actions(rng), rng.randint(0, BEGINNING)):
-        step(env, action)
+    env = begun(source, rng, seed)
     held = (action for _ in iter(int, 1) for action in [rng.choice(KEYS)] * rng.randint(1, LONGEST_HOLD))
     frames, told = [], {}
     for number in range(1, max(LOOKS) + 1):
@@ -75,6 +75,20 @@ def live(source: dict[str, Any], seed: int) -> dict[int, tuple[bool, bool]]:
             there = player_found(np.stack(frames[-LOOK_BACK:])[None]).mean() > 0.5
             told[number] = (bool(there), further(env, ACTIONS["right"]) - further(env, ACTIONS["left"]) >= ANSWERS)
     return told
+
+
+def opposite(source: dict[str, Any], seed: int) -> bool:
+    """Whether left moves the player to the left and right to the right; at a wall one of them does not."""
+    env = begun(source, random.Random(seed), seed)
+    return further(env, ACTIONS["left"]) < 0 < further(env, ACTIONS["right"])
+
+
+def begun(source: dict[str, Any], rng: random.Random, seed: int) -> Any:
+    """A game in which the policy has played for a while."""
+    env = open_coinrun(tuple(source["levels"]), source["mode"], seed)
+    for action in islice(POLICIES[source["policy"]].actions(rng), rng.randint(0, BEGINNING)):
+        step(env, action)
+    return env
 
 
 def further(env: Any, action: int) -> float:
