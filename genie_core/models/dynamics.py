@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from genie_core.config import DynamicsConfig
 from genie_core.layers.key_ring import KeyRing
 from genie_core.layers.norm import RMSNorm
-from genie_core.layers.quantize import join_tokens, split_tokens, tokens_to_bits
+from genie_core.layers.quantize import split_tokens, tokens_to_bits
 from genie_core.layers.st_block import STBlock
 
 
@@ -160,13 +160,6 @@ class Prediction(NamedTuple):
         """(…, factors, vocabulary) of all sub-tokens, each given those before it in `tokens` (…)."""
         parts = split_tokens(tokens, self.factors, self.vocabulary)
         return torch.stack([self.next_logits(parts[..., :known]) for known in range(self.factors)], -2)
-
-    def likeliest(self) -> Tensor:
-        """Ids (…), each sub-token the likeliest after those before it."""
-        parts = torch.empty((*self.shape, 0), dtype=torch.int64, device=self.features.device)
-        for _ in range(self.factors):
-            parts = torch.cat([parts, self.next_logits(parts).argmax(-1, keepdim=True)], -1)
-        return join_tokens(parts, self.vocabulary)
 
     def frame(self, index: int) -> Prediction:
         """That of frame `index` alone, of a prediction (b, t, …): (b, …)."""

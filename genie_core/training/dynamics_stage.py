@@ -12,6 +12,7 @@ from genie_core.layers.quantize import split_tokens
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_frames
+from genie_core.sampling import sample_tokens
 from genie_core.training.settings import StageSettings
 from genie_core.training.stage import Batch, Stage
 
@@ -53,7 +54,7 @@ class DynamicsStage(Stage):
     def own_guesses(self, tokens: Tensor, actions: Tensor) -> Tensor:
         """`tokens` with some later frames replaced by what the model would have played there."""
         blank = torch.full_like(tokens, self.network.config.mask_id)
-        guesses = self.network(tokens, blank, actions).likeliest()
+        guesses, _ = sample_tokens(self.network(tokens, blank, actions), 0.0, ())
         replaced = torch.rand(tokens.shape[:2], device=tokens.device) < torch.rand(len(tokens), 1, device=tokens.device)
         replaced[:, 0] = False
         return torch.where(replaced[..., None, None], guesses, tokens)
@@ -62,7 +63,7 @@ class DynamicsStage(Stage):
         """Held-out clips as the tokenizer has them, each above the frames predicted one step ahead."""
         tokens, actions = batch["tokens"][:3].long(), batch["actions"][:3].long()
         blank = torch.full_like(tokens, self.network.config.mask_id)
-        guesses = self.network(tokens, blank, actions).likeliest()
+        guesses, _ = sample_tokens(self.network(tokens, blank, actions), 0.0, ())
         guesses[:, 0] = tokens[:, 0]
         return torch.stack([to_frames(self._tokenizer[0].decode(rows.cpu())) for rows in (tokens, guesses)], 1).flatten(
             0, 1
