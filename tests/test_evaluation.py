@@ -24,7 +24,15 @@ from genie_core.evaluation.figures import FIGURES, at
 from genie_core.evaluation.naming import MANDATORY
 from genie_core.evaluation.rollout import rollout, teacher_forced
 from genie_core.evaluation.run import EFFORTS, Effort, Evaluation, evaluate
-from genie_core.evaluation.samples import Samples, draw_clips, standing_scenes, wall_scenes
+from genie_core.evaluation.samples import (
+    WAY,
+    Samples,
+    draw_clips,
+    free_scenes,
+    on_its_way,
+    standing_scenes,
+    wall_scenes,
+)
 from genie_core.models.dynamics import Prediction
 from genie_core.sampling import unmask
 from genie_core.world import World
@@ -281,6 +289,28 @@ def test_standing_scenes_show_a_player_that_has_stood(data: VideoDataset) -> Non
     assert len(scenes) == 40 and all(scene.tobytes() in stood for scene in scenes)
     states = planted.look_up(scenes)
     assert (states.jump == 0).all() and len(set(states.level)) >= 4
+
+
+def test_free_scenes_are_on_the_way_from_one_side_to_the_other(data: VideoDataset) -> None:
+    scenes = free_scenes(data, 20)
+    states = planted.look_up(scenes)
+    assert len(scenes) == 20 and len(set(states.level)) >= 4
+    assert ((states.x >= WAY) & (states.x <= planted.WALL - WAY)).all()
+
+
+def test_who_turns_round_or_has_stood_is_not_on_its_way() -> None:
+    """Nor who comes to a wall."""
+    along = {
+        "right": [1] * 16,
+        "left": [-1] * 16,
+        "turned": [1] * 8 + [-1] * 8,
+        "set off": [0] * 8 + [1] * 8,
+        "stopped": [1] * 8 + [0] * 8,
+    }
+    x = 40 + planted.PACE * np.cumsum([[0, *steps] for steps in along.values()], axis=1)
+    still = np.zeros_like(x)
+    clips = planted.scenery(planted.State(still, still, x, still))
+    assert on_its_way(clips).tolist() == [True, True, False, False, False]
 
 
 def test_wall_scenes_are_before_walls(data: VideoDataset) -> None:

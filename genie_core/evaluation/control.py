@@ -11,7 +11,16 @@ from genie_core.evaluation import metrics
 from genie_core.evaluation.motion import player_motion
 from genie_core.evaluation.naming import HOLD
 from genie_core.evaluation.rollout import TOGETHER, rollout
-from genie_core.evaluation.samples import STANDING, Clips, Samples, shares, spread, standing_scenes, wall_scenes
+from genie_core.evaluation.samples import (
+    STANDING,
+    Clips,
+    Samples,
+    free_scenes,
+    shares,
+    spread,
+    standing_scenes,
+    wall_scenes,
+)
 from genie_core.pixels import to_frames, to_model
 from genie_core.world import World
 
@@ -31,12 +40,12 @@ def measure_control(world: World, dataset: VideoDataset, clips: Clips, scenes: i
     samples = Samples()
     bar = tqdm(total=5, desc="control", unit=" tests", disable=quiet)
     standing = standing_scenes(dataset, scenes)
-    prompts = clips.frames[spread(len(clips), scenes), 0]
+    free = free_scenes(dataset, scenes)
     for test in (
-        lambda: _opposite(world, prompts, seed),
+        lambda: _opposite(world, free, seed),
         lambda: _jump(world, standing, seed),
         lambda: _walls(world, *wall_scenes(dataset, scenes, PRESSED), seed),
-        lambda: _transfer(world, clips, scenes, seed),
+        lambda: _transfer(world, clips, free, scenes, seed),
         lambda: _scene_cut(world, clips, scenes),
     ):
         samples.update(test())
@@ -57,10 +66,13 @@ def travelled(world: World, prompts: np.ndarray, actions: np.ndarray, seed: int)
     return np.concatenate(motions) if motions else np.empty((*actions.shape, 2))
 
 
-def _opposite(world: World, prompts: np.ndarray, seed: int) -> Samples:
-    """Whether `left` and `right`, each held from the same scene, move the player opposite ways."""
-    left, right = (_held(world, prompts, name, HOLD, seed) for name in ("left", "right"))
-    if left is None or right is None:
+def _opposite(world: World, free: np.ndarray, seed: int) -> Samples:
+    """Whether `left` and `right`, each held from the same scene, move the player opposite ways.
+
+    In `free` scenes only: at a wall, one of the two moves nobody, in the real game neither.
+    """
+    left, right = (_held(world, free, name, HOLD, seed) for name in ("left", "right"))
+    if left is None or right is None or not len(free):
         return Samples(facts={"control.opposite_actions": None})
     opposite = (left[..., 0].sum(1) < 0) & (right[..., 0].sum(1) > 0)
     return shares({"control.opposite_actions": opposite})
@@ -92,11 +104,12 @@ def _walls(world: World, scenes: np.ndarray, names: list[str], seed: int) -> Sam
     return shares({"control.walls": np.abs(across) <= STOPPED})
 
 
-def _transfer(world: World, clips: Clips, scenes: int, seed: int) -> Samples:
-    """Actions inferred from one clip, played from another: whether the player moves the way it did there.
+def _transfer(world: World, clips: Clips, free: np.ndarray, scenes: int, seed: int) -> Samples:
+    """Actions inferred from one clip, played from elsewhere: whether the player moves the way it did there.
 
-    Along x where the real clip moved along it. Along y, where gravity has its say too, between clips that start on the
-    ground, half of which rise: whether the player rises where it rose and stays down where it stayed.
+    Along x where the real clip moved along it, from `free` scenes. Along y, where gravity has its say too, between
+    clips that start on the ground, half of which rise: whether the player rises where it rose and stays down where it
+    stayed.
     """
     whole = clips.frames[clips.there[:, : TRANSFER_STEPS + 1].all(1), : TRANSFER_STEPS + 1]
     motion = player_motion(whole)
@@ -107,8 +120,9 @@ def _transfer(world: World, clips: Clips, scenes: int, seed: int) -> Samples:
     rose, stayed = (np.flatnonzero(grounded & how) for how in (height.max(1) >= RISEN, np.abs(height).max(1) < LANDED))
     each = min(len(rose), len(stayed), scenes // 2)
     jumped = np.concatenate([some[spread(len(some), each)] for some in (rose, stayed)])
-    played = _played_elsewhere(world, whole[walked], seed)[..., 0].sum(1)
-    risen = (-_played_elsewhere(world, whole[jumped], seed)[..., 1].cumsum(1)).max(1, initial=0) >= RISEN
+    other = np.roll(whole[jumped, 0], len(jumped) // 2, axis=0)
+    played = _played_from(world, free, whole[walked], seed)[..., 0].sum(1)
+    risen = (-_played_from(world, other, whole[jumped], seed)[..., 1].cumsum(1)).max(1, initial=0) >= RISEN
     return shares(
         {
             "control.transfer.along_x": np.sign(played) == np.sign(across[walked]),
@@ -117,13 +131,11 @@ def _transfer(world: World, clips: Clips, scenes: int, seed: int) -> Samples:
     )
 
 
-def _played_elsewhere(world: World, clips: np.ndarray, seed: int) -> np.ndarray:
-    """The player's motion, (n, t-1, 2), under the actions of each of uint8 `clips` (n, t, H, W, 3) from another's
-    first frame, half of them further on."""
-    if len(clips) < 2:  # no other
-        return np.empty((0, clips.shape[1] - 1, 2))
+def _played_from(world: World, scenes: np.ndarray, clips: np.ndarray, seed: int) -> np.ndarray:
+    """The player's motion, (n, t-1, 2), under the actions of each of uint8 `clips` (n, t, H, W, 3) from one of
+    `scenes` (m, H, W, 3), each as often as the others."""
     actions = world.infer_actions(torch.from_numpy(clips)).cpu().numpy()
-    return travelled(world, np.roll(clips[:, 0], len(clips) // 2, axis=0), actions, seed)
+    return travelled(world, scenes[np.arange(len(clips)) % len(scenes)], actions, seed)
 
 
 @torch.inference_mode()

@@ -47,7 +47,7 @@ FIGURES: dict[str, Figure] = {
     "delta_psnr.random_rollouts.sharpness": Figure("its random rollouts: gradient energy at frame 16", "one"),
     "latent_action.code_gain_db": Figure("what the code is worth to the next frame, dB", "higher"),
     "latent_action.scene_cut_gain_db": Figure("the same across a cut to another level, dB", "lower"),
-    "control.opposite_actions": Figure("left and right go opposite ways, share of scenes", "higher", 3),
+    "control.opposite_actions": Figure("left and right go opposite ways, share of scenes without a wall", "higher", 3),
     "control.transfer.along_x": Figure("actions of one clip move another the same way, along x", "higher", 3),
     "control.transfer.along_y": Figure("actions of one clip move another the same way, along y", "higher", 3),
     "control.rises": Figure("jump*5,stay*20 from the ground rises, share of scenes", "higher", 3),

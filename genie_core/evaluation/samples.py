@@ -13,6 +13,7 @@ from genie_core.evaluation.motion import player_motion
 STANDING = 0.35  # pixels a step: less in either direction is standing still, as far as motion can be measured
 STOOD_STEPS = 3
 WALL_STEPS = 5  # for which the key has been held while the player got nowhere
+WAY_STEPS, WAY = 8, 2.0  # pixels in so many steps, before as well as after: on its way along x
 CANDIDATES = 40  # looked at for each scene wanted
 
 
@@ -80,6 +81,30 @@ def standing_scenes(dataset: VideoDataset, count: int) -> np.ndarray:
     return clips[still][:count, -1]
 
 
+def free_scenes(dataset: VideoDataset, count: int) -> np.ndarray:
+    """Up to `count` frames, uint8 (n, H, W, 3), in which the real player is on its way along x.
+
+    It came from one side and goes on to the other, so that no wall is near on either.
+    """
+    candidates = _candidates(dataset, 2 * WAY_STEPS + 1, count)
+    free = candidates[:0, WAY_STEPS]
+    for first in range(0, len(candidates), count):
+        clips = candidates[first : first + count]
+        free = np.concatenate([free, clips[on_its_way(clips), WAY_STEPS]])
+        if len(free) >= count:
+            break
+    return free[:count]
+
+
+def on_its_way(clips: np.ndarray) -> np.ndarray:
+    """Whether the player of each of uint8 clips (n, 2 * WAY_STEPS + 1, H, W, 3) goes WAY pixels one way up to the
+    middle one and as far again after it: bool (n,)."""
+    across = player_motion(clips)[..., 0]
+    before, after = across[:, :WAY_STEPS].sum(1), across[:, WAY_STEPS:].sum(1)
+    far = np.minimum(np.abs(before), np.abs(after)) >= WAY
+    return np.asarray(far & (np.sign(before) == np.sign(after)))
+
+
 def wall_scenes(dataset: VideoDataset, count: int, pressed: dict[str, tuple[int, ...]]) -> tuple[np.ndarray, list[str]]:
     """Up to `count` frames, uint8 (n, H, W, 3), in which a wall keeps the real player where it is, and the name of the
     key it holds against that: `pressed` says which true actions are which key."""
@@ -105,7 +130,9 @@ def _candidates(dataset: VideoDataset, length: int, count: int) -> np.ndarray:
     chosen = starts[spread(len(starts), CANDIDATES * count)]
     # every CANDIDATES-th first, so that the scenes kept come from all over the set
     order = np.argsort(np.arange(len(chosen)) % CANDIDATES, kind="stable")
-    return np.stack([dataset.clip(int(start), length) for start in chosen[order]])
+    clips = [dataset.clip(int(start), length) for start in chosen[order]]
+    size = dataset.info.frame_size
+    return np.stack(clips) if clips else np.empty((0, length, size, size, 3), np.uint8)
 
 
 def spread(of: int, count: int) -> np.ndarray:

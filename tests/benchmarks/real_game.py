@@ -2,8 +2,9 @@
 
 `python tests/benchmarks/real_game.py --data DATA [--lives N]`, DATA being recorded with Procgen: `--lives` players (64)
 in levels of the same mode, led there by the same policy. Who stands still jumps for 5 steps and waits for 20; from
-wherever the policy led, left and right are each held for 8; and after 200 and 500 steps under such keys as a world is
-given, left and right again. A player who dies or wins goes on in another level, as the game has it.
+where the policy goes one way along x, left, right and neither are each held for 8; and after 200 and 500 steps under
+such keys as a world is given, left and right again. A player who dies or wins goes on in another level, as the game
+has it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from genie_core.evaluation.drift import ANSWERS, LONGEST_HOLD, LOOK_BACK, LOOKS
 from genie_core.evaluation.motion import player_motion
 from genie_core.evaluation.naming import HOLD
 from genie_core.evaluation.player import player_found
-from genie_core.evaluation.samples import STANDING, STOOD_STEPS
+from genie_core.evaluation.samples import STANDING, STOOD_STEPS, WAY_STEPS, on_its_way
 
 KEYS = [ACTIONS[name] for name in ("left", "right", "up", "left_up", "right_up", "stay")]
 BEGINNING = 60  # steps at most that a life's own policy plays before random keys do, as prompts come from all over
@@ -42,7 +43,7 @@ def main() -> None:
     print(f"{args.data.name}: a jump from the ground rises in {rises.mean():.2f} of {args.lives}", end=" ")
     print(f"and ends where it began in {lands.mean():.2f}")
     ways = np.array([opposite(source, seed) for seed in range(args.lives)])
-    print(f"{args.data.name}: left and right go opposite ways in {ways.mean():.2f} of {args.lives}")
+    print(f"{args.data.name}: left and right part in {ways.mean():.2f} of {args.lives}")
     looks = [live(source, seed) for seed in range(args.lives)]
     for step in LOOKS:
         there = np.array([look[step] for look in looks])
@@ -78,9 +79,22 @@ def live(source: dict[str, Any], seed: int) -> dict[int, tuple[bool, bool]]:
 
 
 def opposite(source: dict[str, Any], seed: int) -> bool:
-    """Whether left moves the player to the left and right to the right; at a wall one of them does not."""
-    env = begun(source, random.Random(seed), seed)
-    return further(env, ACTIONS["left"]) < 0 < further(env, ACTIONS["right"])
+    """Whether left gets further left and right further right than neither does, a player who is on its way along x.
+
+    A world starts from a picture, with nobody running; here the player has its speed.
+    """
+    rng = random.Random(seed)
+    env = open_coinrun(tuple(source["levels"]), source["mode"], seed)
+    frames, moments = [], []
+    for action in POLICIES[source["policy"]].actions(rng):
+        moments.append(env.callmethod("get_state"))
+        frames.append(step(env, action))
+        latest = np.stack(frames[-2 * WAY_STEPS - 1 :])[None]
+        if latest.shape[1] > 2 * WAY_STEPS and on_its_way(latest)[0]:
+            break
+    env.callmethod("set_state", moments[-WAY_STEPS])
+    left, neither, right = (further(env, ACTIONS[name]) for name in ("left", "stay", "right"))
+    return left < neither < right
 
 
 def begun(source: dict[str, Any], rng: random.Random, seed: int) -> Any:
