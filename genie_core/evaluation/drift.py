@@ -6,7 +6,7 @@ the picture as sharp as a real one, does it still move.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -23,6 +23,7 @@ from genie_core.evaluation.samples import Samples, shares
 from genie_core.world import World
 
 LONGEST_HOLD = 6  # steps for which a random key is held at most
+POLICIES = ("random", "idle", "held")
 LOOKS = (200, 500)  # steps at which the player is asked to move
 LOOK_BACK = 10  # steps: there, if it was found in most of them
 ANSWERS = 0.5  # pixels a step by which right must get further to the right than left
@@ -35,15 +36,21 @@ CURVE_EVERY = 10
 
 
 def measure_drift(
-    world: World, prompts: np.ndarray, steps: int, seed: int, has_player: bool, quiet: bool
+    world: World,
+    prompts: np.ndarray,
+    steps: int,
+    seed: int,
+    has_player: bool,
+    quiet: bool,
+    policies: Sequence[str] = POLICIES,
 ) -> tuple[Samples, np.ndarray]:
-    """All figures of `drift` over one rollout for each of uint8 `prompts` (n, H, W, 3) under each policy.
+    """All figures of `drift` over one rollout for each of uint8 `prompts` (n, H, W, 3) under each of `policies`.
 
     Also frames to look at, uint8 (policies, shown, H, W, 3), of the first rollout of each.
     """
     samples, strips = Samples(), []
-    bar = tqdm(total=3 * len(prompts) * steps, desc="drift", unit=" frames", disable=quiet)
-    for policy in ("random", "idle", "held"):
+    bar = tqdm(total=len(policies) * len(prompts) * steps, desc="drift", unit=" frames", disable=quiet)
+    for policy in policies:
         actions = _actions_of(policy, world, len(prompts), steps, seed)
         if actions is None:
             continue

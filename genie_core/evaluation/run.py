@@ -73,8 +73,8 @@ def evaluate(
     drift, long_play = measure_drift(world, prompts, effort.steps, seed, has_player, quiet)
     samples.update(drift)
     report = _report(samples) | {
-        "fvd": _fvd(strips, clips, effort.fvd_clips, seed, quiet),
-        "efficientnet_lite0": _frame_distance(strips, clips, effort.fvd_clips, seed, quiet),
+        "fvd": video_distance(strips, clips, effort.fvd_clips, seed, quiet),
+        "efficientnet_lite0": frame_distance(strips, clips, effort.fvd_clips, seed, quiet),
         "speed": measure_speed(world, quiet),
         "clips": len(clips),
         "settings": dataclasses.asdict(world.config.sampling) | {"seed": seed, **dataclasses.asdict(effort)},
@@ -112,7 +112,7 @@ def _mean(values: np.ndarray, is_share: bool) -> metrics.Mean:
     return metrics.share_ci95(values) if is_share else metrics.mean_ci95(values)
 
 
-def _fvd(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
+def video_distance(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
     """Of the first frames of up to `count` clips that are long enough; None where none was asked for.
 
     `between_real` is the same between real clips and others of them: how low a distance of so few clips can be.
@@ -127,7 +127,7 @@ def _fvd(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -
     return found
 
 
-def _frame_distance(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
+def frame_distance(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
     """Of single frames of the same clips, numbered in `frames`: every fourth, as those between are much like them."""
     if not count:
         return None

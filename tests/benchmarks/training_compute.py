@@ -1,11 +1,13 @@
 """What a world's training cost: frames seen, floating-point operations and core-hours, stage by stage.
 
-    python tests/benchmarks/training_compute.py [--world WORLD] [--config FILE]
+    python tests/benchmarks/training_compute.py [--world WORLD] [--config FILE …]
 
 The steps and minutes are those that the world's config.json tells, with those of the worlds it was begun from; the
-batches are those of the settings in FILE. Operations are counted of one whole training step, forward and back, by
-PyTorch's counter: products and convolutions, a multiplication and an addition each. It does not see what the optimizer
-does, nor the writing of tokens. Core-hours count two cores a minute, though some minutes had less.
+batches are those of the settings in FILE, and of further FILEs for the worlds it was begun from, the latest first.
+Networks are counted as they are now, though some were smaller then. Operations are counted of one whole training step,
+forward and back, by PyTorch's counter: products and convolutions, a multiplication and an addition each. It does not
+see what the optimizer does, nor the writing of tokens. Core-hours count two cores a minute, though some minutes had
+less.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,30 +38,37 @@ CORES = 2
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", default="checkpoints/coinrun")
-    parser.add_argument("--config", type=Path)
+    parser.add_argument("--config", type=Path, nargs="+", default=[None])
     args = parser.parse_args()
-    world, settings = World.from_pretrained(args.world), load_settings(args.config).train
+    world, settings = World.from_pretrained(args.world), [load_settings(file).train for file in args.config]
     told = world.config.training["stages"]
-    print("stage          steps  frames seen   GFLOP a step   PFLOP  core-hours")
+    print("stage          steps  frames seen   PFLOP  core-hours")
     totals = [0.0, 0.0, 0.0]
     for name in STAGES:
-        steps, minutes = (_over_all(told[name], key) for key in ("steps", "minutes"))
-        pace = settings[name]
-        flop = _flop_of_a_step(world, name, pace)
-        cost = (steps * pace.batch_size * pace.clip_frames, steps * flop / 1e15, CORES * minutes / 60)
-        totals = [total + part for total, part in zip(totals, cost, strict=True)]
-        print(f"{name:13} {steps:6.0f} {cost[0]:12,.0f} {flop / 1e9:14.1f} {cost[1]:7.2f} {cost[2]:11.1f}")
-    print(f"{'all':13}        {totals[0]:12,.0f}                {totals[1]:7.2f} {totals[2]:11.1f}")
+        parts = list(_parts(told[name]))
+        paces = [settings[min(index, len(settings) - 1)][name] for index in range(len(parts))]
+        flop = {pace: _flop_of_a_step(world, name, pace) for pace in set(paces)}
+        frames = sum(
+            part["steps"] * pace.batch_size * pace.clip_frames for part, pace in zip(parts, paces, strict=True)
+        )
+        done = sum(part["steps"] * flop[pace] for part, pace in zip(parts, paces, strict=True)) / 1e15
+        hours = CORES * sum(part["minutes"] for part in parts) / 60
+        totals = [total + part for total, part in zip(totals, (frames, done, hours), strict=True)]
+        print(f"{name:13} {sum(part['steps'] for part in parts):6.0f} {frames:12,.0f} {done:7.2f} {hours:11.1f}")
+    print(f"{'all':13}        {totals[0]:12,.0f} {totals[1]:7.2f} {totals[2]:11.1f}")
 
 
-def _over_all(stage: dict[str, Any] | None, key: str) -> float:
-    """The sum of a stage's `key` and of that of the stages it was begun from."""
-    return stage[key] + _over_all(stage.get("before"), key) if stage else 0.0
+def _parts(stage: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """A stage, and the stages it was begun from, the latest first."""
+    while stage:
+        yield stage
+        stage = stage.get("before")
 
 
 def _flop_of_a_step(world: World, name: str, pace: StageSettings) -> int:
     """Of the training step of a stage, on a batch of noise."""
-    stage = _stage(world, name, pace).train().requires_grad_()
+    world.networks()[name].requires_grad_()
+    stage = _stage(world, name, pace).train()
     size, config = world.config.frame_size, world.config.dynamics
     clips = (pace.batch_size, pace.clip_frames)
     batch = {
