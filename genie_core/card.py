@@ -15,7 +15,7 @@ FIGURES = {  # of `training.metrics`: the Hub's type of metric, and what is meas
     "rollout_ssim": ("ssim", "10 frames from one, SSIM"),
     "delta_psnr_4": ("delta_psnr", "ΔPSNR at frame 4, dB: with inferred actions minus with random ones"),
     "fvd": ("fvd", "FVD, 16 frames"),
-    "opposite_actions": ("accuracy", "left and right go opposite ways, share of scenes"),
+    "opposite_actions": ("accuracy", "left and right go opposite ways, share of scenes without a wall"),
     "lands": ("accuracy", "a jump from the ground rises and lands, share of scenes"),
     "walls": ("accuracy", "a wall stops the player, share of scenes"),
     "alive_and_answers_200": ("accuracy", "player there and answering after 200 random steps, share of rollouts"),

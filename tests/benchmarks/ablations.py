@@ -347,6 +347,8 @@ VARIANTS: dict[str, Callable[..., str]] = {
     "dynamics:tables": dynamics(tables),
     "dynamics:unlinked": dynamics(link_width=None),
     "dynamics:bits": dynamics(link_width=None, token_factors=24),
+    "dynamics:bits-linked": dynamics(link_width=64, token_factors=24),
+    "dynamics:six-parts-linked": dynamics(token_factors=6),
     "dynamics:no-neighbours": dynamics(no_neighbours),
     "dynamics:wider": dynamics(width=192, heads=6),
     "dynamics:deeper": dynamics(layers=8),
