@@ -61,6 +61,7 @@ from genie_core.world import World
 
 EMA_DECAY = 0.98  # of a run of some hundred steps
 JUDGED_CLIPS, HELD_OUT = 48, 64
+HALF = 12_000  # clips of 24,064, which come in the order of the data they were drawn from
 
 
 def main() -> None:
@@ -140,6 +141,7 @@ def dynamics(
     stage: type[DynamicsStage] = DynamicsStage,
     pace: dict[str, Any] | None = None,
     constants: dict[str, float] | None = None,
+    clips: slice = slice(None),
     **config: Any,
 ) -> Callable[..., str]:
     def variant(run: Path, dataset: VideoDataset, judged: dict[str, VideoDataset], minutes: float) -> str:
@@ -154,7 +156,9 @@ def dynamics(
         before = {name: getattr(dynamics_stage, name) for name in constants or {}}
         for name, value in (constants or {}).items():
             setattr(dynamics_stage, name, value)
-        steps, averaged = learn(taught, TokenClips(run / "tokens" / "train", 6))
+        sample = TokenClips(run / "tokens" / "train", 6)
+        sample.tokens, sample.actions = sample.tokens[clips], sample.actions[clips]
+        steps, averaged = learn(taught, sample)
         for name, value in before.items():
             setattr(dynamics_stage, name, value)
         world = World.from_pretrained(settings.train["latent_action"].start_from)
@@ -170,10 +174,10 @@ def dynamics(
         size = sum(p.numel() for p in network.parameters()) / 1e6
         told = f"{size:.2f} M parameters, {steps} steps, {nats[0]:.3f} nats a token held out (averaged {nats[1]:.3f})"
         for name, data in judged.items():
-            clips = draw_clips(data, JUDGED_CLIPS, 11, 11).frames
-            actions = world.infer_actions(torch.from_numpy(clips)).numpy()
-            played = np.concatenate([rollout(world, clips[i : i + 16, 0], actions[i : i + 16], i) for i in (0, 16, 32)])
-            told += f"; {name} {metrics.psnr(clips[:, 1:], played[:, 1:]).mean():.2f} dB"
+            real = draw_clips(data, JUDGED_CLIPS, 11, 11).frames
+            actions = world.infer_actions(torch.from_numpy(real)).numpy()
+            played = np.concatenate([rollout(world, real[i : i + 16, 0], actions[i : i + 16], i) for i in (0, 16, 32)])
+            told += f"; {name} {metrics.psnr(real[:, 1:], played[:, 1:]).mean():.2f} dB"
         return told
 
     return variant
@@ -356,6 +360,8 @@ VARIANTS: dict[str, Callable[..., str]] = {
     "dynamics:context-2": dynamics(context_frames=2),
     "dynamics:context-4": dynamics(context_frames=4),
     "dynamics:context-11": dynamics(context_frames=11),
+    "dynamics:first-data-only": dynamics(clips=slice(HALF)),
+    "dynamics:second-data-only": dynamics(clips=slice(-HALF, None)),
     "dynamics:true-contexts": dynamics(constants={"FLIPPED_BITS": 0.0, "OWN_CONTEXT_AFTER": 2.0}),
     "dynamics:flipped-bits-only": dynamics(constants={"OWN_CONTEXT_AFTER": 2.0}),
     "dynamics:changed-count-double": dynamics(stage=ChangedCountsDouble),
