@@ -298,6 +298,17 @@ def test_free_scenes_are_on_the_way_from_one_side_to_the_other(data: VideoDatase
     assert ((states.x >= WAY) & (states.x <= planted.WALL - WAY)).all()
 
 
+def test_episodes_too_short_for_a_free_scene_leave_out_what_is_asked_there(data: VideoDataset, tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "short", source={}, frame_size=64) as writer:
+        for start in data.clip_starts(14)[::40]:
+            writer.add_episode(data.clip(int(start), 14))
+    short = VideoDataset(tmp_path / "short")
+    assert not len(free_scenes(short, 4))
+    found = measure_control(planted.make_world(), short, draw_clips(short, 12, 11, 14), 4, 0, True)
+    assert found.facts[OPPOSITE] is None and not len(found.values[X])
+    assert found.values[RISES].mean() == 1
+
+
 def test_who_turns_round_or_has_stood_is_not_on_its_way() -> None:
     """Nor who comes to a wall."""
     along = {

@@ -115,7 +115,7 @@ def _transfer(world: World, clips: Clips, free: np.ndarray, scenes: int, seed: i
     motion = player_motion(whole)
     across, height = motion[..., 0].sum(1), -motion[..., 1].cumsum(1)
     walked = np.flatnonzero(np.abs(across) >= MOVED)
-    walked = walked[spread(len(walked), scenes)]
+    walked = walked[spread(len(walked), scenes if len(free) else 0)]
     grounded = (np.abs(motion[:, :2, 1]) < STANDING).all(1)
     rose, stayed = (np.flatnonzero(grounded & how) for how in (height.max(1) >= RISEN, np.abs(height).max(1) < LANDED))
     each = min(len(rose), len(stayed), scenes // 2)
@@ -134,6 +134,8 @@ def _transfer(world: World, clips: Clips, free: np.ndarray, scenes: int, seed: i
 def _played_from(world: World, scenes: np.ndarray, clips: np.ndarray, seed: int) -> np.ndarray:
     """The player's motion, (n, t-1, 2), under the actions of each of uint8 `clips` (n, t, H, W, 3) from one of
     `scenes` (m, H, W, 3), each as often as the others."""
+    if not len(clips):
+        return np.empty((0, clips.shape[1] - 1, 2))
     actions = world.infer_actions(torch.from_numpy(clips)).cpu().numpy()
     return travelled(world, scenes[np.arange(len(clips)) % len(scenes)], actions, seed)
 
