@@ -84,10 +84,13 @@ def standing_scenes(dataset: VideoDataset, count: int) -> np.ndarray:
 def free_scenes(dataset: VideoDataset, count: int) -> np.ndarray:
     """Up to `count` frames, uint8 (n, H, W, 3), in which the real player is on its way along x.
 
-    It came from one side and goes on to the other, so that no wall is near on either.
+    It came from one side and goes on to the other, so that no wall is near on either. None where episodes are short.
     """
-    candidates = _candidates(dataset, 2 * WAY_STEPS + 1, count)
-    free = candidates[:0, WAY_STEPS]
+    size, length = dataset.info.frame_size, 2 * WAY_STEPS + 1
+    free = np.empty((0, size, size, 3), np.uint8)
+    if dataset.episodes[:, 1].max() < length:
+        return free
+    candidates = _candidates(dataset, length, count)
     for first in range(0, len(candidates), count):
         clips = candidates[first : first + count]
         free = np.concatenate([free, clips[on_its_way(clips), WAY_STEPS]])
@@ -130,9 +133,7 @@ def _candidates(dataset: VideoDataset, length: int, count: int) -> np.ndarray:
     chosen = starts[spread(len(starts), CANDIDATES * count)]
     # every CANDIDATES-th first, so that the scenes kept come from all over the set
     order = np.argsort(np.arange(len(chosen)) % CANDIDATES, kind="stable")
-    clips = [dataset.clip(int(start), length) for start in chosen[order]]
-    size = dataset.info.frame_size
-    return np.stack(clips) if clips else np.empty((0, length, size, size, 3), np.uint8)
+    return np.stack([dataset.clip(int(start), length) for start in chosen[order]])
 
 
 def spread(of: int, count: int) -> np.ndarray:
