@@ -292,7 +292,12 @@ def test_standing_scenes_show_a_player_that_has_stood(data: VideoDataset) -> Non
 
 
 def test_free_scenes_are_on_the_way_from_one_side_to_the_other(data: VideoDataset) -> None:
+    clips = np.stack([data.clip(int(start), 17) for start in data.clip_starts(17)])
+    x = planted.look_up(clips[:, [0, 8, 16]]).x
+    steps = np.diff(x, axis=1)
+    through = {clip[8].tobytes() for clip in clips[(np.abs(steps) >= WAY).all(1) & (np.prod(steps, axis=1) > 0)]}
     scenes = free_scenes(data, 20)
+    assert all(scene.tobytes() in through for scene in scenes)
     states = planted.look_up(scenes)
     assert len(scenes) == 20 and len(set(states.level)) >= 4
     assert ((states.x >= WAY) & (states.x <= planted.WALL - WAY)).all()
@@ -319,9 +324,10 @@ def test_who_turns_round_or_has_stood_is_not_on_its_way() -> None:
         "stopped": [1] * 8 + [0] * 8,
     }
     x = 40 + planted.PACE * np.cumsum([[0, *steps] for steps in along.values()], axis=1)
+    x = np.concatenate([x, x[3:] + (np.arange(17) > 4) * [[1], [0]] + (np.arange(17) > 12) * [[0], [1]]])  # and crept
     still = np.zeros_like(x)
     clips = planted.scenery(planted.State(still, still, x, still))
-    assert on_its_way(clips).tolist() == [True, True, False, False, False]
+    assert on_its_way(clips).tolist() == [True, True] + [False] * 5
 
 
 def test_wall_scenes_are_before_walls(data: VideoDataset) -> None:
