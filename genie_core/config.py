@@ -81,7 +81,8 @@ class LatentActionConfig:
     """Shape of the latent action model: `context_frames` past frames explain the step to the next one.
 
     The nets on patches have `layers` blocks. With `expectation_layers` that many blocks learn what motion to expect,
-    and a code is the surprise; None learns codes of what moved.
+    and a code is the surprise; None learns codes of what moved. With `look_size` a turn of what is seen in so many
+    pixels of the frame's middle is a surprise too; None looks at motion alone.
     """
 
     frame_size: int = 64
@@ -93,10 +94,19 @@ class LatentActionConfig:
     num_actions: int = 8
     code_width: int = 8
     expectation_layers: int | None = None
+    look_size: int | None = None
 
     def __post_init__(self) -> None:
         _require_heads(self.width, self.heads)
         _require_positive(self)
+        require(
+            self.look_size is None or (self.look_size % 4 == 0 and self.look_size <= self.frame_size),
+            f"look_size {self.look_size} is not a multiple of 4 up to frame_size {self.frame_size}",
+        )
+        require(
+            self.look_size is None or self.expectation_layers is not None,
+            f"look_size {self.look_size} is of no use without expectation_layers, for a turn is added to a surprise",
+        )
         require(
             self.frame_size % self.patch_size == 0 and self.patch_size % 4 == 0,
             f"frame_size {self.frame_size} is not a multiple of patch_size {self.patch_size}, or that not of 4",

@@ -63,9 +63,9 @@ def test_each_loss_teaches_its_own_part() -> None:
     """The drawing of the next frame must not bend the expectation, which has to stay free of the actions."""
     network = LatentActionModel(SMALL).train()
     frames = to_model(random_frames(b=DRAWN + 2, t=T))
-    predicted, _, error = network(frames, DRAWN)
-    assert predicted.shape[0] == DRAWN and error is not None
-    error.backward(retain_graph=True)
+    predicted, _, errors = network(frames, DRAWN)
+    assert predicted.shape[0] == DRAWN
+    errors["expectation_error"].backward(retain_graph=True)
     taught = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}
     assert taught == {"expectation"}
     network.zero_grad(set_to_none=True)

@@ -13,6 +13,7 @@ from genie_core.config import LatentActionConfig
 from genie_core.layers.norm import RMSNorm
 from genie_core.layers.quantize import VectorQuantized, VectorQuantizer
 from genie_core.layers.st_block import STBlock
+from genie_core.models.heading import Heading, heading_error, turns
 from genie_core.models.motion import MOTION_REACH, SHIFTS, MotionExpectation, Presumed, key_surprise, motion_evidence
 
 POLE = 2.0  # standard deviations of surprise at 45 degrees from none: less is mostly noise, and shares a code
@@ -21,12 +22,12 @@ POLE = 2.0  # standard deviations of surprise at 45 degrees from none: less is m
 class NextFrames(NamedTuple):
     """`pixels` (b, c, t-1, H, W), the predicted frames 1..t-1, and the quantizer's view of the actions.
 
-    `expectation_error` is how far off the expectation was, a scalar for the loss; None for a model without.
+    `errors` are scalars for the loss: how far off the expectation was, and the headings; a model without has none.
     """
 
     pixels: Tensor
     quantized: VectorQuantized
-    expectation_error: Tensor | None
+    errors: dict[str, Tensor]
 
 
 class LatentActionModel(nn.Module):
@@ -45,6 +46,9 @@ class LatentActionModel(nn.Module):
     are no surprise and need no code. That holds if the expectation learns from a player whose next key cannot be
     guessed; the codes then hold for any player's videos. They are not learnt by predicting pixels, for which half a
     pixel is worth next to nothing; the decoder learns to draw what they mean.
+
+    With `look_size` a turn of the player is worth a key's push: in the air, where a key moves next to nothing, and for
+    who runs on the other way, its look tells the key.
     """
 
     def __init__(self, config: LatentActionConfig) -> None:
@@ -56,6 +60,8 @@ class LatentActionModel(nn.Module):
             self.to_code = nn.Linear(config.width, config.code_width)
         else:
             self.expectation = MotionExpectation(config, config.expectation_layers)
+        if config.look_size is not None:
+            self.heading = Heading(config.look_size)
         # centred and scaled over the batch, or all inputs start out nearest to one and the same code
         inputs = config.code_width if config.expectation_layers is None else 2
         self.spread = nn.BatchNorm1d(inputs, affine=False)
@@ -69,10 +75,10 @@ class LatentActionModel(nn.Module):
 
     def forward(self, pixels: Tensor, drawn: int | None = None) -> NextFrames:
         """pixels (b, c, t, H, W) in [-1, 1], at least two frames; of `drawn` clips alone the next frames are drawn."""
-        z, expectation_error = self._what_happened(pixels)
+        z, errors = self._what_happened(pixels)
         quantized = self.quantizer(z)
         predicted = self.predict(pixels[:drawn, :, :-1], quantized.codes[:drawn])
-        return NextFrames(predicted, quantized, expectation_error)
+        return NextFrames(predicted, quantized, errors)
 
     def infer(self, pixels: Tensor, presumed: Presumed | None = None) -> VectorQuantized:
         """The actions between frames of pixels (b, c, t, H, W): codes (b, t-1, code_width), indices (b, t-1).
@@ -81,15 +87,20 @@ class LatentActionModel(nn.Module):
         """
         return self.quantizer(self._what_happened(pixels, presumed)[0])
 
-    def _what_happened(self, pixels: Tensor, presumed: Presumed | None = None) -> tuple[Tensor, Tensor | None]:
-        """Each step of a clip as a vector to be quantized, (b, t-1, code_width), and the expectation's error."""
+    def _what_happened(self, pixels: Tensor, presumed: Presumed | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Each step of a clip as a vector to be quantized, (b, t-1, code_width), and errors to be learnt from."""
         if self.config.expectation_layers is None:
             x = self.encoder(pixels)[:, 1:]  # (b, t-1, n, d): frame i+1 has seen frame i
             x = (x * self.pool(x).softmax(dim=2)).sum(2)  # (b, t-1, d)
-            return self._spread_out(self.to_code(x)), None
+            return self._spread_out(self.to_code(x)), {}
         motions = self.expectation(pixels)
-        surprise = self._spread_out(key_surprise(motions, presumed))
-        return on_sphere(surprise), F.huber_loss(motions.expected, motions.seen)
+        errors = {"expectation_error": F.huber_loss(motions.expected, motions.seen)}
+        turned = None
+        if self.config.look_size is not None:
+            headings = self.heading(pixels)
+            errors["heading_error"] = heading_error(headings, key_surprise(motions), motions.seen)
+            turned = turns(headings)
+        return on_sphere(self._spread_out(key_surprise(motions, presumed, turned))), errors
 
     def _spread_out(self, x: Tensor) -> Tensor:
         return rearrange(self.spread(rearrange(x, "b t d -> (b t) d")), "(b t) d -> b t d", b=len(x))

@@ -19,6 +19,8 @@ HIT = 0.8  # pixels: slower by more than this in one step is scenery in the way,
 HALTED = 0.3  # pixels a step: less is standing still
 TAKE_OFF = 2.0  # pixels: a greater surprise along y throws the player up
 PUSH = 0.5  # pixels: the surprise that is presumed of a key held against a wall
+SURE = 0.5  # of a turn
+TURN = 1.0  # pixels: the surprise that a whole turn of the player is worth
 SHARPNESS = 8.0  # of the evidence of a whole picture, so that only the best shifts and their neighbours count
 
 
@@ -69,8 +71,11 @@ class MotionExpectation(nn.Module):
 
 
 @torch.no_grad()
-def key_surprise(motions: Motions, presumed: Presumed | None = None) -> Tensor:
+def key_surprise(motions: Motions, presumed: Presumed | None = None, turned: Tensor | None = None) -> Tensor:
     """What of each step's motion a key may have done, pixels (b, t-1, 2): the motion seen less the expected.
+
+    `turned` (b, t-1), in -1..1, is how surely the player has turned to where the scenery goes right, or back. A turn is
+    a key's doing, whatever moves, and who turns no longer pushes against a wall.
 
     Scenery surprises too, and no key did it. A fall or a rise that is cut short has met the ground or a ceiling. Who is
     stopped at once on the way has met a wall, and is presumed to go on pushing against it until something moves: what a
@@ -83,16 +88,19 @@ def key_surprise(motions: Motions, presumed: Presumed | None = None) -> Tensor:
     surprise[..., 1][(ahead[..., 1] > -HALTED) & (ahead[..., 1] < speed[..., 1])] = 0
     hits = way[..., 0] * ((ahead[..., 0] > -HALTED) & (speed[..., 0] - ahead[..., 0] > HIT))
     still = seen[..., 0].abs() < HALTED
+    turned = torch.zeros_like(surprise[..., 0]) if turned is None else turned
     held, push = presumed or Presumed(still.new_zeros(len(still)), hits.new_zeros(len(hits)))
     takes_off = (surprise[..., 1].abs() > TAKE_OFF) & held[:, None]
     wall = rise = torch.zeros_like(hits[:, 0])
     for step in range(hits.shape[1]):
         x, y = surprise[:, step].unbind(-1)
-        wall = torch.where(hits[:, step] != 0, hits[:, step], wall * still[:, step])
-        blocked = torch.where(wall != 0, wall, push * still[:, step])
+        turn = turned[:, step]
+        steady = turn.abs() < SURE
+        wall = torch.where(hits[:, step] != 0, hits[:, step], wall * still[:, step]) * steady
+        blocked = torch.where(wall != 0, wall, push * still[:, step]) * steady
         rise = torch.where(takes_off[:, step], y, rise * (seen[:, step, 1] * rise > 0))
         surprise[:, step] = torch.stack(
-            [torch.where(blocked != 0, PUSH * blocked, x), torch.where(rise != 0, rise, y)], -1
+            [torch.where(blocked != 0, PUSH * blocked, x + TURN * turn), torch.where(rise != 0, rise, y)], -1
         )
     return surprise
 

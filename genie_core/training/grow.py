@@ -13,13 +13,14 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from genie_core.config import DynamicsConfig, TokenizerConfig
+from genie_core.config import DynamicsConfig, LatentActionConfig, TokenizerConfig
 from genie_core.models.dynamics import DynamicsModel
 
 # where a new channel of the residual stream is written from outside, and a new bit read: nothing, at first
 SILENT = ("token_embed", "mask_embed", "position", "action_embed", "decoder.stem")
 GROWING = {
     TokenizerConfig: ("code_bits", "token_factors"),
+    LatentActionConfig: ("look_size",),
     DynamicsConfig: ("code_bits", "token_factors", "width", "heads", "layers", "link_width"),
 }
 
@@ -27,7 +28,8 @@ GROWING = {
 def can_grow(smaller: object, larger: object) -> bool:
     """Whether a network of config `larger` can go on from one of config `smaller`; alike ones always can.
 
-    A tokenizer grows in bits; a dynamics in bits, layers, heads of an unchanged size, and links between sub-tokens.
+    A tokenizer grows in bits; a latent action model by a look; a dynamics in bits, layers, heads of an unchanged size,
+    and links between sub-tokens.
     Bits may be divided into other sub-tokens on the way, whose logits are then learnt anew.
     """
     if smaller == larger:

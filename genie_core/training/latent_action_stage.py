@@ -29,23 +29,23 @@ class LatentActionStage(Stage):
             pixels = mirror_some(pixels)
         expects = self.network.config.expectation_layers is not None
         drawn = min(DRAWN, len(pixels)) if expects else len(pixels)
-        predicted, quantized, expectation_error = self.network(pixels, drawn)
+        predicted, quantized, errors = self.network(pixels, drawn)
         truth = pixels[:drawn, :, 1:]
         squared = F.mse_loss(predicted, truth)
         counts = torch.bincount(quantized.indices.flatten(), minlength=self.network.config.num_actions)
         shares = counts / counts.sum()
-        if expectation_error is None:
+        if not expects:
             own = (
                 COMMITMENT_WEIGHT * quantized.commitment
                 + SAMPLE_ENTROPY_WEIGHT * quantized.sample_entropy
                 - CODEBOOK_ENTROPY_WEIGHT * quantized.codebook_entropy
             )
         else:
-            own = expectation_error
+            own = torch.stack([*errors.values()]).sum()
         return {
             "loss": F.l1_loss(predicted, truth) + 2 * squared + own,
             "psnr": 10 * torch.log10(4 / squared.detach()),
-            **({} if expectation_error is None else {"expectation_error": expectation_error.detach()}),
+            **{name: error.detach() for name, error in errors.items()},
             **{f"code_{code}": share for code, share in enumerate(shares)},
         }
 

@@ -1,0 +1,68 @@
+"""Which way the one that a camera follows is turned: in the air a turn is nearly all that a key does."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+CHANNELS = 24
+CLEAR = 0.25  # pixels a step: less says nothing of a heading
+STEADY = 0.3  # weight of headings that change though nothing shows it
+DECIDED = 2.0  # a logit of half as much is nearly as sure a heading as can be
+
+
+class Heading(nn.Module):
+    """Tells from the middle of a still frame, where a camera keeps whom it follows, which way the scenery goes by.
+
+    Learnt from what moves before each frame, without labels. A still frame holds no motion, so what tells it is which
+    way the player faces. A mirrored frame has the opposite heading, by construction.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.look = nn.Sequential(
+            nn.Conv2d(3, CHANNELS, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(CHANNELS, 2 * CHANNELS, 3, stride=2, padding=1),
+            nn.GroupNorm(8, 2 * CHANNELS),
+            nn.GELU(),
+            nn.Conv2d(2 * CHANNELS, 2 * CHANNELS, 3, padding=1),
+            nn.GroupNorm(8, 2 * CHANNELS),
+            nn.GELU(),
+            nn.Flatten(),
+            nn.Linear(2 * CHANNELS * (size // 2) ** 2, 1, bias=False),
+        )
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """pixels (b, c, t, H, W) in [-1, 1] to logits (b, t), positive where the scenery should move to the right."""
+        top, left = ((side - self.size) // 2 for side in pixels.shape[-2:])
+        middle = pixels[..., top : top + self.size, left : left + self.size]
+        images = rearrange(middle, "b c t h w -> (b t) c h w")
+        return rearrange(self.look(images) - self.look(images.flip(-1)), "(b t) 1 -> b t", b=len(pixels))
+
+
+def turns(logits: Tensor) -> Tensor:
+    """Headings (b, t) to what each step turned, (b, t-1): 1 to where the scenery goes right, -1 to the left, 0 if not.
+
+    To turn is to get a heading that was not there before. To lose one is to come to a stand, which needs no key.
+    """
+    headings = (DECIDED * logits).tanh()
+    right, left = headings.clamp(min=0), (-headings).clamp(min=0)
+    return right.diff(dim=1).clamp(min=0) - left.diff(dim=1).clamp(min=0)
+
+
+def heading_error(logits: Tensor, surprise: Tensor, seen: Tensor) -> Tensor:
+    """How badly headings (b, t) tell the way of the step before each, in nats; a scalar.
+
+    That way is the surprise along x, which shows a key just pressed, and half the motion seen, which shows one held;
+    both are pixels (b, t-1, 2). Where neither shows, a heading should stay what it was: most of those who do nothing
+    have not turned, and no motion tells how they look.
+    """
+    ways = (surprise + seen / 2)[..., 0]
+    clear = ways.abs() > CLEAR
+    weights = ways.abs().clamp(max=1) * clear
+    wrong = (weights * F.softplus(-ways.sign() * logits[:, 1:])).sum() / weights.sum().clamp_min(1e-6)
+    fickle = (logits.tanh().diff(dim=1).abs() * ~clear).sum() / (~clear).sum().clamp_min(1)
+    return wrong + STEADY * fickle

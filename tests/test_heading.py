@@ -1,0 +1,131 @@
+"""A turn of whom the camera follows is a key's doing, and his look tells it where nothing else does."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from tiny import CONFIG, changed_frames, random_pixels, shake
+from torch import Tensor
+
+from genie_core.config import LatentActionConfig
+from genie_core.errors import ConfigError
+from genie_core.models.heading import Heading, heading_error, turns
+from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.motion import PUSH, TURN, Motions, key_surprise
+from genie_core.training.grow import can_grow, go_on_from
+
+SIZE, SIDE = 8, 32
+PLAIN = dataclasses.replace(CONFIG.latent_action, code_width=3, expectation_layers=1)
+LOOKING = dataclasses.replace(PLAIN, look_size=SIZE)
+
+
+def walker(ways: Tensor, stands: Tensor | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Clips (b, 3, t, SIDE, SIDE) of one who faces `ways` (b, t), -1 or 1, before noise, and the scenery's motion
+    (b, t-1, 2), which the noise does not show. Where he `stands` (b, t) nothing moves, and he looks as if turned."""
+    stands = torch.zeros_like(ways) if stands is None else stands
+    frames = 0.3 * torch.randn(len(ways), 3, ways.shape[1], SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
+    frames[..., 14:18, 14:18] = stands[:, None, :, None, None]
+    side = (ways * (1 - 1.5 * stands))[:, None, :, None]
+    frames[..., 14:18, 14], frames[..., 14:18, 17] = -side, side
+    motion = torch.zeros(*ways[:, 1:].shape, 2)
+    motion[..., 0] = -(ways * (1 - stands))[:, 1:]
+    return frames, motion
+
+
+def test_it_looks_at_the_middle_of_single_frames_and_a_mirror_turns_it_round() -> None:
+    torch.manual_seed(0)
+    heading = Heading(SIZE)
+    pixels = random_pixels(b=2, t=3)
+    told = heading(pixels)
+    assert told.shape == (2, 3) and len(told.unique()) == 6
+    torch.testing.assert_close(heading(pixels.flip(-1)), -told)
+    other = pixels.clone()
+    other[:, :, 1] = random_pixels(b=2, t=1, seed=1)[:, :, 0]
+    assert changed_frames(told, heading(other)) == [1]
+    side = pixels.shape[-1]
+    around = torch.ones(side, side, dtype=torch.bool)
+    around[(side - SIZE) // 2 : (side + SIZE) // 2, (side - SIZE) // 2 : (side + SIZE) // 2] = False
+    torch.testing.assert_close(heading(torch.where(around, 0.0, pixels)), told)
+
+
+def test_motion_teaches_it_the_look_and_the_look_then_tells_turns_without_motion() -> None:
+    torch.manual_seed(0)
+    heading = Heading(SIZE)
+    optimizer = torch.optim.Adam(heading.parameters(), 3e-3)
+    stands = torch.tensor([0.0, 0, 1, 1, 0]).expand(16, -1)
+    for step in range(80):
+        way = torch.where(torch.rand(16, 1) < 0.5, -1.0, 1.0).expand(-1, 5)
+        frames, motion = walker(way, stands, seed=step)
+        error = heading_error(heading(frames), motion, motion)
+        optimizer.zero_grad()
+        error.backward()
+        optimizer.step()
+    assert float(error.detach()) < 0.1
+    ways = torch.tensor([[1.0, 1, -1, -1, -1, -1, 1, 1]])
+    frames, _ = walker(ways, torch.tensor([[0.0, 1, 0, 0, 1, 1, 1, 0]]), seed=1000)
+    torch.testing.assert_close(turns(heading(frames)), -ways.diff(dim=1) / 2, atol=0.1, rtol=0)
+
+
+def test_to_leave_a_stand_is_a_turn_and_to_come_to_one_is_none() -> None:
+    headings = 4 * torch.tensor([[1.0, 1, -1, -1, 1, 0, 1, 0, -1]])
+    torch.testing.assert_close(turns(headings), torch.tensor([[0.0, -1, 0, 1, 0, 1, 0, -1]]), atol=1e-3, rtol=0)
+
+
+def test_a_surprise_teaches_a_look_and_so_does_a_run_but_not_who_stands() -> None:
+    logits = torch.zeros(1, 5, requires_grad=True)
+    surprise, seen = torch.zeros(1, 4, 2), torch.zeros(1, 4, 2)
+    surprise[0, 1, 0], seen[0, 2, 0] = 0.5, -1.0
+    surprise[0, 3, 0], seen[0, 3, 0] = 0.5, -1.0  # a key just pressed against the way of a run: nothing is sure
+    surprise[0, :, 1] = 9.0
+    heading_error(logits, surprise, seen).backward()
+    assert logits.grad is not None and logits.grad[0].sign().tolist() == [0, 0, -1, 1, 0]
+
+
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_a_turn_is_worth_more_than_a_push_and_ends_one(way: float) -> None:
+    motions = torch.zeros(2, 1, 6, 2)
+    motions[1, 0, 0, 0] = 1.5 * way  # stopped at once: a wall
+    turned = torch.tensor([[0.0, 0, 0.2 * way, -way, 0, way]])
+    found = key_surprise(Motions(*motions), turned=turned)[0, :, 0]
+    assert found.tolist() == pytest.approx([PUSH * way] * 3 + [-TURN * way, 0, TURN * way])
+
+
+@torch.no_grad()
+def test_a_turn_alone_is_another_action() -> None:
+    """Nothing moves or is expected to: the steps differ by what the look of the player tells."""
+    torch.manual_seed(0)
+    network = LatentActionModel(LOOKING).eval()
+    network.expectation.head.weight.zero_()
+    network.expectation.head.bias.zero_()
+    frames, _ = walker(torch.tensor([[1.0, 1, -1, -1, 1]]))
+    still = frames[:, :, :1].expand_as(frames).clone()
+    still[..., 14:18, 14:18] = frames[..., 14:18, 14:18]
+    network.heading.look[-1].weight.mul_(4 / network.heading(still).abs().mean())  # as sure as if it had been taught
+    none, there, none_again, back = network._what_happened(still)[0][0]
+    torch.testing.assert_close(none, none_again)
+    assert abs(float(there[0])) > 0.3 and abs(float(none[0])) < 1e-3
+    assert float(there[0] * back[0]) < 0  # how far each goes depends on how its own look is told
+
+
+def test_a_model_goes_on_from_one_without_a_look() -> None:
+    torch.manual_seed(0)
+    without, network = shake(LatentActionModel(PLAIN)), LatentActionModel(LOOKING)
+    assert can_grow(PLAIN, LOOKING) and not can_grow(LOOKING, PLAIN)
+    go_on_from(network, without)
+    learnt = network.state_dict()
+    assert all(torch.equal(learnt[name], value) for name, value in without.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"look_size": 6}, "look_size 6 is not a multiple of 4 up to frame_size"),
+        ({"look_size": 4000}, "look_size 4000 is not a multiple of 4 up to frame_size"),
+        ({"look_size": 8, "expectation_layers": None}, "look_size 8 is of no use without expectation_layers"),
+    ],
+)
+def test_a_look_that_cannot_be_is_refused(fields: dict[str, int | None], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        LatentActionConfig(**{**dataclasses.asdict(PLAIN), **fields})
