@@ -13,7 +13,7 @@ from genie_core.config import LatentActionConfig
 from genie_core.errors import ConfigError
 from genie_core.models.heading import Heading, heading_error, turns
 from genie_core.models.latent_action import LatentActionModel
-from genie_core.models.motion import PUSH, TURN, Motions, key_surprise
+from genie_core.models.motion import PUSH, Motions, key_surprise
 from genie_core.training.grow import can_grow, go_on_from
 
 SIZE, SIDE = 8, 32
@@ -84,12 +84,12 @@ def test_a_surprise_teaches_a_look_and_so_does_a_run_but_not_who_stands() -> Non
 
 
 @pytest.mark.parametrize("way", [1.0, -1.0])
-def test_a_turn_is_worth_more_than_a_push_and_ends_one(way: float) -> None:
+def test_a_turn_is_worth_a_push_and_ends_one_at_a_wall(way: float) -> None:
     motions = torch.zeros(2, 1, 6, 2)
     motions[1, 0, 0, 0] = 1.5 * way  # stopped at once: a wall
     turned = torch.tensor([[0.0, 0, 0.2 * way, -way, 0, way]])
     found = key_surprise(Motions(*motions), turned=turned)[0, :, 0]
-    assert found.tolist() == pytest.approx([PUSH * way] * 3 + [-TURN * way, 0, TURN * way])
+    assert found.tolist() == pytest.approx([PUSH * way] * 3 + [-PUSH * way, 0, PUSH * way])
 
 
 @torch.no_grad()
@@ -105,7 +105,7 @@ def test_a_turn_alone_is_another_action() -> None:
     network.heading.look[-1].weight.mul_(4 / network.heading(still).abs().mean())  # as sure as if it had been taught
     none, there, none_again, back = network._what_happened(still)[0][0]
     torch.testing.assert_close(none, none_again)
-    assert abs(float(there[0])) > 0.3 and abs(float(none[0])) < 1e-3
+    assert abs(float(there[0])) > 0.2 and abs(float(none[0])) < 1e-3
     assert float(there[0] * back[0]) < 0  # how far each goes depends on how its own look is told
 
 

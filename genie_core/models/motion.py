@@ -18,9 +18,8 @@ SHIFTS = (2 * MOTION_REACH + 1) * (MOTION_REACH + 1)
 HIT = 0.8  # pixels: slower by more than this in one step is scenery in the way, for no key brakes so hard
 HALTED = 0.3  # pixels a step: less is standing still
 TAKE_OFF = 2.0  # pixels: a greater surprise along y throws the player up
-PUSH = 0.5  # pixels: the surprise that is presumed of a key held against a wall
+PUSH = 0.5  # pixels: the surprise that a turn is worth, and that is presumed of a key held against a wall
 SURE = 0.5  # of a turn
-TURN = 1.0  # pixels: the surprise that a whole turn of the player is worth
 SHARPNESS = 8.0  # of the evidence of a whole picture, so that only the best shifts and their neighbours count
 
 
@@ -100,7 +99,7 @@ def key_surprise(motions: Motions, presumed: Presumed | None = None, turned: Ten
         blocked = torch.where(wall != 0, wall, push * still[:, step]) * steady
         rise = torch.where(takes_off[:, step], y, rise * (seen[:, step, 1] * rise > 0))
         surprise[:, step] = torch.stack(
-            [torch.where(blocked != 0, PUSH * blocked, x + TURN * turn), torch.where(rise != 0, rise, y)], -1
+            [torch.where(blocked != 0, PUSH * blocked, x + PUSH * turn), torch.where(rise != 0, rise, y)], -1
         )
     return surprise
 
