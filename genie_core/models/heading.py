@@ -9,7 +9,7 @@ from torch import Tensor, nn
 CHANNELS = 24
 CLEAR = 0.25  # pixels a step: less says nothing of a heading
 STEADY = 0.3  # weight of headings that change though nothing shows it
-DECIDED = 2.0  # a logit of half as much is nearly as sure a heading as can be
+DECIDED = 2.0  # sharpens a logit: one of 1 is nearly as sure a heading as can be
 
 
 class Heading(nn.Module):
