@@ -107,6 +107,8 @@ def test_a_turn_alone_is_another_action() -> None:
     torch.testing.assert_close(none, none_again)
     assert abs(float(there[0])) > 0.2 and abs(float(none[0])) < 1e-3
     assert float(there[0] * back[0]) < 0  # how far each goes depends on how its own look is told
+    first = network._what_happened(still[:, :, 1:])[0][0, 0]
+    torch.testing.assert_close(first, none)  # a clip's first step is told by its motion
 
 
 def test_a_model_goes_on_from_one_without_a_look() -> None:

@@ -93,6 +93,14 @@ class LatentActionModel(nn.Module):
             x = self.encoder(pixels)[:, 1:]  # (b, t-1, n, d): frame i+1 has seen frame i
             x = (x * self.pool(x).softmax(dim=2)).sum(2)  # (b, t-1, d)
             return self._spread_out(self.to_code(x)), {}
+        surprise, errors = self.surprise(pixels, presumed)
+        return on_sphere(self._spread_out(surprise)), errors
+
+    def surprise(self, pixels: Tensor, presumed: Presumed | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """What keys may have done in each step of frames (b, c, t, H, W): pixels (b, t-1, 2) that the scenery moves.
+
+        x is to the right, y down. Also errors to be learnt from. Only for a model with expectation.
+        """
         motions = self.expectation(pixels)
         errors = {"expectation_error": F.huber_loss(motions.expected, motions.seen)}
         turned = None
@@ -100,7 +108,8 @@ class LatentActionModel(nn.Module):
             headings = self.heading(pixels)
             errors["heading_error"] = heading_error(headings, key_surprise(motions), motions.seen)
             turned = turns(headings)
-        return on_sphere(self._spread_out(key_surprise(motions, presumed, turned))), errors
+            turned[:, 0] = 0  # how fast the player goes, which the first picture does not tell, is worth more there
+        return key_surprise(motions, presumed, turned), errors
 
     def _spread_out(self, x: Tensor) -> Tensor:
         return rearrange(self.spread(rearrange(x, "b t d -> (b t) d")), "(b t) d -> b t d", b=len(x))

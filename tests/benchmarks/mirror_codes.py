@@ -24,7 +24,7 @@ from torch import Tensor
 
 from genie_core.data import VideoDataset
 from genie_core.models.latent_action import POLE, LatentActionModel, on_sphere
-from genie_core.models.motion import Presumed, key_surprise
+from genie_core.models.motion import Presumed
 from genie_core.pixels import to_model
 from genie_core.world import World
 
@@ -42,9 +42,9 @@ def surprises(network: LatentActionModel, dataset: VideoDataset) -> Tensor:
     found = []
     for first in range(0, CLIPS, AT_ONCE):
         clips = np.stack([dataset.clip(int(start), FRAMES) for start in starts[first : first + AT_ONCE]])
-        motions = network.expectation(to_model(torch.from_numpy(clips)))
         number = torch.arange(first, first + len(clips))
-        found.append(key_surprise(motions, Presumed(number % 4 > 1, torch.zeros(len(clips)))).flatten(0, 1))
+        presumed = Presumed(number % 4 > 1, torch.zeros(len(clips)))
+        found.append(network.surprise(to_model(torch.from_numpy(clips)), presumed)[0].flatten(0, 1))
     return torch.cat(found)
 
 
