@@ -154,28 +154,6 @@ def test_a_take_off_lasts_as_long_as_the_rise_where_the_key_is_presumed_held() -
     assert found.tolist() == [[0, 6, 6, 6, 0, 0], [0, 6, 0, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("way", [1.0, -1.0])
-def test_a_key_along_x_lasts_as_long_as_a_flight_where_keys_are_presumed_held(way: float) -> None:
-    """Whether a push or a turn has shown it; another one ends it, and so does the ground, but not the highest point."""
-    motions = torch.zeros(2, 3, 9, 2)
-    motions[0, :, 1:7, 1] = torch.tensor([5.0, 3, 0, -3, -5, -2])
-    motions[1, :, 1:7, 1] = motions[0, :, 1:7, 1]  # and no surprise
-    motions[0, 0, 1, 0] = motions[0, 2, 1, 0] = 0.4 * way
-    turned = torch.zeros(3, 9)
-    turned[1, 2], turned[2, 4] = way, -way
-    presumed = Presumed(held=torch.tensor([True, True, True]), push=torch.zeros(3))
-    found = key_surprise(Motions(*motions), presumed, turned)
-    assert not found[..., 1].any()
-    expected = [
-        [0, 0.4] + [PUSH] * 5 + [0, 0],
-        [0, 0] + [PUSH] * 5 + [0, 0],
-        [0, 0.4] + [PUSH] * 2 + [-PUSH] * 3 + [0, 0],
-    ]
-    torch.testing.assert_close(found[..., 0], way * torch.tensor(expected))
-    shown = torch.tensor([[0, 0.4, 0], [0, 0, PUSH], [0, 0.4, 0]])
-    assert torch.equal(key_surprise(Motions(*motions), turned=turned)[..., :3, 0], way * shown)
-
-
 def test_what_stands_still_is_pushed_where_that_is_presumed() -> None:
     """Nothing else is: not what moves, nor what a wall stops on the other side."""
     motions = torch.zeros(2, 3, 4, 2)

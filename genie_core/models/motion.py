@@ -33,9 +33,8 @@ class Motions(NamedTuple):
 class Presumed(NamedTuple):
     """What is presumed of keys in clips (b,), where nothing shows whether they are down.
 
-    `held`, bool: who takes off holds the key until the rise ends, and a key along x is held for as long as the player
-    is in the air, where it does next to nothing. `push`, along x: what stands still is pushed, -1 or 1 being the way
-    its scenery would go, 0 for not.
+    `held`, bool: who takes off holds the key until the rise ends. `push`, along x: what stands still is pushed, -1 or 1
+    being the way its scenery would go, 0 for not.
     """
 
     held: Tensor
@@ -91,9 +90,7 @@ def key_surprise(motions: Motions, presumed: Presumed | None = None, turned: Ten
     turned = torch.zeros_like(surprise[..., 0]) if turned is None else turned
     held, push = presumed or Presumed(still.new_zeros(len(still)), hits.new_zeros(len(hits)))
     takes_off = (surprise[..., 1].abs() > TAKE_OFF) & held[:, None]
-    moves = seen[..., 1].abs() > HALTED
-    aloft = moves | (F.pad(moves, (1, 0))[:, :-1] & F.pad(moves, (0, 1))[:, 1:])  # a jump's highest step is still
-    wall = rise = side = torch.zeros_like(hits[:, 0])
+    wall = rise = torch.zeros_like(hits[:, 0])
     for step in range(hits.shape[1]):
         x, y = surprise[:, step].unbind(-1)
         turn = turned[:, step]
@@ -101,12 +98,8 @@ def key_surprise(motions: Motions, presumed: Presumed | None = None, turned: Ten
         wall = torch.where(hits[:, step] != 0, hits[:, step], wall * still[:, step]) * steady
         blocked = torch.where(wall != 0, wall, push * still[:, step]) * steady
         rise = torch.where(takes_off[:, step], y, rise * (seen[:, step, 1] * rise > 0))
-        x = x + PUSH * turn
-        shows = x.abs() > PUSH / 2
-        side = torch.where(shows, x.sign(), side * aloft[:, step])
-        x = torch.where(held & ~shows & (side != 0), PUSH * side, x)
         surprise[:, step] = torch.stack(
-            [torch.where(blocked != 0, PUSH * blocked, x), torch.where(rise != 0, rise, y)], -1
+            [torch.where(blocked != 0, PUSH * blocked, x + PUSH * turn), torch.where(rise != 0, rise, y)], -1
         )
     return surprise
 
