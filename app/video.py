@@ -55,11 +55,12 @@ def infer_actions(world: World, frames: np.ndarray, quiet: bool = True) -> list[
     config = world.config.latent_action
     reach = config.layers * config.context_frames  # earlier frames that an action depends on
     actions: list[int] = []
+    keys_last = world.keys_last(torch.from_numpy(np.ascontiguousarray(frames[None, : 4 * SPAN])))
     spans = range(0, len(frames) - 1, SPAN)
     for start in tqdm(spans, desc="finding actions", unit=f" × {SPAN} frames", delay=2, disable=quiet):
         first = max(0, start - reach)
         clip = torch.from_numpy(np.ascontiguousarray(frames[first : start + SPAN + 1]))
-        actions += world.infer_actions(clip[None])[0, start - first :].tolist()
+        actions += world.infer_actions(clip[None], keys_last)[0, start - first :].tolist()
     return actions
 
 

@@ -28,6 +28,7 @@ from genie_core.layers.key_ring import KeyRing
 from genie_core.layers.quantize import VectorQuantized
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.motion import Presumed
 from genie_core.models.tokenizer import DecoderPast, VideoTokenizer
 from genie_core.pixels import to_frames, to_model
 from genie_core.world import World
@@ -250,7 +251,7 @@ class PlantedLatentActions(LatentActionModel):
         super().__init__(CONFIG.latent_action)
         self.quantizer.codebook.copy_(torch.eye(len(ACTIONS)))
 
-    def infer(self, pixels: Tensor) -> VectorQuantized:
+    def infer(self, pixels: Tensor, presumed: Presumed | None = None) -> VectorQuantized:
         states = look_up(to_frames(pixels).numpy())
         indices = torch.from_numpy(self.told(*(State(*(part[:, side] for part in states)) for side in SIDES)))
         none = torch.zeros(())

@@ -94,6 +94,8 @@ def test_several_sets_are_read_one_after_the_other(sets: tuple[VideoDataset, ...
         np.testing.assert_array_equal(both.clip(int(start), 3), which.clip(int(start) - offset, 3))
         np.testing.assert_array_equal(both.true_actions(int(start), 3), which.true_actions(int(start) - offset, 3))
     assert not np.array_equal(one.clip(0, 3), other.clip(0, 3))
+    assert both.set_of(np.array([0, len(one) - 1, len(one), len(both) - 1])).tolist() == [0, 0, 1, 1]
+    assert not one.set_of(one.clip_starts(3)).any()
 
 
 def test_no_clip_crosses_from_one_set_to_the_next(sets: tuple[VideoDataset, ...]) -> None:

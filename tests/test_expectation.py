@@ -149,7 +149,7 @@ def test_a_take_off_lasts_as_long_as_the_rise_where_the_key_is_presumed_held() -
     motions = torch.zeros(2, 2, 6, 2)
     motions[0, :, :, 1] = torch.tensor([0.0, 6, 5, 2, -2, -3])
     motions[1, :, :, 1] = torch.tensor([0.0, 0, 5, 2, -2, -3])
-    presumed = Presumed(held=torch.tensor([True, False]), push=torch.zeros(2))
+    presumed = Presumed(held=torch.tensor([True, False]), faced=torch.tensor([False, True]), push=torch.zeros(2))
     found = key_surprise(Motions(*motions), presumed)[..., 1]
     assert found.tolist() == [[0, 6, 6, 6, 0, 0], [0, 6, 0, 0, 0, 0]]
 
@@ -159,7 +159,7 @@ def test_what_stands_still_is_pushed_where_that_is_presumed() -> None:
     motions = torch.zeros(2, 3, 4, 2)
     motions[0, :, :, 0] = torch.tensor([0.0, 0.1, -0.6, 0])
     motions[1, 2, 3, 0] = 1.5
-    presumed = Presumed(held=torch.full((3,), True), push=torch.tensor([1.0, 0, -1]))
+    presumed = Presumed.of(3, keys_last=True)._replace(push=torch.tensor([1.0, 0, -1]))
     found = key_surprise(Motions(*motions), presumed)
     assert not found[..., 1].any()
     expected = [[PUSH, PUSH, -0.6, PUSH], [0, 0.1, -0.6, 0], [-PUSH, -PUSH, -0.6, PUSH]]

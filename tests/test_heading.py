@@ -6,14 +6,15 @@ import dataclasses
 
 import pytest
 import torch
-from tiny import CONFIG, changed_frames, random_pixels, shake
+from tiny import CONFIG, changed_frames, make_looking_world, random_pixels, scrolled, shake
 from torch import Tensor
 
 from genie_core.config import LatentActionConfig
 from genie_core.errors import ConfigError
 from genie_core.models.heading import Heading, heading_error, turns
 from genie_core.models.latent_action import LatentActionModel
-from genie_core.models.motion import PUSH, Motions, key_surprise
+from genie_core.models.motion import PUSH, Motions, Presumed, key_surprise
+from genie_core.pixels import to_model
 from genie_core.training.grow import can_grow, go_on_from
 
 SIZE, SIDE = 8, 32
@@ -90,6 +91,58 @@ def test_a_turn_is_worth_a_push_and_ends_one_at_a_wall(way: float) -> None:
     turned = torch.tensor([[0.0, 0, 0.2 * way, -way, 0, way]])
     found = key_surprise(Motions(*motions), turned=turned)[0, :, 0]
     assert found.tolist() == pytest.approx([PUSH * way] * 3 + [-PUSH * way, 0, PUSH * way])
+
+
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_who_flies_is_presumed_to_hold_the_key_for_the_way_he_looks(way: float) -> None:
+    """Also where the highest point keeps him still and where he turns, but not on the ground nor in a wall's way."""
+    motions = torch.zeros(2, 3, 8, 2)
+    motions[:, :, 1:6, 1] = torch.tensor([5.0, 3, 0, -3, -5])  # as expected
+    motions[0, :, 1, 0] = motions[0, :, 7, 0] = 0.4  # a surprise along x, in flight and on the ground
+    motions[1, 2, 3:, 0] = torch.tensor([1.5 * way, 0, 0, 0, 0])  # stopped at once: a wall
+    facing = torch.tensor([0.9, 0.9, 0.1, 0.9, -0.8, -0.8, -0.8, -0.8]).expand(3, -1) * way
+    turned = torch.tensor([0.0, 0, 0, 0, -1, 0, 0, 0]).expand(3, -1) * way
+    presumed = Presumed(held=torch.full((3,), False), faced=torch.tensor([True, False, True]), push=torch.zeros(3))
+    found = key_surprise(Motions(*motions), presumed, turned, facing)
+    assert not found[..., 1].any()
+    flies, not_presumed, walled = (found[..., 0] * way).tolist()
+    assert flies == pytest.approx([0, PUSH, PUSH, PUSH, -PUSH, -PUSH, 0, 0.4 * way])
+    assert not_presumed == pytest.approx([0, 0.4 * way, 0, 0, -PUSH, 0, 0, 0.4 * way])
+    assert walled[:4] == pytest.approx([0, PUSH, PUSH, PUSH]) and walled[4:6] == pytest.approx([-PUSH, -PUSH])
+    assert torch.equal(key_surprise(Motions(*motions), presumed), key_surprise(Motions(*motions)))  # no look
+
+
+HELD, TAPPED = [2, 2, 2, 2, 2, 2], [2, 0, 2, 0, 0, 2]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("across", "up", "last"),
+    [
+        (HELD, [0] * 6, True),
+        (TAPPED, [0] * 6, False),
+        ([2, -2, 2, -2, 2, -2], [0] * 6, False),
+        (HELD, [3] * 6, False),  # in flight nothing is asked
+        ([0] * 6, [0] * 6, False),
+    ],
+)
+def test_keys_last_where_those_that_show_on_the_ground_show_again(across: list[int], up: list[int], last: bool) -> None:
+    network = make_looking_world().latent_action
+    network.heading.look[-1].weight.zero_()
+    assert network.keys_last(to_model(scrolled(across, up, clips=3))) is last
+    assert not LatentActionModel(PLAIN).eval().keys_last(to_model(scrolled(across, up)))  # it does not look
+
+
+@torch.no_grad()
+def test_a_world_is_asked_about_clips_from_all_over_and_presumes_what_it_is_told() -> None:
+    world = make_looking_world()
+    held, tapped = (scrolled(across, [0] * 6, clips=200) for across in (HELD, TAPPED))
+    assert world.keys_last(torch.cat([held, tapped[:100]])) and not world.keys_last(torch.cat([held[:50], tapped]))
+    jumps = scrolled([0, 0, 0, 0, 0, 0], [0, -5, -3, -2, 2, 3], clips=8)
+    actions = world.infer_actions(jumps, keys_last=True)
+    presumed = Presumed(torch.full((8,), True), torch.full((8,), True), torch.zeros(8))
+    assert torch.equal(actions, world.latent_action.infer(to_model(jumps), presumed).indices)
+    assert not torch.equal(actions, world.infer_actions(jumps))
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import CONFIG, make_world, random_frames, shake, walking_squares
+from tiny import CONFIG, make_looking_world, make_world, random_frames, scrolled, shake, walking_squares
 
 from genie_core.config import WorldConfig
 from genie_core.data import DatasetWriter, VideoDataset
@@ -542,13 +542,39 @@ def test_some_clips_are_written_as_if_keys_were_held_or_pushed(tmp_path: Path) -
     clips = range(len(starts))
     held = torch.tensor([clip % 4 in (2, 3) for clip in clips])
     push = torch.tensor([{0: 1.0, 1: 1.0, 32: -1.0, 33: -1.0}.get(clip % 64, 0.0) for clip in clips])
-    assert torch.equal(written, expects.infer(pixels, Presumed(held, push)).indices.to(torch.int8))
+    assert torch.equal(written, expects.infer(pixels, Presumed(held, held & False, push)).indices.to(torch.int8))
     for name, less in {
-        "held": Presumed(held & False, push),
-        "push": Presumed(held, 0 * push),
-        "way": Presumed(held, push.abs()),
+        "held": Presumed(held & False, held & False, push),
+        "push": Presumed(held, held & False, 0 * push),
+        "way": Presumed(held, held & False, push.abs()),
     }.items():
         assert not torch.equal(written, expects.infer(pixels, less).indices.to(torch.int8)), name
+
+
+def test_where_keys_last_they_are_held_in_every_clip_of_that_data_set(tmp_path: Path) -> None:
+    jump = [-5, -1, -1, 1, 1, 0]
+    for name, across in (("held", [2, 2, 2, 2]), ("tapped", [2, 0, 2, 0])):
+        with DatasetWriter(tmp_path / name, source={"kind": "scenery"}, frame_size=16, fps=12) as writer:
+            for clip in scrolled([*across, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, *jump], clips=20).numpy():
+                writer.add_episode(clip)
+    dataset, starts = VideoDataset(tmp_path / "tapped", tmp_path / "held"), np.arange(0, 440, 11)
+    world = make_looking_world()
+    write_tokens(
+        tmp_path / "tokens", dataset, starts, 11, world.tokenizer, world.latent_action, mirror=False, quiet=True
+    )
+    written = torch.from_numpy(np.array(TokenClips(tmp_path / "tokens", 4).actions))
+    number = torch.arange(40)
+    lasts = number >= 20
+    push = torch.tensor([{0: 1.0, 1: 1.0, 32: -1.0, 33: -1.0}.get(clip, 0.0) for clip in number.tolist()])
+    pixels = to_model(torch.from_numpy(np.stack([dataset.clip(int(start), 11) for start in starts])))
+
+    def infer(held: torch.Tensor, faced: torch.Tensor) -> torch.Tensor:
+        return world.latent_action.infer(pixels, Presumed(held, faced, push)).indices.to(torch.int8)
+
+    half = number % 4 > 1
+    assert torch.equal(written, infer(half | lasts, lasts))
+    for held, faced in ((half, lasts), (half | lasts, lasts & False), (half | lasts, lasts | True)):
+        assert not torch.equal(written, infer(held, faced))
 
 
 def test_a_halted_process_has_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny import make_world, random_frames
+from tiny import make_looking_world, make_world, random_frames, scrolled
 
 from app.recording import save_frames
 from app.video import infer_actions, read_video
@@ -93,3 +93,12 @@ def test_actions_of_a_long_video_are_those_of_the_whole(monkeypatch: pytest.Monk
     assert infer_actions(world, frames[0].numpy()) == whole
     assert infer_actions(world, frames[0, :1].numpy()) == []
     assert isinstance(whole[0], int) and torch.is_tensor(frames)
+
+
+def test_whoever_holds_keys_in_a_video_holds_them_in_the_air() -> None:
+    world = make_looking_world()
+    jump = [0, 0, 0, 0, -5, -1, -1, -1, 1, 1, 1, 0]
+    for start, last in (([2, 2, 2, 2], True), ([2, 0, 2, 0], False)):
+        frames = scrolled([*start, *[0] * 8], jump)
+        assert infer_actions(world, frames[0].numpy()) == world.infer_actions(frames, keys_last=last)[0].tolist()
+        assert not torch.equal(world.infer_actions(frames, keys_last=not last), world.infer_actions(frames, last))

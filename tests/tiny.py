@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from genie_core.config import DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, WorldConfig
 from genie_core.models.dynamics import DynamicsModel
+from genie_core.models.latent_action import on_sphere
 from genie_core.world import World
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -63,6 +64,17 @@ def make_world(seed: int = 0, **changes: object) -> World:
     return world
 
 
+def make_looking_world(seed: int = 0) -> World:
+    """Such a world, which looks at its player and expects nothing to move; its codes are the surprises of four keys."""
+    latent_action = dataclasses.replace(CONFIG.latent_action, code_width=3, expectation_layers=1, look_size=8)
+    world = make_world(seed, latent_action=latent_action)
+    world.latent_action.expectation.head.weight.zero_()
+    world.latent_action.expectation.head.bias.zero_()
+    keys = torch.tensor([[0.0, 0], [0.6, 0], [-0.6, 0], [0, 5]])
+    world.latent_action.quantizer.codebook.copy_(on_sphere(keys))
+    return world
+
+
 def make_dynamics(seed: int = 0, **changes: object) -> DynamicsModel:
     """The dynamics of such a world, with changes to its config."""
     torch.manual_seed(seed)
@@ -95,6 +107,14 @@ def random_tokens(b: int = 2, t: int = 5, seed: int = 0) -> Tensor:
 def random_actions(b: int = 2, t: int = 5, seed: int = 0) -> Tensor:
     """(b, t-1) of `CONFIG`'s actions."""
     return torch.randint(CONFIG.dynamics.num_actions, (b, t - 1), generator=torch.Generator().manual_seed(seed))
+
+
+def scrolled(across: list[int], up: list[int], clips: int = 1, seed: int = 0) -> Tensor:
+    """uint8 (clips, t, 16, 16, 3) of scenery that goes to the right by `across` and up by `up` pixels in each step."""
+    frames = [random_frames(clips, 1, seed)[:, 0]]
+    for x, y in zip(across, up, strict=True):
+        frames.append(frames[-1].roll((-y, x), dims=(1, 2)))
+    return torch.stack(frames, 1)
 
 
 def changed_frames(before: Tensor, after: Tensor, dim: int = 1) -> list[int]:

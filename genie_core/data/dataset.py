@@ -59,6 +59,7 @@ class VideoDataset:
             for file, frames in info.shards
         ]
         self._shard_ends = np.cumsum([len(shard) for shard in self._shards])
+        self._set_ends = np.cumsum([info.frames for info in infos])
 
     def __reduce__(self) -> tuple[type[VideoDataset], tuple[Path, ...]]:
         return VideoDataset, self.paths
@@ -93,6 +94,10 @@ class VideoDataset:
                 f"{self.path} has no clip of {length} frames: its longest episode has {longest}; ask for 1 to {longest}"
             )
         return found
+
+    def set_of(self, frames: np.ndarray) -> np.ndarray:
+        """Which of the data sets read as one each of `frames` (n,), frame numbers, is of: from 0, (n,)."""
+        return np.searchsorted(self._set_ends, frames, side="right")
 
     def true_actions(self, start: int, length: int) -> np.ndarray:
         """The game's own actions between the frames of a clip, int8 (length-1,). For evaluation only."""

@@ -121,8 +121,9 @@ def _transfer(world: World, clips: Clips, free: np.ndarray, scenes: int, seed: i
     each = min(len(rose), len(stayed), scenes // 2)
     jumped = np.concatenate([some[spread(len(some), each)] for some in (rose, stayed)])
     other = np.roll(whole[jumped, 0], len(jumped) // 2, axis=0)
-    played = _played_from(world, free, whole[walked], seed)[..., 0].sum(1)
-    risen = (-_played_from(world, other, whole[jumped], seed)[..., 1].cumsum(1)).max(1, initial=0) >= RISEN
+    keys_last = world.keys_last(torch.from_numpy(clips.frames))
+    played = _played_from(world, free, whole[walked], keys_last, seed)[..., 0].sum(1)
+    risen = (-_played_from(world, other, whole[jumped], keys_last, seed)[..., 1].cumsum(1)).max(1, initial=0) >= RISEN
     return shares(
         {
             "control.transfer.along_x": np.sign(played) == np.sign(across[walked]),
@@ -131,12 +132,12 @@ def _transfer(world: World, clips: Clips, free: np.ndarray, scenes: int, seed: i
     )
 
 
-def _played_from(world: World, scenes: np.ndarray, clips: np.ndarray, seed: int) -> np.ndarray:
+def _played_from(world: World, scenes: np.ndarray, clips: np.ndarray, keys_last: bool, seed: int) -> np.ndarray:
     """The player's motion, (n, t-1, 2), under the actions of each of uint8 `clips` (n, t, H, W, 3) from one of
     `scenes` (m, H, W, 3), each as often as the others."""
     if not len(clips):
         return np.empty((0, clips.shape[1] - 1, 2))
-    actions = world.infer_actions(torch.from_numpy(clips)).cpu().numpy()
+    actions = world.infer_actions(torch.from_numpy(clips), keys_last).cpu().numpy()
     return travelled(world, scenes[np.arange(len(clips)) % len(scenes)], actions, seed)
 
 

@@ -127,7 +127,10 @@ def _told_source(source: dict[str, Any]) -> str:
 def _others(report: dict[str, Any]) -> str:
     """What is no mean: how codes are used, what they say of buttons, and speed."""
     action, speed = report["latent_action"], report["speed"]
-    told_codes = [f"share of steps by code: {' '.join(f'{share:.3f}' for share in action['code_histogram'])}"]
+    told_codes = [
+        f"keys taken to be held on where nothing shows them: {'yes' if action.get('keys_last') else 'no'}",
+        f"share of steps by code: {' '.join(f'{share:.3f}' for share in action['code_histogram'])}",
+    ]
     if "nmi" in action:
         mapped = action["mapping_accuracy_200"]
         told_codes += [

@@ -14,8 +14,18 @@ from genie_core.layers.norm import RMSNorm
 from genie_core.layers.quantize import VectorQuantized, VectorQuantizer
 from genie_core.layers.st_block import STBlock
 from genie_core.models.heading import Heading, heading_error, turns
-from genie_core.models.motion import MOTION_REACH, SHIFTS, MotionExpectation, Presumed, key_surprise, motion_evidence
+from genie_core.models.motion import (
+    HALTED,
+    MOTION_REACH,
+    PUSH,
+    SHIFTS,
+    MotionExpectation,
+    Presumed,
+    key_surprise,
+    motion_evidence,
+)
 
+CLIPS_ASKED = 64  # of a data set, whether its keys last
 POLE = 2.0  # standard deviations of surprise at 45 degrees from none: less is mostly noise, and shares a code
 
 
@@ -103,13 +113,29 @@ class LatentActionModel(nn.Module):
         """
         motions = self.expectation(pixels)
         errors = {"expectation_error": F.huber_loss(motions.expected, motions.seen)}
-        turned = None
+        turned = facing = None
         if self.config.look_size is not None:
             headings = self.heading(pixels)
             errors["heading_error"] = heading_error(headings, key_surprise(motions), motions.seen)
             turned = turns(headings)
             turned[:, 0] = 0  # how fast the player goes, which the first picture does not tell, is worth more there
-        return key_surprise(motions, presumed, turned), errors
+            facing = headings[:, 1:]
+        return key_surprise(motions, presumed, turned, facing), errors
+
+    def keys_last(self, pixels: Tensor) -> bool:
+        """Whether whoever plays in clips (b, c, t, H, W) holds keys on.
+
+        If so, most of the keys along x that show on the ground show again in the next step. Never so without
+        `look_size`: what is held in flight would still not be known.
+        """
+        if self.config.look_size is None:
+            return False
+        moved = self.expectation(pixels).seen[..., 1].abs() > HALTED
+        side = self.surprise(pixels)[0][..., 0]
+        shown = side.sign() * (side.abs() > PUSH / 2) * ~moved
+        first, second = shown[:, :-1], shown[:, 1:]
+        asked = (first != 0) & ~moved[:, 1:]
+        return bool(((first == second) & asked).sum() > asked.sum() / 2)
 
     def _spread_out(self, x: Tensor) -> Tensor:
         return rearrange(self.spread(rearrange(x, "b t d -> (b t) d")), "(b t) d -> b t d", b=len(x))

@@ -33,12 +33,20 @@ class Motions(NamedTuple):
 class Presumed(NamedTuple):
     """What is presumed of keys in clips (b,), where nothing shows whether they are down.
 
-    `held`, bool: who takes off holds the key until the rise ends. `push`, along x: what stands still is pushed, -1 or 1
-    being the way its scenery would go, 0 for not.
+    `held`, bool: who takes off holds the key until the rise ends. `faced`, bool: who is in the air holds the key for
+    the way he looks, though it moves next to nothing there. `push`, along x: what stands still is pushed, -1 or 1 being
+    the way its scenery would go, 0 for not.
     """
 
     held: Tensor
+    faced: Tensor
     push: Tensor
+
+    @classmethod
+    def of(cls, clips: int, keys_last: bool) -> Presumed:
+        """What is presumed of `clips` whose player holds keys on, or else nothing."""
+        lasts = torch.full((clips,), keys_last)
+        return cls(lasts, lasts, torch.zeros(clips))
 
 
 class MotionExpectation(nn.Module):
@@ -70,11 +78,14 @@ class MotionExpectation(nn.Module):
 
 
 @torch.no_grad()
-def key_surprise(motions: Motions, presumed: Presumed | None = None, turned: Tensor | None = None) -> Tensor:
+def key_surprise(
+    motions: Motions, presumed: Presumed | None = None, turned: Tensor | None = None, facing: Tensor | None = None
+) -> Tensor:
     """What of each step's motion a key may have done, pixels (b, t-1, 2): the motion seen less the expected.
 
     `turned` (b, t-1), in -1..1, is how surely the player has turned to where the scenery goes right, or back. A turn is
-    a key's doing, whatever moves, and who turns no longer pushes against a wall.
+    a key's doing, whatever moves, and who turns no longer pushes against a wall. `facing` (b, t-1) is how surely he
+    then looks to where the scenery goes right, or left.
 
     Scenery surprises too, and no key did it. A fall or a rise that is cut short has met the ground or a ceiling. Who is
     stopped at once on the way has met a wall, and is presumed to go on pushing against it until something moves: what a
@@ -87,9 +98,13 @@ def key_surprise(motions: Motions, presumed: Presumed | None = None, turned: Ten
     surprise[..., 1][(ahead[..., 1] > -HALTED) & (ahead[..., 1] < speed[..., 1])] = 0
     hits = way[..., 0] * ((ahead[..., 0] > -HALTED) & (speed[..., 0] - ahead[..., 0] > HIT))
     still = seen[..., 0].abs() < HALTED
-    turned = torch.zeros_like(surprise[..., 0]) if turned is None else turned
-    held, push = presumed or Presumed(still.new_zeros(len(still)), hits.new_zeros(len(hits)))
+    nowhere = torch.zeros_like(surprise[..., 0])
+    turned = nowhere if turned is None else turned
+    held, faced, push = (each.to(seen.device) for each in presumed or Presumed.of(len(seen), False))
     takes_off = (surprise[..., 1].abs() > TAKE_OFF) & held[:, None]
+    rises = F.pad(seen[:, :-1, 1] > HALTED, (1, 0))
+    aloft = (seen[..., 1].abs() > HALTED) | rises  # a jump's highest step is still
+    looks = (nowhere if facing is None else facing).sign() * (faced[:, None] & aloft)
     wall = rise = torch.zeros_like(hits[:, 0])
     for step in range(hits.shape[1]):
         x, y = surprise[:, step].unbind(-1)
@@ -98,8 +113,9 @@ def key_surprise(motions: Motions, presumed: Presumed | None = None, turned: Ten
         wall = torch.where(hits[:, step] != 0, hits[:, step], wall * still[:, step]) * steady
         blocked = torch.where(wall != 0, wall, push * still[:, step]) * steady
         rise = torch.where(takes_off[:, step], y, rise * (seen[:, step, 1] * rise > 0))
+        side = torch.where(blocked != 0, blocked, looks[:, step])
         surprise[:, step] = torch.stack(
-            [torch.where(blocked != 0, PUSH * blocked, x + PUSH * turn), torch.where(rise != 0, rise, y)], -1
+            [torch.where(side != 0, PUSH * side, x + PUSH * turn), torch.where(rise != 0, rise, y)], -1
         )
     return surprise
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from genie_core.data.dataset import VideoDataset
-from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.latent_action import CLIPS_ASKED, LatentActionModel
 from genie_core.models.motion import Presumed
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_model
@@ -38,8 +39,9 @@ def write_tokens(
     With `mirror` every second clip is mirrored first, so that the way few players go is learnt as well as the other.
     What a key does that does nothing, in flight or at a wall, no clip tells, so some are written as if one were down:
     half of them with the key of a take-off held, and a few, fewer than those in which such a key moves something, with
-    one pushed both ways where the player stands still.
+    one pushed both ways where the player stands still. In a data set whose keys last they are held in all clips.
     """
+    last = _keys_last(dataset, starts, length, latent_action)
     tokens, actions = [], []
     for first in tqdm(range(0, len(starts), CLIPS_AT_ONCE), desc=f"tokens {folder.name}", disable=quiet):
         clips = np.stack([dataset.clip(int(start), length) for start in starts[first : first + CLIPS_AT_ONCE]])
@@ -48,7 +50,8 @@ def write_tokens(
         pixels = to_model(torch.from_numpy(clips))
         number = torch.arange(first, first + len(clips))
         push = ((number % PUSHED_EVERY < 2) * (1 - number // PUSHED_EVERY % 2 * 2)).float()  # mirrored ones alike
-        presumed = Presumed(held=number % 4 > 1, push=push)
+        lasts = last[first : first + len(clips)]
+        presumed = Presumed(lasts | (number % 4 > 1), lasts, push)
         tokens.append(tokenizer.encode(pixels).int().numpy())
         actions.append(latent_action.infer(pixels, presumed).indices.to(torch.int8).numpy())
     part = folder.with_name(f"{folder.name}.part")
@@ -56,6 +59,18 @@ def write_tokens(
     np.save(part / "tokens.npy", np.concatenate(tokens))
     np.save(part / "actions.npy", np.concatenate(actions))
     part.replace(folder)
+
+
+def _keys_last(dataset: VideoDataset, starts: np.ndarray, length: int, latent_action: LatentActionModel) -> Tensor:
+    """For each clip whether the player of its data set holds keys on, bool (n,)."""
+    last = torch.zeros(len(starts), dtype=torch.bool)
+    sets = dataset.set_of(starts)
+    for each in np.unique(sets):
+        own = np.flatnonzero(sets == each)
+        asked = starts[own[np.linspace(0, len(own) - 1, min(CLIPS_ASKED, len(own))).astype(int)]]
+        clips = np.stack([dataset.clip(int(start), length) for start in asked])
+        last[own] = latent_action.keys_last(to_model(torch.from_numpy(clips)))
+    return last
 
 
 class TokenClips:

@@ -43,7 +43,8 @@ def surprises(network: LatentActionModel, dataset: VideoDataset) -> Tensor:
     for first in range(0, CLIPS, AT_ONCE):
         clips = np.stack([dataset.clip(int(start), FRAMES) for start in starts[first : first + AT_ONCE]])
         number = torch.arange(first, first + len(clips))
-        presumed = Presumed(number % 4 > 1, torch.zeros(len(clips)))
+        held = number % 4 > 1
+        presumed = Presumed(held, held & False, torch.zeros(len(clips)))
         found.append(network.surprise(to_model(torch.from_numpy(clips)), presumed)[0].flatten(0, 1))
     return torch.cat(found)
 
