@@ -23,6 +23,7 @@ MOST_FRAMES = 3_000  # of a video, at the pace of the world: 200 seconds at 15 f
 MOST_PIXELS = 4096 * 4096  # of one frame
 SHORTEST_MS = 20.0  # that a frame of an animation is shown; browsers do the same
 SPAN = 64  # frames whose actions are found at once
+SPANS_ASKED = 8  # from all over a video, whether its keys last
 _ADVICE = (
     "expected a video such as MP4, WebM or an animated GIF; "
     'make one: python launch.py --play assets/coinrun.png --actions "right*30" --save moves.mp4'
@@ -52,10 +53,14 @@ def infer_actions(world: World, frames: np.ndarray, quiet: bool = True) -> list[
     """The latent action between each two of `frames`, uint8 (t, S, S, 3): t-1 ids. Shows a bar unless `quiet`."""
     import torch
 
+    if len(frames) < 2:
+        return []
     config = world.config.latent_action
     reach = config.layers * config.context_frames  # earlier frames that an action depends on
     actions: list[int] = []
-    keys_last = world.keys_last(torch.from_numpy(np.ascontiguousarray(frames[None, : 4 * SPAN])))
+    length = min(len(frames), SPAN)
+    asked = np.unique(np.linspace(0, len(frames) - length, SPANS_ASKED).astype(int))
+    keys_last = world.keys_last(torch.from_numpy(np.stack([frames[at : at + length] for at in asked])))
     spans = range(0, len(frames) - 1, SPAN)
     for start in tqdm(spans, desc="finding actions", unit=f" × {SPAN} frames", delay=2, disable=quiet):
         first = max(0, start - reach)

@@ -17,7 +17,7 @@ from genie_core.hub.address import find_address
 from genie_core.hub.download import download, mend
 from genie_core.hub.upload import upload
 from genie_core.models.dynamics import DynamicsModel
-from genie_core.models.latent_action import CLIPS_ASKED, LatentActionModel
+from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.motion import Presumed
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_frames, to_model
@@ -118,20 +118,18 @@ class World:
         return to_frames(self.tokenizer.decode(tokens.to(self.device)))
 
     @torch.inference_mode()
-    def infer_actions(self, frames: Tensor, keys_last: bool = False) -> Tensor:
+    def infer_actions(self, frames: Tensor, keys_last: bool | Tensor = False) -> Tensor:
         """The latent action between each two of uint8 frames (b, t, H, W, 3): ids (b, t-1).
 
-        `keys_last`: whoever plays holds keys on, also where nothing shows it.
+        `keys_last`, for all or for each (b,): whoever plays holds keys on, also where nothing shows it.
         """
-        presumed = Presumed.of(len(frames), keys_last)
+        presumed = Presumed.of(torch.as_tensor(keys_last).expand(len(frames)))
         return self.latent_action.infer(to_model(frames.to(self.device)), presumed).indices
 
     @torch.inference_mode()
     def keys_last(self, frames: Tensor) -> bool:
-        """Whether whoever plays in uint8 clips (b, t, H, W, 3), up to CLIPS_ASKED of which are looked at, holds keys
-        on. Never so in a world that does not look at its player."""
-        chosen = frames[:: -(-len(frames) // CLIPS_ASKED)]
-        return self.latent_action.keys_last(to_model(chosen.to(self.device)))
+        """Whether whoever plays in uint8 clips (b, t, H, W, 3) holds keys on; never in a world that does not look."""
+        return self.latent_action.keys_last(to_model(frames.to(self.device)))
 
 
 def pick_device(name: str) -> torch.device:

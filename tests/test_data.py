@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from genie_core.data import DatasetWriter, VideoDataset
+from genie_core.data.dataset import CLIPS_ASKED, ask_each_set
 from genie_core.errors import ConfigError, DataError, MissingExtraError
 from genie_core.evaluation.motion import player_motion
 
@@ -96,6 +97,20 @@ def test_several_sets_are_read_one_after_the_other(sets: tuple[VideoDataset, ...
     assert not np.array_equal(one.clip(0, 3), other.clip(0, 3))
     assert both.set_of(np.array([0, len(one) - 1, len(one), len(both) - 1])).tolist() == [0, 0, 1, 1]
     assert not one.set_of(one.clip_starts(3)).any()
+
+
+def test_each_set_is_asked_once_about_clips_from_all_over_it() -> None:
+    sets = np.repeat([0, 1, 2], [3, 500, 2])
+    asked = []
+
+    def ask(rows: np.ndarray) -> bool:
+        asked.append(rows)
+        return sets[rows[0]] != 1
+
+    assert ask_each_set(sets, ask).tolist() == (sets != 1).tolist()
+    assert asked[0].tolist() == [0, 1, 2] and asked[2].tolist() == [503, 504]
+    assert len(asked[1]) == len(set(asked[1])) == CLIPS_ASKED and asked[1][[0, -1]].tolist() == [3, 502]
+    assert np.ptp(np.diff(asked[1])) <= 1
 
 
 def test_no_clip_crosses_from_one_set_to_the_next(sets: tuple[VideoDataset, ...]) -> None:

@@ -17,6 +17,7 @@ from genie_core.config import Action, SamplingConfig
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.engine import WorldEngine, frame_generator
 from genie_core.errors import DataError
+from genie_core.evaluation.actions import code_histogram
 from genie_core.evaluation.control import measure_control
 from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import HORIZON, measure_fidelity
@@ -399,6 +400,21 @@ def squares(folder: Path) -> VideoDataset:
         for clip in tiny.walking_squares(6, 14).frames.numpy():
             writer.add_episode(clip)
     return VideoDataset(folder / "squares")
+
+
+def test_of_several_sets_each_is_asked_whether_its_keys_last(tmp_path: Path) -> None:
+    world, jump = tiny.make_looking_world(), [-5, -1, -1, 1, 1, 0, 0]
+    for name, start in (("tapped", [2, 0, 2, 0]), ("held", [2, 2, 2, 2])):
+        with DatasetWriter(tmp_path / name, source={"kind": "scenery"}, frame_size=16, fps=15) as writer:
+            for clip in tiny.scrolled([*start, *[0] * 7], [0, 0, 0, 0, *jump], clips=8).numpy():
+                writer.add_episode(clip)
+    clips = draw_clips(VideoDataset(tmp_path / "tapped", tmp_path / "held"), 16, HORIZON + 1, HORIZON + 2)
+    found = measure_fidelity(world, clips, 0, False, True)[0].facts
+    frames, last = torch.from_numpy(clips.frames), torch.from_numpy(clips.sets == 1)
+    assert found["latent_action.keys_last"] == float(last.float().mean()) == 0.5
+    codes = [world.infer_actions(frames, keys).numpy()[clips.there[:, 1:]] for keys in (last, False, True)]
+    told = [code_histogram(each, 4) for each in codes]
+    assert found["latent_action.code_histogram"] == told[0] and told[0] not in told[1:]
 
 
 TINY_EFFORT = Effort(clips=4, longest=12, scenes=2, rollouts=2, steps=60)

@@ -159,7 +159,7 @@ def test_what_stands_still_is_pushed_where_that_is_presumed() -> None:
     motions = torch.zeros(2, 3, 4, 2)
     motions[0, :, :, 0] = torch.tensor([0.0, 0.1, -0.6, 0])
     motions[1, 2, 3, 0] = 1.5
-    presumed = Presumed.of(3, keys_last=True)._replace(push=torch.tensor([1.0, 0, -1]))
+    presumed = Presumed.of(torch.ones(3).bool())._replace(push=torch.tensor([1.0, 0, -1]))
     found = key_surprise(Motions(*motions), presumed)
     assert not found[..., 1].any()
     expected = [[PUSH, PUSH, -0.6, PUSH], [0, 0.1, -0.6, 0], [-PUSH, -PUSH, -0.6, PUSH]]

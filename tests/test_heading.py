@@ -95,21 +95,49 @@ def test_a_turn_is_worth_a_push_and_ends_one_at_a_wall(way: float) -> None:
 
 @pytest.mark.parametrize("way", [1.0, -1.0])
 def test_who_flies_is_presumed_to_hold_the_key_for_the_way_he_looks(way: float) -> None:
-    """Also where the highest point keeps him still and where he turns, but not on the ground nor in a wall's way."""
+    """Also where the highest point keeps him still and whatever moves, but not on the ground nor in a wall's way."""
     motions = torch.zeros(2, 3, 8, 2)
     motions[:, :, 1:6, 1] = torch.tensor([5.0, 3, 0, -3, -5])  # as expected
     motions[0, :, 1, 0] = motions[0, :, 7, 0] = 0.4  # a surprise along x, in flight and on the ground
-    motions[1, 2, 3:, 0] = torch.tensor([1.5 * way, 0, 0, 0, 0])  # stopped at once: a wall
+    motions[1, 2, 3:, 0] = torch.tensor([-1.5 * way, 0, 0, 0, 0])  # stopped at once: a wall
     facing = torch.tensor([0.9, 0.9, 0.1, 0.9, -0.8, -0.8, -0.8, -0.8]).expand(3, -1) * way
     turned = torch.tensor([0.0, 0, 0, 0, -1, 0, 0, 0]).expand(3, -1) * way
-    presumed = Presumed(held=torch.full((3,), False), faced=torch.tensor([True, False, True]), push=torch.zeros(3))
+    turned = turned * torch.tensor([[1.0], [1], [0]])
+    presumed = Presumed(held=torch.zeros(3).bool(), faced=torch.tensor([True, False, True]), push=torch.zeros(3))
     found = key_surprise(Motions(*motions), presumed, turned, facing)
     assert not found[..., 1].any()
     flies, not_presumed, walled = (found[..., 0] * way).tolist()
     assert flies == pytest.approx([0, PUSH, PUSH, PUSH, -PUSH, -PUSH, 0, 0.4 * way])
     assert not_presumed == pytest.approx([0, 0.4 * way, 0, 0, -PUSH, 0, 0, 0.4 * way])
-    assert walled[:4] == pytest.approx([0, PUSH, PUSH, PUSH]) and walled[4:6] == pytest.approx([-PUSH, -PUSH])
+    assert walled == pytest.approx([0, PUSH, PUSH, -PUSH, -PUSH, -PUSH, -PUSH, 0.4 * way])
     assert torch.equal(key_surprise(Motions(*motions), presumed), key_surprise(Motions(*motions)))  # no look
+
+
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_who_takes_off_straight_holds_no_key_along_x_until_one_shows(way: float) -> None:
+    motions = torch.zeros(2, 4, 9, 2)
+    motions[0, :, 1:7, 1] = torch.tensor([5.0, 3, 0, -3, -5, -2])
+    motions[1, :, 2:7, 1] = motions[0, :, 2:7, 1]  # all is expected but the take-off
+    turned, facing = torch.zeros(4, 9), torch.full((4, 9), way)
+    motions[0, 1, 1, 0] = 0.4 * way  # jumps to a side
+    motions[0, 2, 4, 0] = 0.4 * way  # is pushed to it in flight
+    turned[3, 5], facing[3, 5:] = -way, -way  # turns in flight
+    found = key_surprise(Motions(*motions), Presumed.of(torch.ones(4).bool()), turned, facing) / (PUSH * way)
+    assert found[..., 0].tolist() == [
+        [0, 0, 0, 0, 0, 0, 0, 0, 0],
+        [0, 1, 1, 1, 1, 1, 1, 0, 0],
+        [0, 0, 0, 0, 1, 1, 1, 0, 0],
+        [0, 0, 0, 0, 0, -1, -1, 0, 0],
+    ]
+
+
+@torch.no_grad()
+def test_the_first_step_of_a_clip_is_told_by_motion_though_the_player_flies() -> None:
+    """How fast he goes is not to be seen in the first picture, and so is worth more there than where he looks."""
+    network = make_looking_world().latent_action
+    frames = to_model(scrolled([2, 2, 2], [-1, -1, -1], clips=20))
+    found, _ = network.surprise(frames, Presumed.of(torch.ones(20).bool()))
+    assert (found[:, 0, 0] > 1.5).all() and (found[:, 1:, 0].abs() == PUSH).all()
 
 
 HELD, TAPPED = [2, 2, 2, 2, 2, 2], [2, 0, 2, 0, 0, 2]
@@ -123,6 +151,7 @@ HELD, TAPPED = [2, 2, 2, 2, 2, 2], [2, 0, 2, 0, 0, 2]
         (TAPPED, [0] * 6, False),
         ([2, -2, 2, -2, 2, -2], [0] * 6, False),
         (HELD, [3] * 6, False),  # in flight nothing is asked
+        (HELD, [0, 3, 0, 3, 0, 3], False),  # nor where a key takes off
         ([0] * 6, [0] * 6, False),
     ],
 )
@@ -134,15 +163,15 @@ def test_keys_last_where_those_that_show_on_the_ground_show_again(across: list[i
 
 
 @torch.no_grad()
-def test_a_world_is_asked_about_clips_from_all_over_and_presumes_what_it_is_told() -> None:
+def test_a_world_presumes_of_each_clip_what_it_is_told() -> None:
     world = make_looking_world()
-    held, tapped = (scrolled(across, [0] * 6, clips=200) for across in (HELD, TAPPED))
-    assert world.keys_last(torch.cat([held, tapped[:100]])) and not world.keys_last(torch.cat([held[:50], tapped]))
-    jumps = scrolled([0, 0, 0, 0, 0, 0], [0, -5, -3, -2, 2, 3], clips=8)
-    actions = world.infer_actions(jumps, keys_last=True)
-    presumed = Presumed(torch.full((8,), True), torch.full((8,), True), torch.zeros(8))
-    assert torch.equal(actions, world.latent_action.infer(to_model(jumps), presumed).indices)
-    assert not torch.equal(actions, world.infer_actions(jumps))
+    assert world.keys_last(scrolled(HELD, [0] * 6, clips=3)) and not world.keys_last(scrolled(TAPPED, [0] * 6))
+    jumps = scrolled([2, 0, 0, 0, 0, 0], [0, -5, -1, -1, 1, 1], clips=8)
+    last = torch.arange(8) < 4
+    actions = world.infer_actions(jumps, last)
+    assert torch.equal(actions[:4], world.infer_actions(jumps[:4], keys_last=True))
+    assert torch.equal(actions[4:], world.infer_actions(jumps[4:]))
+    assert not torch.equal(world.infer_actions(jumps, keys_last=True), world.infer_actions(jumps))
 
 
 @torch.no_grad()

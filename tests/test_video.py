@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -14,6 +15,7 @@ from tiny import make_looking_world, make_world, random_frames, scrolled
 from app.recording import save_frames
 from app.video import infer_actions, read_video
 from genie_core.errors import PictureError
+from genie_core.world import World
 
 
 def greys(count: int, side: int = 32) -> np.ndarray:
@@ -86,19 +88,24 @@ def test_a_still_picture_is_a_video_of_one_frame(tmp_path: Path) -> None:
     assert shades(read_video(tmp_path / "p.png", 16, 10)) == [2]
 
 
-def test_actions_of_a_long_video_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    world, frames = make_world(), random_frames(1, 40)
+@pytest.mark.parametrize("make", [make_world, make_looking_world])
+def test_actions_of_a_long_video_are_those_of_the_whole(
+    make: Callable[[], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, frames = make(), random_frames(1, 40)
     whole = world.infer_actions(frames)[0].tolist()
     monkeypatch.setattr("app.video.SPAN", 7)
     assert infer_actions(world, frames[0].numpy()) == whole
-    assert infer_actions(world, frames[0, :1].numpy()) == []
+    assert infer_actions(world, frames[0, :1].numpy()) == infer_actions(world, frames[0, :0].numpy()) == []
     assert isinstance(whole[0], int) and torch.is_tensor(frames)
 
 
-def test_whoever_holds_keys_in_a_video_holds_them_in_the_air() -> None:
+def test_whoever_holds_keys_in_a_video_holds_them_in_the_air(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of the video is asked, whose parts would say otherwise: in the last nothing shows a key."""
+    monkeypatch.setattr("app.video.SPAN", 6)
     world = make_looking_world()
-    jump = [0, 0, 0, 0, -5, -1, -1, -1, 1, 1, 1, 0]
-    for start, last in (([2, 2, 2, 2], True), ([2, 0, 2, 0], False)):
-        frames = scrolled([*start, *[0] * 8], jump)
+    jump = [0, 0, 0, 0, 0, -5, -1, -1, -1, 1, 1, 1]
+    for start, last in (([2, 2, 2, 2, 2], True), ([2, 0, 2, 0, 2], False)):
+        frames = scrolled([*start, *[0] * 7], jump)
         assert infer_actions(world, frames[0].numpy()) == world.infer_actions(frames, keys_last=last)[0].tolist()
         assert not torch.equal(world.infer_actions(frames, keys_last=not last), world.infer_actions(frames, last))

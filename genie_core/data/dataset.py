@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy as np
 from genie_core.errors import DataError
 
 FORMAT_VERSION = 1
+CLIPS_ASKED = 64
 _HOW_TO_RECORD = "record one with: python launch.py --collect coinrun --out DIR"
 
 
@@ -96,7 +98,7 @@ class VideoDataset:
         return found
 
     def set_of(self, frames: np.ndarray) -> np.ndarray:
-        """Which of the data sets read as one each of `frames` (n,), frame numbers, is of: from 0, (n,)."""
+        """The index, from 0, of the data set that each of the frame numbers `frames` (n,) belongs to: (n,)."""
         return np.searchsorted(self._set_ends, frames, side="right")
 
     def true_actions(self, start: int, length: int) -> np.ndarray:
@@ -125,6 +127,18 @@ class VideoDataset:
                 f"a clip of {length} frames at {start} of {self.path} leaves episode {episode}, "
                 f"which ends with frame {end - 1}; take a start from clip_starts({length})"
             )
+
+
+def ask_each_set(sets: np.ndarray, ask: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """For each of some clips what `ask` says of the data set that it is of, `sets` (n,): bool (n,).
+
+    It is given the positions of up to CLIPS_ASKED of its clips, evenly from first to last.
+    """
+    answers = np.zeros(len(sets), bool)
+    for each in np.unique(sets):
+        own = np.flatnonzero(sets == each)
+        answers[own] = ask(own[np.linspace(0, len(own) - 1, min(CLIPS_ASKED, len(own))).astype(int)])
+    return answers
 
 
 def _read_info(path: Path) -> DatasetInfo:

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+
+from genie_core.data.dataset import ask_each_set
+from genie_core.evaluation.samples import Clips
+from genie_core.world import World
 
 # Procgen's fifteen actions; those without meaning in CoinRun do what no button does. Falling ignores "down".
 BUTTONS = {0: "left", 1: "left", 2: "jump_left", 5: "jump", 6: "right", 7: "right", 8: "jump_right"}
 LABELLED, DRAWS = 200, 20
+ASKED_FRAMES = 16  # of a clip, whether its keys last
+
+
+def keys_last(world: World, clips: Clips) -> torch.Tensor:
+    """For each clip whether the player of its data set holds keys on, bool (n,)."""
+    frames = torch.from_numpy(clips.frames[:, :ASKED_FRAMES])
+    return torch.from_numpy(ask_each_set(clips.sets, lambda rows: world.keys_last(frames[rows])))
 
 
 def buttons(true_actions: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from genie_core.data.dataset import VideoDataset
 from genie_core.evaluation import metrics
+from genie_core.evaluation.actions import keys_last
 from genie_core.evaluation.motion import player_motion
 from genie_core.evaluation.naming import HOLD
 from genie_core.evaluation.rollout import TOGETHER, rollout
@@ -111,7 +112,8 @@ def _transfer(world: World, clips: Clips, free: np.ndarray, scenes: int, seed: i
     clips that start on the ground, half of which rise: whether the player rises where it rose and stays down where it
     stayed.
     """
-    whole = clips.frames[clips.there[:, : TRANSFER_STEPS + 1].all(1), : TRANSFER_STEPS + 1]
+    full = clips.there[:, : TRANSFER_STEPS + 1].all(1)
+    whole = clips.frames[full, : TRANSFER_STEPS + 1]
     motion = player_motion(whole)
     across, height = motion[..., 0].sum(1), -motion[..., 1].cumsum(1)
     walked = np.flatnonzero(np.abs(across) >= MOVED)
@@ -121,9 +123,10 @@ def _transfer(world: World, clips: Clips, free: np.ndarray, scenes: int, seed: i
     each = min(len(rose), len(stayed), scenes // 2)
     jumped = np.concatenate([some[spread(len(some), each)] for some in (rose, stayed)])
     other = np.roll(whole[jumped, 0], len(jumped) // 2, axis=0)
-    keys_last = world.keys_last(torch.from_numpy(clips.frames))
-    played = _played_from(world, free, whole[walked], keys_last, seed)[..., 0].sum(1)
-    risen = (-_played_from(world, other, whole[jumped], keys_last, seed)[..., 1].cumsum(1)).max(1, initial=0) >= RISEN
+    last = keys_last(world, clips)[full]
+    played = _played_from(world, free, whole[walked], last[walked], seed)[..., 0].sum(1)
+    height = -_played_from(world, other, whole[jumped], last[jumped], seed)[..., 1].cumsum(1)
+    risen = height.max(1, initial=0) >= RISEN
     return shares(
         {
             "control.transfer.along_x": np.sign(played) == np.sign(across[walked]),
@@ -132,12 +135,12 @@ def _transfer(world: World, clips: Clips, free: np.ndarray, scenes: int, seed: i
     )
 
 
-def _played_from(world: World, scenes: np.ndarray, clips: np.ndarray, keys_last: bool, seed: int) -> np.ndarray:
+def _played_from(world: World, scenes: np.ndarray, clips: np.ndarray, last: torch.Tensor, seed: int) -> np.ndarray:
     """The player's motion, (n, t-1, 2), under the actions of each of uint8 `clips` (n, t, H, W, 3) from one of
     `scenes` (m, H, W, 3), each as often as the others."""
     if not len(clips):
         return np.empty((0, clips.shape[1] - 1, 2))
-    actions = world.infer_actions(torch.from_numpy(clips), keys_last).cpu().numpy()
+    actions = world.infer_actions(torch.from_numpy(clips), last).cpu().numpy()
     return travelled(world, scenes[np.arange(len(clips)) % len(scenes)], actions, seed)
 
 

@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from genie_core.evaluation import metrics
-from genie_core.evaluation.actions import best_mapping, code_histogram, mapping_accuracy, mutual_information
+from genie_core.evaluation.actions import best_mapping, code_histogram, keys_last, mapping_accuracy, mutual_information
 from genie_core.evaluation.player import middle, player_found
 from genie_core.evaluation.rollout import TOGETHER, rollout, teacher_forced
 from genie_core.evaluation.samples import Clips, Samples
@@ -47,29 +47,29 @@ def measure_fidelity(
     """
     parts: list[Arrays] = []
     strips: list[Filmstrips] = []
-    keys_last = world.keys_last(torch.from_numpy(clips.frames))
+    last = keys_last(world, clips)
     bar = tqdm(total=len(clips), desc="fidelity", unit=" clips", disable=quiet)
     for first in range(0, len(clips), TOGETHER):
         batch = clips.part(slice(first, first + TOGETHER))
-        part, strip = _measure_batch(world, batch, keys_last, seed + first, has_player)
+        part, strip = _measure_batch(world, batch, last[first : first + TOGETHER], seed + first, has_player)
         parts.append(part)
         strips.append(strip)
         bar.update(len(batch))
     bar.close()
     found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     samples = _samples(found, world)
-    samples.facts["latent_action.keys_last"] = keys_last
+    samples.facts["latent_action.keys_last"] = float(last.float().mean())
     if clips.true_actions is not None:
         samples.facts |= _about_buttons(found["actions"], clips.true_actions, len(world.config.actions))
     return samples, Filmstrips(*(np.concatenate(rows) for rows in zip(*strips, strict=True)))
 
 
 def _measure_batch(
-    world: World, clips: Clips, keys_last: bool, seed: int, has_player: bool
+    world: World, clips: Clips, last: torch.Tensor, seed: int, has_player: bool
 ) -> tuple[Arrays, Filmstrips]:
     """Per-frame figures of clips played together, (b, t) each, NaN where the clip has ended."""
     truth, there = clips.frames, clips.there
-    actions = world.infer_actions(torch.from_numpy(truth), keys_last).cpu().numpy()
+    actions = world.infer_actions(torch.from_numpy(truth), last).cpu().numpy()
     short = truth[:, : HORIZON + 1]
     tokens = world.encode(torch.from_numpy(short))
     played = rollout(world, truth[:, 0], actions, seed)

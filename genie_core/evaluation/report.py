@@ -128,7 +128,7 @@ def _others(report: dict[str, Any]) -> str:
     """What is no mean: how codes are used, what they say of buttons, and speed."""
     action, speed = report["latent_action"], report["speed"]
     told_codes = [
-        f"keys taken to be held on where nothing shows them: {'yes' if action.get('keys_last') else 'no'}",
+        f"players taken to hold keys on where nothing shows it: {action.get('keys_last', 0):.0%} of clips",
         f"share of steps by code: {' '.join(f'{share:.3f}' for share in action['code_histogram'])}",
     ]
     if "nmi" in action:

@@ -43,10 +43,12 @@ def shares(values: dict[str, np.ndarray]) -> Samples:
 @dataclass(frozen=True)
 class Clips:
     """Real clips of unequal length: `frames` uint8 (n, t, H, W, 3), the last one repeated where an episode ends early,
-    and `there` bool (n, t), which frames are real; `true_actions` int8 (n, t-1), -1 where there is none."""
+    and `there` bool (n, t), which frames are real; `sets` (n,), which of the data sets read as one each is of;
+    `true_actions` int8 (n, t-1), -1 where there is none."""
 
     frames: np.ndarray
     there: np.ndarray
+    sets: np.ndarray
     true_actions: np.ndarray | None
 
     def __len__(self) -> int:
@@ -54,7 +56,7 @@ class Clips:
 
     def part(self, rows: slice) -> Clips:
         actions = None if self.true_actions is None else self.true_actions[rows]
-        return Clips(self.frames[rows], self.there[rows], actions)
+        return Clips(self.frames[rows], self.there[rows], self.sets[rows], actions)
 
 
 def draw_clips(dataset: VideoDataset, count: int, least: int, most: int) -> Clips:
@@ -71,7 +73,7 @@ def draw_clips(dataset: VideoDataset, count: int, least: int, most: int) -> Clip
         actions = np.full((len(starts), most - 1), -1, np.int8)
         for row, (s, n) in enumerate(zip(starts, lengths, strict=True)):
             actions[row, : n - 1] = dataset.true_actions(int(s), int(n))
-    return Clips(frames, np.arange(most) < lengths[:, None], actions)
+    return Clips(frames, np.arange(most) < lengths[:, None], dataset.set_of(starts), actions)
 
 
 def standing_scenes(dataset: VideoDataset, count: int) -> np.ndarray:

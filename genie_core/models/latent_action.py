@@ -15,17 +15,17 @@ from genie_core.layers.quantize import VectorQuantized, VectorQuantizer
 from genie_core.layers.st_block import STBlock
 from genie_core.models.heading import Heading, heading_error, turns
 from genie_core.models.motion import (
-    HALTED,
     MOTION_REACH,
     PUSH,
     SHIFTS,
     MotionExpectation,
     Presumed,
+    aloft,
     key_surprise,
     motion_evidence,
 )
 
-CLIPS_ASKED = 64  # of a data set, whether its keys last
+CLIPS_AT_ONCE = 16
 POLE = 2.0  # standard deviations of surprise at 45 degrees from none: less is mostly noise, and shares a code
 
 
@@ -117,25 +117,31 @@ class LatentActionModel(nn.Module):
         if self.config.look_size is not None:
             headings = self.heading(pixels)
             errors["heading_error"] = heading_error(headings, key_surprise(motions), motions.seen)
-            turned = turns(headings)
-            turned[:, 0] = 0  # how fast the player goes, which the first picture does not tell, is worth more there
-            facing = headings[:, 1:]
+            turned, facing = turns(headings), headings[:, 1:].clone()
+            turned[:, 0] = facing[:, 0] = (
+                0  # how fast the player goes is worth more: the first picture does not tell it
+            )
         return key_surprise(motions, presumed, turned, facing), errors
 
+    @torch.no_grad()
     def keys_last(self, pixels: Tensor) -> bool:
         """Whether whoever plays in clips (b, c, t, H, W) holds keys on.
 
         If so, most of the keys along x that show on the ground show again in the next step. Never so without
         `look_size`: what is held in flight would still not be known.
         """
-        if self.config.look_size is None:
+        if self.config.look_size is None or pixels.shape[2] < 2:
             return False
-        moved = self.expectation(pixels).seen[..., 1].abs() > HALTED
-        side = self.surprise(pixels)[0][..., 0]
-        shown = side.sign() * (side.abs() > PUSH / 2) * ~moved
-        first, second = shown[:, :-1], shown[:, 1:]
-        asked = (first != 0) & ~moved[:, 1:]
-        return bool(((first == second) & asked).sum() > asked.sum() / 2)
+        again = asked = 0
+        for clips in pixels.split(CLIPS_AT_ONCE):
+            motions = self.expectation(clips)
+            flies = aloft(motions.seen)
+            side = (motions.seen - motions.expected)[..., 0] + PUSH * turns(self.heading(clips))
+            shown = side.sign() * (side.abs() > PUSH / 2) * ~flies
+            follows = (shown[:, :-1] != 0) & ~flies[:, 1:]
+            again += int((follows & (shown[:, 1:] == shown[:, :-1])).sum())
+            asked += int(follows.sum())
+        return again > asked / 2
 
     def _spread_out(self, x: Tensor) -> Tensor:
         return rearrange(self.spread(rearrange(x, "b t d -> (b t) d")), "(b t) d -> b t d", b=len(x))

@@ -18,7 +18,7 @@ SHIFTS = (2 * MOTION_REACH + 1) * (MOTION_REACH + 1)
 HIT = 0.8  # pixels: slower by more than this in one step is scenery in the way, for no key brakes so hard
 HALTED = 0.3  # pixels a step: less is standing still
 TAKE_OFF = 2.0  # pixels: a greater surprise along y throws the player up
-PUSH = 0.5  # pixels: the surprise that a turn is worth, and that is presumed of a key held against a wall
+PUSH = 0.5  # pixels: the surprise that a turn is worth, and that is presumed of a key held in flight or against a wall
 SURE = 0.5  # of a turn
 SHARPNESS = 8.0  # of the evidence of a whole picture, so that only the best shifts and their neighbours count
 
@@ -33,9 +33,9 @@ class Motions(NamedTuple):
 class Presumed(NamedTuple):
     """What is presumed of keys in clips (b,), where nothing shows whether they are down.
 
-    `held`, bool: who takes off holds the key until the rise ends. `faced`, bool: who is in the air holds the key for
-    the way he looks, though it moves next to nothing there. `push`, along x: what stands still is pushed, -1 or 1 being
-    the way its scenery would go, 0 for not.
+    `held`, bool: who takes off holds the key until the rise ends. `faced`, bool: who flies holds the key for the way he
+    looks, whatever moves, unless he took off straight and has shown none since. `push`, along x: what stands still is
+    pushed, -1 or 1 being the way its scenery would go, 0 for not.
     """
 
     held: Tensor
@@ -43,10 +43,9 @@ class Presumed(NamedTuple):
     push: Tensor
 
     @classmethod
-    def of(cls, clips: int, keys_last: bool) -> Presumed:
-        """What is presumed of `clips` whose player holds keys on, or else nothing."""
-        lasts = torch.full((clips,), keys_last)
-        return cls(lasts, lasts, torch.zeros(clips))
+    def of(cls, keys_last: Tensor) -> Presumed:
+        """All that can be held is where `keys_last`, bool (b,), elsewhere nothing."""
+        return cls(keys_last, keys_last, torch.zeros(len(keys_last)))
 
 
 class MotionExpectation(nn.Module):
@@ -84,8 +83,8 @@ def key_surprise(
     """What of each step's motion a key may have done, pixels (b, t-1, 2): the motion seen less the expected.
 
     `turned` (b, t-1), in -1..1, is how surely the player has turned to where the scenery goes right, or back. A turn is
-    a key's doing, whatever moves, and who turns no longer pushes against a wall. `facing` (b, t-1) is how surely he
-    then looks to where the scenery goes right, or left.
+    a key's doing, whatever moves, and who turns no longer pushes against a wall. `facing` (b, t-1) has the sign of the
+    way he then looks, and nothing is `faced` without.
 
     Scenery surprises too, and no key did it. A fall or a rise that is cut short has met the ground or a ceiling. Who is
     stopped at once on the way has met a wall, and is presumed to go on pushing against it until something moves: what a
@@ -100,24 +99,31 @@ def key_surprise(
     still = seen[..., 0].abs() < HALTED
     nowhere = torch.zeros_like(surprise[..., 0])
     turned = nowhere if turned is None else turned
-    held, faced, push = (each.to(seen.device) for each in presumed or Presumed.of(len(seen), False))
-    takes_off = (surprise[..., 1].abs() > TAKE_OFF) & held[:, None]
-    rises = F.pad(seen[:, :-1, 1] > HALTED, (1, 0))
-    aloft = (seen[..., 1].abs() > HALTED) | rises  # a jump's highest step is still
-    looks = (nowhere if facing is None else facing).sign() * (faced[:, None] & aloft)
+    held, faced, push = (each.to(seen.device) for each in presumed or Presumed.of(seen.new_zeros(len(seen)).bool()))
+    takes_off = surprise[..., 1].abs() > TAKE_OFF
+    flies = aloft(seen)
+    looks = (nowhere if facing is None else facing).sign() * (faced[:, None] & flies)
     wall = rise = torch.zeros_like(hits[:, 0])
+    straight = torch.zeros_like(held)
     for step in range(hits.shape[1]):
         x, y = surprise[:, step].unbind(-1)
         turn = turned[:, step]
         steady = turn.abs() < SURE
         wall = torch.where(hits[:, step] != 0, hits[:, step], wall * still[:, step]) * steady
         blocked = torch.where(wall != 0, wall, push * still[:, step]) * steady
-        rise = torch.where(takes_off[:, step], y, rise * (seen[:, step, 1] * rise > 0))
-        side = torch.where(blocked != 0, blocked, looks[:, step])
-        surprise[:, step] = torch.stack(
-            [torch.where(side != 0, PUSH * side, x + PUSH * turn), torch.where(rise != 0, rise, y)], -1
-        )
+        rise = torch.where(takes_off[:, step] & held, y, rise * (seen[:, step, 1] * rise > 0))
+        x = x + PUSH * turn
+        shows = x.abs() > PUSH / 2
+        straight = ~shows & (takes_off[:, step] | straight & flies[:, step])
+        side = torch.where(blocked != 0, blocked, looks[:, step] * ~straight)
+        surprise[:, step] = torch.stack([torch.where(side != 0, PUSH * side, x), torch.where(rise != 0, rise, y)], -1)
     return surprise
+
+
+def aloft(seen: Tensor) -> Tensor:
+    """Whether the player is in the air in each step of the motion `seen` (b, t-1, 2): bool (b, t-1)."""
+    rose = F.pad(seen[:, :-1, 1] > HALTED, (1, 0))
+    return (seen[..., 1].abs() > HALTED) | rose  # the highest step of a jump is still
 
 
 def mean_motion(evidence: Tensor) -> Tensor:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from genie_core.data.dataset import VideoDataset
-from genie_core.models.latent_action import CLIPS_ASKED, LatentActionModel
+from genie_core.data.dataset import VideoDataset, ask_each_set
+from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.motion import Presumed
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_model
@@ -39,19 +38,27 @@ def write_tokens(
     With `mirror` every second clip is mirrored first, so that the way few players go is learnt as well as the other.
     What a key does that does nothing, in flight or at a wall, no clip tells, so some are written as if one were down:
     half of them with the key of a take-off held, and a few, fewer than those in which such a key moves something, with
-    one pushed both ways where the player stands still. In a data set whose keys last they are held in all clips.
+    one pushed both ways where the player stands still. In a data set whose keys last, every clip is written so that who
+    takes off holds the key and who flies the one for the way he looks.
     """
-    last = _keys_last(dataset, starts, length, latent_action)
+
+    def read(rows: slice | np.ndarray) -> np.ndarray:
+        return np.stack([dataset.clip(int(start), length) for start in starts[rows]])
+
+    def ask(rows: np.ndarray) -> bool:
+        return latent_action.keys_last(to_model(torch.from_numpy(read(rows))))
+
+    keys_last = torch.from_numpy(ask_each_set(dataset.set_of(starts), ask))
     tokens, actions = [], []
     for first in tqdm(range(0, len(starts), CLIPS_AT_ONCE), desc=f"tokens {folder.name}", disable=quiet):
-        clips = np.stack([dataset.clip(int(start), length) for start in starts[first : first + CLIPS_AT_ONCE]])
+        clips = read(slice(first, first + CLIPS_AT_ONCE))
         if mirror:
             clips[1::2] = clips[1::2, :, :, ::-1].copy()
         pixels = to_model(torch.from_numpy(clips))
         number = torch.arange(first, first + len(clips))
         push = ((number % PUSHED_EVERY < 2) * (1 - number // PUSHED_EVERY % 2 * 2)).float()  # mirrored ones alike
-        lasts = last[first : first + len(clips)]
-        presumed = Presumed(lasts | (number % 4 > 1), lasts, push)
+        last = keys_last[first : first + len(clips)]
+        presumed = Presumed(held=last | (number % 4 > 1), faced=last, push=push)
         tokens.append(tokenizer.encode(pixels).int().numpy())
         actions.append(latent_action.infer(pixels, presumed).indices.to(torch.int8).numpy())
     part = folder.with_name(f"{folder.name}.part")
@@ -59,18 +66,6 @@ def write_tokens(
     np.save(part / "tokens.npy", np.concatenate(tokens))
     np.save(part / "actions.npy", np.concatenate(actions))
     part.replace(folder)
-
-
-def _keys_last(dataset: VideoDataset, starts: np.ndarray, length: int, latent_action: LatentActionModel) -> Tensor:
-    """For each clip whether the player of its data set holds keys on, bool (n,)."""
-    last = torch.zeros(len(starts), dtype=torch.bool)
-    sets = dataset.set_of(starts)
-    for each in np.unique(sets):
-        own = np.flatnonzero(sets == each)
-        asked = starts[own[np.linspace(0, len(own) - 1, min(CLIPS_ASKED, len(own))).astype(int)]]
-        clips = np.stack([dataset.clip(int(start), length) for start in asked])
-        last[own] = latent_action.keys_last(to_model(torch.from_numpy(clips)))
-    return last
 
 
 class TokenClips:

@@ -36,7 +36,7 @@ from torch.utils.data import DataLoader
 
 from genie_core.data import VideoDataset
 from genie_core.evaluation import metrics
-from genie_core.evaluation.actions import mutual_information
+from genie_core.evaluation.actions import keys_last, mutual_information
 from genie_core.evaluation.efficientnet import load_efficientnet_lite0
 from genie_core.evaluation.rollout import rollout
 from genie_core.evaluation.samples import draw_clips
@@ -174,8 +174,9 @@ def dynamics(
         size = sum(p.numel() for p in network.parameters()) / 1e6
         told = f"{size:.2f} M parameters, {steps} steps, {nats[0]:.3f} nats a token held out (averaged {nats[1]:.3f})"
         for name, data in judged.items():
-            real = draw_clips(data, JUDGED_CLIPS, 11, 11).frames
-            actions = world.infer_actions(torch.from_numpy(real)).numpy()
+            drawn = draw_clips(data, JUDGED_CLIPS, 11, 11)
+            real, last = drawn.frames, keys_last(world, drawn)
+            actions = world.infer_actions(torch.from_numpy(real), last).numpy()
             played = np.concatenate([rollout(world, real[i : i + 16, 0], actions[i : i + 16], i) for i in (0, 16, 32)])
             told += f"; {name} {metrics.psnr(real[:, 1:], played[:, 1:]).mean():.2f} dB"
         return told

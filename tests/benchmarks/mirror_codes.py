@@ -39,14 +39,11 @@ FLIP = torch.tensor([-1.0, 1.0, 1.0])
 def surprises(network: LatentActionModel, dataset: VideoDataset) -> Tensor:
     """What keys may have done in CLIPS random clips, pixels (steps, 2)."""
     starts = np.random.default_rng(5).choice(dataset.clip_starts(FRAMES), CLIPS, replace=False)
-    found = []
-    for first in range(0, CLIPS, AT_ONCE):
-        clips = np.stack([dataset.clip(int(start), FRAMES) for start in starts[first : first + AT_ONCE]])
-        number = torch.arange(first, first + len(clips))
-        held = number % 4 > 1
-        presumed = Presumed(held, held & False, torch.zeros(len(clips)))
-        found.append(network.surprise(to_model(torch.from_numpy(clips)), presumed)[0].flatten(0, 1))
-    return torch.cat(found)
+    pixels = to_model(torch.from_numpy(np.stack([dataset.clip(int(start), FRAMES) for start in starts])))
+    last = torch.tensor(network.keys_last(pixels)).expand(CLIPS)
+    presumed = Presumed(held=last | (torch.arange(CLIPS) % 4 > 1), faced=last, push=torch.zeros(CLIPS))
+    parts = zip(pixels.split(AT_ONCE), *(each.split(AT_ONCE) for each in presumed), strict=True)
+    return torch.cat([network.surprise(part, Presumed(*own))[0].flatten(0, 1) for part, *own in parts])
 
 
 def fit(points: Tensor, codes: Tensor) -> Tensor:
