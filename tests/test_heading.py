@@ -94,8 +94,8 @@ def test_a_turn_is_worth_a_push_and_ends_one_at_a_wall(way: float) -> None:
 
 
 @pytest.mark.parametrize("way", [1.0, -1.0])
-def test_who_flies_is_presumed_to_hold_the_key_for_the_way_he_looks(way: float) -> None:
-    """Also where the highest point keeps him still and whatever moves, but not on the ground nor in a wall's way."""
+def test_who_flies_and_shows_no_key_is_presumed_to_hold_the_one_for_the_way_he_looks(way: float) -> None:
+    """Also where the highest point keeps him still, but not on the ground nor in a wall's way."""
     motions = torch.zeros(2, 3, 8, 2)
     motions[:, :, 1:6, 1] = torch.tensor([5.0, 3, 0, -3, -5])  # as expected
     motions[0, :, 1, 0] = motions[0, :, 7, 0] = 0.4  # a surprise along x, in flight and on the ground
@@ -107,9 +107,9 @@ def test_who_flies_is_presumed_to_hold_the_key_for_the_way_he_looks(way: float) 
     found = key_surprise(Motions(*motions), presumed, turned, facing)
     assert not found[..., 1].any()
     flies, not_presumed, walled = (found[..., 0] * way).tolist()
-    assert flies == pytest.approx([0, PUSH, PUSH, PUSH, -PUSH, -PUSH, 0, 0.4 * way])
+    assert flies == pytest.approx([0, 0.4 * way, PUSH, PUSH, -PUSH, -PUSH, 0, 0.4 * way])
     assert not_presumed == pytest.approx([0, 0.4 * way, 0, 0, -PUSH, 0, 0, 0.4 * way])
-    assert walled == pytest.approx([0, PUSH, PUSH, -PUSH, -PUSH, -PUSH, -PUSH, 0.4 * way])
+    assert walled == pytest.approx([0, 0.4 * way, PUSH, -PUSH, -PUSH, -PUSH, -PUSH, 0.4 * way])
     assert torch.equal(key_surprise(Motions(*motions), presumed), key_surprise(Motions(*motions)))  # no look
 
 
@@ -123,21 +123,22 @@ def test_who_takes_off_straight_holds_no_key_along_x_until_one_shows(way: float)
     motions[0, 2, 4, 0] = 0.4 * way  # is pushed to it in flight
     turned[3, 5], facing[3, 5:] = -way, -way  # turns in flight
     found = key_surprise(Motions(*motions), Presumed.of(torch.ones(4).bool()), turned, facing) / (PUSH * way)
-    assert found[..., 0].tolist() == [
+    expected = [
         [0, 0, 0, 0, 0, 0, 0, 0, 0],
-        [0, 1, 1, 1, 1, 1, 1, 0, 0],
-        [0, 0, 0, 0, 1, 1, 1, 0, 0],
+        [0, 0.8, 1, 1, 1, 1, 1, 0, 0],
+        [0, 0, 0, 0, 0.8, 1, 1, 0, 0],
         [0, 0, 0, 0, 0, -1, -1, 0, 0],
     ]
+    torch.testing.assert_close(found[..., 0], torch.tensor(expected))
 
 
 @torch.no_grad()
 def test_the_first_step_of_a_clip_is_told_by_motion_though_the_player_flies() -> None:
     """How fast he goes is not to be seen in the first picture, and so is worth more there than where he looks."""
     network = make_looking_world().latent_action
-    frames = to_model(scrolled([2, 2, 2], [-1, -1, -1], clips=20))
+    frames = to_model(scrolled([2, 0, 0], [-1, -1, -1], clips=20))
     found, _ = network.surprise(frames, Presumed.of(torch.ones(20).bool()))
-    assert (found[:, 0, 0] > 1.5).all() and (found[:, 1:, 0].abs() == PUSH).all()
+    assert (found[:, 0, 0] > 1.5).all() and (found[:, 1:, 0].abs() > PUSH / 2).all()
 
 
 HELD, TAPPED = [2, 2, 2, 2, 2, 2], [2, 0, 2, 0, 0, 2]

@@ -551,7 +551,7 @@ def test_some_clips_are_written_as_if_keys_were_held_or_pushed(tmp_path: Path) -
         assert not torch.equal(written, expects.infer(pixels, less).indices.to(torch.int8)), name
 
 
-def test_where_keys_last_they_are_held_in_every_clip_of_that_data_set(tmp_path: Path) -> None:
+def test_where_keys_last_take_offs_hold_them_in_every_clip_and_who_flies_in_half(tmp_path: Path) -> None:
     jump = [-5, -1, -1, 1, 1, 0]
     for name, across in (("held", [2, 2, 2, 2]), ("tapped", [2, 0, 2, 0])):
         with DatasetWriter(tmp_path / name, source={"kind": "scenery"}, frame_size=16, fps=12) as writer:
@@ -572,9 +572,10 @@ def test_where_keys_last_they_are_held_in_every_clip_of_that_data_set(tmp_path: 
         return world.latent_action.infer(pixels, Presumed(held, faced, push)).indices.to(torch.int8)
 
     half = number % 4 > 1
-    assert torch.equal(written, infer(half | lasts, lasts))
-    for held, faced in ((half, lasts), (half | lasts, lasts & False), (half | lasts, lasts | True)):
-        assert not torch.equal(written, infer(held, faced))
+    held, faced = half | lasts, half & lasts
+    assert torch.equal(written, infer(held, faced))
+    for less in ((half, faced), (held, faced & False), (held, lasts), (held, half)):
+        assert not torch.equal(written, infer(*less))
 
 
 def test_a_halted_process_has_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:

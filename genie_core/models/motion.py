@@ -33,9 +33,9 @@ class Motions(NamedTuple):
 class Presumed(NamedTuple):
     """What is presumed of keys in clips (b,), where nothing shows whether they are down.
 
-    `held`, bool: who takes off holds the key until the rise ends. `faced`, bool: who flies holds the key for the way he
-    looks, whatever moves, unless he took off straight and has shown none since. `push`, along x: what stands still is
-    pushed, -1 or 1 being the way its scenery would go, 0 for not.
+    `held`, bool: who takes off holds the key until the rise ends. `faced`, bool: who flies and shows no key holds the
+    one for the way he looks, unless he took off straight and has shown none since. `push`, along x: what stands
+    still is pushed, -1 or 1 being the way its scenery would go, 0 for not.
     """
 
     held: Tensor
@@ -115,7 +115,7 @@ def key_surprise(
         x = x + PUSH * turn
         shows = x.abs() > PUSH / 2
         straight = ~shows & (takes_off[:, step] | straight & flies[:, step])
-        side = torch.where(blocked != 0, blocked, looks[:, step] * ~straight)
+        side = torch.where(blocked != 0, blocked, looks[:, step] * ~(straight | shows))
         surprise[:, step] = torch.stack([torch.where(side != 0, PUSH * side, x), torch.where(rise != 0, rise, y)], -1)
     return surprise
 
