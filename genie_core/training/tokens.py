@@ -39,8 +39,8 @@ def write_tokens(
     What a key does that does nothing, in flight or at a wall, no clip tells, so some are written as if one were down:
     half of them with the key of a take-off held, and a few, fewer than those in which such a key moves something, with
     one pushed both ways where the player stands still. In a data set whose keys last, who takes off holds the key in
-    every clip, and who flies and shows none the one for the way he looks in half of them: in all of them, a key in
-    flight would tell little but what the picture tells already, and do little when it is played.
+    every clip, and who flies and shows none the one for the way he looks in a quarter of them: in all of them, a key
+    in flight would tell little but what the picture tells already, and do little when it is played.
     """
 
     def read(rows: slice | np.ndarray) -> np.ndarray:
@@ -58,8 +58,8 @@ def write_tokens(
         pixels = to_model(torch.from_numpy(clips))
         number = torch.arange(first, first + len(clips))
         push = ((number % PUSHED_EVERY < 2) * (1 - number // PUSHED_EVERY % 2 * 2)).float()  # mirrored ones alike
-        last, half = keys_last[first : first + len(clips)], number % 4 > 1
-        presumed = Presumed(held=last | half, faced=last & half, push=push)
+        last = keys_last[first : first + len(clips)]
+        presumed = Presumed(held=last | (number % 4 > 1), faced=last & (number % 8 > 5), push=push)
         tokens.append(tokenizer.encode(pixels).int().numpy())
         actions.append(latent_action.infer(pixels, presumed).indices.to(torch.int8).numpy())
     part = folder.with_name(f"{folder.name}.part")
