@@ -112,7 +112,7 @@ def _transfer(world: World, clips: Clips, free: np.ndarray, scenes: int, seed: i
     clips that start on the ground, half of which rise: whether the player rises where it rose and stays down where it
     stayed.
     """
-    full = clips.there[:, : TRANSFER_STEPS + 1].all(1)
+    full = np.flatnonzero(clips.there[:, : TRANSFER_STEPS + 1].all(1))
     whole = clips.frames[full, : TRANSFER_STEPS + 1]
     motion = player_motion(whole)
     across, height = motion[..., 0].sum(1), -motion[..., 1].cumsum(1)
