@@ -1,11 +1,12 @@
 """Pictures to start a world from, and a sheet of what it makes of each.
 
-    python tests/benchmarks/start_images.py --data runs/data/easy-test --out assets/starts [--world WORLD]
+    python tests/benchmarks/start_images.py --data runs/data/easy-test --out assets/starts [--world W] [--prefix hard-]
 
 Twelve frames of a data set of levels that training has not seen, as unlike one another in colour as it has, and six
 from elsewhere: a sketch, a child's drawing and two pictures in pixel art, all drawn here, and two photographs that
 scikit-image ships, both in the public domain. sheet.png has a row for each: the picture, the same as the world sees it,
-and frames of a playthrough; the familiarity of each is printed.
+and frames of a playthrough; the familiarity of each is printed. The prefix names the frames and the sheet of another
+world's game, so that they lie beside the default world's.
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ def main() -> None:
     parser.add_argument("--world", default="checkpoints/coinrun")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--prefix", default="")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    pictures = {f"level-{i + 1:02}": frame for i, frame in enumerate(pick_unlike(VideoDataset(args.data)))}
+    levels = pick_unlike(VideoDataset(args.data))
+    pictures = {f"{args.prefix}level-{i + 1:02}": frame for i, frame in enumerate(levels)}
     pictures |= {name: np.asarray(draw()) for name, draw in ELSEWHERE.items()}
     world = World.from_pretrained(args.world)
     rows = []
@@ -51,7 +54,8 @@ def main() -> None:
         print(f"{name:14} familiarity {score:.2f} ({psnr:.1f} dB)", flush=True)
         rows.append(play(world, picture))
     sheet = np.pad(np.stack(rows), ((0, 0), (0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255)
-    Image.fromarray(sheet.swapaxes(1, 2).reshape(-1, sheet.shape[1] * sheet.shape[3], 3)).save(args.out / "sheet.png")
+    page = sheet.swapaxes(1, 2).reshape(-1, sheet.shape[1] * sheet.shape[3], 3)
+    Image.fromarray(page).save(args.out / f"{args.prefix}sheet.png")
 
 
 def pick_unlike(dataset: VideoDataset) -> np.ndarray:
