@@ -51,7 +51,7 @@ def unmask(
     """
     draft = blank.flatten(1)  # (b, n)
     masked = torch.ones_like(draft, dtype=torch.bool)
-    for step in range(1, sampling.unmask_steps + 1):
+    for step in range(1, sampling.unmask_steps):
         drawn = sample_tokens(predict(draft.view_as(blank)), sampling.temperature, generators)
         tokens, confidence = (values.flatten(1) for values in drawn)
         waiting = least(precedence(confidence, sampling.order, blank.shape[1:], generators), masked, step, sampling)
@@ -60,8 +60,9 @@ def unmask(
         draft = torch.where(masked & ~waiting, tokens, draft)
         masked = waiting
         if not masked.any():
-            break
-    return draft.view_as(blank)
+            return draft.view_as(blank)
+    tokens, _ = sample_tokens(predict(draft.view_as(blank)), sampling.temperature, generators)
+    return torch.where(masked.view_as(blank), tokens, draft.view_as(blank))
 
 
 def sample_tokens(

@@ -1,4 +1,4 @@
-"""The norm against torch's own, and the causal convolution against torch's on a clip padded by hand."""
+"""The norm against torch's own, the convolutions against torch's on a clip padded by hand and sums over neighbours."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from genie_core.layers.causal_conv import CausalConv3d, ChannelNorm
 from genie_core.layers.norm import RMSNorm, unit
+from genie_core.layers.st_block import ConvMLP
 
 INPUTS, OUTPUTS, SIDE = 3, 4, 5
 
@@ -82,3 +83,16 @@ def test_a_causal_convolution_is_torchs_on_the_padded_clip(
     assert playing.shape == (b, OUTPUTS, t, SIDE, SIDE + 1)
     torch.testing.assert_close(playing, expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(playing, learning, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_the_mlp_adds_each_channels_neighbourhood(grad: bool) -> None:
+    mlp = ConvMLP(width=4, grid=3)
+    mlp.down.weight.data = randn(4, 16, seed=1)
+    x = randn(2, 5, 9, 4)
+    u = mlp.up(x).unflatten(2, (3, 3))
+    padded, kernel = F.pad(u, (0, 0, 1, 1, 1, 1)), mlp.depthwise.weight
+    around = sum(padded[:, :, i : i + 3, j : j + 3] * kernel[:, 0, i, j] for i in range(3) for j in range(3))
+    expected = mlp.down(F.gelu(u + around + mlp.depthwise.bias).flatten(2, 3))
+    with torch.set_grad_enabled(grad):
+        torch.testing.assert_close(mlp(x), expected, rtol=1e-5, atol=1e-5)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
 from genie_core.layers.norm import RMSNorm
@@ -32,15 +31,16 @@ class CausalConv3d(nn.Conv3d):
 
     def _by_frames(self, x: Tensor) -> Tensor:
         """The same as a 2-D convolution for each frame of the kernel: for a single frame in half the time."""
-        frames = x.shape[2] - self.past_frames
+        b, _, t, h, w = x.shape
+        frames = t - self.past_frames
+        cells = x.permute(0, 2, 3, 4, 1)
         out: Tensor | int = 0
-        for k in range(self.past_frames + 1):
-            images = rearrange(x[:, :, k : k + frames], "b c t h w -> (b t) h w c")
+        for k, weight in enumerate(self.weight.unbind(2)):
             # permuted last, a view keeps the strides by which convolutions know channels_last, their fastest layout
-            images = images.permute(0, 3, 1, 2)
-            out = out + F.conv2d(images, self.weight[:, :, k], None if k else self.bias, padding=self.padding[1:])
+            images = cells[:, k : k + frames].reshape(b * frames, h, w, -1).permute(0, 3, 1, 2)
+            out = out + F.conv2d(images, weight, None if k else self.bias, padding=self.padding[1:])
         assert isinstance(out, Tensor)
-        return rearrange(out.permute(0, 2, 3, 1), "(b t) h w o -> b t h w o", b=len(x)).permute(0, 4, 1, 2, 3)
+        return out.permute(0, 2, 3, 1).reshape(b, frames, h, w, -1).permute(0, 4, 1, 2, 3)
 
     def prepend(self, x: Tensor, past: Tensor | None) -> Tensor:
         if self.past_frames == 0:

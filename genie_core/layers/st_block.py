@@ -120,6 +120,8 @@ class ConvMLP(nn.Module):
         self.up = nn.Linear(width, 4 * width)
         self.depthwise = nn.Conv2d(4 * width, 4 * width, 3, padding=1, groups=4 * width)
         self.down = nn.Linear(4 * width, width)
+        self.register_buffer("itself", F.pad(torch.ones(1, 1), (1, 1, 1, 1)), persistent=False)
+        self.itself: Tensor
         nn.init.zeros_(self.down.weight)
         nn.init.zeros_(self.down.bias)
 
@@ -127,9 +129,10 @@ class ConvMLP(nn.Module):
         """(b, t, n, d)."""
         u = self.up(x)
         # permuted last, a view keeps the strides by which convolutions know channels_last, their fastest layout
-        image = rearrange(u, "b t (h w) d -> (b t) h w d", h=self.grid).permute(0, 3, 1, 2)
-        u = u + self.depthwise(image).permute(0, 2, 3, 1).reshape(u.shape)
-        return self.down(F.gelu(u))
+        image = u.view(-1, self.grid, self.grid, u.shape[-1]).permute(0, 3, 1, 2)
+        kernel = self.depthwise.weight + self.itself
+        image = F.conv2d(image, kernel, self.depthwise.bias, padding=1, groups=len(kernel))
+        return self.down(F.gelu(image.permute(0, 2, 3, 1).reshape(u.shape)))
 
 
 class STBlock(nn.Module):
