@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning th
 from genie_core.errors import CheckpointError, GenieError, HubError
 
 if TYPE_CHECKING:
-    from app.session import PlaySession
+    from app.play.session import PlaySession
     from genie_core.world import World
 
 ROOT = Path(__file__).resolve().parent
@@ -152,7 +152,7 @@ def _levels(text: str) -> tuple[int, int]:
 
 def find_world(args: argparse.Namespace) -> World:
     """The world asked for, as it was saved; an error says which names at hand are near."""
-    from app.worlds import complete, suggest
+    from app.cli.known_worlds import complete, suggest
     from genie_core.world import World, pick_device
 
     device = pick_device(args.device)
@@ -174,9 +174,9 @@ def load_world(args: argparse.Namespace) -> World:
 
 
 def _play(args: argparse.Namespace) -> None:
-    from app.progress import Progress
-    from app.prompts import Prompts
-    from app.recording import check_target, record, record_replay
+    from app.media.write import check_target, record, record_replay
+    from app.play.loading import Progress
+    from app.play.start_pictures import Prompts
     from genie_core.pictures import load_picture
 
     picture = load_picture(args.play) if args.play else None
@@ -187,7 +187,7 @@ def _play(args: argparse.Namespace) -> None:
 
     def start() -> PlaySession:
         progress.tell("waking torch", 0.1)
-        from app.opening import Opening, begin
+        from app.play.start import Opening, begin
 
         progress.tell("reading the world", 0.5)
         world = load_world(args)
@@ -206,7 +206,7 @@ def _play(args: argparse.Namespace) -> None:
         return begin(world, opening, args.seed)
 
     if args.save is None:
-        from app.window import play
+        from app.window.play import play
 
         play(start, Path(args.world).resolve().name, prompts, progress, quiet=args.quiet)
         return
@@ -223,7 +223,7 @@ def _infer_actions(args: argparse.Namespace) -> None:
 
 
 def _script(args: argparse.Namespace) -> str:
-    from app.opening import script_of
+    from app.play.start import script_of
 
     return script_of(find_world(args), args.infer_actions, args.quiet)
 
@@ -236,13 +236,13 @@ def _web(args: argparse.Namespace) -> None:
 
 
 def _worlds(args: argparse.Namespace) -> None:
-    from app.worlds import describe_worlds
+    from app.cli.known_worlds import describe_worlds
 
     print("\n".join(describe_worlds(WORLDS, RUNS)))
 
 
 def _collect(args: argparse.Namespace) -> None:
-    from genie_core.data.coinrun import record_coinrun
+    from genie_core.games.coinrun.record import record_coinrun
 
     record_coinrun(
         args.out,
@@ -274,8 +274,8 @@ def _train(args: argparse.Namespace) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     from genie_core.data.dataset import VideoDataset
     from genie_core.evaluation.compare import compare, write_comparison
+    from genie_core.evaluation.measure import EFFORTS, check_targets, evaluate, write_json
     from genie_core.evaluation.report import check_extras, write_report
-    from genie_core.evaluation.run import EFFORTS, check_targets, evaluate, write_json
 
     check_targets(args.json, args.report)
     effort = EFFORTS["quick" if args.quick else "full" if args.full else "default"]
@@ -296,14 +296,14 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 
 def _benchmark(args: argparse.Namespace) -> None:
-    from genie_core.evaluation.benchmark import benchmark
+    from genie_core.evaluation.speed import benchmark
 
     benchmark(load_world(args), json_path=args.json, quiet=args.quiet)
 
 
 def _publish(args: argparse.Namespace) -> None:
-    from app.publish import publish
-    from app.space import publish_space
+    from app.cli.publish import publish
+    from genie_core.hub.space import publish_space
 
     if args.space:
         options = {"private": args.private, "tag": args.revision, "dry_run": args.dry_run}

@@ -17,7 +17,6 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
-from genie_core.card import card
 from genie_core.config import (
     FORMAT_VERSION,
     Action,
@@ -30,6 +29,7 @@ from genie_core.config import (
     require,
 )
 from genie_core.errors import CheckpointError, ConfigError
+from genie_core.hub.card import card
 
 WEIGHTS = "model.safetensors"
 MEND = "get the world again, or name another with --world"

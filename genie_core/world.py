@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from genie_core import checkpoint
-from genie_core.card import card
 from genie_core.config import WorldConfig
 from genie_core.errors import CheckpointError, ConfigError
 from genie_core.hub.address import find_address
+from genie_core.hub.card import card
 from genie_core.hub.download import download, mend
 from genie_core.hub.upload import upload
 from genie_core.models.dynamics import DynamicsModel

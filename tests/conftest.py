@@ -19,7 +19,7 @@ from genie_core.pictures import fit
 
 if TYPE_CHECKING:
     from genie_core.data import VideoDataset
-    from genie_core.evaluation.run import Evaluation
+    from genie_core.evaluation.measure import Evaluation
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # tests open windows that nobody sees
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -152,23 +152,23 @@ def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def short_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     """Speed, which these tests do not look at, is measured in no time."""
-    monkeypatch.setattr("genie_core.evaluation.benchmark.STEPS", 5)
-    monkeypatch.setattr("genie_core.evaluation.benchmark.MATMUL", 64)
+    monkeypatch.setattr("genie_core.evaluation.speed.STEPS", 5)
+    monkeypatch.setattr("genie_core.evaluation.speed.MATMUL", 64)
 
 
 @pytest.fixture(scope="session")
 def planted_data(tmp_path_factory: pytest.TempPathFactory) -> VideoDataset:
-    """Of the game in planted.py."""
-    import planted
+    """Of the game in known_game.py."""
+    import known_game
 
-    return planted.record(tmp_path_factory.mktemp("data") / "planted")
+    return known_game.record(tmp_path_factory.mktemp("data") / "planted")
 
 
 @pytest.fixture(scope="session")
 def perfect(planted_data: VideoDataset) -> Evaluation:
     """Of a world that plays that game without fault."""
-    import planted
+    import known_game
 
-    from genie_core.evaluation.run import evaluate
+    from genie_core.evaluation.measure import evaluate
 
-    return evaluate(planted.make_world(), planted_data, planted.EFFORT, quiet=True)
+    return evaluate(known_game.make_world(), planted_data, known_game.EFFORT, quiet=True)

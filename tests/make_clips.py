@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from genie_core.data import DatasetWriter, VideoDataset
-from genie_core.data.coinrun import ACTIONS, record_coinrun
+from genie_core.games.coinrun.record import ACTIONS, record_coinrun
 
 CLIPS = Path(__file__).parent / "data" / "coinrun-easy-test"
 LENGTH = 12

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from genie_core.card import FIGURES, card
 from genie_core.checkpoint import read_config
 from genie_core.config import WorldConfig
+from genie_core.hub.card import FIGURES, card
 
 SHIPPED = Path(__file__).parents[1] / "checkpoints" / "coinrun"
 CONFIG = read_config(SHIPPED)

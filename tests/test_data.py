@@ -14,7 +14,7 @@ import pytest
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.data.dataset import CLIPS_ASKED, ask_each_set
 from genie_core.errors import ConfigError, DataError, MissingExtraError
-from genie_core.evaluation.motion import player_motion
+from genie_core.games.coinrun.camera import player_motion
 
 CLIPS = Path(__file__).parent / "data" / "coinrun-easy-test"
 LENGTHS = (7, 2, 11)
@@ -247,8 +247,8 @@ def digests(path: Path) -> dict[str, str]:
 def record(*arguments: object, **named: object) -> None:
     with warnings.catch_warnings():  # Procgen's own dependencies are old
         warnings.simplefilter("ignore")
-        pytest.importorskip("procgen", reason="Procgen is only in genie_core/data/requirements-record.txt")
-    from genie_core.data.coinrun import record_coinrun
+        pytest.importorskip("procgen", reason="Procgen is only in genie_core/games/coinrun/requirements-record.txt")
+    from genie_core.games.coinrun.record import record_coinrun
 
     record_coinrun(*arguments, progress=False, **named)  # type: ignore[arg-type]
 
@@ -267,7 +267,7 @@ def test_same_arguments_same_bytes(tmp_path: Path, policy: str, mode: str) -> No
 
 
 def test_recording_without_procgen_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from genie_core.data.coinrun import record_coinrun
+    from genie_core.games.coinrun.record import record_coinrun
 
     monkeypatch.setitem(sys.modules, "procgen", None)
     with pytest.raises(MissingExtraError, match=r"pip install -r genie_core/data/requirements-record\.txt"):
@@ -288,14 +288,14 @@ def test_recording_without_procgen_names_the_command(tmp_path: Path, monkeypatch
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(tmp_path: Path, arguments: dict[str, object], words: str) -> None:
-    from genie_core.data.coinrun import record_coinrun
+    from genie_core.games.coinrun.record import record_coinrun
 
     with pytest.raises(ConfigError, match=words):
         record_coinrun(tmp_path / "set", **{"frames": 100, **arguments})  # type: ignore[arg-type]
 
 
 def test_an_episode_of_one_frame_is_never_left_over() -> None:
-    from genie_core.data.coinrun import _usable_length
+    from genie_core.games.coinrun.record import _usable_length
 
     for length in range(1, 9):
         for remaining in range(2, 9):

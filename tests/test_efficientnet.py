@@ -6,11 +6,11 @@ import pickle
 import sys
 from pathlib import Path
 
+import known_game
 import numpy as np
-import planted
 import pytest
 import torch
-from spoilt import Malicious, blurred, in_order, noisy, real_clips
+from degraded_clips import Malicious, blurred, in_order, noisy, real_clips
 from test_requirements import requirements
 
 from genie_core.errors import CheckpointError, MissingExtraError
@@ -18,8 +18,8 @@ from genie_core.evaluation import efficientnet
 from genie_core.evaluation.efficientnet import frame_features, load_efficientnet_lite0
 from genie_core.evaluation.fvd import bootstrap, frechet_distance, kernel_distance
 from genie_core.evaluation.i3d_weights import load_i3d
+from genie_core.evaluation.measure import EFFORTS, Effort, evaluate
 from genie_core.evaluation.report import check_extras, figures_table
-from genie_core.evaluation.run import EFFORTS, Effort, evaluate
 
 ROOT = Path(__file__).parents[1]
 DISTANCES = pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
@@ -238,8 +238,8 @@ def test_an_evaluation_tells_both_distances_of_a_blurred_world(network, tmp_path
     except MissingExtraError as error:
         pytest.skip(str(error))
     effort = Effort(clips=6, longest=16, scenes=2, rollouts=1, steps=20, fvd_clips=3)
-    data = planted.record(tmp_path / "planted")
-    report = evaluate(planted.make_world(planted.Blurred()), data, effort, quiet=True).report
+    data = known_game.record(tmp_path / "planted")
+    report = evaluate(known_game.make_world(known_game.Blurred()), data, effort, quiet=True).report
     for name in ("fvd", "efficientnet_lite0"):
         found = report[name]
         assert found["value"] > 1 and found["kernel_distance"]["value"] > 0, found

@@ -7,24 +7,23 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import known_game
 import numpy as np
-import planted
 import pytest
 import tiny
 import torch
 
+from genie_core.actions.naming import MANDATORY
 from genie_core.config import Action, SamplingConfig
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.engine import WorldEngine, frame_generator
 from genie_core.errors import DataError
-from genie_core.evaluation.actions import code_histogram
+from genie_core.evaluation.buttons import code_histogram
 from genie_core.evaluation.control import measure_control
 from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import HORIZON, measure_fidelity
 from genie_core.evaluation.figures import FIGURES, at
-from genie_core.evaluation.naming import MANDATORY
-from genie_core.evaluation.rollout import rollout, teacher_forced
-from genie_core.evaluation.run import EFFORTS, Effort, Evaluation, evaluate
+from genie_core.evaluation.measure import EFFORTS, Effort, Evaluation, evaluate
 from genie_core.evaluation.samples import (
     WAY,
     Samples,
@@ -35,10 +34,11 @@ from genie_core.evaluation.samples import (
     wall_scenes,
 )
 from genie_core.models.dynamics import Prediction
+from genie_core.rollout import rollout, teacher_forced
 from genie_core.sampling import unmask
 from genie_core.world import World
 
-EFFORT = planted.EFFORT
+EFFORT = known_game.EFFORT
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def data(planted_data: VideoDataset) -> VideoDataset:
     return planted_data
 
 
-Figures = Callable[[planted.Game | planted.PlantedLatentActions, str], dict[str, float]]
+Figures = Callable[[known_game.Game | known_game.PlantedLatentActions, str], dict[str, float]]
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def figures(data: VideoDataset) -> Figures:
 
     @cache
     def measure(fault: type, part: str) -> dict[str, float]:
-        is_game = issubclass(fault, planted.Game)
-        world = planted.make_world(fault()) if is_game else planted.make_world(latent_action=fault())
+        is_game = issubclass(fault, known_game.Game)
+        world = known_game.make_world(fault()) if is_game else known_game.make_world(latent_action=fault())
         if part == "fidelity":
             samples, _ = measure_fidelity(world, clips, 0, True, True)
         elif part == "control":
@@ -131,7 +131,7 @@ def test_a_perfect_copy_tells_actions_apart(perfect: Evaluation) -> None:
     assert report["latent_action"]["nmi"] == pytest.approx(1)
     assert report["latent_action"]["mapping_accuracy_200"]["accuracy"] == 1
     names = report["latent_action"]["best_mapping"]
-    assert all(name is None or name == planted.NAMES[code] for code, name in enumerate(names))
+    assert all(name is None or name == known_game.NAMES[code] for code, name in enumerate(names))
     assert len(names) == 8 and set(names) == {"left", "right", "stay", "jump", None}
     assert report["rollout"]["psnr_by_step"] == [60] * EFFORT.longest
     assert report["rollout"]["repeat_prompt"]["psnr"]["mean"] < 30
@@ -179,32 +179,37 @@ def all_by(least: float, *names: str) -> dict[str, float]:
 
 
 FAULTS: list[tuple[type, str, dict[str, float], tuple[str, ...]]] = [
-    (planted.Frozen, "fidelity", {**ROLLOUT, DELTA: 30}, (*TOKENIZER, *CODES, *PLAYER)),
-    (planted.Frozen, "control", {**all_by(1, OPPOSITE, RISES, LANDS, X), Y: 0.5}, (WALLS, *GAINS)),
-    (planted.Frozen, "drift", all_by(1, FROZEN, *ANSWERS, *BOTH), (*ALIVE, MELTED, EXPLODED, IDLE, AREA)),
-    (planted.Shuffled, "fidelity", {**ROLLOUT, DELTA: 35}, (*TOKENIZER, *CODES, *PLAYER, SHARP)),
-    (planted.Shuffled, "control", {**all_by(1, OPPOSITE, RISES, LANDS), X: 0.3, Y: 0.3, WALLS: 0.3}, GAINS),
-    (planted.Deaf, "fidelity", {**ROLLOUT, DELTA: 30}, (*TOKENIZER, *CODES, *PLAYER)),
-    (planted.Deaf, "control", {**all_by(1, OPPOSITE, RISES, LANDS), X: 0.3, Y: 0.5, WALLS: 0.5}, GAINS),
-    (planted.Deaf, "drift", {**all_by(1, *ANSWERS, *BOTH), IDLE: 0}, (*ALIVE, MELTED, EXPLODED)),
-    (planted.Bouncing, "control", {OPPOSITE: 1, X: 0.5, Y: 0.5}, (RISES, *GAINS)),
-    (planted.Lost, "fidelity", {}, (*ROLLOUT, *TOKENIZER, *PLAYER, DELTA)),
-    (planted.Lost, "drift", all_by(1, *ALIVE, *BOTH), (*ANSWERS, FROZEN, MELTED, EXPLODED, IDLE)),
-    (planted.Blurred, "fidelity", {**ROLLOUT, **all_by(0.2, *TOKENIZER), SHARP: 0.5, RANDOM_SHARP: 0.5}, CODES),
-    (planted.Blurred, "control", {}, (OPPOSITE, RISES, LANDS, WALLS, X, Y, *GAINS)),
-    (planted.Blurred, "drift", {MELTED: 1}, (*ALIVE, *ANSWERS, FROZEN, EXPLODED, IDLE)),
-    (planted.Hovering, "fidelity", {"rollout.psnr": 5, "rollout.ssim": 0.1, DELTA: 1}, (*TOKENIZER, *CODES, *PLAYER)),
-    (planted.Hovering, "control", {LANDS: 1}, (OPPOSITE, RISES, WALLS, X, Y, *GAINS)),
-    (planted.Ghost, "fidelity", {}, (*ROLLOUT, *TOKENIZER, DELTA)),
-    (planted.Ghost, "control", {WALLS: 1}, (OPPOSITE, RISES, LANDS, X, Y, *GAINS)),
-    (planted.Creeping, "drift", {IDLE: 25, AREA: 0.3}, (*ALIVE, *ANSWERS, FROZEN, MELTED, EXPLODED)),
-    (planted.Running, "drift", {IDLE: 160, AREA: 0.3}, (*ALIVE, *ANSWERS, FROZEN, MELTED, EXPLODED)),
-    (planted.Exploding, "drift", {EXPLODED: 1, AREA: 0.3}, (*ANSWERS, FROZEN, MELTED, IDLE)),
-    (planted.Melting, "drift", {MELTED: 1}, (*ANSWERS, FROZEN, EXPLODED, IDLE)),
-    (planted.LeakyLatentActions, "fidelity", {**ROLLOUT, DELTA: 20, "nmi": 0.8, "accuracy": 0.3}, TOKENIZER),
-    (planted.LeakyLatentActions, "control", {GAINS[1]: 1}, (OPPOSITE, RISES, LANDS, WALLS)),
-    (planted.WrongLatentActions, "fidelity", {**ROLLOUT, DELTA: 30}, (*TOKENIZER, *CODES)),
-    (planted.WrongLatentActions, "control", {GAINS[0]: 20, X: 0.3, Y: 0.3}, (OPPOSITE, RISES, LANDS, WALLS)),
+    (known_game.Frozen, "fidelity", {**ROLLOUT, DELTA: 30}, (*TOKENIZER, *CODES, *PLAYER)),
+    (known_game.Frozen, "control", {**all_by(1, OPPOSITE, RISES, LANDS, X), Y: 0.5}, (WALLS, *GAINS)),
+    (known_game.Frozen, "drift", all_by(1, FROZEN, *ANSWERS, *BOTH), (*ALIVE, MELTED, EXPLODED, IDLE, AREA)),
+    (known_game.Shuffled, "fidelity", {**ROLLOUT, DELTA: 35}, (*TOKENIZER, *CODES, *PLAYER, SHARP)),
+    (known_game.Shuffled, "control", {**all_by(1, OPPOSITE, RISES, LANDS), X: 0.3, Y: 0.3, WALLS: 0.3}, GAINS),
+    (known_game.Deaf, "fidelity", {**ROLLOUT, DELTA: 30}, (*TOKENIZER, *CODES, *PLAYER)),
+    (known_game.Deaf, "control", {**all_by(1, OPPOSITE, RISES, LANDS), X: 0.3, Y: 0.5, WALLS: 0.5}, GAINS),
+    (known_game.Deaf, "drift", {**all_by(1, *ANSWERS, *BOTH), IDLE: 0}, (*ALIVE, MELTED, EXPLODED)),
+    (known_game.Bouncing, "control", {OPPOSITE: 1, X: 0.5, Y: 0.5}, (RISES, *GAINS)),
+    (known_game.Lost, "fidelity", {}, (*ROLLOUT, *TOKENIZER, *PLAYER, DELTA)),
+    (known_game.Lost, "drift", all_by(1, *ALIVE, *BOTH), (*ANSWERS, FROZEN, MELTED, EXPLODED, IDLE)),
+    (known_game.Blurred, "fidelity", {**ROLLOUT, **all_by(0.2, *TOKENIZER), SHARP: 0.5, RANDOM_SHARP: 0.5}, CODES),
+    (known_game.Blurred, "control", {}, (OPPOSITE, RISES, LANDS, WALLS, X, Y, *GAINS)),
+    (known_game.Blurred, "drift", {MELTED: 1}, (*ALIVE, *ANSWERS, FROZEN, EXPLODED, IDLE)),
+    (
+        known_game.Hovering,
+        "fidelity",
+        {"rollout.psnr": 5, "rollout.ssim": 0.1, DELTA: 1},
+        (*TOKENIZER, *CODES, *PLAYER),
+    ),
+    (known_game.Hovering, "control", {LANDS: 1}, (OPPOSITE, RISES, WALLS, X, Y, *GAINS)),
+    (known_game.Ghost, "fidelity", {}, (*ROLLOUT, *TOKENIZER, DELTA)),
+    (known_game.Ghost, "control", {WALLS: 1}, (OPPOSITE, RISES, LANDS, X, Y, *GAINS)),
+    (known_game.Creeping, "drift", {IDLE: 25, AREA: 0.3}, (*ALIVE, *ANSWERS, FROZEN, MELTED, EXPLODED)),
+    (known_game.Running, "drift", {IDLE: 160, AREA: 0.3}, (*ALIVE, *ANSWERS, FROZEN, MELTED, EXPLODED)),
+    (known_game.Exploding, "drift", {EXPLODED: 1, AREA: 0.3}, (*ANSWERS, FROZEN, MELTED, IDLE)),
+    (known_game.Melting, "drift", {MELTED: 1}, (*ANSWERS, FROZEN, EXPLODED, IDLE)),
+    (known_game.LeakyLatentActions, "fidelity", {**ROLLOUT, DELTA: 20, "nmi": 0.8, "accuracy": 0.3}, TOKENIZER),
+    (known_game.LeakyLatentActions, "control", {GAINS[1]: 1}, (OPPOSITE, RISES, LANDS, WALLS)),
+    (known_game.WrongLatentActions, "fidelity", {**ROLLOUT, DELTA: 30}, (*TOKENIZER, *CODES)),
+    (known_game.WrongLatentActions, "control", {GAINS[0]: 20, X: 0.3, Y: 0.3}, (OPPOSITE, RISES, LANDS, WALLS)),
 ]
 
 
@@ -224,13 +229,13 @@ def test_a_fault_shows_in_the_figures_it_should_and_in_no_others(
 
 @pytest.mark.slow
 def test_blur_is_told_as_less_gradient_energy_than_real_and_noise_as_more(figures: Figures) -> None:
-    assert figures(planted.Blurred, "fidelity")[SHARP] < 0.5 < 1.1 < figures(planted.Exploding, "fidelity")[SHARP]
+    assert figures(known_game.Blurred, "fidelity")[SHARP] < 0.5 < 1.1 < figures(known_game.Exploding, "fidelity")[SHARP]
 
 
 @pytest.mark.slow
 def test_a_still_picture_is_nearer_to_what_follows_four_frames_than_to_what_follows_one(figures: Figures) -> None:
     """The player of most clips has come to rest, or back to the ground, by frame 4 and not by frame 0."""
-    frozen = figures(planted.Frozen, "fidelity")
+    frozen = figures(known_game.Frozen, "fidelity")
     assert frozen["rollout.four_frames.psnr"] > frozen["rollout.psnr"] + 2
 
 
@@ -250,8 +255,8 @@ def test_long_play_is_a_rollout_of_each_policy_whatever_is_asked_in_between(perf
     """The player was asked to go left and right at the start and at step 200, and put back."""
     _, idle, held = perfect.long_play  # the first playthrough of each, from the first clip
     for name, shown in (("stay", idle), ("right", held)):
-        actions = np.full((1, EFFORT.steps), planted.NAMES.index(name))
-        played = rollout(planted.make_world(), perfect.strips.truth[:1, 0], actions)[0]
+        actions = np.full((1, EFFORT.steps), known_game.NAMES.index(name))
+        played = rollout(known_game.make_world(), perfect.strips.truth[:1, 0], actions)[0]
         np.testing.assert_array_equal(shown, played[:: EFFORT.steps // 10], name)
 
 
@@ -263,8 +268,8 @@ def test_clips_come_from_all_over_the_set_and_end_with_their_episode(data: Video
     assert clips.frames.shape == (12, 17, 64, 64, 3) and clips.there.shape == (12, 17)
     lengths = clips.there.sum(1)
     assert set(lengths) > {17} and lengths.min() >= 11, "some end early"
-    states = planted.look_up(clips.frames)
-    assert len(set(states.level[:, 0])) == planted.LEVELS
+    states = known_game.look_up(clips.frames)
+    assert len(set(states.level[:, 0])) == known_game.LEVELS
     assert (states.level == states.level[:, :1]).all(), "no clip goes on in another episode"
     for frames, there, actions, length in zip(clips.frames, clips.there, clips.true_actions, lengths, strict=True):
         assert there[:length].all() and not there[length:].any()
@@ -272,7 +277,7 @@ def test_clips_come_from_all_over_the_set_and_end_with_their_episode(data: Video
         assert (actions[: length - 1] >= 0).all() and (actions[length - 1 :] == -1).all()
     for button, name in ((7, "right"), (1, "left")):
         moved = np.diff(states.x, axis=1)[clips.true_actions == button]
-        assert len(moved) > 5 and (moved == planted.PACE * planted.ALONG[planted.NAMES.index(name)]).all()
+        assert len(moved) > 5 and (moved == known_game.PACE * known_game.ALONG[known_game.NAMES.index(name)]).all()
     assert len(draw_clips(data, 10_000, 11, 17)) == len(data.clip_starts(11))
 
 
@@ -288,20 +293,20 @@ def test_standing_scenes_show_a_player_that_has_stood(data: VideoDataset) -> Non
     }
     scenes = standing_scenes(data, 40)
     assert len(scenes) == 40 and all(scene.tobytes() in stood for scene in scenes)
-    states = planted.look_up(scenes)
+    states = known_game.look_up(scenes)
     assert (states.jump == 0).all() and len(set(states.level)) >= 4
 
 
 def test_free_scenes_are_on_the_way_from_one_side_to_the_other(data: VideoDataset) -> None:
     clips = np.stack([data.clip(int(start), 17) for start in data.clip_starts(17)])
-    x = planted.look_up(clips[:, [0, 8, 16]]).x
+    x = known_game.look_up(clips[:, [0, 8, 16]]).x
     steps = np.diff(x, axis=1)
     through = {clip[8].tobytes() for clip in clips[(np.abs(steps) >= WAY).all(1) & (np.prod(steps, axis=1) > 0)]}
     scenes = free_scenes(data, 20)
     assert all(scene.tobytes() in through for scene in scenes)
-    states = planted.look_up(scenes)
+    states = known_game.look_up(scenes)
     assert len(scenes) == 20 and len(set(states.level)) >= 4
-    assert ((states.x >= WAY) & (states.x <= planted.WALL - WAY)).all()
+    assert ((states.x >= WAY) & (states.x <= known_game.WALL - WAY)).all()
 
 
 def test_episodes_too_short_for_a_free_scene_leave_out_what_is_asked_there(data: VideoDataset, tmp_path: Path) -> None:
@@ -310,7 +315,7 @@ def test_episodes_too_short_for_a_free_scene_leave_out_what_is_asked_there(data:
             writer.add_episode(data.clip(int(start), 14))
     short = VideoDataset(tmp_path / "short")
     assert not len(free_scenes(short, 4))
-    found = measure_control(planted.make_world(), short, draw_clips(short, 12, 11, 14), 4, 0, True)
+    found = measure_control(known_game.make_world(), short, draw_clips(short, 12, 11, 14), 4, 0, True)
     assert found.facts[OPPOSITE] is None and not len(found.values[X])
     assert found.values[RISES].mean() == 1
 
@@ -324,17 +329,17 @@ def test_who_turns_round_or_has_stood_is_not_on_its_way() -> None:
         "set off": [0] * 8 + [1] * 8,
         "stopped": [1] * 8 + [0] * 8,
     }
-    x = 40 + planted.PACE * np.cumsum([[0, *steps] for steps in along.values()], axis=1)
+    x = 40 + known_game.PACE * np.cumsum([[0, *steps] for steps in along.values()], axis=1)
     x = np.concatenate([x, x[3:] + (np.arange(17) > 4) * [[1], [0]] + (np.arange(17) > 12) * [[0], [1]]])  # and crept
     still = np.zeros_like(x)
-    clips = planted.scenery(planted.State(still, still, x, still))
+    clips = known_game.scenery(known_game.State(still, still, x, still))
     assert on_its_way(clips).tolist() == [True, True] + [False] * 5
 
 
 def test_wall_scenes_are_before_walls(data: VideoDataset) -> None:
     scenes, names = wall_scenes(data, 8, {"left": (0, 1), "right": (6, 7)})
     assert names == ["left"] * 4 + ["right"] * 4
-    assert planted.look_up(scenes).x.tolist() == [0] * 4 + [planted.WALL] * 4
+    assert known_game.look_up(scenes).x.tolist() == [0] * 4 + [known_game.WALL] * 4
     assert len(wall_scenes(data, 8, {"left": (5,)})[0]) == 0, "nobody jumped against a wall"
 
 

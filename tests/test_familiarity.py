@@ -9,7 +9,7 @@ import pytest
 import skimage.data
 from PIL import Image, ImageDraw
 
-from app.prompts import Prompts
+from app.play.start_pictures import Prompts
 from genie_core.errors import PictureError
 from genie_core.familiarity import Familiarity, familiarity
 from genie_core.pictures import fit, load_picture

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from degraded_clips import Malicious, blurred, in_order, noisy, real_clips
 from make_i3d_reference import REFERENCE, enlarged
-from spoilt import Malicious, blurred, in_order, noisy, real_clips
 
 from genie_core.errors import CheckpointError, MissingExtraError
 from genie_core.evaluation.fvd import bootstrap, features, frechet_distance, kernel_distance, resized

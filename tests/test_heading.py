@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genie_core.config import LatentActionConfig
 from genie_core.errors import ConfigError
-from genie_core.models.heading import Heading, heading_error, turns
+from genie_core.games.coinrun.heading import Heading, heading_error, turns
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.motion import PUSH, Motions, Presumed, key_surprise
 from genie_core.pixels import to_model

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from minihub import TOKEN, MiniHub, Repo, serve
+from local_hub import TOKEN, MiniHub, Repo, serve
 from PIL import Image
 
 from genie_core.errors import ConfigError

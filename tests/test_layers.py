@@ -65,7 +65,7 @@ def imported(file: Path) -> set[str]:
 
 
 def parts(names: set[str], package: str) -> set[str]:
-    """The second component of each name inside `package`: genie_core.data.coinrun is of part data."""
+    """The second component of each name inside `package`: genie_core.games.coinrun.record is of part data."""
     return {name.split(".")[1] for name in names if name.startswith(f"{package}.")}
 
 

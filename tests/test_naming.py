@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genie_core.actions.naming import KEYS, ActionMotions, measure_actions, name_actions
 from genie_core.config import ConfigError, WorldConfig
 from genie_core.data import VideoDataset
-from genie_core.evaluation.naming import KEYS, ActionMotions, measure_actions, name_actions
 
 CLIPS = Path(__file__).parent / "data" / "coinrun-easy-test"
 # Player's motion of each code, pixels a step: right, jump, stay, left, jump right, jump left, down, slow right.

@@ -13,24 +13,24 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from minihub import TOKEN, serve
+from local_hub import TOKEN, serve
 from PIL import Image
 
 import launch
-from app.controls import CONTROLS
-from app.script import parse_script
+from app.play.script import parse_script
+from app.window.shortcuts import CONTROLS
+from genie_core.actions.naming import KEYS, MANDATORY
 from genie_core.config import Action, build
 from genie_core.evaluation.figures import FIGURES, SHOWN, at, told
-from genie_core.evaluation.naming import KEYS, MANDATORY
+from genie_core.evaluation.measure import EFFORTS
 from genie_core.evaluation.report import figures_table
-from genie_core.evaluation.run import EFFORTS
 from genie_core.training.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
 README, CORE_README = ROOT / "README.md", ROOT / "genie_core" / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 WORLD = ROOT / "checkpoints" / "coinrun"
-RECORDER = "genie_core/data/requirements-record.txt"
+RECORDER = "genie_core/games/coinrun/requirements-record.txt"
 OURS = r"(?:app|assets|checkpoints|genie_core|tests|\.ci|\.github)/"
 KEY_NAMES = {"←": "left", "→": "right", "↑": "up", "↓": "down", "esc": "escape", "enter": "return"}
 KEY_NAMES |= {"pgup": "page up", "pgdn": "page down"}

@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from app.recorder import Background, VideoRecorder
-from app.recording import RecordingError
+from app.media.recorder import Background, VideoRecorder
+from app.media.write import RecordingError
 
 
 def noise(count: int, side: int = 64) -> np.ndarray:
@@ -48,7 +48,7 @@ def test_a_window_of_odd_size_that_changes(tmp_path: Path) -> None:
 
 
 def test_handing_over_never_waits_for_the_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.recorder.WAITING", 3)
+    monkeypatch.setattr("app.media.recorder.WAITING", 3)
     monkeypatch.setattr(VideoRecorder, "_write", lambda self: None)  # a disk that takes nothing in
     recorder = VideoRecorder(tmp_path / "v.mp4", 15)
     for frame in noise(10):

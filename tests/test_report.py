@@ -13,8 +13,8 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import known_game
 import numpy as np
-import planted
 import pytest
 import tiny
 import torch
@@ -23,13 +23,13 @@ from PIL import Image
 import launch
 from genie_core.config import Action
 from genie_core.data import DatasetWriter, VideoDataset
-from genie_core.evaluation import run
+from genie_core.evaluation import measure as run
 from genie_core.evaluation.compare import compare, write_comparison
 from genie_core.evaluation.fidelity import Filmstrips, measure_fidelity
 from genie_core.evaluation.figures import FIGURES, at, told
+from genie_core.evaluation.measure import Effort, Evaluation
 from genie_core.evaluation.metrics import mean_ci95
 from genie_core.evaluation.report import PAGE, figures_table, write_report
-from genie_core.evaluation.run import Effort, Evaluation
 from genie_core.evaluation.samples import Samples, draw_clips
 from genie_core.world import World
 
@@ -45,7 +45,7 @@ def folder(perfect: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A report of the perfect copy, whose world has a name that HTML would take for a tag."""
     evaluation = dataclasses.replace(perfect, report={**perfect.report, "world": "<b>copy"})
     out = tmp_path_factory.mktemp("reports") / "new" / "report"
-    write_report(out, planted.make_world(), evaluation)
+    write_report(out, known_game.make_world(), evaluation)
     return out
 
 
@@ -102,7 +102,7 @@ def test_each_row_of_a_filmstrip_has_its_name_beside_it(folder: Path) -> None:
     names = [re.findall(r"<li>(.*?)</li>", figure) for figure in figures]
     assert names == [
         *[["real", "inferred actions", "random actions"]] * 6,
-        [action.name for action in planted.make_world().config.actions],
+        [action.name for action in known_game.make_world().config.actions],
         ["random keys", "no key", "one key held"],
     ]
     for figure, rows in zip(figures, names, strict=True):
@@ -112,11 +112,11 @@ def test_each_row_of_a_filmstrip_has_its_name_beside_it(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_report_in_the_folder_of_its_world_becomes_its_model_card(perfect: Evaluation, tmp_path: Path) -> None:
-    world = World(planted.CONFIG)  # untrained: its weights are not looked at
+    world = World(known_game.CONFIG)  # untrained: its weights are not looked at
     world.save_pretrained(tmp_path / "world")
     report = {**perfect.report, "source": {"game": "coinrun", "policy": "explore"}}
     report["drift"] = {**report["drift"], "alive_and_answers_200": {"mean": None, "ci95": None, "n": 0}}
-    planted_world = planted.make_world()
+    planted_world = known_game.make_world()
     write_report(tmp_path / "world", planted_world, dataclasses.replace(perfect, report=report))
     again = World.from_pretrained(tmp_path / "world")
     metrics = again.config.training["metrics"]["explore"]
@@ -156,7 +156,9 @@ def winners(comparison: dict[str, Any]) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def pair(planted_data: VideoDataset) -> tuple[Evaluation, Evaluation]:
-    return tuple(of_fidelity(planted.make_world(game), planted_data, 8) for game in (planted.Game(), planted.Blurred()))  # type: ignore[return-value]
+    return tuple(
+        of_fidelity(known_game.make_world(game), planted_data, 8) for game in (known_game.Game(), known_game.Blurred())
+    )  # type: ignore[return-value]
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PLAY = ROOT / "requirements.txt"
-RECORD = ROOT / "genie_core/data/requirements-record.txt"
+RECORD = ROOT / "genie_core/games/coinrun/requirements-record.txt"
 FULL = ROOT / "genie_core/evaluation/requirements-full.txt"  # partly files that are read, nothing to import
 TESTS = ROOT / "tests/requirements.txt"
 IMPORTED_AS = {"pillow": "PIL", "procgen-mirror": "procgen", "scikit-image": "skimage"}

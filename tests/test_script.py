@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.script import format_script, parse_script
+from app.play.script import format_script, parse_script
 from genie_core.config import Action
 from genie_core.errors import ScriptError
 

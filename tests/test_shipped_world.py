@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from genie_core.config import SamplingConfig
-from genie_core.data.coinrun import ACTIONS
 from genie_core.data.dataset import VideoDataset
 from genie_core.engine import NextFrame, WorldEngine
 from genie_core.evaluation.metrics import psnr
-from genie_core.evaluation.motion import player_motion
-from genie_core.evaluation.rollout import rollout
+from genie_core.games.coinrun.camera import player_motion
+from genie_core.games.coinrun.record import ACTIONS
 from genie_core.models.dynamics import Prediction
 from genie_core.pixels import to_model
+from genie_core.rollout import rollout
 from genie_core.sampling import unmask
 from genie_core.world import World
 

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from minihub import TOKEN, MiniHub, Repo, serve
+from local_hub import TOKEN, MiniHub, Repo, serve
 
 pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 
 from webdemo import Demo, as_command, environment, free_port
 
-from app.space import FRONT_MATTER, copy_program, publish_space, space_readme
 from genie_core import World
 from genie_core.config import WorldConfig
 from genie_core.errors import ConfigError
+from genie_core.hub.space import FRONT_MATTER, copy_program, publish_space, space_readme
 
 ROOT = Path(__file__).parents[1]
 NEEDED = {

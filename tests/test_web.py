@@ -20,12 +20,12 @@ pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 
 from webdemo import Demo, Page, in_this_process, wait_for
 
-from app.session_file import parse_session
-from app.web import house as house_module
+from app.play.session_file import parse_session
+from app.web import guests as house_module
 from app.web import player as player_module
 from app.web.outbox import CREDIT
 from app.web.player import Opening
-from app.web.wire import HEADER
+from app.web.protocol import HEADER
 from genie_core import World, WorldEngine
 
 pytestmark = pytest.mark.slow

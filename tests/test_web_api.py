@@ -15,7 +15,7 @@ pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 import gradio_client
 from webdemo import Demo, in_this_process, wait_for
 
-from app.web import house as house_module
+from app.web import guests as house_module
 from genie_core import World, WorldEngine
 from genie_core.pictures import load_picture
 

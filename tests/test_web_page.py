@@ -19,7 +19,7 @@ pytest.importorskip("playwright", reason="pip install -r tests/requirements.txt"
 from playwright.sync_api import sync_playwright
 from webdemo import PATIENCE, Demo, as_command, free_port, wait_for
 
-from genie_core.evaluation.motion import player_motion
+from genie_core.games.coinrun.camera import player_motion
 
 ROOT = Path(__file__).parents[1]
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -14,10 +14,11 @@ import pygame
 import pytest
 from conftest import FakeEngine
 
-from app import panel, window
-from app.pace import Pacer, measured_fps
-from app.pen import DARK
-from app.session import PlaySession
+from app.play.pace import Pacer, measured_fps
+from app.play.session import PlaySession
+from app.window import panel
+from app.window.drawing import DARK
+from app.window.play import play as window
 from genie_core.config import Action
 
 ROOT = Path(__file__).parents[1]
@@ -51,7 +52,7 @@ def played(engine: FakeEngine, prompt: np.ndarray, events: Events) -> list[int]:
 @pytest.fixture(autouse=True)
 def every_frame_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also at a thousand steps a second, where there is time for few."""
-    monkeypatch.setattr("app.game.UNDRAWN_SECONDS", -1)
+    monkeypatch.setattr("app.window.loop.UNDRAWN_SECONDS", -1)
 
 
 @pytest.fixture(params=["dummy", "offscreen"])
@@ -273,7 +274,7 @@ def test_measured_fps() -> None:
 def test_without_a_screen_the_ways_on_are_named(display: dict[str, str]) -> None:
     hidden = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
     environment = {name: value for name, value in os.environ.items() if name not in hidden} | display
-    code = "from app.window import play; play(lambda: None, 'fake')"
+    code = "from app.window.play import play; play(lambda: None, 'fake')"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     last = ended.stderr.splitlines()[-1]
     assert last.startswith("genie_core.errors.DisplayError: no window can be opened here")

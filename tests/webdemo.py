@@ -77,7 +77,7 @@ def in_this_process(world: Path, seats: int = 2) -> Iterator[Demo]:
     """Serves the world of a folder in a thread."""
     import uvicorn
 
-    from app.web.library import Library
+    from app.web.loaded_worlds import Library
     from app.web.server import Server, build_app
     from genie_core.world import World
 
@@ -169,7 +169,7 @@ class Page:
 
         from PIL import Image
 
-        from app.web.wire import HEADER
+        from app.web.protocol import HEADER
 
         message = self.socket.recv(timeout=seconds)
         if isinstance(message, str):

@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from app.script import parse_script
-from app.web.house import House
-from app.web.imitate import film
-from app.web.inputs import picture_input, read_picture, told_in_words
-from app.web.openings import Openings, whole
+from app.play.script import parse_script
+from app.web.clip_actions import film
+from app.web.game_starts import Openings, whole
+from app.web.guests import House
+from app.web.uploads import picture_input, read_picture, told_in_words
 from genie_core.config import Action
 from genie_core.errors import GenieError, ScriptError
 

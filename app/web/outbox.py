@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import Any
 
-from app.web.wire import Frame
+from app.web.protocol import Frame
 
 CREDIT = 2  # frames on their way or not drawn yet: one is drawn while the next travels, and nothing piles up
 MOST_WORDS = 200  # messages not fetched yet; a client that lets so many pile up is gone

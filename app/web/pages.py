@@ -6,14 +6,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from app.prompts import Prompts
+from app.play.start_pictures import Prompts
 from app.web.api import add_api
-from app.web.house import House
-from app.web.library import Library
-from app.web.openings import Openings
-from app.web.tab_imitate import imitate_tab
-from app.web.tab_learnt import learnt_tab
-from app.web.tab_play import play_tab
+from app.web.game_starts import Openings
+from app.web.guests import House
+from app.web.loaded_worlds import Library
+from app.web.tabs.imitate import imitate_tab
+from app.web.tabs.learnt import learnt_tab
+from app.web.tabs.play import play_tab
 
 CLEARED = (3600, 7200)  # seconds: how often uploads and results are cleared away, and from what age on
 PLAY = "play"

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from app import commands as c
-from app.autoplay import ListedActions, RandomActions, Source
-from app.keys import HeldKeys, build_keymap, resolve
-from app.pace import measured_fps
-from app.script import parse_script
-from app.session import PlaySession
-from app.session_file import SavedSession
+from app.play import commands as c
+from app.play.autoplay import ListedActions, RandomActions, Source
+from app.play.keymap import HeldKeys, build_keymap, resolve
+from app.play.pace import measured_fps
+from app.play.script import parse_script
+from app.play.session import PlaySession
+from app.play.session_file import SavedSession
 from app.web.outbox import Outbox
-from app.web.wire import Frame, Key, LetGo, Message, Play, key_code, png
+from app.web.protocol import Frame, Key, LetGo, Message, Play, key_code, png
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError
 

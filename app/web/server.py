@@ -18,12 +18,12 @@ import uvicorn
 import websockets  # noqa: F401  # uvicorn's way to speak WebSocket, which it misses silently
 from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
 
-from app.web.download import KINDS, download
-from app.web.house import House
-from app.web.library import Library
-from app.web.link import answer_poll, serve_socket
+from app.web.downloads import KINDS, download
+from app.web.guests import House
+from app.web.loaded_worlds import Library
 from app.web.pages import build_pages
 from app.web.proxy import UnderPrefix
+from app.web.transport import answer_poll, serve_socket
 from app.web.view import STATIC
 from genie_core.errors import GenieError
 from genie_core.world import World

@@ -10,8 +10,8 @@ import numpy as np
 
 from genie_core.evaluation import metrics
 from genie_core.evaluation.figures import FIGURES, at
+from genie_core.evaluation.measure import Evaluation, write_json
 from genie_core.evaluation.report import STYLE, html_table
-from genie_core.evaluation.run import Evaluation, write_json
 
 PAGE = "comparison.html"
 

@@ -6,12 +6,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from genie_core.actions.naming import HOLD
 from genie_core.data.dataset import VideoDataset
 from genie_core.evaluation import metrics
-from genie_core.evaluation.actions import keys_last
-from genie_core.evaluation.motion import player_motion
-from genie_core.evaluation.naming import HOLD
-from genie_core.evaluation.rollout import TOGETHER, rollout
+from genie_core.evaluation.buttons import keys_last
 from genie_core.evaluation.samples import (
     STANDING,
     Clips,
@@ -22,7 +20,9 @@ from genie_core.evaluation.samples import (
     standing_scenes,
     wall_scenes,
 )
+from genie_core.games.coinrun.camera import player_motion
 from genie_core.pixels import to_frames, to_model
+from genie_core.rollout import TOGETHER, rollout
 from genie_core.world import World
 
 JUMP_STEPS, FALL_STEPS = 5, 20

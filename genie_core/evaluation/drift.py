@@ -11,15 +11,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from tqdm import tqdm
 
+from genie_core.actions.naming import HOLD
 from genie_core.engine import WorldEngine
 from genie_core.evaluation import metrics
 from genie_core.evaluation.control import action_id
 from genie_core.evaluation.fidelity import curve
-from genie_core.evaluation.motion import REACH_X, REACH_Y, player_motion
-from genie_core.evaluation.naming import HOLD
-from genie_core.evaluation.player import player_found
-from genie_core.evaluation.rollout import TOGETHER, play_on, start
 from genie_core.evaluation.samples import Samples, shares
+from genie_core.games.coinrun.camera import REACH_X, REACH_Y, player_motion
+from genie_core.games.coinrun.detector import player_found
+from genie_core.rollout import TOGETHER, play_on, start
 from genie_core.world import World
 
 LONGEST_HOLD = 6  # steps for which a random key is held at most

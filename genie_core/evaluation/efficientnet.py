@@ -16,7 +16,7 @@ from einops import rearrange
 from tqdm import tqdm
 
 from genie_core.evaluation.fvd import resized
-from genie_core.evaluation.shipped import damaged, not_installed, shipped_file
+from genie_core.evaluation.installed_weights import damaged, not_installed, shipped_file
 
 if TYPE_CHECKING:
     from efficientnet_lite_pytorch import EfficientNet

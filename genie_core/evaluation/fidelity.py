@@ -12,11 +12,11 @@ import torch
 from tqdm import tqdm
 
 from genie_core.evaluation import metrics
-from genie_core.evaluation.actions import best_mapping, code_histogram, keys_last, mapping_accuracy, mutual_information
-from genie_core.evaluation.player import middle, player_found
-from genie_core.evaluation.rollout import TOGETHER, rollout, teacher_forced
+from genie_core.evaluation.buttons import best_mapping, code_histogram, keys_last, mapping_accuracy, mutual_information
 from genie_core.evaluation.samples import Clips, Samples
+from genie_core.games.coinrun.detector import middle, player_found
 from genie_core.layers.quantize import codebook_usage
+from genie_core.rollout import TOGETHER, rollout, teacher_forced
 from genie_core.world import World
 
 HORIZON = 10  # generated frames in a figure without a step, as in the published references

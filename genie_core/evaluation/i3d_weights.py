@@ -13,7 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from genie_core.evaluation.i3d import I3D
-from genie_core.evaluation.shipped import damaged, shipped_file
+from genie_core.evaluation.installed_weights import damaged, shipped_file
 
 NORM_EPSILON = 1e-3
 ARRAY_NAMES = {

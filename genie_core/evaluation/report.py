@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from genie_core import checkpoint
+from genie_core.actions.naming import HOLD
 from genie_core.config import WorldConfig
 from genie_core.evaluation.efficientnet import load_efficientnet_lite0
 from genie_core.evaluation.figures import FIGURES, GENIE_REDUX, at, told
 from genie_core.evaluation.i3d_weights import load_i3d
-from genie_core.evaluation.naming import HOLD
-from genie_core.evaluation.pictures import plot, strip
-from genie_core.evaluation.rollout import rollout
-from genie_core.evaluation.run import Effort, Evaluation, write_json
+from genie_core.evaluation.measure import Effort, Evaluation, write_json
+from genie_core.evaluation.plots import plot, strip
+from genie_core.rollout import rollout
 from genie_core.world import World
 
 ON_THE_CARD = {  # the model card's name of a figure, and its place here

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from genie_core.data.dataset import VideoDataset
-from genie_core.evaluation.motion import player_motion
+from genie_core.games.coinrun.camera import player_motion
 
 STANDING = 0.35  # pixels a step: less in either direction is standing still, as far as motion can be measured
 STOOD_STEPS = 3

@@ -10,10 +10,10 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from genie_core.config import LatentActionConfig
+from genie_core.games.coinrun.heading import Heading, heading_error, turns
 from genie_core.layers.norm import RMSNorm
 from genie_core.layers.quantize import VectorQuantized, VectorQuantizer
 from genie_core.layers.st_block import STBlock
-from genie_core.models.heading import Heading, heading_error, turns
 from genie_core.models.motion import (
     MOTION_REACH,
     PUSH,

@@ -13,7 +13,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from genie_core.evaluation.benchmark import matmul_gflops
+from genie_core.evaluation.speed import matmul_gflops
 from genie_core.training.stage import Batch, Stage
 
 PICTURE_SCALE = 3

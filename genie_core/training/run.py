@@ -26,14 +26,14 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 from torch.utils.data import DataLoader
 
+from genie_core.actions.naming import measure_actions, name_actions
 from genie_core.config import WorldConfig
 from genie_core.data.dataset import VideoDataset
 from genie_core.errors import ConfigError
-from genie_core.evaluation.naming import measure_actions, name_actions
-from genie_core.evaluation.rollout import rollout
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.tokenizer import VideoTokenizer
+from genie_core.rollout import rollout
 from genie_core.training.clips import FrameClips, split_starts
 from genie_core.training.dynamics_stage import DynamicsStage
 from genie_core.training.grow import can_grow, go_on_from

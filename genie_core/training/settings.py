@@ -19,7 +19,7 @@ from genie_core.config import (
 from genie_core.errors import ConfigError
 
 STAGES = ("tokenizer", "latent_action", "dynamics")
-DEFAULT_FILE = Path(__file__).with_name("coinrun-easy.toml")
+DEFAULT_FILE = Path(__file__).parents[1] / "games" / "coinrun" / "easy.toml"
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,8 @@ from torch.utils.data import DataLoader
 
 from genie_core.data import VideoDataset
 from genie_core.evaluation import metrics
-from genie_core.evaluation.actions import keys_last, mutual_information
+from genie_core.evaluation.buttons import keys_last, mutual_information
 from genie_core.evaluation.efficientnet import load_efficientnet_lite0
-from genie_core.evaluation.rollout import rollout
 from genie_core.evaluation.samples import draw_clips
 from genie_core.layers.quantize import split_tokens
 from genie_core.models import tokenizer as tokenizer_file
@@ -46,6 +45,7 @@ from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_model
+from genie_core.rollout import rollout
 from genie_core.training import dynamics_stage
 from genie_core.training import stage as stage_file
 from genie_core.training.clips import FrameClips, split_starts

@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 
 from genie_core import World
+from genie_core.actions.naming import measure_actions
 from genie_core.data.dataset import VideoDataset
-from genie_core.evaluation.naming import measure_actions
-from genie_core.evaluation.rollout import rollout
+from genie_core.rollout import rollout
 
 PROMPTS = 96
 

@@ -20,9 +20,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from genie_core import World
+from genie_core.actions.naming import measure_actions, name_actions
 from genie_core.data import VideoDataset
-from genie_core.evaluation.naming import measure_actions, name_actions
-from genie_core.evaluation.rollout import rollout
+from genie_core.rollout import rollout
 from genie_core.training.clips import split_starts
 from genie_core.training.run import pick_frames
 

@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from genie_core.data import VideoDataset
 from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import HORIZON, measure_fidelity
+from genie_core.evaluation.measure import Effort, frame_distance, video_distance
 from genie_core.evaluation.metrics import share_ci95
-from genie_core.evaluation.run import Effort, frame_distance, video_distance
 from genie_core.evaluation.samples import draw_clips, spread
 from genie_core.world import World
 

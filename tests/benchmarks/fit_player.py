@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from genie_core.data.dataset import VideoDataset
-from genie_core.evaluation import player
+from genie_core.games.coinrun import detector as player
 
 FRAMES = 60_000
 

@@ -27,7 +27,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from genie_core.data import VideoDataset
-from genie_core.evaluation.actions import buttons
+from genie_core.evaluation.buttons import buttons
 
 BATCH, JUDGED, TOLD_EVERY = 64, 4000, 120  # clips, clips, seconds
 RATE, FALLS_FROM = 1e-3, 0.4  # the learning rate, and the share of the minutes after which it falls to nothing

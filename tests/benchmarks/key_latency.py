@@ -21,11 +21,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import pygame
-from desk import desk
+from virtual_desktop import desk
 
-from app import commands as c
-from app.session import PlaySession
-from app.window import play
+from app.play import commands as c
+from app.play.session import PlaySession
+from app.window.play import play
 from genie_core import World, WorldEngine
 from genie_core.pictures import load_picture
 

@@ -23,11 +23,11 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 import numpy as np
 
-from app import commands as c
-from app.autoplay import RandomActions
-from app.display import open_window
-from app.game import Game
-from app.session import PlaySession
+from app.play import commands as c
+from app.play.autoplay import RandomActions
+from app.play.session import PlaySession
+from app.window.loop import Game
+from app.window.screen import open_window
 from genie_core import World, WorldEngine
 from genie_core.pictures import load_picture
 

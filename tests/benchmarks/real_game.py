@@ -21,13 +21,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from genie_core.data.coinrun import ACTIONS, POLICIES, open_coinrun
+from genie_core.actions.naming import HOLD
 from genie_core.evaluation.control import FALL_STEPS, JUMP_STEPS, LANDED, RISEN
 from genie_core.evaluation.drift import ANSWERS, LONGEST_HOLD, LOOK_BACK, LOOKS
-from genie_core.evaluation.motion import player_motion
-from genie_core.evaluation.naming import HOLD
-from genie_core.evaluation.player import player_found
 from genie_core.evaluation.samples import STANDING, STOOD_STEPS, WAY_STEPS, on_its_way
+from genie_core.games.coinrun.camera import player_motion
+from genie_core.games.coinrun.detector import player_found
+from genie_core.games.coinrun.record import ACTIONS, POLICIES, open_coinrun
 
 KEYS = [ACTIONS[name] for name in ("left", "right", "up", "left_up", "right_up", "stay")]
 BEGINNING = 60  # steps at most that a life's own policy plays before random keys do, as prompts come from all over

@@ -26,8 +26,8 @@ from genie_core.config import SamplingConfig
 from genie_core.data.dataset import VideoDataset
 from genie_core.evaluation.fidelity import HORIZON, measure_fidelity
 from genie_core.evaluation.metrics import mean_ci95, sharpness
-from genie_core.evaluation.rollout import rollout
 from genie_core.evaluation.samples import draw_clips
+from genie_core.rollout import rollout
 
 CLIPS, DRIFT_STEPS, DRIFT_PROMPTS = 24, 60, 8
 SETTINGS = [

@@ -31,7 +31,8 @@ CODES = ("ArrowLeft", "ArrowRight", "ArrowUp", "Digit1", "Digit8")
 
 def serve() -> None:
     """The server's process: answers each line of its input, `invite` or `report`, with a line of JSON."""
-    from app.web import hall, house
+    from app.web import guests as house
+    from app.web import seats as hall
     from app.web.player import Opening
     from genie_core.pictures import load_picture
 

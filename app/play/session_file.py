@@ -1,0 +1,191 @@
+"""A saved session: what was played, in a safetensors file. Its tokens are the truth; nothing in it is ever executed.
+
+Tensors: `tokens` int32 (t, h, w), `actions` uint8 (t-1,) between them, `prompt` uint8 (S, S, 3). Metadata: one JSON
+object under `genie_session`. Files come from strangers, so everything is checked before it is believed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as read_tensors
+from safetensors.numpy import save as serialize
+
+from genie_core.config import SamplingConfig, build
+from genie_core.errors import ConfigError, PictureError, SessionError
+from genie_core.pictures import fit
+
+if TYPE_CHECKING:
+    from app.play.session import PlaySession
+    from genie_core.world import World
+
+FORMAT = 1
+SUFFIX = ".genie"
+MOST_STEPS = 200_000  # three hours and a half at 15 steps a second
+MOST_BYTES = 64_000_000
+KEY = "genie_session"
+KINDS = {"tokens": np.dtype(np.int32), "actions": np.dtype(np.uint8), "prompt": np.dtype(np.uint8)}
+PLAY_ON = "save one with F5 while you play: python launch.py --play assets/coinrun.png"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SavedSession:
+    """What was played, checked against its world: `tokens` int32 (t, h, w), `actions` uint8 (t-1,), `prompt` uint8
+    (S, S, 3). `at` is the frame that was shown, 0..t-1; `fps` the pace it was played at."""
+
+    tokens: np.ndarray
+    actions: np.ndarray
+    prompt: np.ndarray
+    seed: int
+    at: int
+    fps: float
+    sampling: SamplingConfig
+
+
+def snapshot(session: PlaySession) -> Callable[[], bytes]:
+    """Takes note of the line shown, which is quick; the call of what is returned makes the session file of it.
+
+    That may be in another thread, while play goes on. Raises SessionError if the line is too long.
+    """
+    world, line, at, sampling = session.engine.world, session.timeline.line, session.steps, session.sampling
+    if line.tip > MOST_STEPS:
+        raise SessionError(f"{line.tip:,} steps are more than the {MOST_STEPS:,} of a session; record a video with V")
+    frames = [line.moment(index).frames[-1] for index in range(line.tip + 1)]
+    actions = np.array(list(session.timeline.path()), np.uint8)
+
+    def pack() -> bytes:
+        tensors: dict[str, np.ndarray] = {
+            "tokens": np.stack([frame.tokens.numpy() for frame in frames]).astype(np.int32),
+            "actions": actions,
+            "prompt": np.ascontiguousarray(fit(line.prompt, world.config.frame_size)),
+        }
+        told = {
+            "format": FORMAT,
+            "world": world.name,
+            "sha256": world.fingerprint(),
+            "seed": line.seed,
+            "at": at,
+            "fps": world.config.fps,
+            "sampling": dataclasses.asdict(sampling),
+            "content": _digest(tensors),
+        }
+        return serialize(tensors, {KEY: json.dumps(told)})
+
+    return pack
+
+
+def session_bytes(session: PlaySession) -> bytes:
+    """The line shown, from its prompt to its tip, as the content of a session file; SessionError if it is too long."""
+    return snapshot(session)()
+
+
+def save_session(session: PlaySession, path: str | Path) -> None:
+    """Writes the line shown to `path`, whole or not at all; SessionError if the disk refuses."""
+    write_session(path, session_bytes(session))
+
+
+def write_session(path: str | Path, data: bytes) -> None:
+    """Writes the content of a session file to `path`, whole or not at all; SessionError if the disk refuses."""
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        raise SessionError(f"{path} cannot be written ({error}); save elsewhere or make room") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def load_session(path: str | Path, world: World) -> SavedSession:
+    """Reads a session that was played in `world`; SessionError says in words why it cannot be gone on with."""
+    try:
+        if not Path(path).is_file():
+            raise SessionError(f"there is no file {path}; expected a {SUFFIX} file; {PLAY_ON}")
+        size = Path(path).stat().st_size
+        data = Path(path).read_bytes() if size <= MOST_BYTES else b"\0" * (MOST_BYTES + 1)
+    except OSError as error:
+        raise SessionError(f"{path} cannot be read ({error.strerror}); {PLAY_ON}") from error
+    return parse_session(data, world, str(path))
+
+
+def parse_session(data: bytes, world: World, name: str = "the session") -> SavedSession:
+    """The content of a session file, called `name` in errors, for `world`; SessionError says what is wrong with it."""
+    if len(data) > MOST_BYTES:
+        raise SessionError(f"{name} is larger than the {MOST_BYTES // 10**6} MB that a session can have; {PLAY_ON}")
+    told, tensors = _unpack(data, name)
+    try:
+        _check_world(told, world, name)
+        return _check(told, tensors, world)
+    except KeyError as error:
+        raise SessionError(f"{name} is damaged: it lacks {error}; {PLAY_ON}") from error
+    except (ConfigError, PictureError, TypeError, ValueError, OverflowError) as error:
+        raise SessionError(f"{name} is damaged: {error}; {PLAY_ON}") from error
+
+
+def _unpack(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    try:
+        length = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + length])
+        told = json.loads(header["__metadata__"][KEY])
+        tensors = read_tensors(data)
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        raise SessionError(
+            f"{name} is not a saved session, or not a whole one; expected a {SUFFIX} file; {PLAY_ON}"
+        ) from error
+    if not isinstance(told, dict) or told.get("format") != FORMAT:
+        found = told.get("format") if isinstance(told, dict) else told
+        raise SessionError(f"{name} has session format {found!r}, this program reads {FORMAT}; {PLAY_ON}")
+    return told, tensors
+
+
+def _check_world(told: dict[str, Any], world: World, name: str) -> None:
+    theirs, ours = told["sha256"], world.fingerprint()
+    if theirs != ours:
+        changed = [net for net in ours if not isinstance(theirs, dict) or theirs.get(net) != ours[net]]
+        raise SessionError(
+            f"{name} was played in the world {str(told['world'])[:100]!r}, whose {' and '.join(changed) or 'networks'} "
+            f"this one, {world.name!r}, does not have; name that world with --world"
+        )
+
+
+def _check(told: dict[str, Any], tensors: dict[str, np.ndarray], world: World) -> SavedSession:
+    kinds = {name: tensor.dtype for name, tensor in tensors.items()}
+    _require(kinds == KINDS, f"it holds {', '.join(sorted(kinds)) or 'nothing'}, expected {', '.join(KINDS)}")
+    tokens, actions, prompt = (tensors[name] for name in KINDS)
+    grid, side, last = world.dynamics.config.grid, world.config.frame_size, len(actions)
+    _require(actions.ndim == 1 and last <= MOST_STEPS, f"actions are {actions.shape}, at most {MOST_STEPS:,} expected")
+    _require(tokens.shape == (last + 1, grid, grid), f"tokens are {tokens.shape}, expected {(last + 1, grid, grid)}")
+    _require(prompt.shape == (side, side, 3), f"prompt is {prompt.shape}, expected {(side, side, 3)}")
+    _require(tokens.min() >= 0 and tokens.max() < world.dynamics.config.mask_id, "a token is not of this world")
+    _require(not last or actions.max() < len(world.config.actions), "an action is not of this world")
+    _require(told["content"] == _digest(tensors), "its content is not what was written")
+    seed, at, fps = told["seed"], told["at"], told["fps"]
+    _require(type(seed) is int and 0 <= seed < 2**63, f"seed is {seed!r}")
+    _require(type(at) is int and 0 <= at <= last, f"at is {at!r}, expected 0..{last}")
+    _require(type(fps) in (int, float) and 1 <= fps <= 1000, f"fps is {fps!r}, expected 1..1000")
+    return SavedSession(tokens, actions, prompt, seed, at, float(fps), build(SamplingConfig, told["sampling"]))
+
+
+def _require(true: Any, otherwise: str) -> None:
+    if not true:
+        raise ConfigError(otherwise)
+
+
+def _digest(tensors: dict[str, np.ndarray]) -> str:
+    """Over what no range check can see: a flipped bit makes another token."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}\n".encode())
+        digest.update(np.ascontiguousarray(tensors[name]).tobytes())
+    return digest.hexdigest()

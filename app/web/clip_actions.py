@@ -1,0 +1,65 @@
+"""A video's latent actions: found, shown on a timeline as HTML, and played again from another picture."""
+
+from __future__ import annotations
+
+from html import escape
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from app.media.read import infer_actions, read_video
+from app.media.write import save_frames
+from app.play.session import PlaySession
+from app.web.player import data_url
+from genie_core.engine import WorldEngine
+from genie_core.errors import PictureError
+from genie_core.world import World
+
+MOST_FRAMES = 450  # of a clip, half a minute at 15 frames a second
+THUMBNAILS = 10
+HUE_STEP = 45
+
+
+def find_actions(world: World, path: str) -> tuple[np.ndarray, list[int]]:
+    """Frames uint8 (t, S, S, 3) of a clip at the world's pace, and t-1 actions between them. Raises PictureError."""
+    try:
+        frames = read_video(path, world.config.frame_size, world.config.fps, most_frames=MOST_FRAMES)
+    except PictureError as error:
+        raise PictureError(str(error).replace(path, Path(path).name)) from error
+    if len(frames) < 2:
+        raise PictureError(f"{Path(path).name} shows one frame only; expected a clip in which something moves")
+    return frames, infer_actions(world, frames)
+
+
+def timeline(world: World, frames: np.ndarray, actions: list[int]) -> str:
+    """The clip, below it what the world takes for its actions, as long as they are held, and how often each."""
+    names = [escape(action.name) for action in world.config.actions]
+    shown = np.linspace(0, len(frames) - 1, min(THUMBNAILS, len(frames))).astype(int)
+    clip = "".join(f'<img src="{data_url(frames[i])}" alt="frame {i}">' for i in shown)
+    course = ""
+    for action, run in groupby(actions):
+        steps = len(list(run))
+        label = f"{names[action]}, {steps} steps"
+        course += f'<span style="flex:{steps} 0 0;background:{_colour(action)}" title="{label}">{names[action]}</span>'
+    counts = [(actions.count(action), name, action) for action, name in enumerate(names) if action in actions]
+    legend = "".join(
+        f'<span><i style="background:{_colour(action)}"></i>{name} {count}</span>'
+        for count, name, action in sorted(counts, reverse=True)
+    )
+    return (
+        f'<div class="clip">{clip}</div><div class="course" role="img" aria-label="actions over time" '
+        f'data-steps="{len(actions)}">{course}</div><div class="legend">{legend}</div>'
+    )
+
+
+def film(world: World, prompt: np.ndarray, actions: list[int], seed: int, path: Path) -> None:
+    """Plays `actions` from `prompt`, uint8 (H, W, 3), and writes the film to `path`, of a kind that recordings have."""
+    session = PlaySession(WorldEngine(world, seed), prompt)
+    frames = np.stack([frame.copy() for frame in session.play(actions)])
+    names = [action.name for action in world.config.actions]
+    save_frames(path, frames, np.array(actions, np.int64), world.config.fps, names)
+
+
+def _colour(action: int) -> str:
+    return f"hsl({action * HUE_STEP % 360} 75% 70%)"

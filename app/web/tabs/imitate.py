@@ -1,0 +1,75 @@
+"""The third tab: the actions of a clip, and the same again from another picture."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from app.play.start_pictures import Prompts
+from app.web import clip_actions as imitate
+from app.web.api import result_file
+from app.web.game_starts import Openings, whole
+from app.web.guests import House
+from app.web.tabs.shared import HEAVY, PRIVATE, come, gallery_of, selected
+from app.web.uploads import picture_input, read_picture, told_in_words
+from genie_core.errors import GenieError
+from genie_core.pictures import load_picture
+
+
+def imitate_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTML, settings: list[Any]) -> Any:
+    """Gives the event of a clip's actions being played live in `view`."""
+    gr.Markdown("The world watches a clip, says which of its actions explain each step, and does the same elsewhere.")
+    actions = gr.State([])
+    with gr.Row():
+        with gr.Column(scale=1, min_width=240):
+            clip = gr.Video(label="a clip", sources=["upload"], height=220, elem_id="clip")
+            gallery = gallery_of(prompts, "play the same from")
+            picture = picture_input(
+                label="or from your own", sources=["upload", "clipboard"], height=180, elem_id="imitate-picture"
+            )
+        with gr.Column(scale=3, min_width=240):
+            course = gr.HTML(elem_id="course")
+            film = gr.Video(
+                label="the same actions from the other picture",
+                interactive=False,
+                height=400,
+                elem_id="film",
+                autoplay=True,
+            )
+            live = gr.Button("Play it live, to take over", elem_id="live")
+
+    async def watch(path: Any, world: Any) -> Any:
+        if path is None:
+            return "", []
+        engine = await asyncio.to_thread(openings.engine, world)
+        frames, found = await asyncio.to_thread(imitate.find_actions, engine.world, path)
+        return imitate.timeline(engine.world, frames, found), found
+
+    def replay(start: np.ndarray, found: list[int], world: Any, seed: Any, how: Any) -> str:
+        if not found:
+            raise GenieError("there are no actions yet; upload a clip first")
+        engine = openings.engine(world)
+        path = result_file(film, ".mp4")
+        imitate.film(engine.world, openings.fitted(engine, start, how), found, whole(seed), path)
+        return str(path)
+
+    async def from_gallery(event: gr.SelectData, found: list[int], *settings: Any) -> Any:
+        path = prompts.shipped[event.index]
+        return str(path), await asyncio.to_thread(lambda: replay(load_picture(path), found, *settings))
+
+    async def from_picture(path: Any, found: list[int], *settings: Any) -> Any:
+        return await asyncio.to_thread(lambda: replay(read_picture(path), found, *settings))
+
+    async def play_live(path: Any, found: list[int], view: Any, *settings: Any) -> Any:
+        if not found:
+            raise GenieError("there are no actions yet; upload a clip first")
+        picture = await asyncio.to_thread(read_picture, path)
+        return await come(house, view, await asyncio.to_thread(openings.from_actions, picture, found, *settings))
+
+    clip.change(told_in_words(watch), [clip, settings[0]], [course, actions], **HEAVY)
+    gallery.select(selected(from_gallery), [actions, *settings], [picture, film], **HEAVY)
+    picture.input(told_in_words(from_picture), [picture, actions, *settings], film, **HEAVY)
+    return live.click(told_in_words(play_live), [picture, actions, view, *settings], view, **PRIVATE)

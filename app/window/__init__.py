@@ -1,0 +1,1 @@
+"""The pygame window: the only files that import pygame."""

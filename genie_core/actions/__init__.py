@@ -1,0 +1,1 @@
+"""Latent actions: their names, and what they are in a video."""

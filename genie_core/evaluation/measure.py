@@ -1,0 +1,158 @@
+"""`--evaluate`: everything that is measured of a world, as one JSON file and a report to look at.
+
+Every figure is at the world's own sampling settings; the same command on the same machine gives the same figures, but
+for those of speed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genie_core.data.dataset import VideoDataset
+from genie_core.errors import DataError
+from genie_core.evaluation import metrics
+from genie_core.evaluation.control import measure_control
+from genie_core.evaluation.drift import measure_drift
+from genie_core.evaluation.efficientnet import frame_features, load_efficientnet_lite0
+from genie_core.evaluation.fidelity import HORIZON, LONGEST, Filmstrips, measure_fidelity
+from genie_core.evaluation.figures import nested
+from genie_core.evaluation.fvd import RESAMPLES, bootstrap, features, frechet_distance, kernel_distance
+from genie_core.evaluation.i3d_weights import load_i3d
+from genie_core.evaluation.samples import Clips, Samples, draw_clips, spread
+from genie_core.evaluation.speed import measure_speed
+from genie_core.world import World
+
+FRAME_RESAMPLES = 100  # of four times the rows and three times the features
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: clips and how far they are played, scenes of each test of control, long rollouts under each
+    policy and their length, and clips for the FVD, 0 for none."""
+
+    clips: int = 128
+    longest: int = LONGEST
+    scenes: int = 64
+    rollouts: int = 8
+    steps: int = 500
+    fvd_clips: int = 0
+
+
+EFFORTS = {
+    "quick": Effort(clips=24, longest=16, scenes=16, rollouts=2, steps=200),
+    "default": Effort(),
+    "full": Effort(clips=512, scenes=128, rollouts=64, fvd_clips=256),
+}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`report` is what the JSON file holds; `samples` the single values behind its means; the rest is to look at."""
+
+    report: dict[str, Any]
+    samples: Samples
+    strips: Filmstrips
+    long_play: np.ndarray
+
+
+def evaluate(
+    world: World, dataset: VideoDataset, effort: Effort = EFFORTS["default"], seed: int = 0, quiet: bool = False
+) -> Evaluation:
+    """Measures `world` on clips and scenes of `dataset`. Raises DataError if it has no clip of 11 frames."""
+    clips = draw_clips(dataset, effort.clips, HORIZON + 1, effort.longest + 1)
+    has_player = dataset.info.source.get("game") == "coinrun" and dataset.info.frame_size == 64
+    samples, strips = measure_fidelity(world, clips, seed, has_player, quiet)
+    samples.update(measure_control(world, dataset, clips, effort.scenes, seed, quiet))
+    prompts = clips.frames[np.linspace(0, len(clips) - 1, effort.rollouts).astype(int), 0]
+    drift, long_play = measure_drift(world, prompts, effort.steps, seed, has_player, quiet)
+    samples.update(drift)
+    report = _report(samples) | {
+        "fvd": video_distance(strips, clips, effort.fvd_clips, seed, quiet),
+        "efficientnet_lite0": frame_distance(strips, clips, effort.fvd_clips, seed, quiet),
+        "speed": measure_speed(world, quiet),
+        "clips": len(clips),
+        "settings": dataclasses.asdict(world.config.sampling) | {"seed": seed, **dataclasses.asdict(effort)},
+        "world": world.name,
+        "data": dataset.info.name,
+        "source": dataset.info.source,
+    }
+    return Evaluation(report, samples, strips, long_play)
+
+
+def write_json(path: Path, report: dict[str, Any]) -> None:
+    """Writes `report` whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def check_targets(path: Path, folder: Path | None) -> None:
+    """Raises DataError if a JSON file could not be written to `path`, or files into `folder`; to be asked first."""
+    if not path.parent.is_dir():
+        raise DataError(f"cannot write {path}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise DataError(f"cannot write {path}: it is a folder; give --json the name of a file")
+    file = folder and next((each for each in (folder, *folder.parents) if each.is_file()), None)
+    if file:
+        raise DataError(f"cannot write into {folder}: {file} is a file; give --report another folder")
+
+
+def _report(samples: Samples) -> dict[str, Any]:
+    means = {name: _mean(values, name in samples.shares)._asdict() for name, values in samples.values.items()}
+    return nested({**means, **samples.curves, **samples.facts})
+
+
+def _mean(values: np.ndarray, is_share: bool) -> metrics.Mean:
+    return metrics.share_ci95(values) if is_share else metrics.mean_ci95(values)
+
+
+def video_distance(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
+    """Of the first frames of up to `count` clips that are long enough; None where none was asked for.
+
+    `between_real` is the same between real clips and others of them: how low a distance of so few clips can be.
+    """
+    if not count:
+        return None
+    network = load_i3d()
+    real, played, others = (features(network, film, quiet) for film in _films(strips, clips, count))
+    found = _distances(real, played, seed=seed, quiet=quiet) | {"frames": strips.truth.shape[1]}
+    if len(others) > 1:
+        found["between_real"] = _distances(real[: len(others)], others, seed=seed, quiet=quiet)
+    return found
+
+
+def frame_distance(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
+    """Of single frames of the same clips, numbered in `frames`: every fourth, as those between are much like them."""
+    if not count:
+        return None
+    network = load_efficientnet_lite0()
+    frames = list(range(3, strips.truth.shape[1], 4))
+    real, played, _ = _films(strips, clips, count)
+    sets = [frame_features(network, film[:, frames], quiet) for film in (real, played)]
+    return _distances(*sets, seed=seed, quiet=quiet, resamples=FRAME_RESAMPLES) | {"frames": frames}
+
+
+def _films(strips: Filmstrips, clips: Clips, count: int) -> list[np.ndarray]:
+    """Up to `count` of the clips that are long enough, uint8 (count, t, H, W, 3): real, the same played, other real."""
+    whole = np.flatnonzero(clips.there[:, : strips.truth.shape[1]].all(1))
+    if len(whole) < 2:
+        raise DataError(
+            f"the data set has {len(whole)} clips of {strips.truth.shape[1]} frames, an FVD needs 2 or more"
+        )
+    chosen = whole[spread(len(whole), count)]
+    others = np.setdiff1d(whole, chosen)[:count]
+    return [strips.truth[chosen], strips.played[chosen], strips.truth[others]]
+
+
+def _distances(*sets: np.ndarray, seed: int, quiet: bool, resamples: int = RESAMPLES) -> dict[str, Any]:
+    fvd, kernel = (
+        bootstrap(distance, *sets, resamples=resamples, seed=seed, quiet=quiet)._asdict()
+        for distance in (frechet_distance, kernel_distance)
+    )
+    return fvd | {"kernel_distance": kernel}

@@ -1,0 +1,130 @@
+"""`--continue`, `--replay`, `--infer-actions`, `--autoplay` and `--fit`, as the command line runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ACTIONS
+from PIL import Image
+
+import launch
+from app.media.write import save_frames
+from app.play.autoplay import ListedActions, RandomActions
+from app.play.script import parse_script
+from app.play.session import PlaySession
+from app.play.session_file import save_session
+from app.play.start import Opening, begin
+from genie_core.config import SamplingConfig
+from genie_core.engine import WorldEngine
+from genie_core.errors import ScriptError
+from genie_core.pictures import fit
+from genie_core.world import World
+
+
+@pytest.fixture(scope="module")
+def world(tiny_world: Path) -> World:
+    return World.from_pretrained(tiny_world)
+
+
+@pytest.fixture
+def saved(world: World, prompt: np.ndarray, tmp_path: Path) -> tuple[Path, np.ndarray]:
+    """A session file, and the frames that were played in it, uint8 (7, 32, 32, 3)."""
+    session = PlaySession(WorldEngine(world, 4), prompt)
+    frames = np.stack([frame.copy() for frame in session.play([0, 0, 3, 4, 1, 1])])
+    save_session(session, tmp_path / "s.genie")
+    return tmp_path / "s.genie", frames
+
+
+def run(*arguments: str | Path) -> int:
+    return launch.main([str(argument) for argument in (*arguments, "--quiet")])
+
+
+def read(path: Path) -> tuple[np.ndarray, list[int]]:
+    with np.load(path) as data:
+        return data["frames"], data["actions"].tolist()
+
+
+def test_a_replay_is_what_was_played(
+    saved: tuple[Path, np.ndarray], tiny_world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, frames = saved
+    assert run("--replay", path, "--world", tiny_world, "--save", tmp_path / "r.npz") == 0
+    replayed, actions = read(tmp_path / "r.npz")
+    assert np.array_equal(replayed, frames) and actions == [0, 0, 3, 4, 1, 1]
+    assert run("--replay", path, "--world", tiny_world, "--save", tmp_path / "r.mp4") == 0
+    assert capsys.readouterr().out == ""
+    assert launch.main(["--replay", str(path), "--world", str(tiny_world), "--save", str(tmp_path / "r.gif")]) == 0
+    assert capsys.readouterr().out == f"saved {tmp_path / 'r.gif'}, 7 frames played\n"
+
+
+def test_going_on_is_as_if_one_had_never_left(
+    saved: tuple[Path, np.ndarray], world: World, prompt: np.ndarray, tiny_world: Path, tmp_path: Path
+) -> None:
+    path, _ = saved
+    call = ("--play", "--continue", path, "--world", tiny_world, "--actions", "left*3,jump", "--save")
+    assert run(*call, tmp_path / "c.npz") == 0
+    frames, actions = read(tmp_path / "c.npz")
+    whole = list(PlaySession(WorldEngine(world, 4), prompt).play([0, 0, 3, 4, 1, 1, 3, 3, 3, 1]))
+    assert np.array_equal(frames, np.stack(whole[6:])) and actions == [3, 3, 3, 1]
+
+
+def test_a_session_of_another_world_is_refused(
+    saved: tuple[Path, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--replay", saved[0], "--save", tmp_path / "r.npz") == 1
+    assert "was played in the world 'tiny'" in capsys.readouterr().err
+
+
+def test_the_actions_of_a_video_are_a_script(
+    tiny_world: Path, world: World, picture_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
+    save_frames(tmp_path / "v.mp4", frames, np.zeros(19, int), world.config.fps, ["stay"])
+    assert run("--infer-actions", tmp_path / "v.mp4", "--world", tiny_world) == 0
+    script = parse_script(capsys.readouterr().out.strip(), ACTIONS)
+    assert len(script) == 19
+    call = ("--play", picture_file, "--infer-actions", tmp_path / "v.mp4", "--world", tiny_world, "--save")
+    assert run(*call, tmp_path / "i.npz") == 0
+    assert read(tmp_path / "i.npz")[1] == script
+    Image.fromarray(frames[0]).save(tmp_path / "one.png")
+    assert run("--infer-actions", tmp_path / "one.png", "--world", tiny_world) == 1
+    assert "an action is between two" in capsys.readouterr().err
+
+
+def test_what_is_given_beats_what_was_saved(saved: tuple[Path, np.ndarray], tiny_world: Path) -> None:
+    world = World.from_pretrained(tiny_world)
+    session = begin(world, Opening(None, saved[0], fps=40, temperature=0.5), seed=9)
+    assert (session.config.fps, session.seed, session.sampling) == (40, 4, SamplingConfig(1, 0.5))
+    assert begin(World.from_pretrained(tiny_world), Opening(None, saved[0]), seed=9).sampling == SamplingConfig(1)
+
+
+def test_who_plays_and_how_it_fits(world: World, prompt: np.ndarray) -> None:
+    session = begin(world, Opening(prompt[:20], how="stretch", autoplay="random"), seed=5)
+    assert session.autoplay is not None and session.autoplay.source == RandomActions(5)
+    assert np.array_equal(session.prompt, fit(prompt[:20], 32, "stretch"))
+    listed = begin(world, Opening(prompt, autoplay="left*2,jump"), seed=5).autoplay
+    assert listed is not None and listed.source == ListedActions((3, 3, 1))
+    with pytest.raises(ScriptError):
+        begin(world, Opening(prompt, autoplay="fly"), seed=5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--play", "--play needs IMAGE, the picture to start from, or --continue FILE"),
+        ("--play p.png --save f.npz", "--actions SCRIPT and --save FILE go together"),
+        ("--play p.png --autoplay random --save f.npz", "--autoplay plays in a window"),
+        ("--play p.png --actions a --infer-actions v --save f.npz", "says what is played"),
+        ("--play p.png --fit tile", "invalid choice: 'tile'"),
+        ("--replay f --continue g", "--continue goes with --play"),
+        ("--replay f --infer-actions v", "not allowed with argument"),
+        ("--infer-actions v --save f.npz", "--save goes with --play or --replay"),
+    ],
+)
+def test_wrong_usage(arguments: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        launch.main(arguments.split())
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err

@@ -1,0 +1,180 @@
+"""Recordings, read back by the libraries that others would read them with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import ACTIONS, FakeEngine
+from PIL import Image
+
+from app.media.write import RecordingError, check_target, gif_durations_ms, record, save_frames
+from app.play.session import PlaySession
+from genie_core.errors import ScriptError
+
+NAMES = [action.name for action in ACTIONS]
+
+
+@pytest.fixture
+def frames(prompt: np.ndarray) -> np.ndarray:
+    """uint8 (10, 64, 64, 3): the prompt moving to the left."""
+    return np.stack([np.roll(prompt, -3 * i, axis=1) for i in range(10)])
+
+
+@pytest.fixture
+def taken() -> np.ndarray:
+    return np.array([0, 0, 1, 2, 3, 4, 5, 6, 7], np.int64)
+
+
+def mean_difference(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(one.astype(int) - other.astype(int)).mean())
+
+
+@pytest.mark.parametrize("fps", [15, 29.97, 7.5])
+def test_mp4(tmp_path: Path, frames: np.ndarray, taken: np.ndarray, fps: float) -> None:
+    save_frames(tmp_path / "p.mp4", frames, taken, fps, NAMES)
+    with av.open(str(tmp_path / "p.mp4")) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == "h264" and stream.codec_context.pix_fmt == "yuv420p"
+        assert float(stream.average_rate) == pytest.approx(fps, rel=1e-3)
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+        assert float(Fraction(stream.duration) * stream.time_base) == pytest.approx(10 / fps, rel=1e-3)
+    assert len(pictures) == 10
+    for picture, frame in zip(pictures, frames, strict=True):
+        assert picture.shape == (384, 384, 3)
+        assert mean_difference(picture[3::6, 3::6], frame) < 5
+
+
+def test_gif(tmp_path: Path, frames: np.ndarray, taken: np.ndarray) -> None:
+    save_frames(tmp_path / "p.gif", frames, taken, 15, NAMES)
+    with Image.open(tmp_path / "p.gif") as gif:
+        assert gif.n_frames == 10 and gif.size == (256, 256) and gif.info["loop"] == 0
+        shown_ms = 0
+        for index, frame in enumerate(frames):
+            gif.seek(index)
+            shown_ms += gif.info["duration"]
+            picture = np.asarray(gif.convert("RGB"))
+            assert np.array_equal(picture, picture[::4, ::4].repeat(4, 0).repeat(4, 1)), "enlarged crisply"
+            assert mean_difference(picture[::4, ::4], frame) < 8
+    assert shown_ms == 670
+
+
+def test_gif_keeps_its_length_over_a_pause(tmp_path: Path, frames: np.ndarray) -> None:
+    """Pillow joins frames that are alike; the time they are shown must add up."""
+    still = frames[[0, 0, 0, 0, 1, 1]]
+    save_frames(tmp_path / "p.gif", still, np.zeros(5, np.int64), 10, NAMES)
+    with Image.open(tmp_path / "p.gif") as gif:
+        shown_ms = 0
+        for index in range(gif.n_frames):
+            gif.seek(index)
+            shown_ms += gif.info["duration"]
+    assert shown_ms == 600
+
+
+def test_gif_keeps_rare_colours(tmp_path: Path) -> None:
+    """A coin of four pixels, late, before thousands of other colours."""
+    scenery = np.random.default_rng(0).integers([0, 0, 0], [200, 200, 255], (20, 64, 64, 3)).astype(np.uint8)
+    scenery[17:, 30:32, 30:32] = (250, 40, 20)
+    save_frames(tmp_path / "p.gif", scenery, np.zeros(19, np.int64), 15, NAMES)
+    with Image.open(tmp_path / "p.gif") as gif:
+        gif.seek(18)
+        assert np.abs(np.subtract(gif.convert("RGB").getpixel((122, 122)), (250, 40, 20))).max() < 12
+
+
+@pytest.mark.parametrize("fps", [15, 10, 24, 29.97, 50, 4])
+def test_gif_durations_keep_the_pace(fps: float) -> None:
+    durations = gif_durations_ms(300, fps)
+    assert len(durations) == 300 and all(duration % 10 == 0 for duration in durations)
+    assert max(durations) - min(durations) <= 10
+    assert abs(sum(durations) - 300_000 / fps) <= 5
+
+
+def test_contact_sheet_shows_the_frames(tmp_path: Path, frames: np.ndarray, taken: np.ndarray) -> None:
+    save_frames(tmp_path / "p.png", frames, taken, 15, NAMES)
+    sheet = np.asarray(Image.open(tmp_path / "p.png").convert("RGB"))
+    for frame in frames:
+        enlarged = frame.repeat(2, 0).repeat(2, 1)
+        views = np.lib.stride_tricks.sliding_window_view(sheet, enlarged.shape)[..., 0, :, :, :]
+        starts = (views[:, :, 0, :4] == enlarged[0, :4]).all((-1, -2))
+        assert any(np.array_equal(views[y, x], enlarged) for y, x in np.argwhere(starts))
+
+
+def test_contact_sheet_of_a_long_playthrough_stays_small(tmp_path: Path, frames: np.ndarray) -> None:
+    save_frames(tmp_path / "p.png", np.tile(frames, (100, 1, 1, 1)), np.zeros(999, np.int64), 15, NAMES)
+    with Image.open(tmp_path / "p.png") as sheet:
+        assert max(sheet.size) < 2000
+
+
+def test_npz_is_exact(tmp_path: Path, frames: np.ndarray, taken: np.ndarray) -> None:
+    save_frames(tmp_path / "p.npz", frames, taken, 15, NAMES)
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as saved:
+        assert sorted(saved) == ["actions", "frames"]
+        assert saved["frames"].dtype == np.uint8 and np.array_equal(saved["frames"], frames)
+        assert saved["actions"].dtype == np.int64 and np.array_equal(saved["actions"], taken)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "gif", "png", "npz", "GIF"])
+def test_only_the_recording_is_left(tmp_path: Path, frames: np.ndarray, suffix: str) -> None:
+    for count in (1, 3):  # the second replaces the first
+        save_frames(tmp_path / f"p.{suffix}", frames[:count], np.zeros(count - 1, np.int64), 15, NAMES)
+    assert [path.name for path in tmp_path.iterdir()] == [f"p.{suffix}"]
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 200 bytes: for the one call alone, or pytest's own report could not grow either."""
+    resource = pytest.importorskip("resource", reason="only POSIX can limit the size of files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "gif", "png", "npz"])
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, frames: np.ndarray, taken: np.ndarray, suffix: str) -> None:
+    path = tmp_path / f"p.{suffix}"
+    path.write_bytes(b"the recording of yesterday")
+    with full_disk(), pytest.raises(RecordingError, match="cannot be written"):
+        save_frames(path, frames, taken, 15, NAMES)
+    assert path.read_bytes() == b"the recording of yesterday"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["p.avi", "p", "p.mp4.txt", ".mp4"])
+def test_unknown_suffixes_name_the_known(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RecordingError, match=r"\.mp4, \.gif, \.png, \.npz"):
+        check_target(tmp_path / name)
+
+
+def test_targets_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "folder.gif").mkdir()
+    with pytest.raises(RecordingError, match="is a folder"):
+        check_target(tmp_path / "folder.gif")
+    with pytest.raises(RecordingError, match=r"no folder .*nowhere"):
+        check_target(tmp_path / "nowhere" / "p.gif")
+
+
+def test_record_plays_and_saves(tmp_path: Path, prompt: np.ndarray) -> None:
+    engine = FakeEngine()
+    record(tmp_path / "p.npz", "left*2,5", lambda: PlaySession(engine, prompt), quiet=True)
+    with np.load(tmp_path / "p.npz") as saved:
+        assert saved["actions"].tolist() == engine.taken == [3, 3, 5]
+        assert np.array_equal(saved["frames"][0], prompt)
+        assert saved["frames"][1:, 0, 0, 0].tolist() == [90, 90, 150]
+
+
+def test_record_refuses_before_the_first_step(tmp_path: Path, prompt: np.ndarray) -> None:
+    engine = FakeEngine()
+    with pytest.raises(RecordingError):
+        record(tmp_path / "p.avi", "left", lambda: PlaySession(engine, prompt))
+    assert not engine.resets
+    with pytest.raises(ScriptError):
+        record(tmp_path / "p.gif", "fly", lambda: PlaySession(engine, prompt))
+    assert not engine.taken
