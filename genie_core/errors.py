@@ -9,6 +9,7 @@ GenieError
 ├── SessionError        a saved session is damaged, foreign or of another world
 ├── ScriptError         an action script names something the world does not have
 ├── DisplayError        there is no screen to open a window on
+├── WriteError          the disk refuses a file
 └── MissingExtraError   an optional package is needed for this command
 
 Each message says what was found, what was expected and what to do next. `launch.py` prints it and
@@ -50,6 +51,10 @@ class ScriptError(GenieError, ValueError):
 
 class DisplayError(GenieError):
     """No window can be opened here."""
+
+
+class WriteError(GenieError):
+    """A file cannot be written where it was asked for."""
 
 
 class MissingExtraError(GenieError):

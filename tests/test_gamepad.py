@@ -14,7 +14,7 @@ from conftest import FakeEngine
 from test_window import JUMP, JUMP_RIGHT, LEFT, RIGHT, STAY, down
 
 from app.play.session import PlaySession
-from app.window.play import play as window
+from app.window import play as window
 
 PLAIN, LAID_OUT = 0, 1  # SDL_JOYSTICK_TYPE_UNKNOWN, SDL_JOYSTICK_TYPE_GAMECONTROLLER
 AXES, BUTTONS, HATS = 6, 15, 1

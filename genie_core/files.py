@@ -1,0 +1,36 @@
+"""Writing files whole: under a name beside the destination first, then moved there. Knows no content."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from genie_core.errors import GenieError, WriteError
+
+
+@contextmanager
+def whole_file(path: str | Path, raises: type[GenieError] = WriteError) -> Iterator[Path]:
+    """Gives a path to write to; what was written there becomes `path` at the end, or nothing does.
+
+    Raises `raises` if the disk refuses, in words. Any other error leaves `path` as it was.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise raises(f"{path} cannot be written: {why}; save elsewhere, or make room") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def write_whole(path: str | Path, content: bytes | str, raises: type[GenieError] = WriteError) -> None:
+    """Writes `content`, text as UTF-8, to `path`, whole or not at all; raises `raises` if the disk refuses."""
+    with whole_file(path, raises) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
