@@ -5,14 +5,13 @@ Also how much the actions matter to a rollout, ΔPSNR, which is measured on the 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from genie_core.evaluation import metrics
 from genie_core.evaluation.buttons import best_mapping, code_histogram, keys_last, mapping_accuracy, mutual_information
+from genie_core.evaluation.distances import Filmstrips
 from genie_core.evaluation.samples import Clips, Samples
 from genie_core.games.coinrun.detector import middle, player_found
 from genie_core.layers.quantize import codebook_usage
@@ -28,14 +27,6 @@ FILM = 16  # frames of the clips kept to look at, and for the FVD
 AROUND_PLAYER = 24  # pixels, the side of the square around the player
 
 Arrays = dict[str, np.ndarray]
-
-
-class Filmstrips(NamedTuple):
-    """Clips to look at, uint8 (n, t, H, W, 3) each: real, played with their own actions, and with random ones."""
-
-    truth: np.ndarray
-    played: np.ndarray
-    random: np.ndarray
 
 
 def measure_fidelity(

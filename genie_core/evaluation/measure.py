@@ -18,17 +18,14 @@ from genie_core.data.dataset import VideoDataset
 from genie_core.errors import DataError
 from genie_core.evaluation import metrics
 from genie_core.evaluation.control import measure_control
+from genie_core.evaluation.distances import Filmstrips, measure_distances
 from genie_core.evaluation.drift import measure_drift
-from genie_core.evaluation.efficientnet import frame_features, load_efficientnet_lite0
-from genie_core.evaluation.fidelity import HORIZON, LONGEST, Filmstrips, measure_fidelity
+from genie_core.evaluation.fidelity import HORIZON, LONGEST, measure_fidelity
 from genie_core.evaluation.figures import nested
-from genie_core.evaluation.fvd import RESAMPLES, bootstrap, features, frechet_distance, kernel_distance
-from genie_core.evaluation.i3d_weights import load_i3d
-from genie_core.evaluation.samples import Clips, Samples, draw_clips, spread
+from genie_core.evaluation.samples import Samples, draw_clips
 from genie_core.evaluation.speed import measure_speed
+from genie_core.files import write_whole
 from genie_core.world import World
-
-FRAME_RESAMPLES = 100  # of four times the rows and three times the features
 
 
 @dataclass(frozen=True)
@@ -73,8 +70,7 @@ def evaluate(
     drift, long_play = measure_drift(world, prompts, effort.steps, seed, has_player, quiet)
     samples.update(drift)
     report = _report(samples) | {
-        "fvd": video_distance(strips, clips, effort.fvd_clips, seed, quiet),
-        "efficientnet_lite0": frame_distance(strips, clips, effort.fvd_clips, seed, quiet),
+        **measure_distances(strips, clips, effort.fvd_clips, seed, quiet),
         "speed": measure_speed(world, quiet),
         "clips": len(clips),
         "settings": dataclasses.asdict(world.config.sampling) | {"seed": seed, **dataclasses.asdict(effort)},
@@ -87,9 +83,7 @@ def evaluate(
 
 def write_json(path: Path, report: dict[str, Any]) -> None:
     """Writes `report` whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_whole(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 
 
 def check_targets(path: Path, folder: Path | None) -> None:
@@ -110,49 +104,3 @@ def _report(samples: Samples) -> dict[str, Any]:
 
 def _mean(values: np.ndarray, is_share: bool) -> metrics.Mean:
     return metrics.share_ci95(values) if is_share else metrics.mean_ci95(values)
-
-
-def video_distance(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
-    """Of the first frames of up to `count` clips that are long enough; None where none was asked for.
-
-    `between_real` is the same between real clips and others of them: how low a distance of so few clips can be.
-    """
-    if not count:
-        return None
-    network = load_i3d()
-    real, played, others = (features(network, film, quiet) for film in _films(strips, clips, count))
-    found = _distances(real, played, seed=seed, quiet=quiet) | {"frames": strips.truth.shape[1]}
-    if len(others) > 1:
-        found["between_real"] = _distances(real[: len(others)], others, seed=seed, quiet=quiet)
-    return found
-
-
-def frame_distance(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any] | None:
-    """Of single frames of the same clips, numbered in `frames`: every fourth, as those between are much like them."""
-    if not count:
-        return None
-    network = load_efficientnet_lite0()
-    frames = list(range(3, strips.truth.shape[1], 4))
-    real, played, _ = _films(strips, clips, count)
-    sets = [frame_features(network, film[:, frames], quiet) for film in (real, played)]
-    return _distances(*sets, seed=seed, quiet=quiet, resamples=FRAME_RESAMPLES) | {"frames": frames}
-
-
-def _films(strips: Filmstrips, clips: Clips, count: int) -> list[np.ndarray]:
-    """Up to `count` of the clips that are long enough, uint8 (count, t, H, W, 3): real, the same played, other real."""
-    whole = np.flatnonzero(clips.there[:, : strips.truth.shape[1]].all(1))
-    if len(whole) < 2:
-        raise DataError(
-            f"the data set has {len(whole)} clips of {strips.truth.shape[1]} frames, an FVD needs 2 or more"
-        )
-    chosen = whole[spread(len(whole), count)]
-    others = np.setdiff1d(whole, chosen)[:count]
-    return [strips.truth[chosen], strips.played[chosen], strips.truth[others]]
-
-
-def _distances(*sets: np.ndarray, seed: int, quiet: bool, resamples: int = RESAMPLES) -> dict[str, Any]:
-    fvd, kernel = (
-        bootstrap(distance, *sets, resamples=resamples, seed=seed, quiet=quiet)._asdict()
-        for distance in (frechet_distance, kernel_distance)
-    )
-    return fvd | {"kernel_distance": kernel}

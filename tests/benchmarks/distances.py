@@ -1,15 +1,17 @@
-"""Two things that `--evaluate` leaves to `--full`, alone: distances of sets of frames, and many random playthroughs.
+"""The FVD and the EfficientNet-Lite0 distance of a world alone, without the rest of `--evaluate --full`.
 
-    python tests/benchmarks/distances.py --world WORLD --data DATA [--clips 128] [--rollouts 64]
+    python tests/benchmarks/distances.py --world WORLD --data DATA [--clips 128] [--into FILE.json] [--rollouts 64]
 
-FVD and EfficientNet-Lite0 distance between real clips and the same played on from their first frames by inferred
-actions, the FVD also between real clips and others; then whether the player is there and answers after 200 and 500
-random steps. Needs `pip install --no-deps -r genie_core/evaluation/requirements-full.txt`.
+Both distances compare real clips with the same clips, played from their first frames by inferred actions; the FVD is
+also measured between real clips and others. `--into` writes `fvd` and `efficientnet_lite0` into an evaluation of the
+same world, data and sampling settings that was made without them. `--rollouts` adds long random playthroughs.
+Needs `pip install --no-deps -r genie_core/evaluation/requirements-full.txt`.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -18,13 +20,21 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import numpy as np
+import torch
+from tqdm import tqdm
+
 from genie_core.data import VideoDataset
+from genie_core.evaluation.distances import Filmstrips, measure_distances
 from genie_core.evaluation.drift import measure_drift
-from genie_core.evaluation.fidelity import HORIZON, measure_fidelity
-from genie_core.evaluation.measure import Effort, frame_distance, video_distance
+from genie_core.evaluation.fidelity import FILM, HORIZON
+from genie_core.evaluation.measure import Effort, write_json
 from genie_core.evaluation.metrics import share_ci95
-from genie_core.evaluation.samples import draw_clips, spread
+from genie_core.evaluation.samples import Clips, draw_clips, spread
+from genie_core.rollout import TOGETHER, rollout
 from genie_core.world import World
+
+SEED = 0
 
 
 def main() -> None:
@@ -32,18 +42,48 @@ def main() -> None:
     parser.add_argument("--world", default="checkpoints/coinrun")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=128)
-    parser.add_argument("--rollouts", type=int, default=64)
+    parser.add_argument("--into", type=Path, metavar="FILE.json")
+    parser.add_argument("--rollouts", type=int, default=0)
     args = parser.parse_args()
-    world, dataset, effort = World.from_pretrained(args.world), VideoDataset(args.data), Effort()
-    clips = draw_clips(dataset, 2 * args.clips, HORIZON + 1, effort.longest + 1)  # half of them to compare real ones
-    _, strips = measure_fidelity(world, clips, 0, True, True)
-    for name, distance in (("FVD", video_distance), ("EfficientNet-Lite0", frame_distance)):
-        print(f"{args.world}, {dataset.info.name}: {name} {json.dumps(distance(strips, clips, args.clips, 0, True))}")
-    prompts = clips.frames[spread(len(clips), args.rollouts), 0]
-    samples, _ = measure_drift(world, prompts, effort.steps, 0, True, True, policies=("random",))
+    world, dataset = World.from_pretrained(args.world), VideoDataset(args.data)
+    report = read_evaluation(args.into, world, dataset, parser) if args.into else {}
+    clips = draw_clips(dataset, 2 * args.clips, HORIZON + 1, FILM)  # half of them to compare real clips with
+    found = measure_distances(films(world, clips), clips, args.clips, SEED, False)
+    for name, distance in found.items():
+        print(f"{args.world}, {dataset.info.name}: {name} {json.dumps(distance)}", flush=True)
+    if args.into:
+        write_json(args.into, report | found)
+    if args.rollouts:
+        random_playthroughs(world, clips.frames[spread(len(clips), args.rollouts), 0], dataset.info.name)
+
+
+def read_evaluation(file: Path, world: World, dataset: VideoDataset, parser: argparse.ArgumentParser) -> dict:
+    """The evaluation in `file`; an error of the command line unless it is of `world`, on `dataset`, as it plays now."""
+    report = json.loads(file.read_text(encoding="utf-8"))
+    here = {"world": world.name, "data": dataset.info.name, "source": dataset.info.source}
+    here |= dataclasses.asdict(world.config.sampling)
+    there = {name: report["settings"].get(name, report.get(name)) for name in here}
+    if here != there:
+        parser.error(f"--into: {file} was measured with {there}; this call has {here}")
+    return report
+
+
+def films(world: World, clips: Clips) -> Filmstrips:
+    """The first FILM frames of `clips`, real and played."""
+    played = []
+    for first in tqdm(range(0, len(clips), TOGETHER), desc="playing", unit=" batches"):
+        frames = clips.frames[first : first + TOGETHER]
+        actions = world.infer_actions(torch.from_numpy(frames)).cpu().numpy()
+        played.append(rollout(world, frames[:, 0], actions, SEED + first))
+    return Filmstrips(clips.frames, np.concatenate(played), clips.frames[:0])
+
+
+def random_playthroughs(world: World, prompts: np.ndarray, data: str) -> None:
+    """Prints the shares of long random playthroughs from `prompts` in which the player is there and answers."""
+    samples, _ = measure_drift(world, prompts, Effort().steps, SEED, True, True, policies=("random",))
     for name, values in sorted(samples.values.items()):
         share = share_ci95(values)
-        print(f"{args.world}, {dataset.info.name}: {name} {share.mean:.3f} ± {share.ci95:.3f} of {share.n}")
+        print(f"{world.name}, {data}: {name} {share.mean:.3f} ± {share.ci95:.3f} of {share.n}")
 
 
 if __name__ == "__main__":

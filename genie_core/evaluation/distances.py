@@ -1,0 +1,65 @@
+"""FVD and EfficientNet-Lite0 distance between real clips and the same clips played by a world."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from genie_core.errors import DataError
+from genie_core.evaluation.efficientnet import frame_features, load_efficientnet_lite0
+from genie_core.evaluation.fvd import RESAMPLES, bootstrap, features, frechet_distance, kernel_distance
+from genie_core.evaluation.i3d_weights import load_i3d
+from genie_core.evaluation.samples import Clips, spread
+
+FRAME_RESAMPLES = 100  # of four times the rows and three times the features
+
+
+class Filmstrips(NamedTuple):
+    """Clips to look at, uint8 (n, t, H, W, 3) each: real, played with their own actions, and with random ones."""
+
+    truth: np.ndarray
+    played: np.ndarray
+    random: np.ndarray
+
+
+def measure_distances(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any]:
+    """`fvd` and `efficientnet_lite0` of up to `count` clips that are long enough; both None for a count of 0.
+
+    `fvd.between_real` is the distance between real clips and other real clips: the lowest that so few clips can give.
+    Raises DataError if fewer than two clips are long enough.
+    """
+    if not count:
+        return {"fvd": None, "efficientnet_lite0": None}
+    real, played, others = _films(strips, clips, count)
+    how = {"frames": real.shape[1], "clips": len(real), "seed": seed}
+    network = load_i3d()
+    sets = [features(network, film, quiet) for film in (real, played, others)]
+    fvd = _distances(*sets[:2], seed=seed, quiet=quiet) | how
+    if len(others) > 1:
+        fvd["between_real"] = _distances(sets[0][: len(others)], sets[2], seed=seed, quiet=quiet)
+    frames = list(range(3, real.shape[1], 4))  # neighbouring frames are much alike
+    lite = load_efficientnet_lite0()
+    pair = [frame_features(lite, film[:, frames], quiet) for film in (real, played)]
+    single = _distances(*pair, seed=seed, quiet=quiet, resamples=FRAME_RESAMPLES)
+    return {"fvd": fvd, "efficientnet_lite0": single | how | {"frames": frames}}
+
+
+def _films(strips: Filmstrips, clips: Clips, count: int) -> list[np.ndarray]:
+    """Up to `count` of the clips that are long enough, uint8 (count, t, H, W, 3): real, the same played, other real."""
+    whole = np.flatnonzero(clips.there[:, : strips.truth.shape[1]].all(1))
+    if len(whole) < 2:
+        raise DataError(
+            f"the data set has {len(whole)} clips of {strips.truth.shape[1]} frames, an FVD needs 2 or more"
+        )
+    chosen = whole[spread(len(whole), count)]
+    others = np.setdiff1d(whole, chosen)[:count]
+    return [strips.truth[chosen], strips.played[chosen], strips.truth[others]]
+
+
+def _distances(*sets: np.ndarray, seed: int, quiet: bool, resamples: int = RESAMPLES) -> dict[str, Any]:
+    fvd, kernel = (
+        bootstrap(distance, *sets, resamples=resamples, seed=seed, quiet=quiet)._asdict()
+        for distance in (frechet_distance, kernel_distance)
+    )
+    return fvd | {"kernel_distance": kernel}
