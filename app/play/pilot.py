@@ -41,8 +41,7 @@ class Pilot:
 
     def decide(self) -> int | None:
         """The action to step the engine with, or None if the session moved, or rested, by itself."""
-        self.session.handle(c.Hold(resolve(self.held.look(), self.keymap)))
-        action = self.session.next_action()
+        action = self._next_action()
         if action is None:
             self.stand_still()
         return action
@@ -50,15 +49,24 @@ class Pilot:
     def take(self, frame: np.ndarray) -> None:
         """Takes the frame, uint8 (H, W, 3), that the engine made of the action of `decide`."""
         self.session.advance(frame)
+        self._count()
+
+    def tick(self) -> bool:
+        """One tick of a session alone on its engine; whether there is a new frame. A replay has a pace too."""
+        shown, action, player = self.session.frame, self._next_action(), self.session.player
+        if action is not None:
+            self.take(self.session.engine.step({player: action})[player])
+        elif self.session.frame is not shown:
+            self._count()
+        else:
+            self.stand_still()
+        return self.session.frame is not shown
+
+    def _next_action(self) -> int | None:
+        self.session.handle(c.Hold(resolve(self.held.look(), self.keymap)))
+        return self.session.next_action()
+
+    def _count(self) -> None:
         self._steps.append(time.monotonic())
         if len(self._steps) == self._steps.maxlen:
             self.session.pace(self.fps)
-
-    def tick(self) -> bool:
-        """One tick of a session alone on its engine; whether the engine stepped."""
-        action = self.decide()
-        if action is None:
-            return False
-        player = self.session.player
-        self.take(self.session.engine.step({player: action})[player])
-        return True
