@@ -354,7 +354,7 @@ EFFORT = Effort(clips=12, longest=16, scenes=4, rollouts=2, steps=200)
 def record(out: Path, seed: int = 0) -> VideoDataset:
     """Long episodes far from the walls, and for each level short ones that stand still or push against a wall."""
     rng = np.random.default_rng(seed)
-    with DatasetWriter(out, source={"game": "coinrun", "levels": [0, LEVELS]}) as writer:
+    with DatasetWriter(out, source={"game": "coinrun", "levels": [0, LEVELS]}, frame_size=(SIZE, SIZE)) as writer:
         for level in range(LEVELS):
             writer.add_episode(*played(level, WALL // 2, wandering(rng)), level)
             for name, x in (("stay", WALL // 2), ("left", 0), ("right", WALL)):

@@ -6,14 +6,14 @@ import pickle
 import shutil
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from genie_core.data import DatasetWriter, VideoDataset
-from genie_core.data.dataset import CLIPS_ASKED, ask_each_set
-from genie_core.errors import ConfigError, DataError, MissingExtraError
+from genie_core.errors import ConfigError, DataError, MissingExtraError, WriteError
 from genie_core.games.coinrun.camera import player_motion
 
 CLIPS = Path(__file__).parent / "data" / "coinrun-easy-test"
@@ -26,7 +26,9 @@ def episodes(seed: int = 0) -> list[np.ndarray]:
 
 
 def write(out: Path, compressed: bool = False, actions: bool = True, seed: int = 0) -> VideoDataset:
-    with DatasetWriter(out, source={"game": "noise"}, frame_size=8, shard_frames=6, compressed=compressed) as writer:
+    with DatasetWriter(
+        out, source={"game": "noise"}, frame_size=(8, 8), shard_bytes=6 * 192, compressed=compressed
+    ) as writer:
         for number, frames in enumerate(episodes(seed)):
             writer.add_episode(frames, seed + np.arange(len(frames) - 1) if actions else None, level_seed=100 + number)
     return VideoDataset(out)
@@ -42,7 +44,7 @@ def test_what_is_written_comes_back(tmp_path: Path, compressed: bool) -> None:
     dataset = write(tmp_path / "noise", compressed)
     assert len(dataset) == dataset.info.frames == sum(LENGTHS)
     assert [frames for _, frames in dataset.info.shards] == [6, 6, 6, 2]
-    assert (dataset.info.name, dataset.info.frame_size, dataset.info.fps) == ("noise", 8, 15)
+    assert (dataset.info.name, dataset.info.frame_size, dataset.info.fps) == ("noise", (8, 8), 15)
     assert dataset.info.source == {"game": "noise"}
     for (first, length, seed), number, frames in zip(dataset.episodes, range(3), episodes(), strict=True):
         assert (length, seed) == (len(frames), 100 + number)
@@ -95,22 +97,6 @@ def test_several_sets_are_read_one_after_the_other(sets: tuple[VideoDataset, ...
         np.testing.assert_array_equal(both.clip(int(start), 3), which.clip(int(start) - offset, 3))
         np.testing.assert_array_equal(both.true_actions(int(start), 3), which.true_actions(int(start) - offset, 3))
     assert not np.array_equal(one.clip(0, 3), other.clip(0, 3))
-    assert both.set_of(np.array([0, len(one) - 1, len(one), len(both) - 1])).tolist() == [0, 0, 1, 1]
-    assert not one.set_of(one.clip_starts(3)).any()
-
-
-def test_each_set_is_asked_once_about_clips_from_all_over_it() -> None:
-    sets = np.repeat([0, 1, 2], [3, 500, 2])
-    asked = []
-
-    def ask(rows: np.ndarray) -> bool:
-        asked.append(rows)
-        return sets[rows[0]] != 1
-
-    assert ask_each_set(sets, ask).tolist() == (sets != 1).tolist()
-    assert asked[0].tolist() == [0, 1, 2] and asked[2].tolist() == [503, 504]
-    assert len(asked[1]) == len(set(asked[1])) == CLIPS_ASKED and asked[1][[0, -1]].tolist() == [3, 502]
-    assert np.ptp(np.diff(asked[1])) <= 1
 
 
 def test_no_clip_crosses_from_one_set_to_the_next(sets: tuple[VideoDataset, ...]) -> None:
@@ -137,11 +123,13 @@ def test_true_actions_are_those_of_all_sets_or_of_none(tmp_path: Path) -> None:
         both.true_actions(0, 2)
 
 
-@pytest.mark.parametrize(("size", "fps", "words"), [(16, 15, "8 pixels at 15.* 16 at 15"), (8, 30, "at 15.* at 30;")])
+@pytest.mark.parametrize(
+    ("size", "fps", "words"), [(16, 15, "8x8 pixels at 15.* 16x16 at 15"), (8, 30, "at 15.* at 30;")]
+)
 def test_sets_of_unlike_frames_are_not_read_as_one(
     dataset: VideoDataset, tmp_path: Path, size: int, fps: int, words: str
 ) -> None:
-    with DatasetWriter(tmp_path / "unlike", source={}, frame_size=size, fps=fps) as writer:
+    with DatasetWriter(tmp_path / "unlike", source={}, frame_size=(size, size), fps=fps) as writer:
         writer.add_episode(np.zeros((3, size, size, 3), np.uint8))
     with pytest.raises(DataError, match=words):
         VideoDataset(*dataset.paths, tmp_path / "unlike")
@@ -159,7 +147,7 @@ def test_videos_need_no_true_actions(tmp_path: Path) -> None:
 
 def test_an_interrupted_writer_leaves_nothing(tmp_path: Path) -> None:
     def write_and_interrupt() -> None:
-        with DatasetWriter(tmp_path / "cut", source={}, frame_size=8, shard_frames=4) as writer:
+        with DatasetWriter(tmp_path / "cut", source={}, frame_size=(8, 8), shard_bytes=4 * 192) as writer:
             writer.add_episode(episodes()[0])
             assert len(list(tmp_path.iterdir())) == 1
             raise KeyboardInterrupt
@@ -187,16 +175,45 @@ def cut_in_half(file: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
+def rename_shard(path: Path, name: str) -> None:
+    (first, *others) = json.loads((path / "dataset.json").read_text())["shards"]
+    shutil.copy(path / first["file"], path.parent / "x.npy")
+    rewrite(path, shards=[{**first, "file": name.format(outside=path.parent / "x.npy")}, *others])
+
+
+def bend_header(path: Path, before: bytes, after: bytes) -> None:
+    file = path / "frames-00001.npy"
+    assert before in file.read_bytes() and len(before) == len(after)
+    file.write_bytes(file.read_bytes().replace(before, after))
+
+
 DAMAGE = {
     "no dataset.json": lambda path: (path / "dataset.json").unlink(),
     "not a data set description": lambda path: (path / "dataset.json").write_text("[1"),
     "no data set folder": shutil.rmtree,
-    "format_version 2, expected 1": lambda path: rewrite(path, format_version=2),
+    "format_version 3, expected 1 or 2": lambda path: rewrite(path, format_version=3),
     "promises 99 frames": lambda path: rewrite(path, frames=99),
-    "expected JSON with name, frame_size, fps": lambda path: rewrite(path, shards=[{"file": "frames-00000.npy"}]),
+    "expected JSON with name, frame_size, fps": lambda path: (path / "dataset.json").write_text("{}"),
     "lacks its file frames-00001.npy": lambda path: (path / "frames-00001.npy").unlink(),
     "truncated": lambda path: cut_in_half(path / "frames-00001.npy"),
     "not of one data set": lambda path: np.save(path / "frames-00003.npy", np.zeros((3, 8, 8, 3), np.uint8)),
+    "unusable shards: .*None": lambda path: rewrite(path, shards=[{"file": "frames-00000.npy", "frames": None}]),
+    r"unusable shards: .*\.\./x\.npy": lambda path: rename_shard(path, "../x.npy"),
+    r"unusable shards: .*'/": lambda path: rename_shard(path, "{outside}"),
+    "unusable fps: None": lambda path: rewrite(path, fps=None),
+    "unusable fps: nan": lambda path: rewrite(path, fps=float("nan")),
+    r"unusable frame_size: \[8, 1000000\]": lambda path: rewrite(path, frame_size=[8, 1_000_000]),
+    "unusable frame_size: 8": lambda path: rewrite(path, frame_size=8),
+    "unusable frames: 1000": lambda path: rewrite(path, frames=10**30),
+    "unusable episodes: True": lambda path: rewrite(path, episodes=True),
+    "unusable source: 'me'": lambda path: rewrite(path, source="me"),
+    "not readable|description": lambda path: (path / "dataset.json").write_text("[" * 100_000),
+    "frames-00001.npy is truncated or damaged": lambda path: bend_header(path, b"'descr': '|u1'", b"'descr': ((((("),
+    r"frames-00001.npy holds uint8 \(9, 8": lambda path: bend_header(path, b"(6, 8", b"(9, 8"),
+    "episodes.npy holds object": lambda path: np.save(path / "episodes.npy", np.full((3, 3), None), allow_pickle=True),
+    "frames-00000.npy holds object": lambda path: np.save(
+        path / "frames-00000.npy", np.full((6, 8, 8, 3), "no", object)
+    ),
     "lacks its file episodes.npy": lambda path: (path / "episodes.npy").unlink(),
     "does not cut the 20 frames": lambda path: np.save(path / "episodes.npy", np.zeros((3, 3), np.int64)),
 }
@@ -211,6 +228,75 @@ def test_damage_is_told_in_words(dataset: VideoDataset, words: str) -> None:
     assert "Error" not in str(caught.value), "that is no word"
 
 
+def test_a_file_shorter_than_its_header_promises_takes_no_memory(dataset: VideoDataset) -> None:
+    """Header and description agree on a hundred thousand million frames; the file holds six."""
+    (path,) = dataset.paths
+    (first, *others) = json.loads((path / "dataset.json").read_text())["shards"]
+    many = 10**11
+    with (path / first["file"]).open("r+b") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (many, 8, 8, 3)})
+    rewrite(path, shards=[{**first, "frames": many}, *others], frames=many + 14)
+    np.save(path / "episodes.npy", np.array([[0, many, 0], [many, 7, 0], [many + 7, 7, 0]]))
+    with pytest.raises(DataError, match="truncated or damaged"):
+        VideoDataset(path)
+
+
+def test_compressed_shards_that_would_fill_the_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "noise", compressed=True)
+    monkeypatch.setattr("genie_core.data.dataset.MOST_COMPRESSED", 1000)
+    with pytest.raises(DataError, match=r"must fit in memory.*uncompressed"):
+        VideoDataset(tmp_path / "noise")
+
+
+@pytest.mark.parametrize("damage", [lambda body: body[: len(body) // 2], lambda body: body.replace(b"PK", b"KP")])
+def test_a_damaged_compressed_shard_is_told_in_words(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    write(tmp_path / "noise", compressed=True)
+    shard = tmp_path / "noise" / "frames-00000.npz"
+    shard.write_bytes(damage(shard.read_bytes()))
+    with pytest.raises(DataError, match="truncated or damaged"):
+        VideoDataset(tmp_path / "noise")
+
+
+def test_a_description_from_a_stranger_is_refused_in_words(dataset: VideoDataset) -> None:
+    """Once without a frame rate: it was a fault inside the program."""
+    (path,) = dataset.paths
+    values = {"name": "dsFalse", "frame_size": 8, "fps": None, "frames": 15, "episodes": 3, "source": {"game": "x"}}
+    shards = [{"file": "frames-00000.npy", "frames": 15}]
+    (path / "dataset.json").write_text(json.dumps({**values, "shards": shards, "format_version": 1}))
+    with pytest.raises(DataError, match="unusable fps"):
+        VideoDataset(path)
+
+
+def test_folders_of_version_1_load(dataset: VideoDataset) -> None:
+    """Their frame_size is one number, the side of a square."""
+    (path,) = dataset.paths
+    rewrite(path, frame_size=8, format_version=1)
+    old = VideoDataset(path)
+    assert old.info.frame_size == (8, 8)
+    np.testing.assert_array_equal(old.clip(0, 7), dataset.clip(0, 7))
+
+
+def test_frames_need_not_be_square(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (5, 6, 10, 3), np.uint8)
+    with DatasetWriter(tmp_path / "wide", source={}, frame_size=(6, 10), shard_bytes=400) as writer:
+        writer.add_episode(frames)
+    dataset = VideoDataset(tmp_path / "wide")
+    assert dataset.info.frame_size == (6, 10) and [n for _, n in dataset.info.shards] == [2, 2, 1]
+    np.testing.assert_array_equal(dataset.clip(0, 5), frames)
+
+
+def test_a_full_disk_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("genie_core.data.writer.np.save", refuse)
+    with pytest.raises(WriteError, match="No space left on device; choose another --out"):
+        write(tmp_path / "noise")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_writer_refuses_what_is_not_an_episode(tmp_path: Path) -> None:
     frames = episodes()[0]
     for bad, actions, words in (
@@ -218,7 +304,10 @@ def test_the_writer_refuses_what_is_not_an_episode(tmp_path: Path) -> None:
         (frames[:, :4], None, "expected uint8"),
         (frames, np.zeros(len(frames)), "one less"),
     ):
-        with pytest.raises(DataError, match=words), DatasetWriter(tmp_path / "bad", source={}, frame_size=8) as writer:
+        with (
+            pytest.raises(DataError, match=words),
+            DatasetWriter(tmp_path / "bad", source={}, frame_size=(8, 8)) as writer,
+        ):
             writer.add_episode(bad, actions)
 
 
@@ -270,7 +359,7 @@ def test_recording_without_procgen_names_the_command(tmp_path: Path, monkeypatch
     from genie_core.games.coinrun.record import record_coinrun
 
     monkeypatch.setitem(sys.modules, "procgen", None)
-    with pytest.raises(MissingExtraError, match=r"pip install -r genie_core/data/requirements-record\.txt"):
+    with pytest.raises(MissingExtraError, match=r"pip install -r genie_core/games/coinrun/requirements-record\.txt"):
         record_coinrun(tmp_path / "set", 100, progress=False)
     assert list(tmp_path.iterdir()) == []
 

@@ -310,7 +310,7 @@ def test_free_scenes_are_on_the_way_from_one_side_to_the_other(data: VideoDatase
 
 
 def test_episodes_too_short_for_a_free_scene_leave_out_what_is_asked_there(data: VideoDataset, tmp_path: Path) -> None:
-    with DatasetWriter(tmp_path / "short", source={}, frame_size=64) as writer:
+    with DatasetWriter(tmp_path / "short", source={}, frame_size=(64, 64)) as writer:
         for start in data.clip_starts(14)[::40]:
             writer.add_episode(data.clip(int(start), 14))
     short = VideoDataset(tmp_path / "short")
@@ -401,7 +401,7 @@ def test_teacher_forced_frames_are_one_step_from_the_true_past(world: World) -> 
 
 def squares(folder: Path) -> VideoDataset:
     """A video without true actions or a player: frames of 16 pixels."""
-    with DatasetWriter(folder / "squares", source={"kind": "squares"}, frame_size=16) as writer:
+    with DatasetWriter(folder / "squares", source={"kind": "squares"}, frame_size=(16, 16)) as writer:
         for clip in tiny.walking_squares(6, 14).frames.numpy():
             writer.add_episode(clip)
     return VideoDataset(folder / "squares")
@@ -410,7 +410,7 @@ def squares(folder: Path) -> VideoDataset:
 def test_of_several_sets_each_is_asked_whether_its_keys_last(tmp_path: Path) -> None:
     world, jump = tiny.make_looking_world(), [-5, -1, -1, 1, 1, 0, 0]
     for name, start in (("tapped", [2, 0, 2, 0]), ("held", [2, 2, 2, 2])):
-        with DatasetWriter(tmp_path / name, source={"kind": "scenery"}, frame_size=16, fps=15) as writer:
+        with DatasetWriter(tmp_path / name, source={"kind": "scenery"}, frame_size=(16, 16), fps=15) as writer:
             for clip in tiny.scrolled([*start, *[0] * 7], [0, 0, 0, 0, *jump], clips=8).numpy():
                 writer.add_episode(clip)
     clips = draw_clips(VideoDataset(tmp_path / "tapped", tmp_path / "held"), 16, HORIZON + 1, HORIZON + 2)
@@ -455,7 +455,7 @@ def test_a_world_without_named_actions_is_measured_in_what_it_has(tmp_path: Path
 
 
 def test_a_data_set_of_short_episodes_is_refused_in_words(tmp_path: Path) -> None:
-    with DatasetWriter(tmp_path / "short", source={}, frame_size=16) as writer:
+    with DatasetWriter(tmp_path / "short", source={}, frame_size=(16, 16)) as writer:
         writer.add_episode(tiny.random_frames(1, 10)[0].numpy())
     with pytest.raises(DataError, match="no clip of 11 frames: its longest episode has 10"):
         evaluate(tiny.make_world(), VideoDataset(tmp_path / "short"), TINY_EFFORT, quiet=True)

@@ -256,7 +256,7 @@ QUICK = Effort(clips=3, longest=11, scenes=2, rollouts=1, steps=20)
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_benchmark: None) -> Path:
     """A folder with two worlds of 16 pixels and a data set, where `--quick` is over in no time."""
     monkeypatch.setitem(run.EFFORTS, "quick", QUICK)
-    with DatasetWriter(tmp_path / "data", source={"kind": "squares"}, frame_size=16) as writer:
+    with DatasetWriter(tmp_path / "data", source={"kind": "squares"}, frame_size=(16, 16)) as writer:
         for clip in tiny.walking_squares(4, 12).frames.numpy():
             writer.add_episode(clip)
     names = ("stay", "left", "right", "jump")

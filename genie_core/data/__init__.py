@@ -1,4 +1,4 @@
-"""Data sets on disk: reading them, writing them, recording CoinRun."""
+"""Data sets on disk: reading and writing."""
 
 from genie_core.data.dataset import DatasetInfo, VideoDataset
 from genie_core.data.writer import DatasetWriter

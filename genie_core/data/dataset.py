@@ -1,38 +1,50 @@
 """Reading a data set: a folder of frame shards, cut into episodes.
 
-dataset.json       format_version, name, frame_size, fps, frames, episodes, shards [{file, frames}], source {...}
+dataset.json       format_version, name, frame_size [H, W], fps, frames, episodes, shards [{file, frames}], source {...}
+                   In version 1, frame_size is one number: the side of a square.
 frames-00000.npy   uint8 (n, H, W, 3); or .npz with one array `frames`, compressed, for small sets
 episodes.npy       int64 (episodes, 3): first frame, length, level seed (-1 where there is none)
 true_actions.npy   int8 (frames,), if known: entry i is the game's own action that takes frame i to i+1,
                    -1 at an episode's last frame. For evaluation only: training never reads it.
+
+A folder may come from a stranger: every size is checked against the file's own header before memory is taken.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal
 
 import numpy as np
 
 from genie_core.errors import DataError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 CLIPS_ASKED = 64
-_HOW_TO_RECORD = "record one with: python launch.py --collect coinrun --out DIR"
+LARGEST_SIDE = 4096  # pixels
+HIGHEST_FPS = 1000
+MOST_COMPRESSED = 4 * 2**30  # bytes of frames in compressed shards, which are held in memory
+_HOW_TO_RECORD = "record one with: python launch.py --collect GAME --out DIR"
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What dataset.json says. `shards` are (file name, frames) in order; `source` tells where the frames came from."""
+    """What dataset.json says. `frame_size` is (H, W); `shards` are (file name, frames) in order.
+
+    `source` names the game and says how it was recorded.
+    """
 
     name: str
-    frame_size: int
+    frame_size: tuple[int, int]
     fps: float
     frames: int
     episodes: int
@@ -54,9 +66,8 @@ class VideoDataset:
         self.info = _join(infos)
         self.episodes = np.concatenate([_read_episodes(*each) for each in zip(self.paths, infos, strict=True)])
         self.episodes[:, 0] = np.cumsum(self.episodes[:, 1]) - self.episodes[:, 1]  # end to end, over all sets
-        size = self.info.frame_size
         self._shards = [
-            _load_array(folder / file, (frames, size, size, 3), np.uint8)
+            _load_array(folder / file, (frames, *self.info.frame_size, 3), np.uint8)
             for folder, info in zip(self.paths, infos, strict=True)
             for file, frames in info.shards
         ]
@@ -147,32 +158,69 @@ def _read_info(path: Path) -> DatasetInfo:
         raise DataError(f"there is no data set folder {path}; {_HOW_TO_RECORD}")
     if not file.is_file():
         raise DataError(f"{path} is not a data set: it has no dataset.json; {_HOW_TO_RECORD}")
-    try:
-        values = json.loads(file.read_text())
-        version = values.get("format_version")
-        if version != FORMAT_VERSION:
-            raise DataError(f"{file} has format_version {version!r}, expected {FORMAT_VERSION}; {_HOW_TO_RECORD}")
-        shards = tuple((str(shard["file"]), int(shard["frames"])) for shard in values["shards"])
-        known = {field.name: values[field.name] for field in dataclasses.fields(DatasetInfo)}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        names = ", ".join(field.name for field in dataclasses.fields(DatasetInfo))
-        raise DataError(
-            f"{file} is not a data set description; expected JSON with {names}; {_HOW_TO_RECORD}"
-        ) from error
-    info = DatasetInfo(**{**known, "shards": shards})
+    values = _read_values(file)
+    shards = tuple((shard["file"], shard["frames"]) for shard in values["shards"])
+    info = DatasetInfo(**{**values, "frame_size": tuple(values["frame_size"]), "shards": shards})
     if sum(frames for _, frames in shards) != info.frames:
         raise DataError(f"{file} promises {info.frames} frames, its shards hold {sum(n for _, n in shards)}")
     return info
 
 
+def _read_values(file: Path) -> dict[str, Any]:
+    """The fields of DatasetInfo as dataset.json has them, each of the kind and in the range it must have."""
+    names = [field.name for field in dataclasses.fields(DatasetInfo)]
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        values = {name: values[name] for name in names}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(
+            f"{file} is not a data set description; expected JSON with {', '.join(names)}; {_HOW_TO_RECORD}"
+        ) from error
+    version = values["format_version"]
+    if version not in READABLE_VERSIONS:
+        known = " or ".join(map(str, READABLE_VERSIONS))
+        raise DataError(f"{file} has format_version {version!r}, expected {known}; update the program, or record anew")
+    if version == 1:
+        values["frame_size"] = [values["frame_size"]] * 2
+    for name, fits in _FITTING.items():
+        if not fits(values[name]):
+            found = repr(values[name])[:60]
+            raise DataError(f"{file} has an unusable {name}: {found}; copy the data set again, or record it anew")
+    return values
+
+
+def _is_count(value: object, most: int = 2**40) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= most
+
+
+def _is_shard(value: object) -> bool:
+    """A file name without any folder, and how many frames the file holds."""
+    if not isinstance(value, dict) or not _is_count(value.get("frames")):
+        return False
+    return isinstance(value.get("file"), str) and bool(re.fullmatch(r"[\w.-]+\.np[yz]", value["file"]))
+
+
+_FITTING = {
+    "name": lambda value: isinstance(value, str),
+    "frame_size": lambda value: (
+        isinstance(value, list) and len(value) == 2 and all(_is_count(side, LARGEST_SIDE) for side in value)
+    ),
+    "fps": lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= HIGHEST_FPS,
+    "frames": _is_count,
+    "episodes": _is_count,
+    "shards": lambda value: isinstance(value, list) and all(map(_is_shard, value)),
+    "source": lambda value: isinstance(value, dict),
+}
+
+
 def _join(infos: list[DatasetInfo]) -> DatasetInfo:
-    """What is true of several data sets read as one; where they come from is told of each."""
+    """Describe several data sets read as one; `source` lists the source of each."""
     first, *others = infos
     for other in others:
         if (other.frame_size, other.fps) != (first.frame_size, first.fps):
             raise DataError(
-                f"{first.name} has frames of {first.frame_size} pixels at {first.fps:g} a second, {other.name} of "
-                f"{other.frame_size} at {other.fps:g}; only sets alike in both can be read as one"
+                f"{first.name} has frames of {size_text(first)} pixels at {first.fps:g} a second, {other.name} of "
+                f"{size_text(other)} at {other.fps:g}; only sets alike in both can be read as one"
             )
     if not others:
         return first
@@ -187,30 +235,63 @@ def _join(infos: list[DatasetInfo]) -> DatasetInfo:
     )
 
 
+def size_text(info: DatasetInfo) -> str:
+    """The frame size as people write it: width x height."""
+    return f"{info.frame_size[1]}x{info.frame_size[0]}"
+
+
 def _load_array(file: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     """The array of a .npy, memory-mapped, or `frames` of a .npz; DataError unless shape and dtype are as expected."""
     if not file.is_file():
         raise DataError(f"data set {file.parent} lacks its file {file.name}; copy it again, or record the set anew")
     try:
-        array = np.load(file)["frames"] if file.suffix == ".npz" else np.load(file, mmap_mode="r")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{file} is truncated or damaged ({error}); copy it again, or record the set anew") from error
-    if array.shape != shape or array.dtype != dtype:
+        return (_read_compressed if file.suffix == ".npz" else _map)(file, shape, np.dtype(dtype))
+    except DataError:
+        raise
+    except Exception as error:  # NumPy and zipfile raise a dozen kinds of error for bytes that are not theirs
+        raise DataError(f"{file} is truncated or damaged; copy it again, or record the set anew") from error
+
+
+def _map(file: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    with file.open("rb") as stream:
+        order = _check_header(stream, file, shape, dtype)
+        return np.memmap(file, dtype, "r", stream.tell(), shape, order)
+
+
+def _read_compressed(file: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    with zipfile.ZipFile(file) as archive, archive.open("frames.npy") as stream:
+        order = _check_header(stream, file, shape, dtype)
+        size = math.prod(shape) * dtype.itemsize
+        if size > MOST_COMPRESSED:
+            raise DataError(
+                f"{file} holds {size / 2**30:.1f} GiB of compressed frames, which must fit in memory; at most "
+                f"{MOST_COMPRESSED // 2**30} are read: write the data set uncompressed"
+            )
+        return np.frombuffer(stream.read(size), dtype).reshape(shape, order=order)
+
+
+def _check_header(stream: IO[bytes], file: Path, shape: tuple[int, ...], dtype: np.dtype) -> Literal["C", "F"]:
+    """Read the header of an array and leave `stream` behind it; DataError unless it promises what is expected."""
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    found_shape, by_columns, found_dtype = read(stream)
+    if found_shape != shape or found_dtype != dtype:
         raise DataError(
-            f"{file} holds {array.dtype} {array.shape}, dataset.json promises {np.dtype(dtype)} {shape}; "
+            f"{file} holds {found_dtype} {found_shape}, dataset.json promises {dtype} {shape}; "
             "the files are not of one data set"
         )
-    return array
+    return "F" if by_columns else "C"
 
 
 def _read_episodes(path: Path, info: DatasetInfo) -> np.ndarray:
-    """Episodes must lie end to end and cover every frame: clips are cut by trusting them."""
+    """Read the episodes, which must lie end to end and cover every frame: clips are cut by trusting them."""
     episodes = _load_array(path / "episodes.npy", (info.episodes, 3), np.int64)
     ends = np.cumsum(episodes[:, 1])
     if (
         not len(episodes)
         or ends[-1] != info.frames
         or (episodes[:, 1] < 1).any()
+        or (episodes[:, 1] > info.frames).any()
         or (episodes[1:, 0] != ends[:-1]).any()
     ):
         raise DataError(f"{path / 'episodes.npy'} does not cut the {info.frames} frames of {path} into episodes")

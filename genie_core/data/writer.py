@@ -1,31 +1,34 @@
-"""Writing a data set, episode by episode; what the files mean is told in `dataset.py`.
+"""Writing a data set, episode by episode. `dataset.py` describes the files.
 
-Everything goes to a hidden sibling folder that takes the final name at the end, so that an interrupted
-recording leaves nothing that looks like a data set.
+All files go to a hidden sibling folder, which takes the final name at the end: an interrupted recording leaves
+nothing that looks like a data set.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from genie_core.data.dataset import DatasetInfo
-from genie_core.errors import DataError
+from genie_core.errors import DataError, WriteError
 
-SHARD_FRAMES = 10_000  # 123 MB of 64x64 frames, the most that a writer holds in memory
+SHARD_BYTES = 122_880_000  # of frames, the most that a writer holds in memory
 
 
 class DatasetWriter:
     """A data set being written: `with DatasetWriter(out, ...) as writer: writer.add_episode(...)`.
 
-    `compressed` writes .npz shards, a tenth of the size for CoinRun, which readers keep in memory.
-    Raises DataError if `out` already holds something.
+    `frame_size` is (H, W). `compressed` writes .npz shards, much smaller for drawn games, which readers keep in
+    memory. Raises DataError if `out` already holds something, WriteError if the disk refuses.
     """
 
     def __init__(
@@ -33,14 +36,15 @@ class DatasetWriter:
         out: str | Path,
         *,
         source: dict[str, Any],
-        frame_size: int = 64,
+        frame_size: tuple[int, int],
         fps: float = 15,
-        shard_frames: int = SHARD_FRAMES,
+        shard_bytes: int = SHARD_BYTES,
         compressed: bool = False,
     ) -> None:
         self.out = Path(out).resolve()
         self.source, self.frame_size, self.fps, self.compressed = source, frame_size, fps, compressed
-        self._buffer = np.empty((shard_frames, frame_size, frame_size, 3), np.uint8)
+        shard_frames = max(1, shard_bytes // (3 * math.prod(frame_size)))
+        self._buffer = np.empty((shard_frames, *frame_size, 3), np.uint8)
         self._filled = 0
         self._shards: list[tuple[str, int]] = []
         self._episodes: list[tuple[int, int, int]] = []
@@ -50,13 +54,15 @@ class DatasetWriter:
     def __enter__(self) -> DatasetWriter:
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise DataError(f"{self.out} already exists and is not empty; choose another --out, or remove it first")
-        self._partial.mkdir(parents=True)
+        with self._disk():
+            self._partial.mkdir(parents=True)
         return self
 
     def __exit__(self, error_type: type[BaseException] | None, *details: object) -> None:
         try:
             if error_type is None:
-                self._finish()
+                with self._disk():
+                    self._finish()
         finally:
             shutil.rmtree(self._partial, ignore_errors=True)
 
@@ -66,9 +72,9 @@ class DatasetWriter:
         return sum(length for _, length, _ in self._episodes)
 
     def add_episode(self, frames: np.ndarray, actions: np.ndarray | None = None, level_seed: int = -1) -> None:
-        """Appends uint8 frames (t, H, W, 3) and the game's own actions between them (t-1,), if it has any."""
+        """Append uint8 frames (t, H, W, 3) and the game's own actions between them (t-1,), if it has any."""
         frames = np.asarray(frames)
-        expected = (len(frames), self.frame_size, self.frame_size, 3)
+        expected = (len(frames), *self.frame_size, 3)
         if frames.shape != expected or frames.dtype != np.uint8 or not len(frames):
             raise DataError(f"an episode is {frames.dtype} {frames.shape}, expected uint8 {('t', *expected[1:])}")
         if actions is not None and len(actions) != len(frames) - 1:
@@ -80,6 +86,15 @@ class DatasetWriter:
             self._actions.append(np.append(actions, -1).astype(np.int8))
         self._append(frames)
 
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """Say in words what the disk refuses."""
+        try:
+            yield
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise WriteError(f"{self.out} cannot be written: {why}; choose another --out, or make room") from error
+
     def _append(self, frames: np.ndarray) -> None:
         while len(frames):
             taken = min(len(frames), len(self._buffer) - self._filled)
@@ -87,7 +102,8 @@ class DatasetWriter:
             self._filled += taken
             frames = frames[taken:]
             if self._filled == len(self._buffer):
-                self._write_shard()
+                with self._disk():
+                    self._write_shard()
 
     def _write_shard(self) -> None:
         file = f"frames-{len(self._shards):05d}.{'npz' if self.compressed else 'npy'}"

@@ -89,7 +89,7 @@ def free_scenes(dataset: VideoDataset, count: int) -> np.ndarray:
     It came from one side and goes on to the other, so that no wall is near on either. None where episodes are short.
     """
     size, length = dataset.info.frame_size, 2 * WAY_STEPS + 1
-    free = np.empty((0, size, size, 3), np.uint8)
+    free = np.empty((0, *size, 3), np.uint8)
     if dataset.episodes[:, 1].max() < length:
         return free
     candidates = _candidates(dataset, length, count)

@@ -86,7 +86,7 @@ def record_coinrun(
     source = {"game": "coinrun", "mode": mode, "policy": policy, "levels": list(levels), "seed": seed}
     episodes = play(levels, mode, policy, seed)
     with (
-        DatasetWriter(out, source=source, frame_size=FRAME_SIZE, fps=FPS) as writer,
+        DatasetWriter(out, source=source, frame_size=(FRAME_SIZE, FRAME_SIZE), fps=FPS) as writer,
         tqdm(total=frames, unit=" frames", desc="recording CoinRun", disable=not progress) as bar,
     ):
         while writer.frames < frames:
