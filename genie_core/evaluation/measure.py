@@ -63,7 +63,7 @@ def evaluate(
 ) -> Evaluation:
     """Measures `world` on clips and scenes of `dataset`. Raises DataError if it has no clip of 11 frames."""
     clips = draw_clips(dataset, effort.clips, HORIZON + 1, effort.longest + 1)
-    has_player = dataset.info.source.get("game") == "coinrun" and dataset.info.frame_size == 64
+    has_player = dataset.info.source.get("game") == "coinrun" and dataset.info.frame_size == (64, 64)
     samples, strips = measure_fidelity(world, clips, seed, has_player, quiet)
     samples.update(measure_control(world, dataset, clips, effort.scenes, seed, quiet))
     prompts = clips.frames[np.linspace(0, len(clips) - 1, effort.rollouts).astype(int), 0]
