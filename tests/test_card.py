@@ -11,11 +11,13 @@ import pytest
 from huggingface_hub import ModelCard
 
 from genie_core.checkpoint import read_config
-from genie_core.config import WorldConfig
+from genie_core.config import Action, WorldConfig
 from genie_core.hub.card import FIGURES, card
 
-SHIPPED = Path(__file__).parents[1] / "checkpoints" / "coinrun"
+WORLDS = Path(__file__).parents[1] / "checkpoints"
+SHIPPED = WORLDS / "coinrun"
 CONFIG = read_config(SHIPPED)
+FOUND = "The actions were found, not given"
 GAME = CONFIG.training["source"]["game"]
 
 
@@ -50,8 +52,38 @@ def test_the_card_names_actions_keys_and_the_way_to_play() -> None:
     assert "## Limits" in text and CONFIG.training["data"] in text
 
 
-def test_the_shipped_card_is_the_one_rendered_now() -> None:
-    assert (SHIPPED / "README.md").read_text(encoding="utf-8") == card(CONFIG)
+@pytest.mark.parametrize("world", ["coinrun", "coinrun-hard"])
+def test_the_shipped_card_is_the_one_rendered_now(world: str) -> None:
+    assert (WORLDS / world / "README.md").read_text(encoding="utf-8") == card(read_config(WORLDS / world))
+
+
+@pytest.mark.parametrize("world", ["coinrun", "coinrun-hard"])
+def test_a_shipped_card_tells_each_rule_and_claims_no_more(world: str) -> None:
+    config = read_config(WORLDS / world)
+    text, rules = card(config), config.training["rules"]
+    section = text.split("## What was learnt, and what was laid down by hand\n")[1].split("\n## ")[0]
+    assert section.strip().splitlines() == [f"- {rule}" for rule in rules]
+    assert {rule.split(":")[0] for rule in rules} >= {"By hand", "Learnt from video, without button labels"}
+    assert FOUND not in text and "rules" not in text.split("## Training")[1]
+
+
+def test_a_world_without_rules_says_that_nothing_was_laid_down() -> None:
+    assert f"{FOUND}: nothing was laid down by hand.\n" in card(WorldConfig())
+    named = tuple(Action(id=i, name=f"way_{i}x") for i in range(len(WorldConfig().actions)))
+    assert "Only the names come from a list" in card(WorldConfig(actions=named))
+
+
+def test_a_world_whose_codes_rules_find_claims_nothing_without_a_list_of_them() -> None:
+    training = {name: value for name, value in CONFIG.training.items() if name != "rules"}
+    text = card(dataclasses.replace(CONFIG, training=training))
+    assert FOUND not in text and f"Rules written by hand for {GAME} decide" in text
+
+
+def test_motion_is_a_column_only_where_it_is_known() -> None:
+    still = tuple(dataclasses.replace(action, motion_px=(0.0, 0.0)) for action in CONFIG.actions)
+    assert "motion of the player" in card(CONFIG)
+    assert "motion" not in card(dataclasses.replace(CONFIG, actions=still)).split("## What")[0]
+    assert "| 1 | action_0 | – |\n" in card(WorldConfig())
 
 
 @pytest.mark.parametrize("training", [{}, {"metrics": 3}, {"metrics": {"fvd": 9}}, {"source": "a film", "metrics": {}}])

@@ -1,13 +1,15 @@
-"""The model card of a world: what its actions do, how it was trained and what was measured, from its config alone."""
+"""The model card of a world: its actions, how they came about, its training and its figures, from its config alone."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from genie_core.config import WorldConfig
 
 TASK = "image-to-video"
+UNKNOWN = "unknown"  # the game of a world that tells none
 FIGURES = {  # of `training.metrics`: the Hub's type of metric, and what is measured
     "tokenizer_psnr": ("psnr", "tokenizer PSNR, dB"),
     "tokenizer_ssim": ("ssim", "tokenizer SSIM"),
@@ -24,15 +26,16 @@ FIGURES = {  # of `training.metrics`: the Hub's type of metric, and what is meas
 
 
 def card(config: WorldConfig, repo: str | None = None, animation: str | None = None) -> str:
-    """Markdown under the Hub's metadata. `repo` is OWNER/NAME where it will be, `animation` a file beside the card."""
+    """Markdown under the Hub's metadata. `repo` is the OWNER/NAME of the world, `animation` a file beside the card."""
+    height, width = _size(config)
     sections = [
         f"# {repo.split('/')[1] if repo else 'A playable world'}",
         f"![A playthrough that this world made from one picture]({animation})" if animation else "",
-        f"A world to play in, learnt from video without labels: {config.frame_size}x{config.frame_size} pixels at "
-        f"{config.fps:g} frames/s, {config.context_frames} frames of memory. Every frame is made from the ones before "
-        "and the key held; no game is running.",
+        f"A world to play in: {width}x{height} pixels at {config.fps:g} frames/s, {config.context_frames} frames of "
+        "memory. Three networks make every frame from the frames before and the key held; no game is running.",
         f"## Play\n\n`python launch.py --play IMAGE --world {repo or 'THIS_FOLDER'}`",
         _actions(config),
+        _origin(config),
         _training(config.training),
         _measurements(config.training.get("metrics")),
         _limits(config),
@@ -43,15 +46,20 @@ def card(config: WorldConfig, repo: str | None = None, animation: str | None = N
     return f"---\n{metadata}\n---\n" + "\n\n".join(section for section in sections if section) + "\n"
 
 
+def _size(config: WorldConfig) -> tuple[int, int]:
+    size: Any = config.frame_size
+    return (size, size) if isinstance(size, int) else size
+
+
 def _metadata(config: WorldConfig, repo: str | None) -> dict[str, Any]:
-    """What the Hub reads. Values are written as JSON, which is YAML too."""
+    """The Hub's metadata. Values are written as JSON, which is YAML too."""
     values: dict[str, Any] = {
         "library_name": "genie-core",
         "pipeline_tag": TASK,
         "license": "mit",
         "tags": ["world-model", "genie", "video-generation", "interactive"],
     }
-    game = _game(config.training)
+    game = game_of(config)
     if game:
         values["datasets"] = [game]
     results = [
@@ -71,9 +79,11 @@ def _metadata(config: WorldConfig, repo: str | None) -> dict[str, Any]:
     return values
 
 
-def _game(training: dict[str, Any]) -> str | None:
-    source = training.get("source")
-    return source.get("game") if isinstance(source, dict) else None
+def game_of(config: WorldConfig) -> str | None:
+    """The name of the game that the world learnt, None if the config tells none."""
+    source = config.training.get("source")
+    name = getattr(config, "game", None) or (source.get("game") if isinstance(source, dict) else None)
+    return None if name == UNKNOWN else name
 
 
 def _sets(metrics: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -84,41 +94,68 @@ def _sets(metrics: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _actions(config: WorldConfig) -> str:
-    rows = "\n".join(
-        f"| {a.id + 1} | {a.name} | {' '.join(a.keys) or '–'} | {a.motion_px[0]:+.2f}, {a.motion_px[1]:+.2f} |"
+    """A table of keys, and of motions if the config knows any: without a known motion all are zero."""
+    moves = any(any(action.motion_px) for action in config.actions)
+    head = ["key", "action", "other keys", "motion of the player, pixels a step (x right, y down)"]
+    rows = [
+        [str(a.id + 1), a.name, " ".join(a.keys) or "–", f"{a.motion_px[0]:+.2f}, {a.motion_px[1]:+.2f}"]
         for a in config.actions
-    )
-    return (
-        "| key | action | other keys | motion of the player, pixels a step (x right, y down) |\n"
-        f"|---|---|---|---|\n{rows}\n\n"
-        "The actions were found, not given: each was held from many pictures, and named after how the scenery moved."
-    )
+    ]
+    return _table([row if moves else row[:-1] for row in (head, *rows)])
+
+
+def _table(rows: list[list[str]]) -> str:
+    """Markdown of `rows`, the first being the head."""
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:]])
+
+
+def _origin(config: WorldConfig) -> str:
+    """What of the actions was learnt and what a person laid down; it claims no more than the config says."""
+    title = "## What was learnt, and what was laid down by hand\n\n"
+    rules = config.training.get("rules")
+    if isinstance(rules, list) and rules:
+        return title + "\n".join(f"- {rule}" for rule in rules)
+    if _has_rules(config):
+        return title + (
+            f"Rules written by hand for {game_of(config) or 'its game'} decide which motion stands for a key, so these "
+            "actions were not found from video alone. What each action does to the picture was learnt."
+        )
+    named = any(not re.fullmatch(r"action_\d+", action.name) for action in config.actions)
+    naming = " Only the names come from a list: each action was held from many pictures and named after its motion."
+    return title + "The actions were found, not given: nothing was laid down by hand." + (naming if named else "")
+
+
+def _has_rules(config: WorldConfig) -> bool:
+    """Whether hand-written rules find the codes; the second name is that of older configs."""
+    network = config.latent_action
+    return any(getattr(network, name, None) is not None for name in ("rules", "expectation_layers"))
 
 
 def _training(training: dict[str, Any]) -> str:
-    told = {key: value for key, value in training.items() if key != "metrics"}
+    told = {key: value for key, value in training.items() if key not in ("metrics", "rules")}
     lines = "\n".join(f"- {key}: {json.dumps(value)}" for key, value in told.items()) or "- not recorded"
     return f"## Training\n\n{lines}"
 
 
 def _measurements(metrics: Any) -> str:
-    """One table of the figures known by name; whatever else was recorded stands below as it is."""
+    """One table of the figures known by name; other metrics are printed as they are."""
     sets = _sets(metrics)
     known = [key for key in FIGURES if any(key in measured for _, measured in sets)]
     if not known:
         return f"## Measurements\n\n{json.dumps(metrics) if metrics else 'None recorded.'}"
-    head = " | ".join(f"{name}, {measured.get('clips', '?')} clips" for name, measured in sets)
-    rows = [f"| {FIGURES[key][1]} | " + " | ".join(str(m.get(key, "–")) for _, m in sets) + " |" for key in known]
-    table = [f"| figure | {head} |", f"|---|{'---|' * len(sets)}", *rows]
-    return "## Measurements\n\nOn held-out clips, by `python launch.py --evaluate`.\n\n" + "\n".join(table)
+    head = ["figure", *(f"{name}, {measured.get('clips', '?')} clips" for name, measured in sets)]
+    rows = [[FIGURES[key][1], *(str(measured.get(key, "–")) for _, measured in sets)] for key in known]
+    return f"## Measurements\n\nOn held-out clips, by `python launch.py --evaluate`.\n\n{_table([head, *rows])}"
 
 
 def _limits(config: WorldConfig) -> str:
     seconds = config.context_frames / config.fps
-    knows = _game(config.training) or "what it was trained on"
+    knows = game_of(config) or "its training videos"
     return (
         "## Limits\n\n"
-        f"- A frame attends to the {config.context_frames} before it, {seconds:.2g} s: what scrolls in is invented.\n"
+        f"- A frame attends to the {config.context_frames} frames before it, {seconds:.2g} s. "
+        "The world invents what scrolls in.\n"
         "- Each frame builds on generated ones, so errors add up.\n"
-        f"- It knows {knows} alone; a picture of anything else does not stay what it was."
+        f"- The world knows {knows} alone. A picture of anything else turns into something it knows."
     )
