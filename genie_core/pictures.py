@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,10 @@ from genie_core.errors import PictureError
 DRAFT_SIDE = 2048  # a JPEG is decoded at the coarsest scale of 1, 1/2, 1/4, 1/8 that leaves both sides this long
 FITS = ("crop", "pad", "stretch", "palette")  # `palette` is crop, in colours of pictures that the world knows
 PALETTE_COLOURS = 64
+# Tried in this order. No format that runs a program (EPS does), and none whose reader looks at other files.
+FORMATS: tuple[str, ...] = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "MPO", "JPEG2000", "ICO", "ICNS")
+FORMATS += ("DDS", "QOI", "SGI", "PCX", "TGA")
+FORMATS += ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # Pillow before 11.3 has none
 MID_GREY = (128, 128, 128)  # behind transparency: black ink and white ink both stay visible
 _ADVICE = "expected a picture such as PNG, JPEG, GIF, WebP or BMP; try: python launch.py --play assets/coinrun.png"
 
@@ -133,7 +138,7 @@ def _read(path: str | Path) -> bytes:
 
 
 def _decode(data: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
         return np.array(_to_rgb(ImageOps.exif_transpose(image)))
 

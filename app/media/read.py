@@ -14,13 +14,15 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from tqdm import tqdm
 
 from genie_core.errors import PictureError
-from genie_core.pictures import fit
+from genie_core.pictures import FORMATS, fit
 
 if TYPE_CHECKING:
     from genie_core.world import World
 
 MOST_FRAMES = 3_000  # of a video, at the pace of the world: 200 seconds at 15 frames a second
 MOST_PIXELS = 4096 * 4096  # of one frame
+# Containers that hold their own frames. A playlist or a script would make FFmpeg open the files that it names.
+CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,obu,ivf,flv,asf,ogg,gif,apng"
 SHORTEST_MS = 20.0  # that a frame of an animation is shown; browsers do the same
 SPAN = 64  # frames whose actions are found at once
 SPANS_ASKED = 8  # from all over a video, whether its keys last
@@ -86,7 +88,7 @@ def _at_pace(frames: Iterator[tuple[float, np.ndarray]], fps: float, most: int) 
 def is_animated(path: str | Path) -> bool:
     """Whether a file has more than one frame to pick from: an animation, or a video."""
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             return getattr(picture, "n_frames", 1) > 1
     except Image.DecompressionBombError:
         return False
@@ -105,7 +107,7 @@ def _decoded(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
     if not Path(path).is_file():
         raise PictureError(f"there is no file {path}; {_ADVICE}")
     try:
-        Image.open(path).close()
+        Image.open(path, formats=FORMATS).close()
         known = True
     except Exception:  # parsers meet foreign bytes with almost any exception; FFmpeg may know them
         known = False
@@ -115,7 +117,7 @@ def _decoded(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
 def _animation(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
     """Of a GIF, WebP or PNG, whose frames Pillow puts together."""
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 raise PictureError(f"{path} has frames of {picture.width}×{picture.height}, more than are read")
             seconds = 0.0
@@ -132,7 +134,9 @@ def _video(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
     import av  # brings ffmpeg, which nothing else here needs
 
     try:
-        with av.open(str(path)) as container:
+        # FFmpeg gets bytes, no name: there is no protocol that it may open anything by.
+        options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
+        with Path(path).open("rb") as file, av.open(file, options=options) as container:
             if not container.streams.video:
                 raise PictureError(f"{path} has no pictures in it; {_ADVICE}")
             first = None
