@@ -20,7 +20,7 @@ DRAFT_SIDE = 2048  # a JPEG is decoded at the coarsest scale of 1, 1/2, 1/4, 1/8
 FITS = ("crop", "pad", "stretch", "palette")  # `palette` is crop, in colours of pictures that the world knows
 PALETTE_COLOURS = 64
 # Tried in this order. No format that runs a program (EPS does), and none whose reader looks at other files.
-FORMATS: tuple[str, ...] = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "MPO", "JPEG2000", "ICO", "ICNS")
+FORMATS: tuple[str, ...] = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000", "ICO", "ICNS")
 FORMATS += ("DDS", "QOI", "SGI", "PCX", "TGA")
 FORMATS += ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # Pillow before 11.3 has none
 MID_GREY = (128, 128, 128)  # behind transparency: black ink and white ink both stay visible
