@@ -18,7 +18,7 @@ from PIL import Image
 
 import launch
 from app.play.script import parse_script
-from app.window.shortcuts import CONTROLS
+from app.window.shortcuts import SHORTCUTS
 from genie_core.actions.naming import KEYS, MANDATORY
 from genie_core.config import Action, build
 from genie_core.evaluation.figures import FIGURES, SHOWN, at, told
@@ -220,7 +220,7 @@ def test_the_key_table_is_what_worlds_are_given() -> None:
 
 def test_the_key_table_has_the_windows_own_keys() -> None:
     told = {key for name, keys in key_table().items() if name not in KEYS for key in keys}
-    assert {control.key for control in CONTROLS.values()} <= told
+    assert {shortcut.key for shortcut in SHORTCUTS.values()} <= told
 
 
 @needs_world

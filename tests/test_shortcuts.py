@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.play.keymap import bound_keys, build_keymap, keys_of, resolve
-from app.window.shortcuts import ALSO, CONTROLS, Settings, clashes, command_of, load_settings, save_settings
+from app.window.run_shortcut import run_shortcut
+from app.window.settings import Settings, load_settings, save_settings
+from app.window.shortcuts import ALSO, SHORTCUTS, clashes, find_shortcut
 from genie_core.config import Action
 from genie_core.errors import ConfigError
 
@@ -39,7 +41,7 @@ def test_settings_come_back_as_they_were_kept(tmp_path: Path) -> None:
 )
 def test_damaged_settings_are_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "keys.json").write_text(content)
-    with pytest.raises(ConfigError, match=r"keys\.json is not what was saved there"):
+    with pytest.raises(ConfigError, match=r"keys\.json is damaged"):
         load_settings(tmp_path / "keys.json")
 
 
@@ -64,15 +66,15 @@ def test_own_keys_replace_the_worlds_and_combine(actions: tuple[Action, ...]) ->
 def test_keys_that_move_are_no_commands(actions: tuple[Action, ...]) -> None:
     moving = bound_keys(build_keymap(actions, OWN.actions))
     assert {"v", "l"} <= moving
-    assert command_of("v", False, moving, Settings()) is None
-    assert command_of("v", True, moving, Settings()) == "record", "but with Ctrl"
+    assert find_shortcut("v", False, moving, Settings()) is None
+    assert find_shortcut("v", True, moving, Settings()) == "record", "but with Ctrl"
     assert clashes(Settings(), moving) == {"recall": "ctrl+l", "record": "ctrl+v"}
-    assert command_of("x", False, moving, OWN) == "record"
-    assert command_of("f1", False, moving, OWN) == command_of("h", False, moving, OWN) == "help"
+    assert find_shortcut("x", False, moving, OWN) == "record"
+    assert find_shortcut("f1", False, moving, OWN) == find_shortcut("h", False, moving, OWN) == "help"
 
 
 def test_no_usual_key_is_used_twice_nor_moves(actions: tuple[Action, ...]) -> None:
-    usual = [control.key for control in CONTROLS.values()]
+    usual = [shortcut.key for shortcut in SHORTCUTS.values()]
     assert len(set(usual) | ALSO.keys()) == len(usual) + len(ALSO)
     assert not bound_keys(build_keymap(actions)) & (set(usual) | ALSO.keys())
-    assert set(ALSO.values()) <= CONTROLS.keys()
+    assert set(ALSO.values()) <= SHORTCUTS.keys()

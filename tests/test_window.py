@@ -17,8 +17,8 @@ from conftest import FakeEngine
 from app.play.pace import Pacer, measured_fps
 from app.play.session import PlaySession
 from app.window import panel
-from app.window.drawing import DARK
 from app.window import play as window
+from app.window.drawing import DARK
 from genie_core.config import Action
 
 ROOT = Path(__file__).parents[1]

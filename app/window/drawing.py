@@ -1,10 +1,11 @@
-"""Text, key caps and colours on a pygame surface, in the dark or the light, at the scale of the screen."""
+"""Text, key caps, pictures and colours on a pygame surface, in a dark or a light theme, at the scale of the screen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import pygame
 
 Colour = tuple[int, int, int]
@@ -12,7 +13,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Theme:
-    """The colours of everything but the world."""
+    """The colours of everything except the world's frames."""
 
     paper: Colour
     panel: Colour
@@ -49,9 +50,9 @@ LIGHT = Theme(
 )
 THEMES = {"dark": DARK, "light": LIGHT}
 
-TITLE, TEXT, CAPS, SMALL = 34, 22, 17, 15  # sizes of text
+TITLE, TEXT, CAPS, SMALL = 34, 22, 17, 15  # text sizes
 CAP_SIDE, CAP_GAP = 22, 4
-# Corners of the arrows in a square of side 2 around the middle; the default font has none.
+# The default font has no arrows. These are their corners, in a square of side 2 around its middle.
 ARROWS = {
     "left": ((-0.8, 0), (0.5, -0.8), (0.5, 0.8)),
     "right": ((0.8, 0), (-0.5, -0.8), (-0.5, 0.8)),
@@ -61,8 +62,8 @@ ARROWS = {
 SHORT = {"backspace": "Back", "return": "Enter", "escape": "Esc", "page up": "PgUp", "page down": "PgDn"}
 
 
-class Pen:
-    """Draws on `surface`. Positions are pixels of the surface; `px` gives so many pixels at the scale of the screen."""
+class Canvas:
+    """Draws on `surface`. Positions are pixels of the surface; `px` converts a length to the scale of the screen."""
 
     def __init__(self, surface: pygame.Surface, theme: Theme = DARK, scale: float = 1.0) -> None:
         self.surface, self.theme, self.scale = surface, theme, scale
@@ -79,13 +80,13 @@ class Pen:
         align: str = "left",
         middle: bool = False,
     ) -> int:
-        """Text whose `left`, `right` or `center` is at x, its top, or `middle`, at y; returns its right edge."""
-        picture = self.render(text, size, colour)
-        area = picture.get_rect(top=position[1])
+        """Draws text, its `left`, `right` or `center` at x and its top, or `middle`, at y. Returns its right edge."""
+        rendered = self.render(text, size, colour)
+        area = rendered.get_rect(top=position[1])
         setattr(area, {"center": "centerx"}.get(align, align), position[0])
         if middle:
             area.centery = position[1]
-        self.surface.blit(picture, area)
+        self.surface.blit(rendered, area)
         return area.right
 
     def render(self, text: str, size: int = TEXT, colour: Colour | None = None) -> pygame.Surface:
@@ -95,33 +96,45 @@ class Pen:
         return self.render(text, size).get_width()
 
     def key(self, x: int, top: int, key: str, colour: Colour | None = None, from_right: bool = False) -> int:
-        """A key cap that starts, or ends, at `x`; returns where the next one goes."""
+        """Draws a key cap that starts, or ends, at `x`; returns where the next cap goes."""
         width, side, gap = self.key_width(key), self.px(CAP_SIDE), self.px(CAP_GAP)
         cap = pygame.Rect(x - width if from_right else x, top, width, side)
-        self.cap(cap, key, colour)
-        return cap.left - gap if from_right else cap.right + gap
-
-    def cap(self, cap: pygame.Rect, key: str, colour: Colour | None = None, fill: Colour | None = None) -> None:
-        """A key cap that fills `cap`."""
-        colour = colour or self.theme.ink
-        pygame.draw.rect(self.surface, fill or self.theme.cap, cap, border_radius=self.px(5))
-        pygame.draw.rect(self.surface, self.theme.cap_edge, cap, width=1, border_radius=self.px(5))
+        self.cap(cap)
         if key in ARROWS:
             points = [(cap.centerx + self.px(6) * dx, cap.centery + self.px(6) * dy) for dx, dy in ARROWS[key]]
-            pygame.draw.polygon(self.surface, colour, points)
+            pygame.draw.polygon(self.surface, colour or self.theme.ink, points)
         else:
-            text = self.render(key_label(key), CAPS, colour)
-            self.surface.blit(text, text.get_rect(center=cap.center))
+            label = self.render(key_label(key), CAPS, colour)
+            self.surface.blit(label, label.get_rect(center=cap.center))
+        return cap.left - gap if from_right else cap.right + gap
+
+    def cap(self, cap: pygame.Rect, fill: Colour | None = None) -> None:
+        """Draws an empty key cap."""
+        pygame.draw.rect(self.surface, fill or self.theme.cap, cap, border_radius=self.px(5))
+        pygame.draw.rect(self.surface, self.theme.cap_edge, cap, width=1, border_radius=self.px(5))
 
     def key_width(self, key: str) -> int:
         side = self.px(CAP_SIDE)
         return side if key in ARROWS else max(side, self.width(key_label(key), CAPS) + self.px(12))
 
-    def veil(self, area: pygame.Rect, colour: Colour | None = None, opacity: int = 235) -> None:
-        """Dims what is in `area`."""
+    def veil(self, area: pygame.Rect, opacity: int = 235) -> None:
+        """Dims `area`."""
         sheet = pygame.Surface(area.size, pygame.SRCALPHA)
-        sheet.fill((*(colour or self.theme.panel), opacity))
+        sheet.fill((*self.theme.panel, opacity))
         self.surface.blit(sheet, area)
+
+    def picture(self, picture: np.ndarray, area: pygame.Rect, smooth: bool = False, whole: bool = False) -> pygame.Rect:
+        """Draws uint8 (H, W, 3) as large as fits in the middle of `area`, in its own shape, and returns where.
+
+        `whole` enlarges only a whole number of times, so that every pixel gets the same size.
+        """
+        height, width = picture.shape[:2]
+        times = min(area.width / width, area.height / height)
+        times = max(1, int(times)) if whole else times
+        surface = pygame.image.frombuffer(np.ascontiguousarray(picture).tobytes(), (width, height), "RGB")
+        size = max(1, round(times * width)), max(1, round(times * height))
+        resized = (pygame.transform.smoothscale if smooth else pygame.transform.scale)(surface, size)
+        return self.surface.blit(resized, resized.get_rect(center=area.center))
 
 
 def key_label(key: str) -> str:

@@ -1,6 +1,6 @@
-"""Gamepads and joysticks, plugged in at any time, as keys called `pad left`, `pad a` and so on.
+"""Turns gamepads and joysticks, plugged in at any time, into keys named `pad left`, `pad a` and so on.
 
-SDL knows the layout of most gamepads; the buttons of anything else count from `pad a` in the order it has them.
+SDL knows the layout of most gamepads. The buttons of other devices are named in their order, from `pad a` on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pygame._sdl2 import controller
 
 from app.play.keymap import PAD
 
-PRESSED, RELEASED = 0.5, 0.35  # of a stick's way: between them it stays what it was
+PRESSED, RELEASED = 0.5, 0.35  # of a stick's full tilt; between the two, a direction stays as it was
 LAYOUT = {
     pygame.CONTROLLER_BUTTON_DPAD_LEFT: "left",
     pygame.CONTROLLER_BUTTON_DPAD_RIGHT: "right",
@@ -33,14 +33,14 @@ Change = tuple[str, bool]
 
 
 class Pad(NamedTuple):
-    """An open device; `layout` if SDL knows it. Pygame closes both as soon as either is forgotten."""
+    """An open device, with `layout` if SDL knows its layout. Pygame closes both when either is garbage-collected."""
 
     joystick: pygame.joystick.JoystickType
     layout: controller.Controller | None
 
 
 class Gamepads:
-    """All that are plugged in. `changes` turns an event into keys that went down (True) or up."""
+    """All devices plugged in. `changes` turns an event into keys that went down (True) or up (False)."""
 
     def __init__(self) -> None:
         pygame.joystick.init()
@@ -49,16 +49,12 @@ class Gamepads:
         self._down: dict[int, set[str]] = {}
 
     def close(self) -> None:
-        """To be called before pygame.quit(), which forgets these without their knowing."""
+        """Closes all devices. Call it before pygame.quit(), which would leave them dangling."""
         self._open.clear()
         controller.quit()
 
-    @property
-    def names(self) -> list[str]:
-        return [pad.joystick.get_name() for pad in self._open.values()]
-
     def changes(self, event: pygame.event.Event) -> list[Change]:
-        """Keys that `event` pressed or released; a gamepad that is pulled out releases all of its own."""
+        """The keys that `event` pressed or released. Pulling a gamepad out releases all its keys."""
         if event.type == pygame.JOYDEVICEADDED:
             self._plug_in(event.device_index)
             return []
@@ -78,7 +74,7 @@ class Gamepads:
         self._down.setdefault(pad, set())
 
     def _set(self, pad: int, wanted: dict[str, bool | None]) -> list[Change]:
-        """The keys of `wanted` that are not so yet; None leaves one as it is."""
+        """Applies `wanted` and returns the keys it changed. None leaves a key as it is."""
         held, changed = self._down[pad], []
         for short, down in wanted.items():
             name = PAD + short
@@ -107,7 +103,7 @@ def _laid_out(event: pygame.event.Event) -> dict[str, bool | None]:
 
 
 def _stick(axis: int, value: float) -> dict[str, bool | None]:
-    """The two directions of an axis; None while it is between pressed and released."""
+    """The two directions of an axis; None between pressed and released."""
     if axis not in AXES:
         return {}
     back, forth = AXES[axis]

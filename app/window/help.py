@@ -1,4 +1,4 @@
-"""The help over the window: a drawn keyboard with what each key does, and below it the way to keys of one's own."""
+"""The help over the window: a keyboard that shows what each key does, and a list to give actions and shortcuts keys."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 import pygame
 
-from app.play.keymap import COMBINE, bound_keys, build_keymap, keys_of
-from app.window.drawing import SMALL, TEXT, TITLE, Pen, key_label
-from app.window.shortcuts import ALSO, CONTROLS, Settings, clashes
+from app.play.keymap import COMBINE, Keymap, bound_keys, build_keymap, keys_of
+from app.window.drawing import SMALL, TEXT, TITLE, Canvas, key_label
+from app.window.panel import number_keys
+from app.window.settings import Settings
+from app.window.shortcuts import ALSO, SHORTCUTS, clashes, shortcut_key
 from genie_core.config import Action
 
-DRAWN_WIDTH, DRAWN_HEIGHT = 940, 640  # at scale 1; it is scaled to the window
-UNIT, COLUMNS, ROW = 48, 3, 20
+DRAWN_WIDTH, LIST_TOP, BELOW_LIST = 940, 370, 30  # at scale 1; scaled to the window
+UNIT, COLUMNS, ROW, LIST_TEXT = 48, 3, 20, 19
 KEYBOARD = (
     ("escape", *(f"f{number}" for number in range(1, 13))),
     ("`", *"1234567890-=", "backspace"),
@@ -31,7 +33,7 @@ USAGE = "Arrows choose, Enter gives new keys, + adds more, Delete takes yours ba
 
 
 class Row(NamedTuple):
-    """Something that has keys: an action, or else a command."""
+    """A line of the list: an action, or a shortcut if `action` is None."""
 
     name: str
     action: Action | None
@@ -39,24 +41,28 @@ class Row(NamedTuple):
 
 
 class Help:
-    """Open until `handle` says otherwise. `change` is told the settings whenever something is given new keys."""
+    """Open until `handle` returns False. Calls `change` with the new settings whenever something gets new keys."""
 
     def __init__(self, actions: Sequence[Action], settings: Settings, change: Callable[[Settings], None]) -> None:
         self._actions, self._change = actions, change
         self.settings = settings
-        self.rows = [Row(action.name, action, "") for action in actions]
-        self.rows += [Row(name, None, control.does) for name, control in CONTROLS.items()]
+        self.rows = [Row(action.name, action, action.name) for action in actions]
+        self.rows += [Row(name, None, shortcut.does) for name, shortcut in SHORTCUTS.items()]
         self.chosen = 0
         self.said = USAGE
         self._adding = False
-        self._pressed: list[str] | None = None  # while keys are being given
+        self._pressed: list[str] | None = None  # the keys pressed so far, while keys are being given
 
     @property
     def _per_column(self) -> int:
         return -(-len(self.rows) // COLUMNS)
 
+    @property
+    def _keymap(self) -> Keymap:
+        return build_keymap(self._actions, self.settings.actions)
+
     def handle(self, event: pygame.event.Event) -> bool:
-        """Whether the help stays open after `event`."""
+        """Takes an event; whether the help stays open."""
         if event.type == pygame.KEYUP and self._pressed:
             self._give(self._pressed)
             self._pressed = None
@@ -71,10 +77,10 @@ class Help:
             self.chosen = min(max(self.chosen + moves[key], 0), len(self.rows) - 1)
         elif key in ("return", "=", "+"):
             self._pressed, self._adding = [], key != "return"
-            self.said = f"hold the key or keys for {self.rows[self.chosen].name}, then let go; Esc leaves it as it is"
+            self.said = f"hold the key or keys for {self.rows[self.chosen].name}, then let go; Esc changes nothing"
         elif key == "delete":
             self._take_back()
-        return key not in ("escape", "f1", self.settings.key("help"))
+        return key not in ("escape", "f1", shortcut_key("help", self.settings))
 
     def _collect(self, key: str) -> None:
         assert self._pressed is not None
@@ -84,13 +90,12 @@ class Help:
             self._pressed.append(key)
 
     def _give(self, keys: list[str]) -> None:
-        row, settings = self.rows[self.chosen], self.settings
-        raw = {str(action.id + 1) for action in self._actions}
-        if raw & set(keys):
-            self.said = f"1 to {len(raw)} are the actions by number, whatever else they are called"
+        row, settings, numbers = self.rows[self.chosen], self.settings, number_keys(self._keymap).values()
+        if set(numbers) & set(keys):
+            self.said = f"the keys 1 to {len(numbers)} always play the actions by number; give another key"
         elif row.action is not None:
             self._give_action(row.action, COMBINE.join(keys))
-        elif taken := [name for name in CONTROLS if settings.key(name) == keys[-1] and name != row.name]:
+        elif taken := [name for name in SHORTCUTS if shortcut_key(name, settings) == keys[-1] and name != row.name]:
             self.said = f"{key_label(keys[-1])} is {taken[0]} already; give that another key first"
         else:
             self._set(dataclasses.replace(settings, commands={**settings.commands, row.name: keys[-1]}))
@@ -109,75 +114,71 @@ class Help:
         actions, commands = dict(self.settings.actions), dict(self.settings.commands)
         (commands if self.rows[self.chosen].action is None else actions).pop(name, None)
         self._set(dataclasses.replace(self.settings, actions=actions, commands=commands))
-        self.said = f"{name} has its usual keys again"
+        self.said = f"{name} has its default keys again"
 
     def _set(self, settings: Settings) -> None:
         self.settings = settings
         self._change(settings)
 
-    def draw(self, pen: Pen, area: pygame.Rect) -> None:
-        pen.veil(area, opacity=250)
-        scale = min(area.width / DRAWN_WIDTH, area.height / DRAWN_HEIGHT)
-        pen = Pen(pen.surface, pen.theme, scale)
-        left, top = area.centerx - pen.px(DRAWN_WIDTH) // 2, area.centery - pen.px(DRAWN_HEIGHT) // 2
-        pen.text("Keys", (left + pen.px(20), top + pen.px(14)), TITLE)
-        pen.text(self.said, (left + pen.px(100), top + pen.px(22)), TEXT, pen.theme.faint)
-        self._draw_keyboard(pen, left + pen.px(20), top + pen.px(52))
-        self._draw_rows(
-            pen, left + pen.px(20), top + pen.px(DRAWN_HEIGHT - 12 - 18 - ROW * -(-len(self.rows) // COLUMNS))
-        )
+    def draw(self, canvas: Canvas, area: pygame.Rect) -> None:
+        canvas.veil(area, opacity=250)
+        rows = ROW * self._per_column
+        drawn_height = LIST_TOP + rows + BELOW_LIST
+        scale = min(area.width / DRAWN_WIDTH, area.height / drawn_height)
+        canvas = Canvas(canvas.surface, canvas.theme, scale)
+        px = canvas.px
+        left, top = area.centerx - px(DRAWN_WIDTH) // 2, area.centery - px(drawn_height) // 2
+        canvas.text("Keys", (left + px(20), top + px(14)), TITLE)
+        canvas.text(self.said, (left + px(100), top + px(22)), TEXT, canvas.theme.faint)
+        self._draw_keyboard(canvas, left + px(20), top + px(52))
+        self._draw_rows(canvas, left + px(20), top + px(LIST_TOP))
 
-    def _draw_keyboard(self, pen: Pen, left: int, top: int) -> None:
-        roles = self._roles()
-        moving = bound_keys(build_keymap(self._actions, self.settings.actions))
+    def _draw_keyboard(self, canvas: Canvas, left: int, top: int) -> None:
+        roles, moving = self._roles(), bound_keys(self._keymap)
+        places = {key: (x, line, 1.1) for key, (x, line) in BESIDE.items()}
         for line, keys in enumerate(KEYBOARD):
             x = 0.0
             for key in keys:
-                wide = WIDE.get(key, 1)
-                self._draw_cap(pen, left, top, (x, line, wide), key, roles.get(key, ""), key in moving)
-                x += wide + (0.25 if key in ("escape", "f4", "f8") else 0)
-        for key, (x, line) in BESIDE.items():
-            self._draw_cap(pen, left, top, (x, line, 1.1), key, roles.get(key, ""), key in moving)
+                places[key] = (x, line, WIDE.get(key, 1))
+                x += WIDE.get(key, 1) + (0.25 if key in ("escape", "f4", "f8") else 0)
+        side, gap = canvas.px(UNIT), canvas.px(3)
+        for key, (x, line, wide) in places.items():
+            cap = pygame.Rect(left + round(x * side), top + line * side, round(wide * side) - gap, side - gap)
+            self._draw_cap(canvas, cap, key, roles.get(key, ""), key in moving)
 
-    def _draw_cap(
-        self, pen: Pen, left: int, top: int, place: tuple[float, int, float], key: str, role: str, moves: bool
-    ) -> None:
-        x, line, wide = place
-        side = pen.px(UNIT)
-        gap = pen.px(3)
-        cap = pygame.Rect(left + round(x * side), top + line * side, round(wide * side) - gap, side - gap)
-        theme = pen.theme
+    def _draw_cap(self, canvas: Canvas, cap: pygame.Rect, key: str, role: str, moves: bool) -> None:
+        """Draws a key with its label and below it, in at most two lines, the role it plays."""
+        theme, room, start = canvas.theme, cap.inflate(-2, -2), cap.left + canvas.px(4)
         fill, ink = (theme.accent, theme.on_accent) if moves else (theme.cap, theme.ink if role else theme.faint)
-        pygame.draw.rect(pen.surface, fill, cap, border_radius=pen.px(5))
-        pygame.draw.rect(pen.surface, theme.cap_edge, cap, width=1, border_radius=pen.px(5))
-        pen.text(key_label(key), (cap.left + pen.px(4), cap.top + pen.px(4)), SMALL, ink)
-        room = cap.inflate(-2, -2)
-        kept = pen.surface.get_clip()
-        pen.surface.set_clip(room)
-        start = cap.left + pen.px(4)
+        canvas.cap(cap, fill)
+        canvas.text(key_label(key), (start, cap.top + canvas.px(4)), SMALL, ink)
+        clip = canvas.surface.get_clip()
+        canvas.surface.set_clip(room)
         for part, text in enumerate(role.split("_")[:2]):
-            size = next((size for size in range(SMALL, 1, -1) if start + pen.width(text, size) <= room.right), 1)
-            pen.text(text, (start, cap.top + pen.px(18 + 11 * part)), size, ink)
-        pen.surface.set_clip(kept)
+            size = next((size for size in range(SMALL, 1, -1) if start + canvas.width(text, size) <= room.right), 1)
+            canvas.text(text, (start, cap.top + canvas.px(18 + 11 * part)), size, ink)
+        canvas.surface.set_clip(clip)
 
     def _roles(self) -> dict[str, str]:
-        """What each key does alone, in a word."""
-        roles = ALSO | {self.settings.key(name): name for name in CONTROLS}
-        for binding in reversed(build_keymap(self._actions, self.settings.actions)):
+        """The name of the shortcut, or of the action, that each key plays alone."""
+        roles = ALSO | {shortcut_key(name, self.settings): name for name in SHORTCUTS}
+        for binding in reversed(self._keymap):
             if len(binding.keys) == 1:
                 roles[next(iter(binding.keys))] = self._actions[binding.action].name
         return roles
 
-    def _draw_rows(self, pen: Pen, left: int, top: int) -> None:
-        per_column = self._per_column
-        width = pen.px(DRAWN_WIDTH - 40) // COLUMNS
-        ctrl = clashes(self.settings, bound_keys(build_keymap(self._actions, self.settings.actions)))
+    def _draw_rows(self, canvas: Canvas, left: int, top: int) -> None:
+        px, theme = canvas.px, canvas.theme
+        width = px(DRAWN_WIDTH - 40) // COLUMNS
+        ctrl = clashes(self.settings, bound_keys(self._keymap))
         for place, row in enumerate(self.rows):
-            x, y = left + place // per_column * width, top + place % per_column * pen.px(ROW)
+            x, y = left + place // self._per_column * width, top + place % self._per_column * px(ROW)
             if place == self.chosen:
-                box = (x - pen.px(6), y - pen.px(3), width - pen.px(6), pen.px(ROW))
-                pygame.draw.rect(pen.surface, pen.theme.accent, box, width=2, border_radius=pen.px(5))
-            keys = keys_of(row.action, self.settings.actions) if row.action else []
-            own = ", ".join(keys) if row.action else ctrl.get(row.name, self.settings.key(row.name))
-            pen.text(row.does or row.name, (x, y), 19, pen.theme.ink)
-            pen.text(own or "-", (x + width - pen.px(20), y), 19, pen.theme.faint, align="right")
+                box = (x - px(6), y - px(3), width - px(6), px(ROW))
+                pygame.draw.rect(canvas.surface, theme.accent, box, width=2, border_radius=px(5))
+            if row.action is not None:
+                keys = ", ".join(keys_of(row.action, self.settings.actions))
+            else:
+                keys = ctrl.get(row.name, shortcut_key(row.name, self.settings))
+            canvas.text(row.does, (x, y), LIST_TEXT)
+            canvas.text(keys or "-", (x + width - px(20), y), LIST_TEXT, theme.faint, align="right")

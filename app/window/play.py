@@ -1,4 +1,4 @@
-"""`--play`: opens the window, says how far loading is, and plays until the player quits."""
+"""Opens the window, shows how far loading is, and plays until the player quits."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pygame
 from app.play.loading import Progress
 from app.play.session import PlaySession
 from app.play.start_pictures import Prompts
-from app.window.loop import Game
+from app.window.loop import WindowLoop
 from app.window.screen import open_window, splash
-from app.window.shortcuts import settings_file
+from app.window.settings import settings_file
 from genie_core.errors import DisplayError
 
 
@@ -24,22 +24,20 @@ def play(
     settings: Path | None = None,
     quiet: bool = False,
 ) -> None:
-    """Opens a window for the world called `name`, builds the session while it says so, and plays until Quit.
+    """Opens a window for the world called `name`, builds the session behind a splash, and plays until Quit.
 
-    `prompts` are the pictures to go through, `progress` is told by `start` how far it is, `settings` is the file with
-    the player's own keys, by default the user's. Raises whatever `start` raises, and DisplayError where no window can
-    be opened.
+    `prompts` are the pictures to go through. `start` tells `progress` how far it is. `settings` is the file of the
+    player's own keys, by default the user's. `quiet` prints no saved files. Raises what `start` raises, and
+    DisplayError if no window can be opened.
     """
     try:
         scale = open_window(name)
     except DisplayError:
-        start()  # raises what is wrong with the input, which no screen would mend
+        start()  # a fault of the input comes first: no screen would mend it
         raise
     try:
         session = splash(name, start, progress or Progress(), scale)
         if session is not None:
-            game = Game(session, name, prompts, settings or settings_file(), scale)
-            game.quiet = quiet  # of what is still written after the window has closed
-            game.run()
+            WindowLoop(session, name, prompts, settings or settings_file(), scale).run(quiet)
     finally:
         pygame.quit()

@@ -1,25 +1,26 @@
-"""A picture or a video over the window: which frame to start from, how to fit it, and what the world sees of it."""
+"""A picture or a video over the window: choose the frame to start from and how to fit it; see it as the world does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pygame
 
-from app.window.drawing import TEXT, TITLE, Pen
-from app.window.hud import to_surface
-from genie_core.familiarity import Familiarity
+from app.window.drawing import TEXT, TITLE, Canvas
 from genie_core.pictures import FITS, fit
 
-DRAWN_WIDTH, DRAWN_HEIGHT, SIDE = 640, 470, 128  # at scale 1; it is scaled to the window
-USAGE = "left right: how to fit it    Enter: start from it    Esc: back"
-USAGE_FRAMES = "up down: which frame, Shift by ten    A: play what it does"
+if TYPE_CHECKING:  # it brings torch, and the window opens before torch is there
+    from genie_core.familiarity import Familiarity
+
+DRAWN_WIDTH, DRAWN_HEIGHT, SIDE = 640, 470, 128  # at scale 1; scaled to the window
+USAGE = "Left, Right: how to fit it    Enter: start from it    Esc: back"
+USAGE_FRAMES = "Up, Down: which frame, Shift by ten    A: play what it does"
 
 
 class Chosen(NamedTuple):
-    """What the player decided: start from `picture`, uint8 (S, S, 3), fitted by `how`; or play the video's actions."""
+    """The player's choice: `picture` uint8 (H, W, 3), fitted by `how`; `imitate` to play the video's actions."""
 
     picture: np.ndarray
     how: str
@@ -27,17 +28,17 @@ class Chosen(NamedTuple):
 
 
 class Preview:
-    """Open until `handle` says otherwise; `chosen` is what was decided, None for nothing."""
+    """Open until `handle` returns False; then `chosen` is the player's choice, or None."""
 
     def __init__(
         self,
         frames: Callable[[str], np.ndarray],
         how: str,
-        size: int,
+        size: tuple[int, int],
         palette: np.ndarray | None,
         judge: Callable[[np.ndarray], Familiarity],
     ) -> None:
-        """`frames` gives, for a way to fit, uint8 (t, H, W, 3): one frame of any size, or those of a video, fitted."""
+        """`frames` gives, for a way to fit, uint8 (t, H, W, 3): one frame of any size, or the fitted frames of a video."""
         self._frames, self._size, self._palette, self._judge = frames, size, palette, judge
         self.how, self.at = how, 0
         self.chosen: Chosen | None = None
@@ -46,7 +47,7 @@ class Preview:
         self.count = len(self._of(how))
 
     def handle(self, event: pygame.event.Event) -> bool:
-        """Whether the preview stays open after `event`."""
+        """Takes an event; whether the preview stays open."""
         if event.type != pygame.KEYDOWN:
             return True
         key, many = pygame.key.name(event.key), 10 if pygame.key.get_mods() & pygame.KMOD_SHIFT else 1
@@ -60,11 +61,11 @@ class Preview:
         return key not in ("escape", "i")
 
     def frames(self) -> np.ndarray:
-        """All frames, fitted as chosen, uint8 (t, S, S, 3)."""
+        """All frames, fitted as chosen, uint8 (t, H, W, 3)."""
         return np.stack([fit(frame, self._size, self.how, self._palette) for frame in self._of(self.how)])
 
     def look(self, how: str) -> tuple[np.ndarray, Familiarity]:
-        """The frame at hand, fitted, and what the world makes of it."""
+        """The frame shown, fitted by `how`, and how familiar it is to the world."""
         key = how, self.at
         if key not in self._seen:
             frames = self._of(how)
@@ -77,31 +78,32 @@ class Preview:
             self._by_fit[how] = self._frames(how)
         return self._by_fit[how]
 
-    def draw(self, pen: Pen, area: pygame.Rect) -> None:
-        pen.veil(area, opacity=250)
-        pen = Pen(pen.surface, pen.theme, min(area.width / DRAWN_WIDTH, area.height / DRAWN_HEIGHT))
-        left, top = area.centerx - pen.px(DRAWN_WIDTH) // 2, area.centery - pen.px(DRAWN_HEIGHT) // 2
+    def draw(self, canvas: Canvas, area: pygame.Rect) -> None:
+        canvas.veil(area, opacity=250)
+        scale = min(area.width / DRAWN_WIDTH, area.height / DRAWN_HEIGHT)
+        canvas = Canvas(canvas.surface, canvas.theme, scale)
+        px, faint = canvas.px, canvas.theme.faint
+        left, top = area.centerx - px(DRAWN_WIDTH) // 2, area.centery - px(DRAWN_HEIGHT) // 2
         frame = f"frame {self.at + 1} of {self.count}" if self.count > 1 else ""
-        pen.text("What the world sees", (left + pen.px(20), top + pen.px(14)), TITLE)
-        pen.text(frame, (left + pen.px(DRAWN_WIDTH - 20), top + pen.px(20)), TEXT, align="right")
+        canvas.text("What the world sees", (left + px(20), top + px(14)), TITLE)
+        canvas.text(frame, (left + px(DRAWN_WIDTH - 20), top + px(20)), TEXT, align="right")
         for place, how in enumerate(FITS):
-            self._draw_fit(pen, left + pen.px(32 + place * (SIDE + 21)), top + pen.px(60), how)
-        middle = left + pen.px(DRAWN_WIDTH) // 2
-        pen.text(USAGE, (middle, top + pen.px(418)), TEXT, pen.theme.faint, align="center")
+            self._draw_fit(canvas, left + px(32 + place * (SIDE + 21)), top + px(60), how)
+        middle = left + px(DRAWN_WIDTH) // 2
+        canvas.text(USAGE, (middle, top + px(418)), TEXT, faint, align="center")
         if self.count > 1:
-            pen.text(USAGE_FRAMES, (middle, top + pen.px(442)), TEXT, pen.theme.faint, align="center")
+            canvas.text(USAGE_FRAMES, (middle, top + px(442)), TEXT, faint, align="center")
 
-    def _draw_fit(self, pen: Pen, left: int, top: int, how: str) -> None:
-        fitted, found = self.look(how)
-        side = pen.px(SIDE)
+    def _draw_fit(self, canvas: Canvas, left: int, top: int, how: str) -> None:
+        """Draws the fitted frame and, below it, the frame as the world sees it."""
+        px, (fitted, found) = canvas.px, self.look(how)
+        side = px(SIDE)
         for row, picture in enumerate((fitted, found.seen)):
-            pen.surface.blit(to_surface(picture, (side, side)), (left, top + row * pen.px(SIDE + 14)))
+            canvas.picture(picture, pygame.Rect(left, top + row * px(SIDE + 14), side, side))
         if how == self.how:
-            box = pygame.Rect(left, top, side, 2 * side + pen.px(14)).inflate(pen.px(10), pen.px(10))
-            pygame.draw.rect(pen.surface, pen.theme.accent, box, width=max(2, pen.px(3)), border_radius=pen.px(4))
-        below = top + pen.px(2 * SIDE + 24)
-        colour = pen.theme.warning if found.unfamiliar else pen.theme.ink
-        pen.text(how, (left + side // 2, below), TEXT, align="center")
-        pen.text(
-            f"{100 * found.score:.0f} of 100", (left + side // 2, below + pen.px(22)), TEXT, colour, align="center"
-        )
+            box = pygame.Rect(left, top, side, 2 * side + px(14)).inflate(px(10), px(10))
+            pygame.draw.rect(canvas.surface, canvas.theme.accent, box, width=max(2, px(3)), border_radius=px(4))
+        middle, below = left + side // 2, top + px(2 * SIDE + 24)
+        colour = canvas.theme.warning if found.unfamiliar else canvas.theme.ink
+        canvas.text(how, (middle, below), TEXT, align="center")
+        canvas.text(f"{100 * found.score:.0f} of 100", (middle, below + px(22)), TEXT, colour, align="center")

@@ -1,114 +1,131 @@
-"""What each command key does in the window."""
+"""Does what a shortcut says."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 import pygame
 
 from app.play import commands as c
 from app.play.autoplay import ListedActions, RandomActions
+from app.play.session import PlaySession
 from app.window.drawing import THEMES
 from app.window.help import Help
+from app.window.hud import Messages
+from app.window.opener import Opener
+from app.window.preview import Preview
+from app.window.saver import Saver
+from app.window.screen import Screen
+from app.window.settings import Settings
+from app.window.shortcuts import shortcut_key
 
-if TYPE_CHECKING:
-    from app.window.loop import Game
+
+class Window(Protocol):
+    """The parts of the window that shortcuts act on."""
+
+    session: PlaySession
+    settings: Settings
+    messages: Messages
+    screen: Screen
+    opener: Opener
+    saver: Saver
+    show_latency: bool
+
+    def set(self, **changes: object) -> None: ...
+
+    def change_settings(self, settings: Settings) -> None: ...
+
+    def open_overlay(self, overlay: Help | Preview) -> None: ...
+
+    def follow_speed(self) -> None: ...
 
 
-def steer(game: Game, command: str, shift: bool) -> None:
-    """Does what the command of that name in `CONTROLS` says; with Shift, its other way."""
-    simple: dict[str, c.Command] = {
-        "pause": c.Pause(),
-        "step": c.Step(),
-        "restart": c.Restart(),
-        "seed": c.NewSeed(),
-        "keep": c.Keep(),
-        "quit": c.Quit(),
+def run_shortcut(window: Window, name: str, shift: bool) -> None:
+    """Runs a shortcut of `SHORTCUTS`, other than rewind and forward, which are held; Shift may vary it."""
+    session, settings, opener, saver = window.session, window.settings, window.opener, window.saver
+    runs: dict[str, Callable[[], object]] = {
+        "help": lambda: window.open_overlay(Help(session.config.actions, settings, window.change_settings)),
+        "pause": lambda: session.handle(c.Pause()),
+        "step": lambda: session.handle(c.Step()),
+        "restart": lambda: session.handle(c.Restart()),
+        "seed": lambda: session.handle(c.NewSeed()),
+        "slower": lambda: _change_speed(window, -1),
+        "faster": lambda: _change_speed(window, 1),
+        "previous": lambda: opener.next_picture(-1),
+        "next": lambda: opener.next_picture(1),
+        "sees": opener.preview,
+        "keep": lambda: session.handle(c.Keep()),
+        "recall": lambda: _recall(window),
+        "branch": lambda: _next_branch(window, -1 if shift else 1),
+        "autoplay": lambda: _cycle_autoplay(window),
+        "record": lambda: saver.record(hud=shift),
+        "gif": saver.gif,
+        "photo": lambda: saver.photo(pygame.display.get_surface() if shift else None),
+        "save": saver.save,
+        "load": lambda: _load(window),
+        "hud": lambda: window.set(hud=not settings.hud),
+        "latency": lambda: setattr(window, "show_latency", not window.show_latency),
+        "theme": lambda: window.set(theme=next(theme for theme in THEMES if theme != settings.theme)),
+        "smooth": lambda: window.set(smooth=not settings.smooth),
+        "screen": window.screen.toggle,
+        "quit": lambda: session.handle(c.Quit()),
     }
-    if command in simple:
-        game.session.handle(simple[command])
-    elif command in ("slower", "faster"):
-        _change_speed(game, 1 if command == "faster" else -1)
-    elif command in ("next", "previous"):
-        game.files.next_picture(1 if command == "next" else -1)
-    elif command == "recall":
-        _recall(game)
-    elif command == "branch":
-        _next_branch(game, -1 if shift else 1)
-    elif command == "autoplay":
-        _cycle_autoplay(game)
-    elif command == "help":
-        game.open_overlay(Help(game.session.config.actions, game.settings, game.change))
-    elif command == "sees":
-        game.files.preview()
-    elif command == "latency":
-        game.show_latency = not game.show_latency
-    elif command == "hud":
-        game.set(hud=not game.settings.hud)
-    elif command == "theme":
-        names = list(THEMES)
-        game.set(theme=names[(names.index(game.settings.theme) + 1) % len(names)])
-    elif command == "smooth":
-        game.set(smooth=not game.settings.smooth)
-    elif command == "screen":
-        game.screen.toggle()
+    runs[name]()
+
+
+def _change_speed(window: Window, by: int) -> None:
+    place = c.SPEEDS.index(window.session.speed) + by
+    window.session.handle(c.Speed(c.SPEEDS[min(max(place, 0), len(c.SPEEDS) - 1)]))
+    window.follow_speed()
+    window.messages.add(f"speed {window.session.speed:g}×")
+
+
+def _load(window: Window) -> None:
+    if window.saver.last_session is None:
+        window.messages.add(f"no session saved yet; {_key(window, 'save')} saves this one")
     else:
-        _write(game, command, shift)
+        window.opener.load(window.saver.last_session)
 
 
-def _write(game: Game, command: str, shift: bool) -> None:
-    if command == "record":
-        game.files.record(hud=shift)
-    elif command == "gif":
-        game.files.gif()
-    elif command == "photo":
-        game.files.photo(pygame.display.get_surface() if shift else None)
-    elif command == "save":
-        game.files.save()
-    elif command == "load":
-        game.files.load()
-
-
-def _change_speed(game: Game, by: int) -> None:
-    place = c.SPEEDS.index(game.session.speed) + by
-    game.session.handle(c.Speed(c.SPEEDS[min(max(place, 0), len(c.SPEEDS) - 1)]))
-    game.set_pace()
-    game.messages.add(f"speed {game.session.speed:g}×")
-
-
-def _recall(game: Game) -> None:
-    """The kept moment before the one shown, or else the last."""
-    session = game.session
+def _recall(window: Window) -> None:
+    """Goes to the kept moment before the one shown, or to the last one."""
+    session = window.session
     if not session.kept:
-        game.messages.add(f"nothing kept yet; {game.settings.key('keep').upper()} keeps this moment")
+        window.messages.add(f"nothing kept yet; {_key(window, 'keep')} keeps this moment")
         return
     here = [place for place, kept in enumerate(session.kept) if kept.step == session.steps]
     session.handle(c.Recall(((here[0] if here else 0) - 1) % len(session.kept)))
 
 
-def _next_branch(game: Game, by: int) -> None:
-    lines = game.session.timeline.lines
-    if len(lines) < 2:
-        game.messages.add(f"one line only; hold {game.settings.key('rewind').capitalize()}, then act to branch")
+def _next_branch(window: Window, by: int) -> None:
+    timeline = window.session.timeline
+    if len(timeline.lines) < 2:
+        window.messages.add(f"there is one branch only; hold {_key(window, 'rewind')}, then act to make another")
         return
-    line = lines[(lines.index(game.session.timeline.line) + by) % len(lines)]
-    game.session.handle(c.Jump(line.number))
+    line = timeline.lines[(timeline.lines.index(timeline.line) + by) % len(timeline.lines)]
+    window.session.handle(c.Jump(line.number))
 
 
-def _cycle_autoplay(game: Game) -> None:
-    """Off, by chance, by chance where the player holds nothing, by the last video's actions, and off again."""
-    session, seed = game.session, game.session.seed + game.session.steps
+def _cycle_autoplay(window: Window) -> None:
+    """Switches autoplay from off to random, to random while no key is held, to the last video's actions, to off."""
+    session, imitated = window.session, window.opener.imitated
+    chance = RandomActions(session.seed + session.steps)
     sources: list[tuple[c.Autoplay, str]] = [
         (c.Autoplay(None), "autoplay off"),
-        (c.Autoplay(RandomActions(seed)), "autoplay: chance plays until you press a key"),
-        (c.Autoplay(RandomActions(seed), mix=True), "autoplay, mixed: chance plays while you hold nothing"),
+        (c.Autoplay(chance), "autoplay: random actions until you press a key"),
+        (c.Autoplay(chance, mix=True), "autoplay, mixed: random actions while you hold no key"),
     ]
-    if game.files.imitated:
-        listed = ListedActions(tuple(game.files.imitated), repeat=True)
-        sources.append((c.Autoplay(listed), "autoplay: what the video did"))
+    if imitated:
+        listed = ListedActions(tuple(imitated), repeat=True)
+        sources.append((c.Autoplay(listed), "autoplay: the actions of the video until you press a key"))
     now = 0
     if session.autoplay is not None:
         now = 3 if isinstance(session.autoplay.source, ListedActions) else 1 + session.autoplay.mix
     command, text = sources[(now + 1) % len(sources)]
     session.handle(command)
-    game.messages.add(text)
+    window.messages.add(text)
+
+
+def _key(window: Window, name: str) -> str:
+    return shortcut_key(name, window.settings).capitalize()

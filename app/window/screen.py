@@ -1,4 +1,4 @@
-"""The window itself, by pygame's own means: opening it, filling the screen, the splash, the world's picture in it."""
+"""Opens the window, switches it to full screen and back, and shows a splash while a world loads."""
 
 from __future__ import annotations
 
@@ -8,29 +8,27 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-import numpy as np
 import pygame
 
 from app.play.loading import Progress
 from app.window import panel
-from app.window.drawing import TEXT, TITLE, Pen
-from app.window.hud import to_surface
+from app.window.drawing import TEXT, TITLE, Canvas
 from genie_core.errors import DisplayError
 
-NEW_WORLD_SIDE, NEW_WORLD_SHARE = 640, 0.75  # pixels for the world in a new window, and of the desktop at most
-USUAL_HEIGHT = 1080  # of a desktop, in pixels; on one twice as high everything is drawn twice as large
+NEW_WORLD_SIDE, NEW_WORLD_SHARE = 640, 0.75  # pixels for the world in a new window; at most this part of the desktop
+USUAL_HEIGHT = 1080  # pixels of a desktop; on one twice as high, everything is drawn twice as large
 SPLASH_FPS = 30
 SCREENLESS_DRIVERS = ("dummy", "offscreen")
 Built = TypeVar("Built")
 
 
 def open_window(name: str) -> float:
-    """Opens a window for the world called `name`; returns the scale at which to draw on this screen.
+    """Opens a window for the world called `name` and returns the scale to draw at.
 
-    Raises DisplayError where none can be opened.
+    Raises DisplayError if no window can be opened.
     """
     headless = sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"} & os.environ.keys()
-    os.environ.setdefault("SDL_RENDER_VSYNC", "1")  # no torn frames, where the driver can
+    os.environ.setdefault("SDL_RENDER_VSYNC", "1")  # no torn frames, if the driver can
     os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")  # real pixels, not a blurred enlargement
     try:
         if headless:
@@ -38,7 +36,7 @@ def open_window(name: str) -> float:
         pygame.display.init()
         driver = pygame.display.get_driver()
         if driver in SCREENLESS_DRIVERS and "SDL_VIDEODRIVER" not in os.environ:
-            raise pygame.error(f"only {driver!r} video is to be had")  # SDL falls back to it without a word
+            raise pygame.error(f"only {driver!r} video is available")  # SDL falls back to it in silence
         pygame.font.init()
         pygame.display.set_caption(f"{name} - genie")
         width, height = pygame.display.get_desktop_sizes()[0]
@@ -58,7 +56,7 @@ class Screen:
     """Switches between the window and the full screen."""
 
     def __init__(self) -> None:
-        self._window: tuple[int, int] | None = None  # its size, while the screen is full
+        self._window: tuple[int, int] | None = None  # the window's size, during full screen
 
     def toggle(self) -> None:
         if self._window is None:
@@ -70,7 +68,7 @@ class Screen:
 
 
 class Loading(Generic[Built]):
-    """`build` in a thread of its own, so that the window answers meanwhile."""
+    """Runs `build` in a thread, so that the window stays responsive."""
 
     def __init__(self, build: Callable[[], Built]) -> None:
         self._build = build
@@ -90,7 +88,7 @@ class Loading(Generic[Built]):
         return not self._thread.is_alive()
 
     def result(self) -> Built:
-        """What was built; raises what building raised."""
+        """Waits, and returns what `build` returned or raises what it raised."""
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -98,13 +96,13 @@ class Loading(Generic[Built]):
 
 
 def splash(name: str, build: Callable[[], Built], progress: Progress, scale: float) -> Built | None:
-    """Shows how far `build` is while it goes on; returns what it built, or None if the window was closed meanwhile."""
-    pygame.event.pump()  # a window that has not been shown yet keeps no picture
+    """Runs `build` behind a progress bar. Returns its result, or None if the player closed the window."""
+    pygame.event.pump()  # before its first events, a window keeps no picture
     clock = pygame.time.Clock()
     _draw_splash(name, progress, scale)
     loading = Loading(build)
     while not loading.done:
-        closing = pygame.event.get([pygame.QUIT, pygame.KEYDOWN])  # what else came in is for the game
+        closing = pygame.event.get([pygame.QUIT, pygame.KEYDOWN])  # later events wait for the loop
         if any(event.type == pygame.QUIT or event.key == pygame.K_ESCAPE for event in closing):
             return None
         _draw_splash(name, progress, scale)
@@ -114,23 +112,18 @@ def splash(name: str, build: Callable[[], Built], progress: Progress, scale: flo
 
 def _draw_splash(name: str, progress: Progress, scale: float) -> None:
     screen = pygame.display.get_surface()
-    pen = Pen(screen, scale=scale)
-    screen.fill(pen.theme.paper)
+    canvas = Canvas(screen, scale=scale)
+    screen.fill(canvas.theme.paper)
     middle = screen.get_rect()
-    pen.text(f"loading {name} ...", (middle.centerx, middle.centery - pen.px(30)), TITLE, align="center", middle=True)
-    bar = pygame.Rect(0, 0, pen.px(280), pen.px(8))
-    bar.center = middle.centerx, middle.centery + pen.px(6)
-    pygame.draw.rect(screen, pen.theme.cap, bar, border_radius=pen.px(4))
-    bar.width = max(pen.px(8), round(bar.width * progress.done))
-    pygame.draw.rect(screen, pen.theme.accent, bar, border_radius=pen.px(4))
-    pen.text(progress.text, (middle.centerx, middle.centery + pen.px(24)), TEXT, pen.theme.faint, align="center")
+    canvas.text(
+        f"loading {name} ...", (middle.centerx, middle.centery - canvas.px(30)), TITLE, align="center", middle=True
+    )
+    bar = pygame.Rect(0, 0, canvas.px(280), canvas.px(8))
+    bar.center = middle.centerx, middle.centery + canvas.px(6)
+    pygame.draw.rect(screen, canvas.theme.cap, bar, border_radius=canvas.px(4))
+    bar.width = max(canvas.px(8), round(bar.width * progress.done))
+    pygame.draw.rect(screen, canvas.theme.accent, bar, border_radius=canvas.px(4))
+    canvas.text(
+        progress.text, (middle.centerx, middle.centery + canvas.px(24)), TEXT, canvas.theme.faint, align="center"
+    )
     pygame.display.flip()
-
-
-def draw_frame(screen: pygame.Surface, area: pygame.Rect, frame: np.ndarray, smooth: bool) -> None:
-    """The world's picture in the middle of `area`: enlarged a whole number of times, or if `smooth` to fill it."""
-    height, width = frame.shape[:2]
-    fills = min(area.width / width, area.height / height)
-    times = fills if smooth else max(1, int(fills))
-    picture = to_surface(frame, (max(1, round(times * width)), max(1, round(times * height))), smooth)
-    screen.blit(picture, picture.get_rect(center=area.center))

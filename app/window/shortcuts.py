@@ -1,123 +1,70 @@
-"""What the keys that do not move do, and what the player changed of it: kept in a file per user.
+"""The keys that do something other than move. `run_shortcut` does what they say.
 
-A key that moves is never a command. A command whose key moves in this world is reached with Ctrl and that key.
+A key that moves is never a shortcut. Where a world moves by the key of a shortcut, Ctrl and that key reach it.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Set
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
-import platformdirs
-
-from genie_core.config import build
-from genie_core.errors import ConfigError
-from genie_core.pictures import FITS
-
-THEMES = ("dark", "light")
-FILE = "keys.json"
+from app.window.settings import Settings
 
 
-class Control(NamedTuple):
-    """A command: the key it has unless the player gives it another, and what it does in a few words."""
+class Shortcut(NamedTuple):
+    """The default key of a shortcut, and what it does in a few words."""
 
     key: str
     does: str
 
 
-CONTROLS = {
-    "help": Control("h", "this help, and keys of your own"),
-    "pause": Control("tab", "pause, play on"),
-    "step": Control(".", "one step"),
-    "rewind": Control("backspace", "rewind, while held"),
-    "forward": Control("return", "forward again, while held"),
-    "restart": Control("r", "restart"),
-    "seed": Control("n", "new seed"),
-    "slower": Control("-", "slower"),
-    "faster": Control("=", "faster"),
-    "previous": Control("page up", "previous picture"),
-    "next": Control("page down", "next picture"),
-    "sees": Control("i", "what the world sees"),
-    "keep": Control("k", "keep this moment"),
-    "recall": Control("l", "back to a kept moment"),
-    "branch": Control("b", "next branch"),
-    "autoplay": Control("t", "autoplay: off, on, mixed"),
-    "record": Control("v", "record a video; Shift: with HUD"),
-    "gif": Control("g", "last ten seconds as GIF"),
-    "photo": Control("p", "PNG; Shift: with HUD"),
-    "save": Control("f5", "save the session"),
-    "load": Control("f9", "back to the saved session"),
-    "hud": Control("f2", "HUD on, off"),
-    "latency": Control("f3", "latency graph"),
-    "theme": Control("f6", "dark, light"),
-    "smooth": Control("f7", "crisp, smooth"),
-    "screen": Control("f11", "full screen"),
-    "quit": Control("escape", "quit"),
+SHORTCUTS = {
+    "help": Shortcut("h", "this help, and your own keys"),
+    "pause": Shortcut("tab", "pause, play on"),
+    "step": Shortcut(".", "one step"),
+    "rewind": Shortcut("backspace", "rewind, while held"),
+    "forward": Shortcut("return", "forward again, while held"),
+    "restart": Shortcut("r", "restart"),
+    "seed": Shortcut("n", "new seed"),
+    "slower": Shortcut("-", "slower"),
+    "faster": Shortcut("=", "faster"),
+    "previous": Shortcut("page up", "previous picture"),
+    "next": Shortcut("page down", "next picture"),
+    "sees": Shortcut("i", "what the world sees"),
+    "keep": Shortcut("k", "keep this moment"),
+    "recall": Shortcut("l", "back to a kept moment"),
+    "branch": Shortcut("b", "next branch"),
+    "autoplay": Shortcut("t", "autoplay: off, on, mixed"),
+    "record": Shortcut("v", "record a video; Shift: with HUD"),
+    "gif": Shortcut("g", "last ten seconds as GIF"),
+    "photo": Shortcut("p", "PNG; Shift: with HUD"),
+    "save": Shortcut("f5", "save the session"),
+    "load": Shortcut("f9", "back to the saved session"),
+    "hud": Shortcut("f2", "HUD on, off"),
+    "latency": Shortcut("f3", "latency graph"),
+    "theme": Shortcut("f6", "dark, light"),
+    "smooth": Shortcut("f7", "crisp, smooth"),
+    "screen": Shortcut("f11", "full screen"),
+    "quit": Shortcut("escape", "quit"),
 }
 ALSO = {"f1": "help", "pause": "pause", "pad start": "pause", "pad back": "restart", "pad l": "rewind"}
 ALSO |= {"pad r": "forward", "pad x": "step", "pad y": "keep", "[enter]": "forward", "[+]": "faster", "[-]": "slower"}
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a player changed: keys by name of the action, a key by name of the command, and how things look."""
-
-    actions: dict[str, list[str]] = field(default_factory=dict)
-    commands: dict[str, str] = field(default_factory=dict)
-    theme: str = "dark"
-    smooth: bool = False
-    hud: bool = True
-    fit: str = "crop"
-
-    def __post_init__(self) -> None:
-        lists = all(
-            isinstance(keys, list) and all(isinstance(key, str) for key in keys) for keys in self.actions.values()
-        )
-        texts = all(isinstance(key, str) for key in self.commands.values())
-        if not (lists and texts and self.theme in THEMES and self.fit in FITS):
-            raise ConfigError("the settings do not have the form of those that are saved")
-
-    def key(self, command: str) -> str:
-        return self.commands.get(command, CONTROLS[command].key)
+def shortcut_key(name: str, settings: Settings) -> str:
+    """The key of a shortcut: the player's own, or else the default."""
+    return settings.commands.get(name, SHORTCUTS[name].key)
 
 
-def command_of(key: str, ctrl: bool, moving: Set[str], settings: Settings) -> str | None:
-    """The command that `key`, by pygame's name, stands for while the keys in `moving` move; None if for none."""
+def find_shortcut(key: str, ctrl: bool, moving: Set[str], settings: Settings) -> str | None:
+    """The name of the shortcut of `key`, by pygame's name, or None. The keys in `moving` move."""
     if key in moving and not ctrl:
         return None
-    own = {settings.key(name): name for name in reversed(CONTROLS)}
+    own = {shortcut_key(name, settings): name for name in reversed(SHORTCUTS)}
     return own.get(key) or ALSO.get(key)
 
 
 def clashes(settings: Settings, moving: Set[str]) -> Mapping[str, str]:
-    """Commands whose key moves, with what reaches them instead."""
-    return {name: f"ctrl+{settings.key(name)}" for name in CONTROLS if settings.key(name) in moving}
-
-
-def settings_file() -> Path:
-    return Path(platformdirs.user_config_dir("genie", appauthor=False)) / FILE
-
-
-def load_settings(path: Path) -> Settings:
-    """What was saved, or what is usual where nothing was. ConfigError if the file is damaged."""
-    try:
-        settings: Settings = build(Settings, json.loads(path.read_text(encoding="utf-8")))
-        return settings
-    except FileNotFoundError:
-        return Settings()
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not what was saved there ({error}); the usual keys are used") from error
-
-
-def save_settings(settings: Settings, path: Path) -> None:
-    """Writes the file whole or not at all; ConfigError if the disk refuses."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
-        partial.write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written ({error}); your keys last until you quit") from error
+    """The keys that reach each shortcut whose own key moves."""
+    keys = {name: shortcut_key(name, settings) for name in SHORTCUTS}
+    return {name: f"ctrl+{key}" for name, key in keys.items() if key in moving}

@@ -1,0 +1,64 @@
+"""The player's settings: own keys, theme and fit, kept in one file per user."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+from app.window.drawing import THEMES
+from genie_core.config import build
+from genie_core.errors import ConfigError, WriteError
+from genie_core.files import whole_file
+from genie_core.pictures import FITS
+
+FILE = "keys.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a player changed: a list of keys by action name, one key by shortcut name, and the look."""
+
+    actions: dict[str, list[str]] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)
+    theme: str = "dark"
+    smooth: bool = False
+    hud: bool = True
+    fit: str = "crop"
+
+    def __post_init__(self) -> None:
+        lists = all(
+            isinstance(keys, list) and all(isinstance(key, str) for key in keys) for keys in self.actions.values()
+        )
+        texts = all(isinstance(key, str) for key in self.commands.values())
+        if not (lists and texts and self.theme in THEMES and self.fit in FITS):
+            raise ConfigError("a key is not text, or the theme or the fit is unknown")
+
+
+def settings_file() -> Path:
+    return Path(platformdirs.user_config_dir("genie", appauthor=False)) / FILE
+
+
+def load_settings(path: Path) -> Settings:
+    """Reads the saved settings, or returns the defaults if there is no file. Raises ConfigError if it is damaged."""
+    try:
+        settings: Settings = build(Settings, json.loads(path.read_text(encoding="utf-8")))
+        return settings
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{path} is damaged ({error}); the default keys are used; delete it to be rid of this"
+        ) from error
+
+
+def save_settings(settings: Settings, path: Path) -> None:
+    """Writes the settings, whole or not at all. Raises ConfigError if the disk refuses."""
+    try:
+        with whole_file(path) as partial:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
+    except WriteError as error:
+        raise ConfigError(f"your settings last until you quit: {error}") from error
