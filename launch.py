@@ -187,23 +187,26 @@ def _play(args: argparse.Namespace) -> None:
 
     def start() -> PlaySession:
         progress.tell("waking torch", 0.1)
-        from app.play.start import Opening, begin
+        from app.play.script import source_of
+        from app.play.session_file import load_session
+        from app.play.start import Start, begin
+        from genie_core.engine import WorldEngine
 
         progress.tell("reading the world", 0.5)
         world = load_world(args)
+        file = vars(args)["continue"] or args.replay
+        saved = None if file is None else load_session(file, world)
+        if saved is not None and args.fps is None:
+            world.config = dataclasses.replace(world.config, fps=saved.fps)
+        by_itself = script if args.save is None else None
+        source = None if by_itself is None else source_of(by_itself, world.config.actions, args.seed)
+        palette = prompts.palette if args.fit == "palette" else None
         progress.tell("looking at the picture", 0.8)
-        opening = Opening(
-            picture,
-            saved=vars(args)["continue"] or args.replay,
-            replay=args.replay is not None,
-            how=args.fit,
-            palette=prompts.palette if args.fit == "palette" else None,
-            autoplay=script if args.save is None else None,
-            fps=args.fps,
-            unmask_steps=args.unmask_steps,
-            temperature=args.temperature,
+        sampling = {"unmask_steps": args.unmask_steps, "temperature": args.temperature}
+        return begin(
+            WorldEngine(world, args.seed),
+            Start(picture, args.fit, palette, saved, args.replay is not None, source, args.seed, **sampling),
         )
-        return begin(world, opening, args.seed)
 
     if args.save is None:
         from app.window.play import play
@@ -223,7 +226,7 @@ def _infer_actions(args: argparse.Namespace) -> None:
 
 
 def _script(args: argparse.Namespace) -> str:
-    from app.play.start import script_of
+    from app.cli.infer_actions import script_of
 
     return script_of(find_world(args), args.infer_actions, args.quiet)
 

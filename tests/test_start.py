@@ -12,10 +12,10 @@ from PIL import Image
 import launch
 from app.media.write import save_frames
 from app.play.autoplay import ListedActions, RandomActions
-from app.play.script import parse_script
+from app.play.script import parse_script, source_of
 from app.play.session import PlaySession
-from app.play.session_file import save_session
-from app.play.start import Opening, begin
+from app.play.session_file import load_session, save_session
+from app.play.start import Start, begin
 from genie_core.config import SamplingConfig
 from genie_core.engine import WorldEngine
 from genie_core.errors import ScriptError
@@ -93,21 +93,27 @@ def test_the_actions_of_a_video_are_a_script(
     assert "an action is between two" in capsys.readouterr().err
 
 
-def test_what_is_given_beats_what_was_saved(saved: tuple[Path, np.ndarray], tiny_world: Path) -> None:
-    world = World.from_pretrained(tiny_world)
-    session = begin(world, Opening(None, saved[0], fps=40, temperature=0.5), seed=9)
-    assert (session.config.fps, session.seed, session.sampling) == (40, 4, SamplingConfig(1, 0.5))
-    assert begin(World.from_pretrained(tiny_world), Opening(None, saved[0]), seed=9).sampling == SamplingConfig(1)
+def test_what_is_given_beats_what_was_saved(saved: tuple[Path, np.ndarray], world: World) -> None:
+    played = load_session(saved[0], world)
+    given = begin(WorldEngine(world), Start(None, saved=played, seed=9, temperature=0.5))
+    assert (given.seed, given.steps, given.sampling) == (4, 6, SamplingConfig(1, 0.5))
+    plain = begin(WorldEngine(world, sampling=SamplingConfig(5)), Start(None, saved=played, replay=True))
+    assert (plain.sampling, plain.status, plain.steps) == (SamplingConfig(1), "replay", 0)
 
 
 def test_who_plays_and_how_it_fits(world: World, prompt: np.ndarray) -> None:
-    session = begin(world, Opening(prompt[:20], how="stretch", autoplay="random"), seed=5)
+    engine = WorldEngine(world, players=2)
+    session = begin(engine, Start(prompt[:20], "stretch", autoplay=RandomActions(5), seed=5), player=1)
     assert session.autoplay is not None and session.autoplay.source == RandomActions(5)
+    assert (session.player, session.seed, session.status) == (1, 5, "autoplay")
     assert np.array_equal(session.prompt, fit(prompt[:20], 32, "stretch"))
-    listed = begin(world, Opening(prompt, autoplay="left*2,jump"), seed=5).autoplay
-    assert listed is not None and listed.source == ListedActions((3, 3, 1))
+
+
+def test_what_plays_by_itself() -> None:
+    assert source_of("random", ACTIONS, 5) == RandomActions(5)
+    assert source_of("left*2,jump", ACTIONS, 5) == ListedActions((3, 3, 1))
     with pytest.raises(ScriptError):
-        begin(world, Opening(prompt, autoplay="fly"), seed=5)
+        source_of("fly", ACTIONS, 5)
 
 
 @pytest.mark.parametrize(

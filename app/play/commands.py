@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from app.play.autoplay import Source
-    from app.play.session_file import SavedSession
+    from app.play.saved_session import SavedSession
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 

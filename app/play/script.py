@@ -6,10 +6,12 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 
+from app.play.autoplay import ListedActions, RandomActions, Source
 from genie_core.config import Action
 from genie_core.errors import ScriptError
 
 MAX_STEPS = 100_000
+RANDOM = "random"
 _PIECE = re.compile(r"(?P<action>[^*]+?)\s*(?:\*\s*(?P<count>[0-9]{1,4000}))?")
 
 
@@ -25,6 +27,11 @@ def parse_script(text: str, actions: Sequence[Action]) -> list[int]:
             raise ScriptError(f"the script runs for over {MAX_STEPS:,} steps, the most there is, by {piece.strip()!r}")
         ids += [action] * count
     return ids
+
+
+def source_of(text: str, actions: Sequence[Action], seed: int) -> Source:
+    """What plays by itself: actions by chance for `random`, else those of a script. Raises ScriptError."""
+    return RandomActions(seed) if text == RANDOM else ListedActions(tuple(parse_script(text, actions)))
 
 
 def format_script(ids: Iterable[int], actions: Sequence[Action]) -> str:

@@ -1,13 +1,15 @@
-"""One playthrough, whoever shows it: commands in, frames and events out. Knows no window, no browser and no file.
+"""One playthrough: commands in, frames and events out. Knows no window, no browser and no file.
 
-A tick has two halves, so that a server can step many players as one batch: `next_action` says what the engine is to
-play for this player, None if nothing, and `advance` takes the frame. `tick` does both for one who plays alone.
+A tick has two halves, so that a server can step many players as one batch: `next_action` gives the action that the
+engine is to step this player with, or None, and `advance` takes the frame. `tick` does both for a session that has
+its engine alone.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,21 +17,34 @@ import numpy as np
 from app.play import commands as c
 from app.play.autoplay import Autoplayer, Source
 from app.play.commands import Command, Event
+from app.play.saved_session import SavedSession
 from app.play.timeline import Line, Timeline
 from genie_core.errors import ConfigError
+from genie_core.pictures import fit
 
-if TYPE_CHECKING:  # the engine brings torch, which a window does not wait for before it opens
-    from app.play.session_file import SavedSession
+if TYPE_CHECKING:  # the engine brings torch, and a window opens before torch is imported
     from genie_core.config import Action, SamplingConfig, WorldConfig
     from genie_core.engine import WorldEngine
 
 IDLE_NAME = "stay"
-SLOWER_THAN = 0.9  # of the pace asked for is told
+SLOWER_THAN = 0.9  # of the frame rate asked for is told
 STRIDES = ((0, 1), (30, 2), (90, 4))  # after so many ticks of rewinding, a tick goes back so many frames
 
 
+class Mode(StrEnum):
+    """What a tick does. A travel key covers a halt, and a halt covers what goes on without one."""
+
+    REWINDING = "rewinding"  # a travel key is held
+    FORWARD = "forward"
+    PAUSED = "paused"  # a halt: until Pause(False)
+    RESTING = "resting"  # a halt: until the player acts, after rewinding or a jump
+    REPLAY = "replay"  # shows what was played
+    AUTOPLAY = "autoplay"
+    PLAYING = "playing"
+
+
 class Kept(NamedTuple):
-    """A moment that the player kept: frame `step` of `line`, and its picture, uint8 (32, 32, 3)."""
+    """A moment that the player kept: frame `step` of `line`, and its thumbnail, uint8 (h, w, 3)."""
 
     line: Line
     step: int
@@ -39,7 +54,7 @@ class Kept(NamedTuple):
 class PlaySession:
     """One player of an engine: what was played, what is held, and where on which line the player is.
 
-    `frame` is the picture to show, uint8 (S, S, 3). `running` is false after Quit. `familiarity` is that of the prompt.
+    `frame` is the picture to show, uint8 (H, W, 3). `running` is false after Quit. `familiarity` is that of the prompt.
     """
 
     def __init__(self, engine: WorldEngine, prompt: np.ndarray, player: int = 0, seed: int | None = None) -> None:
@@ -49,21 +64,20 @@ class PlaySession:
         """
         self.engine, self.player = engine, player
         self.running = True
-        self.paused = False
-        self.resting = False  # stands where rewinding or a jump led, until the player acts
         self.speed = 1.0
         self.autoplay: Autoplayer | None = None
         self.kept: list[Kept] = []
         self.timeline = Timeline(engine.look)
         self._held: int | None = None
-        self._rewinding = self._forwarding = self._replaying = self._one_step = False
-        self._travelled = 0  # ticks, since the key to rewind or to go forward went down
-        self._in_place = True  # the engine is where the player is
+        self._travel: Mode | None = None  # REWINDING or FORWARD, while its key is held
+        self._halt: Mode | None = None  # PAUSED or RESTING
+        self._goes_on: Mode = Mode.PLAYING  # or REPLAY
+        self._travelled = 0  # ticks since the travel key went down
+        self._one_step = False  # of a paused session, in the next tick
         self._pending = 0  # the action that the engine is stepping with
-        self._slow = False
+        self._slow = False  # as was told
         self._events: list[Event] = []
-        self._start(prompt, engine.seed if seed is None else seed)
-        self._judge(prompt)
+        self._start(prompt, engine.seed if seed is None else seed, judge=True)
 
     @property
     def config(self) -> WorldConfig:
@@ -71,6 +85,7 @@ class PlaySession:
 
     @property
     def prompt(self) -> np.ndarray:
+        """uint8 (H, W, 3), fitted to the world."""
         return self.timeline.line.prompt
 
     @property
@@ -98,7 +113,7 @@ class PlaySession:
 
     @property
     def actions(self) -> list[int]:
-        """What led from the prompt to `frame`."""
+        """The actions from the prompt to `frame`."""
         return list(self.timeline.path())[: self.steps]
 
     @property
@@ -112,32 +127,35 @@ class PlaySession:
         return self.config.fps * self.speed
 
     @property
+    def mode(self) -> Mode:
+        autoplay = self.autoplay is not None and self._goes_on is Mode.PLAYING
+        return self._travel or self._halt or (Mode.AUTOPLAY if autoplay else self._goes_on)
+
+    @property
     def status(self) -> str:
-        """`rewinding`, `forward`, `paused`, `resting` (until the player acts), `replay`, `autoplay` or `playing`."""
-        states = {
-            "rewinding": self._rewinding,
-            "forward": self._forwarding,
-            "paused": self.paused,
-            "resting": self.resting,
-            "replay": self._replaying,
-            "autoplay": self.autoplay is not None,
-        }
-        return next((name for name, true in states.items() if true), "playing")
+        """The name of the mode, for a front end to show."""
+        return self.mode.value
+
+    @property
+    def paused(self) -> bool:
+        """Whether the session stands still until Pause(False), also while a travel key is held."""
+        return self._halt is Mode.PAUSED
 
     def events(self) -> list[Event]:
-        """What there is to tell since this was last asked."""
+        """The events since the last call."""
         events, self._events = self._events, []
         return events
 
     def tell(self, kind: str, text: str) -> None:
-        """Adds an event, for what front ends do with a session: saving, recording, refusing a file."""
+        """Adds an event; front ends tell of saving, recording and refused files this way."""
         self._events.append(Event(kind, text))
 
     def pace(self, reached: float) -> None:
-        """Told the steps a second that were reached; says so once when they fall behind those asked for."""
+        """Takes the frame rate reached; tells the player once each time it falls behind the one asked for."""
         slow = reached < SLOWER_THAN * self.fps
         if slow and not self._slow:
-            self.tell(c.CANNOT_KEEP_UP, f"{self.fps:.3g} steps a second asked for, {reached:.3g} reached")
+            text = f"this computer is too busy for {self.fps:.3g} frames a second; {reached:.0f} reached"
+            self.tell(c.CANNOT_KEEP_UP, text)
         self._slow = slow
 
     def handle(self, command: Command) -> None:
@@ -149,21 +167,23 @@ class PlaySession:
             case c.Hold(action):
                 self._held = action
                 if action is not None:
-                    self._replaying = False
+                    self._goes_on = Mode.PLAYING
             case c.Pause(on):
-                self._pause(not (self.paused or self.resting) if on is None else on)
+                self._halt = Mode.PAUSED if on or (on is None and self._halt is None) else None
             case c.Step():
-                self.paused = self._one_step = True
+                self._halt, self._one_step = Mode.PAUSED, True
             case c.Speed(times):
                 if not c.SPEEDS[0] <= times <= c.SPEEDS[-1]:
                     raise ConfigError(f"speed {times} is not from {c.SPEEDS[0]} to {c.SPEEDS[-1]:g}")
                 self.speed = times
             case c.Rewind(held):
-                self._rewinding = self._press(self._rewinding, held, -1)
+                self._press(Mode.REWINDING, held)
             case c.Forward(held):
-                self._forwarding = self._press(self._forwarding, held, 1)
+                self._press(Mode.FORWARD, held)
             case c.Restart():
-                self._go(self.timeline.line, 0, resting=False)
+                self._go(self.timeline.line, 0)
+                self._goes_on = Mode.PLAYING
+                self._end_rest()
                 if not self.timeline.at_tip:
                     self.timeline.branch()
             case c.NewSeed(seed):
@@ -171,11 +191,10 @@ class PlaySession:
                 if not 0 <= seed < 2**63:
                     raise ConfigError(f"seed {seed} is not from 0 to {2**63 - 1}")
                 self._start(self.prompt, seed)
-                if self.sampling.temperature == 0 and self.sampling.order != "random":
-                    self.tell(c.TOLD, f"seed {self.seed}; at temperature 0 all seeds play alike")
+                if self.sampling.temperature == 0:
+                    self.tell(c.TOLD, f"seed {self.seed}; at temperature 0 every seed plays alike")
             case c.StartFrom(picture):
-                self._start(picture, self.seed)
-                self._judge(picture)
+                self._start(picture, self.seed, judge=True)
             case c.Open(saved, replay):
                 self._open(saved, replay)
             case c.Keep():
@@ -199,41 +218,40 @@ class PlaySession:
                 self.running = False
 
     def tick(self) -> np.ndarray:
-        """One tick of a player who has the engine to itself; returns the picture to show, uint8 (S, S, 3)."""
+        """One tick of a session that has its engine alone; returns the picture to show, uint8 (H, W, 3)."""
         action = self.next_action()
         if action is not None:
             self.advance(self.engine.step({self.player: action})[self.player])
         return self.frame
 
     def next_action(self) -> int | None:
-        """What the engine is to step this player with, or None: paused, or going along what was played before.
+        """The action to step the engine with for this player, or None: at a halt, or along what was played before.
 
-        If it is an action, `advance` must follow, with nothing between but the step.
+        After an action `advance` must follow, with nothing between but the step.
         """
         if not self.running:
             return None
-        if self._rewinding or self._forwarding:
-            self._travel(-1 if self._rewinding else 1)
+        if self._travel is not None:
+            self._go_along(self._travel)
             return None
         one_step, self._one_step = self._one_step, False
+        if self._held is not None:
+            self._end_rest()
+        if self._halt is not None and not one_step:
+            return None
         if one_step and self._held is None and not self.timeline.at_tip:
             self._go(self.timeline.line, self.steps + 1)
             return None
-        if not one_step and (self.paused or (self.resting and self._held is None)):
+        if self._goes_on is Mode.REPLAY and not one_step:
+            self._replay()
             return None
-        if self._replaying and not one_step:
-            self._travel(1)
-            self.resting = self.timeline.at_tip
-            return None
-        self.resting = False
-        if not self._in_place:
+        if self.engine.snapshot(self.player) is not self.timeline.moment:
             self.engine.restore(self.timeline.moment, self.player)
-            self._in_place = True
         self._pending = self._choose()
         return self._pending
 
     def advance(self, frame: np.ndarray) -> None:
-        """Takes in the frame, uint8 (S, S, 3), that the engine made of the action that was asked for."""
+        """Takes in the frame, uint8 (H, W, 3), that the engine made of the action that was asked for."""
         self.frame = frame
         if self.timeline.add(self.engine.snapshot(self.player), self._pending, frame):
             self.tell(c.BRANCHED, f"a new line from step {self.steps - 1}")
@@ -246,18 +264,22 @@ class PlaySession:
             yield self.tick()
 
     def seek(self, step: int) -> np.ndarray:
-        """Goes to frame `step` of this line, or the nearest there is, and returns it, uint8 (S, S, 3)."""
+        """Goes to frame `step` of this line, or the nearest there is, and returns it, uint8 (H, W, 3)."""
         self._go(self.timeline.line, step)
         return self.frame
 
-    def _start(self, prompt: np.ndarray, seed: int) -> None:
+    def _start(self, picture: np.ndarray, seed: int, judge: bool = False) -> None:
+        prompt = fit(picture, self.config.frame_size)
         self.frame = self.engine.reset(prompt, self.player, seed)
         self.timeline.start([self.engine.snapshot(self.player)], [], prompt, seed)
-        self._in_place, self.resting, self._replaying = True, False, False
+        self._goes_on = Mode.PLAYING
+        self._end_rest()
         self.kept = [kept for kept in self.kept if kept.line in self.timeline.lines]
+        if judge:
+            self._judge(prompt)
 
     def _judge(self, prompt: np.ndarray) -> None:
-        """Warns of a picture that the world will not make much of."""
+        """Warns of a picture that the world cannot show well."""
         self.familiarity = self.engine.familiarity(prompt)
         if self.familiarity.unfamiliar:
             text = f"this picture is far from what the world knows: {100 * self.familiarity.score:.0f} of 100"
@@ -268,36 +290,45 @@ class PlaySession:
         self.engine.set_sampling(saved.sampling, self.player)
         self.timeline.start(moments, saved.actions.tolist(), saved.prompt, saved.seed)
         self._go(self.timeline.line, 0 if replay else saved.at)
-        self._replaying, self.resting = replay, not replay
+        self._goes_on = Mode.REPLAY if replay else Mode.PLAYING
+        if replay:
+            self._end_rest()
 
-    def _pause(self, on: bool) -> None:
-        self.paused = on
-        if not on:
-            self.resting = False
-
-    def _go(self, line: Line, index: int, resting: bool = True) -> None:
-        """Shows a frame that was played before; the engine follows when it has to step from there."""
+    def _go(self, line: Line, index: int) -> None:
+        """Shows a frame that was played before, and rests there; the engine follows when it has to step from there."""
         self.timeline.go(line, index)
         self.frame = self.timeline.picture()
-        self._in_place, self.resting = False, resting
+        self._halt = self._halt or Mode.RESTING
 
-    def _press(self, before: bool, held: bool, towards: int) -> bool:
-        """The key to rewind, or to go forward, goes down or up; one that was up again before a tick counts too."""
-        if before and not held and not self._travelled:
-            self._travel(towards)
-        if before != held:
-            self._travelled = 0
-        return held
+    def _end_rest(self) -> None:
+        if self._halt is Mode.RESTING:
+            self._halt = None
 
-    def _travel(self, towards: int) -> None:
-        """One tick of rewinding (-1) or of going forward along the line (1), ever faster."""
-        stride = 1 if self._replaying else max(frames for ticks, frames in STRIDES if self._travelled >= ticks)
+    def _press(self, key: Mode, held: bool) -> None:
+        """A travel key goes down or up; one that was up again before a tick counts too."""
+        if held == (self._travel is key):
+            return
+        if not held and not self._travelled:
+            self._go_along(key)
+        self._travel = key if held else None
+        self._travelled = 0
+
+    def _go_along(self, mode: Mode) -> None:
+        """One tick of travel along the line, ever faster while a key is held."""
+        stride = 1 if mode is Mode.REPLAY else max(frames for ticks, frames in STRIDES if self._travelled >= ticks)
         self._travelled += 1
         was_at_tip = self.timeline.at_tip
-        self._go(self.timeline.line, self.steps + towards * stride)
-        if self.timeline.at_tip and not was_at_tip:
-            self._replaying = False
-            self.tell(c.LINE_ENDED, f"the line ends here, at step {self.steps}; act to go on")
+        self._go(self.timeline.line, self.steps + (-stride if mode is Mode.REWINDING else stride))
+        if self.timeline.at_tip:
+            self._goes_on = Mode.PLAYING
+            if not was_at_tip:
+                self.tell(c.LINE_ENDED, f"this line ends at step {self.steps}; press a key to play on")
+
+    def _replay(self) -> None:
+        """One tick of a replay, which rests at the end of the line."""
+        self._go_along(Mode.REPLAY)
+        if not self.timeline.at_tip:
+            self._end_rest()
 
     def _choose(self) -> int:
         """The action for this step: the player's, or else autoplay's, or else the one for doing nothing."""
@@ -309,10 +340,10 @@ class PlaySession:
         action = self.autoplay.next() if self.autoplay is not None else None
         if action is None and self.autoplay is not None:
             self._autoplay(None, False)
-            self.tell(c.AUTOPLAY_ENDED, "autoplay has come to its end")
+            self.tell(c.AUTOPLAY_ENDED, "autoplay has ended")
         return self.idle if action is None else action
 
     def _autoplay(self, source: Source | None, mix: bool) -> None:
         self.autoplay = None if source is None else Autoplayer(source, len(self.config.actions), mix)
         if source is not None:
-            self.resting = False
+            self._end_rest()

@@ -6,11 +6,9 @@ object under `genie_session`. Files come from strangers, so everything is checke
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +18,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as serialize
 
+from app.play.saved_session import SavedSession
 from genie_core.config import SamplingConfig, build
 from genie_core.errors import ConfigError, PictureError, SessionError
-from genie_core.pictures import fit
+from genie_core.files import write_whole
 
 if TYPE_CHECKING:
     from app.play.session import PlaySession
@@ -35,20 +34,6 @@ MOST_BYTES = 64_000_000
 KEY = "genie_session"
 KINDS = {"tokens": np.dtype(np.int32), "actions": np.dtype(np.uint8), "prompt": np.dtype(np.uint8)}
 PLAY_ON = "save one with F5 while you play: python launch.py --play assets/coinrun.png"
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class SavedSession:
-    """What was played, checked against its world: `tokens` int32 (t, h, w), `actions` uint8 (t-1,), `prompt` uint8
-    (S, S, 3). `at` is the frame that was shown, 0..t-1; `fps` the pace it was played at."""
-
-    tokens: np.ndarray
-    actions: np.ndarray
-    prompt: np.ndarray
-    seed: int
-    at: int
-    fps: float
-    sampling: SamplingConfig
 
 
 def snapshot(session: PlaySession) -> Callable[[], bytes]:
@@ -66,7 +51,7 @@ def snapshot(session: PlaySession) -> Callable[[], bytes]:
         tensors: dict[str, np.ndarray] = {
             "tokens": np.stack([frame.tokens.numpy() for frame in frames]).astype(np.int32),
             "actions": actions,
-            "prompt": np.ascontiguousarray(fit(line.prompt, world.config.frame_size)),
+            "prompt": np.ascontiguousarray(line.prompt),
         }
         told = {
             "format": FORMAT,
@@ -95,16 +80,7 @@ def save_session(session: PlaySession, path: str | Path) -> None:
 
 def write_session(path: str | Path, data: bytes) -> None:
     """Writes the content of a session file to `path`, whole or not at all; SessionError if the disk refuses."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        raise SessionError(f"{path} cannot be written ({error}); save elsewhere or make room") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    write_whole(path, data, SessionError)
 
 
 def load_session(path: str | Path, world: World) -> SavedSession:

@@ -1,78 +1,51 @@
-"""How a playthrough begins: from a picture, or from a saved session, played by the player or by itself."""
+"""The one way a playthrough begins, in every front end: from a picture or a saved session, played by hand or not."""
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
-from app.media.read import infer_actions, read_video
 from app.play import commands as c
-from app.play.autoplay import ListedActions, RandomActions
-from app.play.script import format_script, parse_script
+from app.play.autoplay import Source
+from app.play.saved_session import SavedSession
 from app.play.session import PlaySession
-from app.play.session_file import load_session
-from genie_core.errors import PictureError
+from genie_core.engine import WorldEngine
 from genie_core.pictures import fit
 
-if TYPE_CHECKING:
-    from genie_core.world import World
 
-RANDOM = "random"
+@dataclass(frozen=True, eq=False)
+class Start:
+    """How a playthrough begins. `picture` is uint8 (H, W, 3) of any size; a `saved` session brings its own prompt.
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Opening:
-    """What the command line asks for. `picture` is uint8 (H, W, 3), needed without `saved`; `how` is one of `FITS`.
-
-    `fps`, `unmask_steps` and `temperature` are those given, None where the world or the saved session decides.
-    `autoplay` is a script, or `random`.
+    `how` is one of `pictures.FITS`, `palette` the colours for the fit of that name, uint8 (n, 3). With `replay` the
+    saved session is shown from its prompt. `seed` is that of a picture's playthrough. `unmask_steps` and
+    `temperature` are None to keep those of the engine or the saved session.
     """
 
     picture: np.ndarray | None
-    saved: Path | None = None
-    replay: bool = False
     how: str = "crop"
     palette: np.ndarray | None = None
-    autoplay: str | None = None
-    fps: float | None = None
+    saved: SavedSession | None = None
+    replay: bool = False
+    autoplay: Source | None = None
+    seed: int = 0
     unmask_steps: int | None = None
     temperature: float | None = None
 
 
-def begin(world: World, opening: Opening, seed: int) -> PlaySession:
-    """The session that `opening` describes. Raises SessionError, PictureError and ScriptError for what cannot be."""
-    from genie_core.engine import WorldEngine
-
-    if opening.saved is not None:
-        saved = load_session(opening.saved, world)
-        world.config = dataclasses.replace(world.config, fps=opening.fps or saved.fps)
-        session = PlaySession(WorldEngine(world, saved.seed), saved.prompt)
-        session.handle(c.Open(saved, opening.replay))
-        session.handle(c.Tune(opening.unmask_steps, opening.temperature))
+def begin(engine: WorldEngine, start: Start, player: int = 0) -> PlaySession:
+    """The session of `player` that `start` describes. Raises PictureError for a prompt that the world cannot use, and
+    ConfigError for a saved session, an autoplay or settings that it cannot play."""
+    if start.saved is not None:
+        session = PlaySession(engine, start.saved.prompt, player, start.saved.seed)
+        session.handle(c.Open(start.saved, start.replay))
     else:
-        assert opening.picture is not None
-        picture = fit(opening.picture, world.config.frame_size, opening.how, opening.palette)
-        session = PlaySession(WorldEngine(world, seed), picture)
-    if opening.autoplay is not None:
-        session.handle(c.Autoplay(_source(opening.autoplay, session, seed)))
+        assert start.picture is not None, "a start has a picture or a saved session"
+        prompt = fit(start.picture, engine.world.config.frame_size, start.how, start.palette)
+        session = PlaySession(engine, prompt, player, start.seed)
+    if start.unmask_steps is not None or start.temperature is not None:
+        session.handle(c.Tune(start.unmask_steps, start.temperature))
+    if start.autoplay is not None:
+        session.handle(c.Autoplay(start.autoplay))
     return session
-
-
-def script_of(world: World, video: Path, quiet: bool = True) -> str:
-    """The actions of a video file, found at the pace of the world, as a script that --actions takes.
-
-    Raises PictureError if there are no two frames in it.
-    """
-    frames = read_video(video, world.config.frame_size, world.config.fps)
-    if len(frames) < 2:
-        raise PictureError(f"{video} holds one frame at {world.config.fps:g} a second, and an action is between two")
-    return format_script(infer_actions(world, frames, quiet), world.config.actions)
-
-
-def _source(text: str, session: PlaySession, seed: int) -> RandomActions | ListedActions:
-    if text == RANDOM:
-        return RandomActions(seed)
-    return ListedActions(tuple(parse_script(text, session.config.actions)))
