@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +18,52 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
+from genie_core import games
 from genie_core.config import (
-    FORMAT_VERSION,
+    DERIVED,
+    SECTIONS,
+    UNKNOWN_GAME,
     Action,
-    DynamicsConfig,
-    LatentActionConfig,
-    SamplingConfig,
-    TokenizerConfig,
+    Networks,
     WorldConfig,
+    as_size,
     build,
+    build_networks,
+    build_sampling,
     require,
+    told,
 )
-from genie_core.errors import CheckpointError, ConfigError
+from genie_core.errors import CheckpointError, ConfigError, WriteError
+from genie_core.files import write_whole
 from genie_core.hub.card import card
+from genie_core.limits import MOST_NAME
 
+FORMAT_VERSION = 2
 WEIGHTS = "model.safetensors"
 MEND = "get the world again, or name another with --world"
+MOST_CONFIG_BYTES = 10_000_000
+STORED = (torch.float32, torch.float16)  # kinds of the numbers that a network learns
+MOST_DIGITS = 18  # of a whole number
 
 
 def save(folder: Path, config: WorldConfig, networks: dict[str, nn.Module]) -> None:
-    """Writes the world, each file beside its name first, so that a stop half-way leaves whole files only."""
+    """Writes the world into `folder`, each file whole or not at all."""
     files = {}
     for name, network in networks.items():
         file = folder / name / WEIGHTS
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
+        _make_folder(file.parent)
         tensors = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-        part.write_bytes(serialize(tensors))  # the library's own writer makes files that only their owner can read
-        part.replace(file)
-        files[f"{name}/{WEIGHTS}"] = {"size": file.stat().st_size, "sha256": _sha256(file)}
+        content = serialize(tensors)  # the library's own writer makes files that only their owner can read
+        write_whole(file, content)
+        files[f"{name}/{WEIGHTS}"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     write_config(folder, config, files)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{folder} cannot be made: {error.strerror}; save elsewhere, or make room") from error
 
 
 def write_config(folder: Path, config: WorldConfig, files: dict[str, Any] | None = None) -> None:
@@ -54,10 +71,8 @@ def write_config(folder: Path, config: WorldConfig, files: dict[str, Any] | None
     if files is None:
         files = _read_json(folder / "config.json")["files"]
     values = _to_json(config) | {"files": files}
-    for name, text in (("config.json", json.dumps(values, indent=2) + "\n"), ("README.md", card(config))):
-        part = folder / f"{name}.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(folder / name)
+    write_whole(folder / "config.json", json.dumps(values, indent=2) + "\n")
+    write_whole(folder / "README.md", card(config))
 
 
 def fingerprint(networks: dict[str, nn.Module]) -> dict[str, str]:
@@ -76,33 +91,62 @@ def read_config(folder: Path) -> WorldConfig:
     """config.json as a WorldConfig; CheckpointError if there is none or it does not fit this version."""
     values = _read_json(folder / "config.json")
     version = values.pop("format_version", None)
-    if version != FORMAT_VERSION:
+    newer = isinstance(version, int) and version > FORMAT_VERSION
+    if isinstance(version, bool) or version not in (1, FORMAT_VERSION):
         raise CheckpointError(
-            f"{folder} has world format {version!r}, this program reads {FORMAT_VERSION}; "
-            f"{'update the program' if isinstance(version, int) and version > FORMAT_VERSION else MEND}"
+            f"{folder} has world format {told(version)}, this program reads 1 to {FORMAT_VERSION}; "
+            f"{'update the program' if newer else MEND}"
         )
-    kinds = {
-        "tokenizer": TokenizerConfig,
-        "latent_action": LatentActionConfig,
-        "dynamics": DynamicsConfig,
-        "sampling": SamplingConfig,
-    }
     try:
-        parts: dict[str, Any] = {name: build(kind, values.pop(name)) for name, kind in kinds.items()}
-        actions, files = values.pop("actions"), values.pop("files")
-        require(isinstance(actions, list) and len(actions) > 0, f"actions is {actions!r}, expected a list of them")
-        require(isinstance(files, dict), f"files is {files!r}, expected an object")
-        told = {name: values.pop(name) for name in ("frame_size", "context_frames")}
-        parts |= {"actions": tuple(build(Action, action) for action in actions), "fps": values.pop("fps")}
-        config: WorldConfig = build(WorldConfig, {**values, **parts})
-        for name, value in told.items():  # written for readers: they follow from the networks
-            own = getattr(config, name)
-            require(value == own, f"{name} is {value!r}, the networks have {own}")
-        return config
+        return _from_json(values, version)
     except KeyError as error:
         raise CheckpointError(f"{folder}/config.json lacks {error}; {MEND}") from None
     except ConfigError as error:
         raise CheckpointError(f"{folder}/config.json: {error}; {MEND}") from error
+
+
+def _from_json(values: dict[str, Any], version: int) -> WorldConfig:
+    actions, files = values.pop("actions"), values.pop("files")
+    require(isinstance(actions, list) and len(actions) > 0, f"actions is {told(actions)}, expected a list of them")
+    require(isinstance(files, dict), f"files is {told(files)}, expected an object")
+    size, context = as_size(values.pop("frame_size")), values.pop("context_frames")
+    sections = {name: values.pop(name) for name in SECTIONS}
+    if version == 1:
+        values["game"] = _game_of_format_1(values.get("training"))
+        networks = _networks_of_format_1(sections, values["game"])
+    else:
+        networks = build_networks(size, context, len(actions), sections)
+    parts = {
+        "sampling": build_sampling(values.pop("sampling")),
+        "actions": tuple(build(Action, action) for action in actions),
+        "fps": values.pop("fps"),
+        "game": values.pop("game"),
+    }
+    config: WorldConfig = build(WorldConfig, {**values, **networks._asdict(), **parts})
+    require(size == config.frame_size, f"frame_size is {size}, the networks have {config.frame_size}")
+    require(context == config.context_frames, f"context_frames is {context}, the networks have {config.context_frames}")
+    return config
+
+
+def _game_of_format_1(training: Any) -> str:
+    """Format 1 says its game among what it learnt from, if at all."""
+    source = training.get("source") if isinstance(training, dict) else None
+    game = source.get("game") if isinstance(source, dict) else None
+    return game if isinstance(game, str) and 0 < len(game) <= MOST_NAME else UNKNOWN_GAME
+
+
+def _networks_of_format_1(sections: dict[str, Any], game: str) -> Networks:
+    """Format 1 repeats in each section what the networks share, knows squares only, and one game's rules."""
+    for name, section in sections.items():
+        require(isinstance(section, dict), f"{name} is {told(section)}, expected an object")
+    tokenizer, latent_action, dynamics = (dict(section) for section in sections.values())
+    for section, key in ((tokenizer, "frame_size"), (latent_action, "frame_size"), (dynamics, "grid")):
+        section[key] = as_size(section[key], key)
+    rules = {key: latent_action.pop(key) for key in ("expectation_layers", "look_size") if key in latent_action}
+    if rules:
+        latent_action["rules"] = {"game": game if game in games.known_games() else games.OLDEST, **rules}
+    parts = zip(SECTIONS.values(), (tokenizer, latent_action, dynamics), strict=True)
+    return Networks(*(build(kind, section) for kind, section in parts))
 
 
 def load_weights(folder: Path, networks: dict[str, nn.Module]) -> None:
@@ -139,12 +183,20 @@ def _check_tensors(file: Path, found: dict[str, Tensor], expected: dict[str, Ten
             f"surplus {surplus or 'nothing'}; {MEND}"
         )
     for key, tensor in found.items():
-        if tensor.shape != expected[key].shape:
+        own = expected[key]
+        if tensor.shape != own.shape:
+            raise CheckpointError(f"{file}: {key} has shape {tuple(tensor.shape)}, expected {tuple(own.shape)}; {MEND}")
+        kinds = STORED if own.is_floating_point() else (own.dtype,)
+        if tensor.dtype not in kinds:
             raise CheckpointError(
-                f"{file}: {key} has shape {tuple(tensor.shape)}, expected {tuple(expected[key].shape)}; {MEND}"
+                f"{file}: {key} holds {_kind(tensor.dtype)}, expected {' or '.join(map(_kind, kinds))}; {MEND}"
             )
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise CheckpointError(f"{file}: {key} holds NaN or infinity; {MEND}")
+
+
+def _kind(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _read_json(file: Path) -> dict[str, Any]:
@@ -153,7 +205,12 @@ def _read_json(file: Path) -> dict[str, Any]:
             f"{file.parent} is not a world: it has no config.json; `python launch.py --worlds` lists some"
         )
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        if file.stat().st_size > MOST_CONFIG_BYTES:
+            raise ValueError(f"it has over {MOST_CONFIG_BYTES:,} bytes")
+        text = file.read_text(encoding="utf-8")
+        values = json.loads(text, parse_int=_int, parse_float=_float, parse_constant=_float)
+    except RecursionError:
+        raise CheckpointError(f"{file} is nested too deeply to be a world's config; {MEND}") from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{file} is not readable JSON ({error}); {MEND}") from error
     if not isinstance(values, dict):
@@ -161,13 +218,41 @@ def _read_json(file: Path) -> dict[str, Any]:
     return values
 
 
+def _int(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"the number {text[:MOST_DIGITS]}… is too large")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:MOST_DIGITS]} is no number")
+    return value
+
+
 def _to_json(config: WorldConfig) -> dict[str, Any]:
+    """What format 2 says: each value that the networks share once, and nothing of what is off."""
     values = dataclasses.asdict(config)
-    head = {key: values.pop(key) for key in ("format_version", "fps", "sampling")}
-    for part in (head["sampling"], values["latent_action"], values["dynamics"]):
-        for key in [key for key, value in part.items() if value is None]:
-            del part[key]  # None is off, and older programs do not know the key
-    return {**head, "frame_size": config.frame_size, "context_frames": config.context_frames, **values}
+    for name, keys in DERIVED.items():
+        values[name] = {key: value for key, value in _of_what_is_on(values[name]).items() if key not in keys}
+    if config.latent_action.context_frames == config.context_frames:
+        del values["latent_action"]["context_frames"]
+    return {
+        "format_version": FORMAT_VERSION,
+        "game": values.pop("game"),
+        "frame_size": config.frame_size,
+        "fps": values.pop("fps"),
+        "context_frames": config.context_frames,
+        "sampling": values.pop("sampling"),
+        **values,
+    }
+
+
+def _of_what_is_on(values: dict[str, Any]) -> dict[str, Any]:
+    """A section without what is None, which means off, in its own sections too."""
+    parts = {key: _of_what_is_on(value) if isinstance(value, dict) else value for key, value in values.items()}
+    return {key: value for key, value in parts.items() if value is not None}
 
 
 def _sha256(file: Path) -> str:

@@ -5,33 +5,31 @@ This file knows shapes and ranges; it does not know torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, is_dataclass
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
+from genie_core import limits
 from genie_core.errors import ConfigError
+from genie_core.limits import Size as Size
+from genie_core.limits import as_size as as_size
+from genie_core.limits import grid_of, require_actions, require_blocks, require_factors, require_name, require_up_to
+from genie_core.limits import require as require
+from genie_core.limits import told as told
 
-FORMAT_VERSION = 1
-ACTION_NAMES = ("stay", "left", "right", "jump", "jump_left", "jump_right", "down")
-UNMASK_ORDERS = ("confidence", "random", "halton")
-
-
-def require(condition: bool, message: str) -> None:
-    """Raises ConfigError with `message` unless `condition` holds."""
-    if not condition:
-        raise ConfigError(message)
+UNKNOWN_GAME = "unknown"
 
 
 @dataclass(frozen=True)
 class TokenizerConfig:
     """Shape of the MagViT-2 video tokenizer.
 
-    `channels[i]` is the width at 1/2^(i+1) of the frame size, so that three entries turn 64x64 pixels
-    into an 8x8 token grid. A token has `code_bits` sign bits; the dynamics predicts it as
-    `token_factors` sub-tokens.
+    `channels[i]` is the width at 1/2^(i+1) of the frame size. A frame whose sides are no multiple of the stride is
+    padded inside the network. A token has `code_bits` sign bits; the dynamics predicts it as `token_factors`
+    sub-tokens.
     """
 
-    frame_size: int = 64
+    frame_size: Size
     channels: tuple[int, ...] = (48, 96, 160)
     decoder_blocks: int = 2
     code_bits: int = 18
@@ -39,26 +37,27 @@ class TokenizerConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
-        stride = 2 ** len(self.channels)
+        object.__setattr__(self, "frame_size", as_size(self.frame_size))
+        require_up_to(limits.MOST_LAYERS, decoder_blocks=self.decoder_blocks)
         require(
-            len(self.channels) > 0 and self.frame_size % stride == 0,
-            f"frame_size {self.frame_size} is not a multiple of {stride}, the stride of {len(self.channels)} levels",
+            0 < len(self.channels) <= limits.MOST_LEVELS,
+            f"the tokenizer has {len(self.channels)} channels, expected 1 to {limits.MOST_LEVELS}",
         )
         require(
-            all(width > 0 and width % 8 == 0 for width in self.channels),
-            f"tokenizer channels {self.channels} are not all positive multiples of 8, as fast convolutions want them",
+            all(0 < width <= limits.MOST_WIDTH and width % 8 == 0 for width in self.channels),
+            f"tokenizer channels {told(self.channels)} are not all multiples of 8 up to {limits.MOST_WIDTH}",
         )
-        require(
-            self.token_factors > 0 and self.code_bits % self.token_factors == 0,
-            f"code_bits {self.code_bits} does not divide into token_factors {self.token_factors}",
-        )
-        require(0 < self.code_bits <= 24, f"code_bits {self.code_bits} is outside 1..24")
-        _require_positive(self)
+        require_factors(self.code_bits, self.token_factors)
 
     @property
-    def grid(self) -> int:
-        """Side of the square token grid."""
-        return self.frame_size // 2 ** len(self.channels)
+    def stride(self) -> int:
+        """Pixels along one side of a token."""
+        return 2 ** len(self.channels)
+
+    @property
+    def grid(self) -> Size:
+        """Height and width of the token grid."""
+        return grid_of(self.frame_size, self.stride)
 
     @property
     def factor_vocabulary(self) -> int:
@@ -66,87 +65,92 @@ class TokenizerConfig:
         return 2 ** (self.code_bits // self.token_factors)
 
 
-def _require_positive(config: Any) -> None:
-    for each in fields(config):
-        value = getattr(config, each.name)
-        require(not isinstance(value, int) or value > 0, f"{each.name} {value} is not positive")
+@dataclass(frozen=True)
+class Rules:
+    """Latent actions found by the hand-written rules of `game`: a code is the motion that the past did not predict.
 
+    `expectation_layers` blocks learn what motion to expect. With `look_size`, a turn of what the frame's middle shows
+    in that many pixels counts too.
+    """
 
-def _require_heads(width: int, heads: int) -> None:
-    require(heads > 0 and width % heads == 0, f"width {width} does not divide into {heads} heads")
+    game: str
+    expectation_layers: int
+    look_size: int | None = None
+
+    def __post_init__(self) -> None:
+        require_name(self.game, "the game of the rules")
+        require_up_to(limits.MOST_LAYERS, expectation_layers=self.expectation_layers)
 
 
 @dataclass(frozen=True)
 class LatentActionConfig:
     """Shape of the latent action model: `context_frames` past frames explain the step to the next one.
 
-    The nets on patches have `layers` blocks. With `expectation_layers` that many blocks learn what motion to expect,
-    and a code is the surprise; None learns codes of what moved. With `look_size` a turn of what is seen in so many
-    pixels of the frame's middle is a surprise too; None looks at motion alone.
+    The networks on patches have `layers` blocks. With `rules`, a game's hand-written rules find the codes; with None
+    the codes are learnt by predicting the next frame.
     """
 
-    frame_size: int = 64
+    frame_size: Size
+    num_actions: int
     patch_size: int = 8
     width: int = 128
     layers: int = 4
     heads: int = 4
     context_frames: int = 8
-    num_actions: int = 8
     code_width: int = 8
-    expectation_layers: int | None = None
-    look_size: int | None = None
+    rules: Rules | None = None
 
     def __post_init__(self) -> None:
-        _require_heads(self.width, self.heads)
-        _require_positive(self)
-        require(
-            self.look_size is None or (self.look_size % 4 == 0 and self.look_size <= self.frame_size),
-            f"look_size {self.look_size} is not a multiple of 4 up to frame_size {self.frame_size}",
-        )
-        require(
-            self.look_size is None or self.expectation_layers is not None,
-            f"look_size {self.look_size} is of no use without expectation_layers, for a turn is added to a surprise",
-        )
-        require(
-            self.frame_size % self.patch_size == 0 and self.patch_size % 4 == 0,
-            f"frame_size {self.frame_size} is not a multiple of patch_size {self.patch_size}, or that not of 4",
-        )
-        require(
-            self.expectation_layers is None or self.code_width == 3,
-            f"code_width {self.code_width} is not 3, which the codes of a surprise (expectation_layers) have",
-        )
-        require(self.num_actions > 1, f"num_actions {self.num_actions} leaves nothing to choose")
+        object.__setattr__(self, "frame_size", as_size(self.frame_size))
+        require_up_to(limits.MOST_SIDE, patch_size=self.patch_size)
+        require_up_to(limits.MOST_WIDTH, code_width=self.code_width)
+        require(self.patch_size % 4 == 0, f"patch_size {self.patch_size} is not a multiple of 4")
+        require_actions(self.num_actions)
+        require_blocks(self.width, self.layers, self.heads, self.context_frames, self.grid)
+        if self.rules is not None:
+            look, side = self.rules.look_size, min(self.frame_size)
+            require(
+                look is None or (0 < look <= side and look % 4 == 0),
+                f"look_size {look} is not a multiple of 4 up to {side}, the shorter side of a frame",
+            )
+            require(self.code_width == 3, f"code_width {self.code_width} is not 3, the width of codes found by rules")
 
     @property
-    def grid(self) -> int:
-        return self.frame_size // self.patch_size
+    def grid(self) -> Size:
+        """Height and width of the patch grid."""
+        return grid_of(self.frame_size, self.patch_size)
 
 
 @dataclass(frozen=True)
 class DynamicsConfig:
     """Shape of the MaskGIT ST-transformer that predicts the next token grid.
 
-    With `link_width`, the hidden width of what links them, a token's sub-tokens are predicted one after the other, each
-    given those before it; None leaves them independent.
+    `link_width` is the hidden width of the networks that predict a token's sub-tokens one after the other, each given
+    those before it; None predicts them independently.
     """
 
-    grid: int = 8
+    grid: Size
+    num_actions: int
     code_bits: int = 18
     token_factors: int = 2
     width: int = 192
     layers: int = 6
     heads: int = 6
     context_frames: int = 8
-    num_actions: int = 8
     link_width: int | None = None
 
     def __post_init__(self) -> None:
-        _require_heads(self.width, self.heads)
-        require(
-            self.token_factors > 0 and self.code_bits % self.token_factors == 0,
-            f"code_bits {self.code_bits} does not divide into token_factors {self.token_factors}",
-        )
-        _require_positive(self)
+        object.__setattr__(self, "grid", as_size(self.grid, "grid"))
+        require_factors(self.code_bits, self.token_factors)
+        require_actions(self.num_actions)
+        require_blocks(self.width, self.layers, self.heads, self.context_frames, self.grid)
+        if self.link_width is not None:
+            require_up_to(limits.MOST_WIDTH, link_width=self.link_width)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of a frame."""
+        return self.grid[0] * self.grid[1]
 
     @property
     def mask_id(self) -> int:
@@ -161,61 +165,61 @@ class DynamicsConfig:
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How a frame is revealed: passes, temperature of the logits (0 takes the best), order of revealing.
-
-    With `reveal_above` a pass also reveals every token surer than this probability, so that an easy frame takes fewer
-    passes than `unmask_steps`.
-    """
+    """How a frame is revealed: the number of passes, and the temperature of the logits (0 takes the best)."""
 
     unmask_steps: int = 2
     temperature: float = 0.0
-    order: str = "confidence"
-    reveal_above: float | None = None
 
     def __post_init__(self) -> None:
-        require(self.unmask_steps > 0, f"unmask_steps {self.unmask_steps} is not positive")
-        require(self.temperature >= 0, f"temperature {self.temperature} is negative")
-        above = self.reveal_above
-        require(above is None or 0 < above < 1, f"reveal_above {above} is not a probability between 0 and 1")
-        require(self.order in UNMASK_ORDERS, f"order {self.order!r} is not one of {', '.join(UNMASK_ORDERS)}")
+        require_up_to(limits.MOST_UNMASK_STEPS, unmask_steps=self.unmask_steps)
+        require(self.temperature >= 0, f"temperature {told(self.temperature)} is negative")
+        require(
+            self.temperature <= limits.MOST_TEMPERATURE,
+            f"temperature {told(self.temperature)} is above {limits.MOST_TEMPERATURE:g}",
+        )
 
 
 @dataclass(frozen=True)
 class Action:
     """A latent action with what was found out about it.
 
-    `motion_px` is the player's mean motion relative to the scenery in pixels a step, x right, y down;
-    `keys` are pygame key names; the raw-code keys 1..8 are bound by position and not listed.
+    `motion_px` is the player's mean motion relative to the scenery in pixels a step, x right, y down; `evidence` says
+    what its name rests on. `keys` are pygame key names; the number keys are bound by position and not listed.
     """
 
     id: int
     name: str
     keys: tuple[str, ...] = ()
     motion_px: tuple[float, float] = (0.0, 0.0)
+    evidence: str = ""
 
     def __post_init__(self) -> None:
-        require(bool(self.name), f"action {self.id} has an empty name")
+        require_name(self.name, f"the name of action {self.id}")
         object.__setattr__(self, "keys", tuple(self.keys))
         object.__setattr__(self, "motion_px", tuple(self.motion_px))
+        require(
+            all(abs(pixels) <= limits.MOST_MOTION for pixels in self.motion_px),
+            f"motion_px of action {self.id} is {told(self.motion_px)}, expected numbers up to {limits.MOST_MOTION:g}",
+        )
 
 
 def unnamed_actions(count: int) -> tuple[Action, ...]:
-    """The actions of a world whose codes have not been looked at yet."""
+    """The actions of a world whose codes have no names yet."""
     return tuple(Action(id=i, name=f"action_{i}") for i in range(count))
 
 
 @dataclass(frozen=True)
 class WorldConfig:
-    """Everything `config.json` of a world says, but for the file list, which only the disk knows."""
+    """Everything that `config.json` of a world says, except its file list."""
 
-    tokenizer: TokenizerConfig = TokenizerConfig()
-    latent_action: LatentActionConfig = LatentActionConfig()
-    dynamics: DynamicsConfig = DynamicsConfig()
+    tokenizer: TokenizerConfig
+    latent_action: LatentActionConfig
+    dynamics: DynamicsConfig
     sampling: SamplingConfig = SamplingConfig()
     actions: tuple[Action, ...] = ()
     fps: float = 15
+    game: str = UNKNOWN_GAME
     training: dict[str, Any] = field(default_factory=dict)
-    format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
         tokenizer, latent_action, dynamics = self.tokenizer, self.latent_action, self.dynamics
@@ -242,30 +246,105 @@ class WorldConfig:
             [action.id for action in self.actions] == list(range(len(names))),
             f"action ids are not 0..{len(names) - 1} in order",
         )
-        require(self.fps > 0, f"fps {self.fps} is not positive")
+        require(
+            limits.LEAST_FPS <= self.fps <= limits.MOST_FPS,
+            f"fps {told(self.fps)} is not between {limits.LEAST_FPS:g} and {limits.MOST_FPS:g}",
+        )
+        require_name(self.game, "the game")
 
     @property
-    def frame_size(self) -> int:
+    def frame_size(self) -> Size:
         return self.tokenizer.frame_size
 
     @property
     def context_frames(self) -> int:
         return self.dynamics.context_frames
 
+    @property
+    def num_actions(self) -> int:
+        return self.dynamics.num_actions
+
+
+class Networks(NamedTuple):
+    """The configs of a world's three networks, which fit each other."""
+
+    tokenizer: TokenizerConfig
+    latent_action: LatentActionConfig
+    dynamics: DynamicsConfig
+
+
+SECTIONS = {"tokenizer": TokenizerConfig, "latent_action": LatentActionConfig, "dynamics": DynamicsConfig}
+DERIVED = {
+    "tokenizer": ("frame_size",),
+    "latent_action": ("frame_size", "num_actions"),
+    "dynamics": ("grid", "code_bits", "token_factors", "num_actions", "context_frames"),
+}
+"""What a section of a file does not say, because the file says it once for all networks."""
+
+
+def build_networks(size: object, context_frames: object, num_actions: object, sections: dict[str, Any]) -> Networks:
+    """The networks of `sections`, as files have them, with what they have in common, which is asked once.
+
+    `latent_action` may have a `context_frames` of its own. ConfigError names what is wrong, or asked twice.
+    """
+    for name, keys in DERIVED.items():
+        section = sections.get(name, {})
+        require(isinstance(section, dict), f"{name} is {told(section)}, expected an object")
+        twice = [key for key in keys if key in section]
+        require(
+            not twice, f"{name} repeats {', '.join(twice)}, which the file says once for all networks; leave it out"
+        )
+    shared: dict[str, Any] = {"frame_size": list(as_size(size)), "num_actions": num_actions}
+    tokenizer = build(TokenizerConfig, {**sections.get("tokenizer", {}), "frame_size": shared["frame_size"]})
+    context = {"context_frames": context_frames}
+    return Networks(
+        tokenizer,
+        build(LatentActionConfig, context | sections.get("latent_action", {}) | shared),
+        build(
+            DynamicsConfig,
+            sections.get("dynamics", {})
+            | context
+            | {key: getattr(tokenizer, key) for key in ("grid", "code_bits", "token_factors")}
+            | {"num_actions": num_actions},
+        ),
+    )
+
+
+def build_sampling(values: Any) -> SamplingConfig:
+    """A SamplingConfig of a file, which may be older and name the one order of revealing that is left."""
+    require(isinstance(values, dict), f"sampling is {told(values)}, expected an object")
+    order, above = values.get("order", "confidence"), values.get("reveal_above")
+    require(
+        order == "confidence" and above is None,
+        f"tokens are revealed by order {told(order)} with reveal_above {told(above)}, which is no longer supported; "
+        'set order to "confidence" and leave reveal_above out',
+    )
+    cut = ("order", "reveal_above")
+    sampling: SamplingConfig = build(SamplingConfig, {key: v for key, v in values.items() if key not in cut})
+    return sampling
+
 
 def build(cls: type, values: dict[str, Any]) -> Any:
     """A config of dataclass `cls` from a JSON or TOML object; ConfigError names surplus keys and wrong kinds."""
-    require(isinstance(values, dict), f"{cls.__name__} is {values!r}, expected an object")
+    require(isinstance(values, dict), f"{cls.__name__} is {told(values)}, expected an object")
     kinds = get_type_hints(cls)
     surplus = sorted(set(values) - set(kinds))
-    require(not surplus, f"{cls.__name__} does not know {', '.join(surplus)}; it has {', '.join(sorted(kinds))}")
+    require(not surplus, f"{cls.__name__} does not know {', '.join(surplus)[:200]}; it has {', '.join(sorted(kinds))}")
+    fitting = {}
     for key, value in values.items():
+        part = _part(kinds[key])
+        fitting[key] = build(part, value) if part and isinstance(value, dict) else value
         kind = getattr(kinds[key], "__name__", str(kinds[key]))
-        require(_fits(value, kinds[key]), f"{key} of {cls.__name__} is {value!r}, expected {kind}")
+        require(_fits(fitting[key], kinds[key]), f"{key} of {cls.__name__} is {told(value)}, expected {kind}")
     try:
-        return cls(**values)
+        return cls(**fitting)
     except TypeError as error:  # a key without default is missing
         raise ConfigError(f"{cls.__name__}: {error}") from error
+
+
+def _part(kind: Any) -> type | None:
+    """The dataclass that a field of this annotation holds, if it holds one."""
+    return next((each for each in (kind, *get_args(kind)) if is_dataclass(each) and isinstance(each, type)), None)
 
 
 def _fits(value: object, kind: Any) -> bool:

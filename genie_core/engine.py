@@ -5,9 +5,8 @@ It knows tokens, caches and seeds; it does not know keys, windows or training.
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple, cast, overload
@@ -42,11 +41,12 @@ class Seen(NamedTuple):
 class Frame:
     """One frame of a playthrough. `keys` and `seen` follow from tokens and actions, and may be dropped."""
 
-    __slots__ = ("_packed", "action", "index", "keys", "seen")
+    __slots__ = ("_grid", "_packed", "action", "index", "keys", "seen")
 
     def __init__(self, index: int, tokens: Tensor, action: int, seen: Seen | None) -> None:
         self.index = index  # 0 is the prompt
         # As bytes, which Python packs densely: a small tensor among large ones that come and go pins 10 kB.
+        self._grid = tuple(tokens.shape)
         self._packed = tokens.cpu().numpy().astype(np.int32).tobytes()
         self.action = action  # that led here
         self.seen = seen
@@ -56,7 +56,7 @@ class Frame:
     def tokens(self) -> Tensor:
         """(h, w), int64, on the CPU."""
         flat = np.frombuffer(self._packed, np.int32).astype(np.int64)
-        return torch.from_numpy(flat).view(math.isqrt(len(flat)), -1)
+        return torch.from_numpy(flat).view(self._grid)
 
 
 class Moment(NamedTuple):
@@ -116,9 +116,10 @@ def frame_generator(seed: int, index: int) -> torch.Generator:
 def bytes_kept(world: World) -> int:
     """Of a frame, while it has its keys and what was seen of it."""
     dynamics, tokenizer = world.dynamics.config, world.tokenizer.config
-    keys = 2 * dynamics.layers * dynamics.grid**2 * dynamics.width
-    decoder = (DECODER_REACH // 2) * dynamics.grid**2 * (tokenizer.code_bits + tokenizer.channels[-1])
-    return 4 * (keys + decoder) + 3 * tokenizer.frame_size**2
+    keys = 2 * dynamics.layers * dynamics.tokens * dynamics.width
+    decoder = (DECODER_REACH // 2) * dynamics.tokens * (tokenizer.code_bits + tokenizer.channels[-1])
+    height, width = tokenizer.frame_size
+    return 4 * (keys + decoder) + 3 * height * width
 
 
 class WorldEngine:
@@ -141,17 +142,30 @@ class WorldEngine:
         self._reach = self._exact_after + REFRESHED + config.context_frames + 1
         self._room = max(KEPT_BYTES // bytes_kept(world), self._reach + players)
 
-    def reset(self, image: np.ndarray, player: int = 0, seed: int | None = None) -> np.ndarray:
+    def reset(
+        self,
+        image: np.ndarray,
+        player: int = 0,
+        seed: int | None = None,
+        *,
+        actions: Sequence[int] | np.ndarray | None = None,
+    ) -> np.ndarray:
         """Starts `player` from `image`, uint8 (any height, any width, 3), with the engine's seed or one of its own.
 
-        Returns the picture as the world sees it, uint8 (H, W, 3). Raises PictureError for what is no picture.
+        `image` may be a clip (t, any height, any width, 3), with the `actions` (t-1,) between its frames. Returns the
+        last of the prompt's frames as the world sees it, uint8 (H, W, 3). Raises PictureError if a frame is no
+        picture, ConfigError for actions that do not fit.
         """
         self._check_player(player)
-        prompt = torch.from_numpy(fit(image, self.world.config.frame_size))
-        tokens = self.world.encode(prompt[None, None])[0, 0]
-        frame = Frame(0, tokens, self.world.dynamics.config.num_actions, None)
-        moment = Moment((frame,), self.seed if seed is None else seed)
-        return self.restore(moment, player)
+        clip = image if image.ndim == 4 and len(image) else image[None]
+        taken = [] if actions is None else [int(action) for action in actions]
+        if len(taken) != len(clip) - 1:
+            raise ConfigError(f"{len(taken)} actions for a prompt of {len(clip)} frames, expected {len(clip) - 1}")
+        for action in taken:
+            self._check_action(action)
+        prompt = np.stack([fit(picture, self.world.config.frame_size) for picture in clip])
+        tokens = self.world.encode(torch.from_numpy(prompt)[None])[0]
+        return self.restore(self._moments(tokens.cpu(), taken, self.seed if seed is None else seed)[-1], player)
 
     def familiarity(self, image: np.ndarray) -> Familiarity:
         """How far `image`, uint8 (any height, any width, 3), is from what the world knows."""
@@ -224,17 +238,21 @@ class WorldEngine:
         Nothing is computed yet. Raises ConfigError for what this world cannot have played.
         """
         dynamics = self.world.dynamics.config
-        expected, none_yet = (len(actions) + 1, dynamics.grid, dynamics.grid), dynamics.num_actions
+        expected = (len(actions) + 1, *dynamics.grid)
         if tokens.shape != expected:
             raise ConfigError(f"tokens are {tokens.shape} for {len(actions)} actions, expected {expected}")
         if tokens.min() < 0 or tokens.max() >= dynamics.mask_id:
             raise ConfigError(f"a token is outside 0..{dynamics.mask_id - 1}")
         for action in actions:
             self._check_action(int(action))
+        return self._moments(torch.from_numpy(tokens.astype(np.int64)), actions.tolist(), seed)
+
+    def _moments(self, tokens: Tensor, actions: list[int], seed: int) -> list[Moment]:
         frames: tuple[Frame, ...] = ()
         moments = []
-        for index, (grid, action) in enumerate(zip(tokens, [none_yet, *actions.tolist()], strict=True)):
-            frame = Frame(index, torch.from_numpy(grid.astype(np.int64)), action, None)
+        into = [self.world.config.num_actions, *actions]  # no action led to the first frame
+        for index, (grid, action) in enumerate(zip(tokens, into, strict=True)):
+            frame = Frame(index, grid, action, None)
             frames = (*frames[1 - self._reach :], frame)
             moments.append(Moment(frames, seed))
         return moments

@@ -32,7 +32,7 @@ Reward = Callable[[np.ndarray, int, np.ndarray], float]
 
 
 class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
-    """One playthrough of a world. Observations are frames, uint8 (S, S, 3); actions are latent action ids.
+    """One playthrough of a world. Observations are frames, uint8 (H, W, 3); actions are latent action ids.
 
     An episode starts from one of `prompts`, uint8 (H, W, 3) of any size, drawn with the environment's generator, or
     from `options["prompt"]`. `reward(before, action, after)` is given the frames before and after; without it rewards
@@ -79,7 +79,7 @@ class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
         return self._frame.copy(), reward, False, self._steps >= self._max_steps, info
 
     def render(self) -> np.ndarray | None:
-        """The frame shown, uint8 (S, S, 3), with `render_mode="rgb_array"`."""
+        """The frame shown, uint8 (H, W, 3), with `render_mode="rgb_array"`."""
         return None if self.render_mode is None or self._frame is None else self._frame.copy()
 
 
@@ -121,7 +121,7 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return self._frames.copy(), {"step": self._steps.copy()}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Next frames (players, S, S, 3), rewards, ends (none) and cuts, each (players,)."""
+        """Next frames (players, H, W, 3), rewards, ends (none) and cuts, each (players,)."""
         done = self._steps >= self._max_steps
         going = {player: int(action) for player, action in enumerate(actions) if not done[player]}
         rewards = np.zeros(self.num_envs)
@@ -136,7 +136,7 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return self._frames.copy(), rewards, np.zeros(self.num_envs, bool), cut, {"step": self._steps.copy()}
 
     def render(self) -> tuple[np.ndarray, ...] | None:
-        """The frames shown, each uint8 (S, S, 3), with `render_mode="rgb_array"`."""
+        """The frames shown, each uint8 (H, W, 3), with `render_mode="rgb_array"`."""
         return None if self.render_mode is None else tuple(self._frames.copy())
 
     def _begin(self, player: int) -> None:
@@ -151,8 +151,7 @@ def _begin(engine: WorldEngine, player: int, prompts: Sequence[np.ndarray], rng:
 
 
 def _spaces(world: World) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Discrete]:
-    side = world.config.frame_size
-    frames = gymnasium.spaces.Box(0, 255, (side, side, 3), np.uint8)
+    frames = gymnasium.spaces.Box(0, 255, (*world.config.frame_size, 3), np.uint8)
     return frames, gymnasium.spaces.Discrete(len(world.config.actions))
 
 

@@ -1,4 +1,4 @@
-"""How far a picture is from what a world knows: whether the world can show it at all.
+"""How far a picture is from the pictures that a world can show.
 
 A tokenizer learns to write down the pictures of its world and no others, so the measure is how much of the picture
 survives being written down. Of the shipped world: 200 frames of levels that it never saw come back at 26 to 45 dB, 95 %
@@ -14,16 +14,16 @@ import numpy as np
 import torch
 
 from genie_core.pictures import fit
+from genie_core.pixels import psnr
 from genie_core.world import World
 
 FOREIGN_DB, KNOWN_DB = 15.0, 30.0  # PSNR at which the score is 0 and 1
 UNFAMILIAR_BELOW = 0.5
-MOST_DB = 60.0
 
 
 class Familiarity(NamedTuple):
-    """`score` from 0, foreign, to 1, like what it learnt from; `psnr` in dB; `seen` is what the world makes of the
-    picture, uint8 (S, S, 3)."""
+    """`score` from 0, foreign, to 1, like the training data; `psnr` in dB; `seen` is the picture as the world sees it,
+    uint8 (H, W, 3)."""
 
     score: float
     psnr: float
@@ -35,11 +35,13 @@ class Familiarity(NamedTuple):
 
 
 def familiarity(world: World, picture: np.ndarray) -> Familiarity:
-    """Of a picture, uint8 (H, W, 3), fitted as by `engine.reset`; raises PictureError for what is no picture."""
+    """Of a picture, uint8 (H, W, 3), fitted as by `engine.reset`; raises PictureError if it is not one."""
     fitted = fit(picture, world.config.frame_size)
-    frame = torch.from_numpy(fitted)[None, None]
-    seen = world.decode(world.encode(frame))[0, 0].cpu().numpy()
-    error = float(((seen.astype(np.float64) - fitted) ** 2).mean())
-    psnr = min(MOST_DB, 10 * float(np.log10(255**2 / max(error, 1e-9))))
-    score = min(max((psnr - FOREIGN_DB) / (KNOWN_DB - FOREIGN_DB), 0.0), 1.0)
-    return Familiarity(score, psnr, seen)
+    seen = world.decode(world.encode(torch.from_numpy(fitted)[None, None]))[0, 0]
+    return compare(fitted, seen.cpu().numpy())
+
+
+def compare(fitted: np.ndarray, seen: np.ndarray) -> Familiarity:
+    """Of a picture of a world's own size and what the world sees of it, both uint8 (H, W, 3)."""
+    db = float(psnr(fitted, seen))
+    return Familiarity(min(max((db - FOREIGN_DB) / (KNOWN_DB - FOREIGN_DB), 0.0), 1.0), db, seen)

@@ -1,6 +1,6 @@
 """Picture files to the uint8 arrays that a world starts from: any kind a player may have at hand.
 
-Knows Pillow and numpy; knows nothing of worlds but the side of the square frame they want.
+Knows Pillow and numpy; of worlds it knows the size of their frames only.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def load_picture(path: str | Path) -> np.ndarray:
         raise PictureError(f"{path} is damaged and cannot be decoded ({error}); {_ADVICE}") from error
 
 
-def fit(picture: np.ndarray, size: int, how: str = "crop", palette: np.ndarray | None = None) -> np.ndarray:
-    """Makes uint8 (H, W, 3) the square uint8 (size, size, 3) that a world starts from, by one of `FITS`.
+def fit(picture: np.ndarray, size: tuple[int, int], how: str = "crop", palette: np.ndarray | None = None) -> np.ndarray:
+    """Makes uint8 (H, W, 3) the frame that a world of `size`, (height, width), starts from, by one of `FITS`.
 
-    `crop` cuts the square out of the middle, `pad` surrounds the picture with the mean colour of its border, `stretch`
-    bends it, and `palette` crops it and takes the nearest colours of `palette`, from `palette_of`.
-    A picture that is already so comes back bit for bit, and so does one that was enlarged a whole number of
-    times without smoothing. A small one is enlarged the same way, so that pixel art keeps its edges.
+    `crop` cuts a part of the frame's shape out of the middle, `pad` surrounds the picture with the mean colour of its
+    border, `stretch` bends it, and `palette` crops it and takes the nearest colours of `palette`, from `palette_of`.
+    A picture that is already so comes back bit for bit, and so does one that was enlarged a whole number of times
+    without smoothing. A small picture is enlarged the same way, so that pixel art keeps its edges.
     Raises PictureError if `picture` is anything else.
     """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
@@ -66,12 +66,12 @@ def fit(picture: np.ndarray, size: int, how: str = "crop", palette: np.ndarray |
         )
     if how not in FITS:
         raise PictureError(f"a picture is fitted by one of {', '.join(FITS)}, not {how!r}")
-    square = picture
+    shaped = picture
     if how in ("crop", "palette"):
-        square = _crop(picture)
+        shaped = _crop(picture, size)
     elif how == "pad":
-        square = _pad(picture)
-    fitted = _resize(square, size)
+        shaped = _pad(picture, size)
+    fitted = _resize(shaped, size)
     return match_palette(fitted, palette) if how == "palette" and palette is not None else fitted
 
 
@@ -88,37 +88,43 @@ def match_palette(picture: np.ndarray, palette: np.ndarray) -> np.ndarray:
     return palette[distance.argmin(-1)]
 
 
-def _crop(picture: np.ndarray) -> np.ndarray:
+def _crop(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The largest part in the middle that has the shape of `size`, to the nearest pixel."""
     height, width = picture.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return picture[top : top + side, left : left + side]
+    new_height = min(height, _nearest(width * size[0], size[1]))
+    new_width = min(width, _nearest(height * size[1], size[0]))
+    top, left = (height - new_height) // 2, (width - new_width) // 2
+    return picture[top : top + new_height, left : left + new_width]
 
 
-def _pad(picture: np.ndarray) -> np.ndarray:
+def _pad(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The picture in the middle of the smallest area around it that has the shape of `size`."""
     height, width = picture.shape[:2]
-    side = max(height, width)
+    new_height = max(height, _nearest(width * size[0], size[1]))
+    new_width = max(width, _nearest(height * size[1], size[0]))
     edges = [picture[0], picture[-1], picture[:, 0], picture[:, -1]]
-    square = np.empty((side, side, 3), np.uint8)
-    square[:] = np.concatenate(edges).mean(0).round()
-    top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = picture
-    return square
+    padded = np.empty((new_height, new_width, 3), np.uint8)
+    padded[:] = np.concatenate(edges).mean(0).round()
+    top, left = (new_height - height) // 2, (new_width - width) // 2
+    padded[top : top + height, left : left + width] = picture
+    return padded
 
 
-def _resize(picture: np.ndarray, size: int) -> np.ndarray:
+def _nearest(length: int, divisor: int) -> int:
+    """length / divisor as a whole number of pixels, at least one."""
+    return max(1, round(length / divisor))
+
+
+def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     height, width = picture.shape[:2]
-    if height == width == size:
+    if (height, width) == size:
         return picture.copy()
-    if height == width:
-        return np.array(Image.fromarray(picture).resize((size, size), _filter(height, size)))
-    return np.array(Image.fromarray(picture).resize((size, size), Image.Resampling.LANCZOS))
-
-
-def _filter(side: int, size: int) -> Image.Resampling:
-    if side % size == 0:
-        return Image.Resampling.BOX
-    return Image.Resampling.NEAREST if size % side == 0 else Image.Resampling.LANCZOS
+    by = Image.Resampling.LANCZOS
+    if (height % size[0], width % size[1]) == (0, 0) and height // size[0] == width // size[1]:
+        by = Image.Resampling.BOX
+    elif (size[0] % height, size[1] % width) == (0, 0) and size[0] // height == size[1] // width:
+        by = Image.Resampling.NEAREST
+    return np.array(Image.fromarray(picture).resize((size[1], size[0]), by))
 
 
 def _read(path: str | Path) -> bytes:

@@ -1,10 +1,14 @@
-"""The two ways between uint8 frames at the edge and float tensors inside."""
+"""Frames as numbers: uint8 at the edge, float tensors inside, the way between the two, and how near two of them are."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
+
+PSNR_CAP = 60.0  # dB; equal frames would be infinite and spoil a mean
 
 
 def to_model(frames: Tensor) -> Tensor:
@@ -16,3 +20,21 @@ def to_frames(pixels: Tensor) -> Tensor:
     """float (b, c, t, H, W), clipped to [-1, 1], to uint8 (b, t, H, W, c)."""
     bytes_ = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return rearrange(bytes_, "b c t H W -> b t H W c").contiguous()
+
+
+def pad_to_multiple(pixels: Tensor, stride: int) -> Tensor:
+    """pixels (b, c, t, H, W), at the bottom and on the right repeated up to multiples of `stride`."""
+    below, right = (-side % stride for side in pixels.shape[-2:])
+    if not below and not right:
+        return pixels
+    return F.pad(pixels, (0, right, 0, below, 0, 0), mode="replicate")
+
+
+def psnr(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """PSNR in dB of each frame, capped at 60: uint8 (..., H, W, 3) twice to float64 (...)."""
+    return psnr_of(((truth.astype(np.float64) - prediction) ** 2).mean(axis=-1).mean(axis=(-2, -1)))
+
+
+def psnr_of(error: np.ndarray) -> np.ndarray:
+    """Mean squared errors on uint8 to PSNR in dB, capped at 60."""
+    return 10 * np.log10(255**2 / np.maximum(error, 255**2 / 10 ** (PSNR_CAP / 10)))

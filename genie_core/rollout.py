@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from einops import rearrange
 
-from genie_core.engine import Frame, Moment, WorldEngine, frame_generator
+from genie_core.engine import WorldEngine, frame_generator
 from genie_core.models.dynamics import Prediction
 from genie_core.models.tokenizer import DecoderPast
 from genie_core.pixels import to_frames
@@ -33,19 +33,14 @@ def rollout(world: World, prompts: np.ndarray, actions: np.ndarray, seed: int = 
 
 
 def start(engine: WorldEngine, clips: np.ndarray, actions: np.ndarray) -> None:
-    """Puts each player of `engine` behind its clip, uint8 (b, k, H, W, 3), of `actions` int (b, k-1)."""
-    tokens = engine.world.encode(torch.from_numpy(clips))
-    none = engine.world.dynamics.config.num_actions
-    for player, (grids, taken) in enumerate(zip(tokens, actions, strict=True)):
-        into = [none, *map(int, taken)]
-        frames = tuple(Frame(i, grid, into[i], None) for i, grid in enumerate(grids))
-        engine.restore(Moment(frames, engine.seed), player)
+    """Starts each player of `engine` from its clip, uint8 (b, k, H, W, 3), of `actions` int (b, k-1)."""
+    for player, clip in enumerate(clips):
+        engine.reset(clip, player, actions=actions[player])
 
 
 def play_on(engine: WorldEngine, actions: np.ndarray) -> np.ndarray:
     """Steps all players by `actions` int (b, t): uint8 frames (b, t, H, W, 3)."""
-    size = engine.world.config.frame_size
-    frames = np.empty((*actions.shape, size, size, 3), np.uint8)
+    frames = np.empty((*actions.shape, *engine.world.config.frame_size, 3), np.uint8)
     for step, column in enumerate(actions.T):
         now = engine.step({player: int(action) for player, action in enumerate(column)})
         frames[:, step] = np.stack(list(now.values()))

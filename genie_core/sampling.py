@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
-from itertools import count
 from typing import Protocol
 
 import torch
@@ -54,9 +52,7 @@ def unmask(
     for step in range(1, sampling.unmask_steps):
         drawn = sample_tokens(predict(draft.view_as(blank)), sampling.temperature, generators)
         tokens, confidence = (values.flatten(1) for values in drawn)
-        waiting = least(precedence(confidence, sampling.order, blank.shape[1:], generators), masked, step, sampling)
-        if sampling.reveal_above is not None:
-            waiting &= confidence < math.log(sampling.reveal_above)
+        waiting = least(confidence, masked, step, sampling)
         draft = torch.where(masked & ~waiting, tokens, draft)
         masked = waiting
         if not masked.any():
@@ -91,15 +87,6 @@ def gumbel(uniform: Tensor) -> Tensor:
     return -(-uniform.clamp_min(1e-20).log()).log()
 
 
-def precedence(confidence: Tensor, order: str, grid: Sequence[int], generators: Sequence[torch.Generator]) -> Tensor:
-    """Which tokens (b, n) to reveal first: those with the highest value, by one of `UNMASK_ORDERS`."""
-    if order == "random":
-        return uniform(confidence.shape[1:], generators).to(confidence.device)
-    if order == "halton":
-        return -halton_ranks(*grid).to(confidence).expand_as(confidence)
-    return confidence
-
-
 def least(values: Tensor, masked: Tensor, step: int, sampling: SamplingConfig) -> Tensor:
     """The tokens (b, n) of lowest value that pass `step` leaves masked, of those that are."""
     scheduled = int(masked_fraction(step, sampling.unmask_steps) * masked.shape[1])
@@ -111,27 +98,3 @@ def least(values: Tensor, masked: Tensor, step: int, sampling: SamplingConfig) -
 def uniform(shape: Sequence[int], generators: Sequence[torch.Generator]) -> Tensor:
     """Numbers in [0, 1) of shape (b, *shape), each row from its own generator."""
     return torch.stack([torch.rand(*shape, generator=generator) for generator in generators])
-
-
-@cache
-def halton_ranks(height: int, width: int) -> Tensor:
-    """(height * width,) of 0, 1, 2, …: when the Halton sequence of bases 2 and 3 first falls into each place.
-
-    It spreads what is revealed early evenly over the frame. Source: Besnier et al. 2025 (arXiv:2503.17076).
-    """
-    ranks: dict[int, int] = {}
-    for index in count():
-        place = radical_inverse(index, 2, height) * width + radical_inverse(index, 3, width)
-        ranks.setdefault(place, len(ranks))
-        if len(ranks) == height * width:
-            return torch.tensor([ranks[place] for place in range(height * width)])
-    raise AssertionError("the sequence is dense")
-
-
-def radical_inverse(index: int, base: int, size: int) -> int:
-    """The digits of `index` in `base` mirrored at the point, a number in [0, 1), times `size`, rounded down exactly."""
-    mirrored, scale = 0, 1
-    while index:
-        index, digit = divmod(index, base)
-        mirrored, scale = mirrored * base + digit, scale * base
-    return mirrored * size // scale

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
-from genie_core import checkpoint
+from genie_core import checkpoint, games
 from genie_core.config import WorldConfig
 from genie_core.errors import CheckpointError, ConfigError
 from genie_core.hub.address import find_address
-from genie_core.hub.card import card
 from genie_core.hub.download import download, mend
-from genie_core.hub.upload import upload
 from genie_core.models.dynamics import DynamicsModel
-from genie_core.models.latent_action import LatentActionModel
-from genie_core.models.motion import Presumed
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_frames, to_model
 
 NETWORKS = ("tokenizer", "latent_action", "dynamics")
+SPAN_PIXELS = 2**24  # of a video whose actions are found at once
+LEAST_SPAN, MOST_SPAN = 16, 128  # frames of it: attention through time grows with their square
 
 
 class World:
@@ -32,7 +29,7 @@ class World:
         self.config = config
         self.name = "world"
         self.tokenizer = VideoTokenizer(config.tokenizer)
-        self.latent_action = LatentActionModel(config.latent_action)
+        self.latent_action = games.latent_action_model(config.latent_action)
         self.dynamics = DynamicsModel(config.dynamics)
         for network in self.networks().values():
             network.eval().requires_grad_(False)
@@ -57,7 +54,11 @@ class World:
 
     @classmethod
     def _load(cls, folder: Path, name: str) -> World:
-        world = cls(checkpoint.read_config(folder))
+        config = checkpoint.read_config(folder)
+        try:
+            world = cls(config)
+        except ConfigError as error:
+            raise CheckpointError(f"{folder}/config.json: {error}; {checkpoint.MEND}") from error
         world.name = name
         checkpoint.load_weights(folder, world.networks())
         return world
@@ -66,29 +67,16 @@ class World:
         """Writes config.json, README.md and the weights of the three networks into the folder `path`."""
         checkpoint.save(Path(path), self.config, self.networks())
 
-    def save_for_hub(self, path: str | Path, repo: str, animation: Path | None = None) -> None:
-        """Writes into the folder `path` what the repository `repo`, OWNER/NAME, is to hold, and loads it as a check.
-
-        `animation`, a picture file, is shown on the model card. Raises CheckpointError if the world does not load.
-        """
-        folder = Path(path)
-        self.save_pretrained(folder)
-        if animation is not None:
-            shutil.copy(animation, folder)
-        text = card(self.config, repo, animation.name if animation else None)
-        (folder / "README.md").write_text(text, encoding="utf-8")
-        World.from_pretrained(folder)
-
     def push_to_hub(
         self, repo: str, *, private: bool = False, revision: str | None = None, animation: Path | None = None
     ) -> str:
         """Publishes the world as OWNER/NAME, with `revision` as its tag; returns the commit's hash.
 
-        Raises CheckpointError if it fails its own load check, ConfigError and HubError as `upload` does.
+        Raises CheckpointError, ConfigError and HubError as `publish_world` does.
         """
-        with TemporaryDirectory() as folder:
-            self.save_for_hub(folder, repo, animation)
-            return upload(Path(folder), repo, private=private, tag=revision)
+        from genie_core.hub.publish import publish_world
+
+        return publish_world(self, repo, private=private, revision=revision, animation=animation)
 
     def networks(self) -> dict[str, nn.Module]:
         """The three networks by the names of their folders."""
@@ -118,18 +106,23 @@ class World:
         return to_frames(self.tokenizer.decode(tokens.to(self.device)))
 
     @torch.inference_mode()
-    def infer_actions(self, frames: Tensor, keys_last: bool | Tensor = False) -> Tensor:
-        """The latent action between each two of uint8 frames (b, t, H, W, 3): ids (b, t-1).
+    def infer_actions(self, frames: Tensor, progress: bool = False) -> Tensor:
+        """The latent action between each two of uint8 frames (b, t, H, W, 3), a video of any length: ids (b, t-1).
 
-        `keys_last`, for all or for each (b,): whoever plays holds keys on, also where nothing shows it.
+        Long videos are looked at in spans that fit into memory, each with the earlier frames it depends on, so that
+        the seams do not show. `progress` shows a bar if it takes long.
         """
-        presumed = Presumed.of(torch.as_tensor(keys_last).expand(len(frames)))
-        return self.latent_action.infer(to_model(frames.to(self.device)), presumed).indices
-
-    @torch.inference_mode()
-    def keys_last(self, frames: Tensor) -> bool:
-        """Whether whoever plays in uint8 clips (b, t, H, W, 3) holds keys on; never in a world that does not look."""
-        return self.latent_action.keys_last(to_model(frames.to(self.device)))
+        model, (b, t, height, width, _) = self.latent_action, frames.shape
+        if t < 2:
+            return torch.zeros(b, 0, dtype=torch.int64, device=self.device)
+        span = max(LEAST_SPAN, min(MOST_SPAN, SPAN_PIXELS // (b * height * width)))
+        observed = []
+        starts = range(0, t - 1, span)
+        for start in tqdm(starts, "finding actions", unit=f" x {span} frames", delay=2, disable=not progress):
+            first = max(0, start - model.reach)
+            pixels = to_model(frames[:, first : start + span + 1].to(self.device))
+            observed.append(model.observe(pixels)[:, start - first :])
+        return model.infer_observed(torch.cat(observed, 1)).indices
 
 
 def pick_device(name: str) -> torch.device:

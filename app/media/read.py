@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
-from tqdm import tqdm
 
 from genie_core.errors import PictureError
 from genie_core.pictures import FORMATS, fit
@@ -24,8 +23,6 @@ MOST_PIXELS = 4096 * 4096  # of one frame
 # Containers that hold their own frames. A playlist or a script would make FFmpeg open the files that it names.
 CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,obu,ivf,flv,asf,ogg,gif,apng"
 SHORTEST_MS = 20.0  # that a frame of an animation is shown; browsers do the same
-SPAN = 64  # frames whose actions are found at once
-SPANS_ASKED = 8  # from all over a video, whether its keys last
 _ADVICE = (
     "expected a video such as MP4, WebM or an animated GIF; "
     'make one: python launch.py --play assets/coinrun.png --actions "right*30" --save moves.mp4'
@@ -55,19 +52,7 @@ def infer_actions(world: World, frames: np.ndarray, quiet: bool = True) -> list[
     """The latent action between each two of `frames`, uint8 (t, S, S, 3): t-1 ids. Shows a bar unless `quiet`."""
     import torch
 
-    if len(frames) < 2:
-        return []
-    config = world.config.latent_action
-    reach = config.layers * config.context_frames  # earlier frames that an action depends on
-    actions: list[int] = []
-    length = min(len(frames), SPAN)
-    asked = np.unique(np.linspace(0, len(frames) - length, SPANS_ASKED).astype(int))
-    keys_last = world.keys_last(torch.from_numpy(np.stack([frames[at : at + length] for at in asked])))
-    spans = range(0, len(frames) - 1, SPAN)
-    for start in tqdm(spans, desc="finding actions", unit=f" × {SPAN} frames", delay=2, disable=quiet):
-        first = max(0, start - reach)
-        clip = torch.from_numpy(np.ascontiguousarray(frames[first : start + SPAN + 1]))
-        actions += world.infer_actions(clip[None], keys_last)[0, start - first :].tolist()
+    actions: list[int] = world.infer_actions(torch.from_numpy(frames)[None], progress=not quiet)[0].tolist()
     return actions
 
 

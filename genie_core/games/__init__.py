@@ -5,10 +5,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
+from typing import TYPE_CHECKING
 
-from genie_core.games.base import Figure, Game, Play
+from genie_core.config import LatentActionConfig
+from genie_core.games.base import ActionMotions, Game, Play, Subject
 
-__all__ = ["Figure", "Game", "Play", "find", "known_games"]
+if TYPE_CHECKING:
+    from genie_core.models.latent_action import LatentActionModel
+
+__all__ = ["OLDEST", "ActionMotions", "Game", "Play", "Subject", "find", "known_games", "latent_action_model"]
+
+OLDEST = "coinrun"  # the game whose rules worlds of format 1 follow
 
 
 @cache
@@ -26,3 +33,8 @@ def find(name: object) -> Game:
 def _wing(name: str) -> Game:
     game: Game = importlib.import_module(f"{__name__}.{name}").GAME()
     return game
+
+
+def latent_action_model(config: LatentActionConfig) -> LatentActionModel:
+    """The network for `config`, built by the game whose rules it follows; ConfigError if that game is unknown here."""
+    return find(config.rules and config.rules.game).latent_action_model(config)

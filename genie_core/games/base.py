@@ -12,21 +12,51 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from genie_core.config import Action, LatentActionConfig, unnamed_actions
+from genie_core.config import Action, LatentActionConfig, require, unnamed_actions
+from genie_core.data.scenes import Clips, candidates
+from genie_core.figures import Figure, Samples
 
 if TYPE_CHECKING:
+    from genie_core.data.dataset import VideoDataset
     from genie_core.models.latent_action import LatentActionModel
 
 Play = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Prompts uint8 (b, H, W, 3) and actions int (b, t) to frames uint8 (b, t+1, H, W, 3), as a world's rollout does."""
 
+RESTING = 1 / 256  # of a frame's width a step: less is no motion
+LOOKS = (200, 500)  # steps of long play after which a world is looked at
 
-class Figure(NamedTuple):
-    """How a figure of an evaluation is shown. `better` is "higher", "lower", "one" (nearer to 1) or "none"."""
 
-    label: str
-    better: str
-    digits: int = 2
+class ActionMotions(NamedTuple):
+    """The player's motion under each held code from each prompt, (prompts, codes, 2) pixels a step, x right, y down.
+
+    `width` is that of a frame in pixels.
+    """
+
+    per_prompt: np.ndarray
+    width: int
+
+    @property
+    def typical(self) -> np.ndarray:
+        """The median over prompts, (codes, 2), of those where some code leaves the player at rest, if there are any.
+
+        A player who moves already, whatever is pressed, shows less of what each code does.
+        """
+        resting = np.linalg.norm(self.per_prompt, axis=-1).min(axis=1) < RESTING * self.width
+        return np.median(self.per_prompt[resting] if resting.any() else self.per_prompt, axis=0)
+
+
+class Subject(NamedTuple):
+    """A world as the tests of a game see it: its actions, what it plays, and `infer`, which maps uint8 clips
+    (b, t, H, W, 3) to the action between each two frames, int (b, t-1)."""
+
+    actions: tuple[Action, ...]
+    play: Play
+    infer: Callable[[np.ndarray], np.ndarray]
+
+    def action_id(self, name: str | None) -> int | None:
+        """The action called `name`, None if the world has none."""
+        return next((action.id for action in self.actions if action.name == name), None)
 
 
 class Game:
@@ -38,9 +68,17 @@ class Game:
     collect_options: Mapping[str, dict[str, Any]] = {}
     """Flags of `--collect NAME` of its own, as keyword arguments of argparse's add_argument."""
     figures: Mapping[str, Figure] = {}
-    """Figures that only this game has, by their dotted place in an evaluation."""
+    """Figures that only this game has, and its labels for general ones, by their dotted place in an evaluation."""
+    references: tuple[str, ...] = ()
+    """Heads of the columns that `Figure.published` fills."""
+    sources = ""
+    """Where published values come from, in sentences."""
     button_names: tuple[str, ...] = ()
     """Names of the distinct buttons that `buttons` gives."""
+    opposite: tuple[str, str] | None = None
+    """Names of two actions, the first of which moves the player to the left, the other to the right. Needs `motion`."""
+    still: str | None = None
+    """Name of the action that does nothing."""
 
     def collect(
         self, out: Path, frames: int, seed: int, policy: str | None, options: dict[str, Any], quiet: bool
@@ -54,9 +92,10 @@ class Game:
         return type(self).collect is not Game.collect
 
     def latent_action_model(self, config: LatentActionConfig) -> LatentActionModel:
-        """The network for `config`, whose `rules` name this game, or none."""
+        """The network for `config`, whose `rules` name this game, or none; ConfigError for rules without a wing."""
         from genie_core.models.latent_action import LatentActionModel
 
+        require(config.rules is None, f"this program does not know the rules of {config.rules and config.rules.game!r}")
         return LatentActionModel(config)
 
     def buttons(self, true_actions: np.ndarray) -> np.ndarray:
@@ -75,6 +114,26 @@ class Game:
         """The part of frames uint8 (..., H, W, 3) around the player: (..., h, w, 3)."""
         return None
 
-    def name_actions(self, motions: np.ndarray | None, count: int) -> tuple[Action, ...]:
-        """Names and keys of `count` codes from the typical motion (codes, 2) of each, None where no motion is told."""
+    def name_actions(self, motions: ActionMotions | None, count: int) -> tuple[Action, ...]:
+        """Names and keys of `count` codes from what each does; None where no motion is told."""
         return unnamed_actions(count)
+
+    @property
+    def tells_motion(self) -> bool:
+        """Whether `motion` works."""
+        return type(self).motion is not Game.motion
+
+    def open_scenes(self, dataset: VideoDataset, count: int) -> np.ndarray:
+        """Up to `count` frames, uint8 (n, H, W, 3), in which the player can go either way."""
+        return candidates(dataset, 1, count)[:count, 0]
+
+    def control(self, subject: Subject, dataset: VideoDataset, clips: Clips, scenes: np.ndarray, count: int) -> Samples:
+        """Further figures of `control`, from `scenes` that `open_scenes` found, and up to `count` of each other kind."""
+        return Samples()
+
+    def drift(self, policy: str, frames: np.ndarray, answers: Mapping[int, np.ndarray]) -> Samples:
+        """Further figures of `drift`, of long playthroughs' uint8 frames (n, steps+1, H, W, 3) under `policy`.
+
+        `answers` says by step which playthroughs still answer, (n,): 1, 0, or NaN where that is unknown.
+        """
+        return Samples()

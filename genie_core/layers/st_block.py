@@ -114,7 +114,7 @@ def sharpness(q: Tensor) -> float:
 class ConvMLP(nn.Module):
     """Widens fourfold, adds each channel's 3x3 neighbourhood, and narrows."""
 
-    def __init__(self, width: int, grid: int) -> None:
+    def __init__(self, width: int, grid: tuple[int, int]) -> None:
         super().__init__()
         self.grid = grid
         self.up = nn.Linear(width, 4 * width)
@@ -129,7 +129,7 @@ class ConvMLP(nn.Module):
         """(b, t, n, d)."""
         u = self.up(x)
         # permuted last, a view keeps the strides by which convolutions know channels_last, their fastest layout
-        image = u.view(-1, self.grid, self.grid, u.shape[-1]).permute(0, 3, 1, 2)
+        image = u.view(-1, *self.grid, u.shape[-1]).permute(0, 3, 1, 2)
         kernel = self.depthwise.weight + self.itself
         image = F.conv2d(image, kernel, self.depthwise.bias, padding=1, groups=len(kernel))
         return self.down(F.gelu(image.permute(0, 2, 3, 1).reshape(u.shape)))
@@ -138,7 +138,7 @@ class ConvMLP(nn.Module):
 class STBlock(nn.Module):
     """x += spatial(x); x += temporal(x); x += mlp(x), each after a norm."""
 
-    def __init__(self, width: int, heads: int, context_frames: int, grid: int) -> None:
+    def __init__(self, width: int, heads: int, context_frames: int, grid: tuple[int, int]) -> None:
         super().__init__()
         self.norms = nn.ModuleList(RMSNorm(width) for _ in range(3))
         self.spatial = SpatialAttention(width, heads)

@@ -33,7 +33,7 @@ class DynamicsModel(nn.Module):
         self.config = config
         self.token_embed = nn.Linear(config.code_bits, config.width)
         self.mask_embed = nn.Parameter(0.02 * torch.randn(config.width))
-        self.position = nn.Parameter(0.02 * torch.randn(config.grid**2, config.width))
+        self.position = nn.Parameter(0.02 * torch.randn(config.tokens, config.width))
         self.action_embed = nn.Embedding(config.num_actions + 1, config.width)  # the last: no action, before frame 0
         self.blocks = nn.ModuleList(
             STBlock(config.width, config.heads, config.context_frames, config.grid) for _ in range(config.layers)
@@ -79,7 +79,7 @@ class DynamicsModel(nn.Module):
         """For `rows` playthroughs that have no frame yet."""
         c = self.config
         return KeyRing(
-            self.position.new_zeros(2, c.layers, rows, c.context_frames + 2, c.grid**2, c.heads, c.width // c.heads)
+            self.position.new_zeros(2, c.layers, rows, c.context_frames + 2, c.tokens, c.heads, c.width // c.heads)
         )
 
     def embed(self, tokens: Tensor, actions_into: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class DynamicsModel(nn.Module):
         return torch.cat([none, actions], dim=1)
 
     def _predict(self, x: Tensor) -> Prediction:
-        return Prediction(rearrange(self.norm(x), "b t (h w) d -> b t h w d", h=self.config.grid), self)
+        return Prediction(rearrange(self.norm(x), "b t (h w) d -> b t h w d", h=self.config.grid[0]), self)
 
     def next_logits(self, features: Tensor, parts: Tensor) -> Tensor:
         """Of tokens with `features` (…, width) and first sub-tokens `parts` (…, k), the next one's logits.

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from genie_core.config import TokenizerConfig
 from genie_core.layers.causal_conv import LAYOUT, CausalConv3d, ChannelNorm, DepthToSpace, ResidualBlock, SpaceToDepth
 from genie_core.layers.quantize import LookupFree, bits_to_tokens, lookup_free_quantize, tokens_to_bits
+from genie_core.pixels import pad_to_multiple
 
 TEMPORAL_FRAMES = 3
 DECODER_REACH = 2 * (TEMPORAL_FRAMES - 1)  # earlier frames that a decoded picture depends on: two such convolutions
@@ -86,8 +87,10 @@ class Encoder(nn.Module):
         layers += [ResidualBlock(inputs, frames=TEMPORAL_FRAMES), ChannelNorm(inputs)]
         self.layers = nn.Sequential(*layers)
         self.head = CausalConv3d(inputs, config.code_bits, size=1)
+        self.stride = config.stride
 
     def forward(self, pixels: Tensor) -> Tensor:
+        pixels = pad_to_multiple(pixels, self.stride)
         return self.head(F.silu(self.layers(pixels.contiguous(memory_format=LAYOUT))))
 
 
@@ -96,6 +99,7 @@ class Decoder(nn.Module):
 
     def __init__(self, config: TokenizerConfig) -> None:
         super().__init__()
+        self.height, self.width = config.frame_size
         widths = config.channels[::-1]
         self.stem = CausalConv3d(config.code_bits, widths[0], TEMPORAL_FRAMES)
         self.block = ResidualBlock(widths[0], TEMPORAL_FRAMES)
@@ -117,4 +121,5 @@ class Decoder(nn.Module):
         following = DecoderPast(
             self.stem.next_past(codes, stem_past), self.block.conv1.next_past(block_input, block_past)
         )
-        return self.layers(self.block(x, block_past)), following
+        pixels = self.layers(self.block(x, block_past))
+        return pixels[..., : self.height, : self.width], following
