@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from genie_core.config import Action, DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, WorldConfig
+from genie_core.config import Action, SamplingConfig, WorldConfig, build_networks
 from genie_core.familiarity import Familiarity
 from genie_core.pictures import fit
 
@@ -42,6 +42,11 @@ ACTIONS = tuple(
 )
 
 
+def world_config(size: tuple[int, int] = (64, 64), num_actions: int = 8, **changes: Any) -> WorldConfig:
+    """A config with the usual networks, of which a test says what matters to it."""
+    return WorldConfig(*build_networks(size, 8, num_actions, {}), **changes)
+
+
 class FakeMoment(NamedTuple):
     step: int
     frame: np.ndarray
@@ -57,15 +62,17 @@ class FakeEngine:
     seed = 0
 
     def __init__(self, fps: float = 1000, actions: tuple[Action, ...] = ACTIONS) -> None:
-        self.world = SimpleNamespace(config=WorldConfig(fps=fps, actions=actions), name="fake")
+        self.world = SimpleNamespace(config=world_config(fps=fps, actions=actions), name="fake")
         self.taken: list[int] = []
         self.resets = 0
         self.steps = 0
         self.on_step: Callable[[int], None] = lambda step: None
         self._frame = np.zeros((64, 64, 3), np.uint8)
 
-    def reset(self, image: np.ndarray, player: int = 0, seed: int | None = None) -> np.ndarray:
-        self._frame = fit(image, self.world.config.frame_size)
+    def reset(
+        self, image: np.ndarray, player: int = 0, seed: int | None = None, *, actions: Sequence[int] | None = None
+    ) -> np.ndarray:
+        self._frame = fit(image if image.ndim == 3 else image[-1], self.world.config.frame_size)
         self.resets += 1
         self.steps = 0
         return self._frame
@@ -137,13 +144,13 @@ def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from genie_core.world import World
 
     torch.manual_seed(0)
-    config = WorldConfig(
-        tokenizer=TokenizerConfig(frame_size=32, channels=(8, 8), decoder_blocks=1, code_bits=8),
-        latent_action=LatentActionConfig(frame_size=32, width=16, layers=1, heads=2, code_width=4),
-        dynamics=DynamicsConfig(grid=8, code_bits=8, width=16, layers=1, heads=2, context_frames=3),
-        sampling=SamplingConfig(unmask_steps=1),
-        actions=ACTIONS,
-    )
+    sections = {
+        "tokenizer": {"channels": [8, 8], "decoder_blocks": 1, "code_bits": 8},
+        "latent_action": {"width": 16, "layers": 1, "heads": 2, "context_frames": 8, "code_width": 4},
+        "dynamics": {"width": 16, "layers": 1, "heads": 2},
+    }
+    networks = build_networks((32, 32), 3, len(ACTIONS), sections)
+    config = WorldConfig(*networks, sampling=SamplingConfig(unmask_steps=1), actions=ACTIONS)
     folder = tmp_path_factory.mktemp("worlds") / "tiny"
     World(config).save_pretrained(folder)
     return folder
@@ -153,7 +160,7 @@ def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def short_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     """Speed, which these tests do not look at, is measured in no time."""
     monkeypatch.setattr("genie_core.evaluation.speed.STEPS", 5)
-    monkeypatch.setattr("genie_core.evaluation.speed.MATMUL", 64)
+    monkeypatch.setattr("genie_core.machine.MATMUL", 64)
 
 
 @pytest.fixture(scope="session")

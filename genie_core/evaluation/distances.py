@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from genie_core.data.scenes import Clips, spread
 from genie_core.errors import DataError
 from genie_core.evaluation.efficientnet import frame_features, load_efficientnet_lite0
 from genie_core.evaluation.fvd import RESAMPLES, bootstrap, features, frechet_distance, kernel_distance
 from genie_core.evaluation.i3d_weights import load_i3d
-from genie_core.evaluation.samples import Clips, spread
 
 FRAME_RESAMPLES = 100  # of four times the rows and three times the features
 

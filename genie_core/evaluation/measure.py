@@ -15,17 +15,20 @@ from typing import Any
 import numpy as np
 
 from genie_core.data.dataset import VideoDataset
+from genie_core.data.scenes import draw_clips
 from genie_core.errors import DataError
 from genie_core.evaluation import metrics
 from genie_core.evaluation.control import measure_control
 from genie_core.evaluation.distances import Filmstrips, measure_distances
 from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import HORIZON, LONGEST, measure_fidelity
-from genie_core.evaluation.figures import nested
-from genie_core.evaluation.samples import Samples, draw_clips
 from genie_core.evaluation.speed import measure_speed
+from genie_core.figures import Samples, at, nested, table_of
 from genie_core.files import write_whole
+from genie_core.games import Game, find
 from genie_core.world import World
+
+NOTHING_FOUND = "no clip, scene or rollout of this data and effort shows it"
 
 
 @dataclass(frozen=True)
@@ -62,19 +65,21 @@ def evaluate(
     world: World, dataset: VideoDataset, effort: Effort = EFFORTS["default"], seed: int = 0, quiet: bool = False
 ) -> Evaluation:
     """Measures `world` on clips and scenes of `dataset`. Raises DataError if it has no clip of 11 frames."""
+    game = find(world.config.game)
     clips = draw_clips(dataset, effort.clips, HORIZON + 1, effort.longest + 1)
-    has_player = dataset.info.source.get("game") == "coinrun" and dataset.info.frame_size == (64, 64)
-    samples, strips = measure_fidelity(world, clips, seed, has_player, quiet)
-    samples.update(measure_control(world, dataset, clips, effort.scenes, seed, quiet))
+    samples, strips = measure_fidelity(world, clips, game, seed, quiet)
+    samples.update(measure_control(world, dataset, clips, game, effort.scenes, seed, quiet))
     prompts = clips.frames[np.linspace(0, len(clips) - 1, effort.rollouts).astype(int), 0]
-    drift, long_play = measure_drift(world, prompts, effort.steps, seed, has_player, quiet)
+    drift, long_play = measure_drift(world, prompts, game, effort.steps, seed, quiet)
     samples.update(drift)
-    report = _report(samples) | {
-        **measure_distances(strips, clips, effort.fvd_clips, seed, quiet),
+    report = _report(samples) | measure_distances(strips, clips, effort.fvd_clips, seed, quiet)
+    report |= {
+        "not_measured": _reasons(report, samples, game, effort),
         "speed": measure_speed(world, quiet),
         "clips": len(clips),
         "settings": dataclasses.asdict(world.config.sampling) | {"seed": seed, **dataclasses.asdict(effort)},
         "world": world.name,
+        "game": game.name,
         "data": dataset.info.name,
         "source": dataset.info.source,
     }
@@ -99,7 +104,18 @@ def check_targets(path: Path, folder: Path | None) -> None:
 
 def _report(samples: Samples) -> dict[str, Any]:
     means = {name: _mean(values, name in samples.shares)._asdict() for name, values in samples.values.items()}
-    return nested({**means, **samples.curves, **samples.facts})
+    known = {name: mean for name, mean in means.items() if mean["n"]}
+    return nested({**known, **samples.curves, **samples.facts})
+
+
+def _reasons(report: dict[str, Any], samples: Samples, game: Game, effort: Effort) -> dict[str, str]:
+    """Why each figure of the table that `report` lacks was left out."""
+    reasons = {name: reason for name, reason in samples.missing.items() if not at(report, name)}
+    for name in table_of(game.figures):
+        if at(report, name) is None and not any(name.startswith(known) for known in reasons):
+            asked = name.startswith(("fvd", "efficientnet")) and not effort.fvd_clips
+            reasons[name] = "not asked for; --full measures it" if asked else NOTHING_FOUND
+    return reasons
 
 
 def _mean(values: np.ndarray, is_share: bool) -> metrics.Mean:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-PSNR_CAP = 60.0  # dB; equal frames would be infinite and spoil a mean
+from genie_core import pixels
+
 CHANGED = 24  # grey levels in any colour by which a pixel must differ from the prompt to count as changed
 
 
@@ -57,7 +58,7 @@ def share_difference_ci95(differences: np.ndarray) -> Mean:
 def psnr(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """PSNR in dB of each frame, capped at 60: uint8 (..., H, W, 3) twice to float64 (...)."""
     _check_frames(truth, prediction)
-    return _psnr_of(_squared_error(truth, prediction).mean(axis=(-2, -1)))
+    return pixels.psnr(truth, prediction)
 
 
 def changed_pixel_psnr(truth: np.ndarray, prediction: np.ndarray, prompt: np.ndarray) -> np.ndarray:
@@ -70,7 +71,7 @@ def changed_pixel_psnr(truth: np.ndarray, prediction: np.ndarray, prompt: np.nda
     changed = np.abs(truth.astype(np.int16) - prompt).max(axis=-1) > CHANGED
     count = changed.sum(axis=(-2, -1))
     error = (_squared_error(truth, prediction) * changed).sum(axis=(-2, -1))
-    return np.where(count > 0, _psnr_of(error / np.maximum(count, 1)), np.nan)
+    return np.where(count > 0, pixels.psnr_of(error / np.maximum(count, 1)), np.nan)
 
 
 def ssim(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
@@ -117,10 +118,6 @@ def _gaussian_rows(size: int) -> np.ndarray:
 def _squared_error(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """Mean over colours, (..., H, W)."""
     return ((truth.astype(np.float64) - prediction) ** 2).mean(axis=-1)
-
-
-def _psnr_of(error: np.ndarray) -> np.ndarray:
-    return 10 * np.log10(255**2 / np.maximum(error, 255**2 / 10 ** (PSNR_CAP / 10)))
 
 
 def _check_frames(truth: np.ndarray, prediction: np.ndarray) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,26 +13,15 @@ from genie_core import checkpoint
 from genie_core.actions.naming import HOLD
 from genie_core.config import WorldConfig
 from genie_core.evaluation.efficientnet import load_efficientnet_lite0
-from genie_core.evaluation.figures import FIGURES, GENIE_REDUX, at, told
 from genie_core.evaluation.i3d_weights import load_i3d
 from genie_core.evaluation.measure import Effort, Evaluation, write_json
 from genie_core.evaluation.plots import plot, strip
+from genie_core.figures import Figure, at, table_of, told
+from genie_core.files import write_whole
+from genie_core.games import Game, find
 from genie_core.rollout import rollout
 from genie_core.world import World
 
-ON_THE_CARD = {  # the model card's name of a figure, and its place here
-    "tokenizer_psnr": "tokenizer.psnr",
-    "tokenizer_ssim": "tokenizer.ssim",
-    "rollout_psnr": "rollout.psnr",
-    "rollout_ssim": "rollout.ssim",
-    "delta_psnr_4": "delta_psnr.value",
-    "fvd": "fvd",
-    "opposite_actions": "control.opposite_actions",
-    "lands": "control.lands",
-    "walls": "control.walls",
-    "alive_and_answers_200": "drift.alive_and_answers_200",
-    "alive_and_answers_500": "drift.alive_and_answers_500",
-}
 POLICIES = {"random": "random keys", "idle": "no key", "held": "one key held"}  # of long play
 SHOWN_CLIPS = 6
 SHOWN_FRAMES = 11
@@ -65,55 +53,73 @@ def write_report(folder: Path, world: World, evaluation: Evaluation) -> None:
     """
     page = _page(world, evaluation)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PAGE).write_text(page, encoding="utf-8")
+    write_whole(folder / PAGE, page)
     write_json(folder / "evaluation.json", evaluation.report)
     if (folder / "config.json").is_file() and checkpoint.read_config(folder) == world.config:
         checkpoint.write_config(folder, _with_metrics(world.config, evaluation.report))
     else:
-        (folder / "README.md").write_text(_markdown(evaluation.report), encoding="utf-8")
+        write_whole(folder / "README.md", _markdown(evaluation.report))
+
+
+def game_of(report: dict[str, Any]) -> Game:
+    """The game of an evaluation's world; older evaluations name that of their data alone."""
+    return find(report.get("game", report.get("source", {}).get("game")))
 
 
 def _with_metrics(config: WorldConfig, report: dict[str, Any]) -> WorldConfig:
-    """`config` with what its model card tells of a measurement, under the policy or the name of the data."""
-    means = {key: (at(report, name), FIGURES[name].digits) for key, name in ON_THE_CARD.items()}
-    known = {key: (mean, digits) for key, (mean, digits) in means.items() if mean and mean["n"]}
-    told = {key: round(mean.get("mean", mean.get("value")), digits) for key, (mean, digits) in known.items()}
+    """`config` with the figures for its model card, under the policy or the name of the data."""
+    means = {figure: at(report, name) for name, figure in table_of(game_of(report).figures).items() if figure.card}
+    values = {
+        figure.card: round(mean.get("mean", mean.get("value")), figure.digits)
+        for figure, mean in means.items()
+        if mean and mean["n"]
+    }
     name = report["source"].get("policy", report["data"])
     metrics = config.training.get("metrics")
     others = metrics if isinstance(metrics, dict) else {}
-    measured = {**others, name: {**told, "clips": report["clips"]}}
+    measured = {**others, name: {**values, "clips": report["clips"]}}
     return dataclasses.replace(config, training={**config.training, "metrics": measured})
 
 
-def figures_table(report: dict[str, Any], names: Iterable[str] = FIGURES) -> str:
-    """The figures `names`, as far as they were measured, beside what others published, as a Markdown table."""
-    head = ["figure", "value", "n", *GENIE_REDUX]
-    lines = [" | ".join(head), " | ".join("---" for _ in head)]
-    return "\n".join(f"| {line} |" for line in lines + [" | ".join(row) for row in _rows(report, names)])
+def figures_table(report: dict[str, Any], shown_only: bool = False) -> str:
+    """The measured figures, or those that a README shows, beside what others published, as a Markdown table."""
+    rows = [_head(report), *_rows(report, shown_only)]
+    lines = [" | ".join(row) for row in (rows[0], ["---"] * len(rows[0]), *rows[1:])]
+    return "\n".join(f"| {line} |" for line in lines)
 
 
-def _rows(report: dict[str, Any], names: Iterable[str] = FIGURES) -> list[list[str]]:
-    rows = []
-    for name in names:
-        mean, figure = at(report, name), FIGURES[name]
-        if isinstance(mean, dict) and mean.get("n"):
-            rows.append([figure.label, told(mean, figure.digits), str(mean["n"]), *figure.published])
-    return rows
+def _head(report: dict[str, Any]) -> list[str]:
+    return ["figure", "value", "n", *game_of(report).references]
+
+
+def _rows(report: dict[str, Any], shown_only: bool = False) -> list[list[str]]:
+    game = game_of(report)
+    table = {name: figure for name, figure in table_of(game.figures).items() if figure.shown or not shown_only}
+    return [_row(at(report, name), figure, game) for name, figure in table.items() if (at(report, name) or {}).get("n")]
+
+
+def _row(mean: dict[str, Any], figure: Figure, game: Game) -> list[str]:
+    published = figure.published or ("–",) * len(game.references)
+    return [figure.label, told(mean, figure.digits), str(mean["n"]), *published]
 
 
 def _markdown(report: dict[str, Any]) -> str:
-    return (
-        f"# What was measured of {report['world']}\n\n{_told_how(report)}\n\n{figures_table(report)}\n\n"
-        f"{_others(report)}\n\nFigures over steps and pictures: [{PAGE}]({PAGE}). All values: "
-        f"[evaluation.json](evaluation.json).\n\n{_sources()}\n"
-    )
+    parts = [
+        f"# Figures of {report['world']}",
+        _told_how(report),
+        figures_table(report),
+        "\n".join(f"- {line}" for line in _others(report)),
+        f"Figures over steps and pictures: [{PAGE}]({PAGE}). All values: [evaluation.json](evaluation.json).",
+        game_of(report).sources,
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _told_how(report: dict[str, Any]) -> str:
     settings = report["settings"]
     return (
         f"On {report['clips']} clips of {report['data']} ({_told_source(report['source'])}), at the world's own "
-        f"settings: {settings['unmask_steps']} unmasking passes by {settings['order']}, temperature "
+        f"settings: {settings['unmask_steps']} unmasking passes, temperature "
         f"{settings['temperature']:g}; seed {settings['seed']}. Means with 95 % confidence intervals over clips, "
         f"scenes or rollouts; n is how many. Long rollouts: {settings['rollouts']} of {settings['steps']} steps under "
         "each policy."
@@ -124,49 +130,37 @@ def _told_source(source: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in source.items()) or "unknown source"
 
 
-def _others(report: dict[str, Any]) -> str:
-    """What is no mean: how codes are used, what they say of buttons, and speed."""
+def _others(report: dict[str, Any]) -> list[str]:
+    """Lines on what is no mean: how codes are used, what they say of buttons, speed, and what was left out and why."""
     action, speed = report["latent_action"], report["speed"]
-    told_codes = [
-        f"players taken to hold keys on where nothing shows it: {action.get('keys_last', 0):.0%} of clips",
-        f"share of steps by code: {' '.join(f'{share:.3f}' for share in action['code_histogram'])}",
-    ]
+    lines = [f"share of steps by code: {' '.join(f'{share:.3f}' for share in action['code_histogram'])}"]
     if "nmi" in action:
         mapped = action["mapping_accuracy_200"]
-        told_codes += [
+        lines += [
             f"mutual information of codes and buttons, normalised: {action['nmi']:.3f}",
             f"buttons told from codes after 200 labels: {mapped['accuracy']:.3f} ± {mapped['ci95']:.3f} "
             f"(always the commonest: {mapped['commonest']:.3f})",
             f"button pressed most under each code: {', '.join(name or '–' for name in action['best_mapping'])}",
         ]
-    told_codes += [
+    lines += [
         f"codebook usage of the tokenizer: {report['tokenizer']['codebook_usage']:.3f}",
         f"speed on this machine: {speed['fps']:.1f} frames/s on {speed['threads']} thread(s), a step "
         f"{speed['step_ms']['p50']:.1f} ms (p95 {speed['step_ms']['p95']:.1f}), {speed['gflop_per_frame']:.2f} GFLOP a "
         f"frame, {speed['rss_mb']:.0f} MB",
     ]
-    return "\n".join(f"- {line}" for line in told_codes)
-
-
-def _sources() -> str:
-    return (
-        "Published figures: GenieRedux, Kazemi et al. 2024 (arXiv:2409.06445), tables 1 and 3: the original CoinRun, "
-        "other levels and players, for one of the two in hard mode, so landmarks rather than a ranking. Its ΔPSNR is "
-        "GenieRedux-G-TA's, which is told the true actions. Genie (arXiv:2402.15391) reports 1.91 on its Platformers "
-        "videos."
-    )
+    return lines + [f"not measured, {name}: {reason}" for name, reason in report.get("not_measured", {}).items()]
 
 
 def _page(world: World, evaluation: Evaluation) -> str:
     report = evaluation.report
-    others = "".join(f"<li>{escape(line[2:])}</li>" for line in _others(report).splitlines())
+    others = "".join(f"<li>{escape(line)}</li>" for line in _others(report))
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(report['world'])} measured</title>"
-        f"<style>{STYLE}</style><h1>What was measured of {escape(report['world'])}</h1>"
+        f"<style>{STYLE}</style><h1>Figures of {escape(report['world'])}</h1>"
         f"<p>{escape(_told_how(report))}</p>"
-        f"{html_table(['figure', 'value', 'n', *GENIE_REDUX], _rows(report))}<ul>{others}</ul>"
-        f"<p><small>{escape(_sources())}</small></p><h2>Over steps</h2><p class=plots>{_plots(report)}</p>"
-        f"<h2>Clips</h2>{_clips(evaluation)}<h2>The eight actions</h2>{_actions(world, evaluation)}"
+        f"{html_table(_head(report), _rows(report))}<ul>{others}</ul>"
+        f"<p><small>{escape(game_of(report).sources)}</small></p><h2>Over steps</h2><p class=plots>{_plots(report)}</p>"
+        f"<h2>Clips</h2>{_clips(evaluation)}<h2>The actions</h2>{_actions(world, evaluation)}"
         f"<h2>Long play</h2>{_long_play(evaluation)}</html>\n"
     )
 
@@ -217,7 +211,7 @@ def _clips(evaluation: Evaluation) -> str:
 
 def _actions(world: World, evaluation: Evaluation) -> str:
     clips = evaluation.strips.truth
-    stillest = np.abs(clips[:, 1].astype(int) - clips[:, 0]).mean((1, 2, 3)).argmin()  # on the ground, not in mid-air
+    stillest = np.abs(clips[:, 1].astype(int) - clips[:, 0]).mean((1, 2, 3)).argmin()  # so that each action shows
     prompt = clips[stillest, 0]
     actions = world.config.actions
     played = rollout(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import resource
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,13 @@ from tqdm import tqdm
 from genie_core.config import SamplingConfig
 from genie_core.engine import Frame, NextFrame, WorldEngine, threads_for
 from genie_core.errors import DataError
+from genie_core.files import write_whole
+from genie_core.machine import matmul_gflops, median_ms, seconds
 from genie_core.world import World
 
 WARM_UP, STEPS = 20, 200
 SWEEP_STEPS = 30
 SWEEP = {"unmask_steps": (1, 2, 3, 4, 8), "context_frames": (4, 8, 16), "players": (1, 2, 4, 8)}
-MATMUL = 1024  # side of the square matrices whose product is this machine's yardstick
 
 
 def benchmark(world: World, json_path: Path | None, quiet: bool = False) -> dict[str, Any]:
@@ -35,9 +35,7 @@ def benchmark(world: World, json_path: Path | None, quiet: bool = False) -> dict
         raise DataError(f"cannot write {json_path}: there is no folder {json_path.parent}; make it first")
     report = measure_speed(world, quiet) | {"sweep": sweep(world, quiet)}
     if json_path is not None:
-        part = json_path.with_name(json_path.name + ".part")
-        part.write_text(json.dumps(report, indent=2) + "\n")
-        part.replace(json_path)
+        write_whole(json_path, json.dumps(report, indent=2) + "\n")
     return report
 
 
@@ -57,7 +55,7 @@ def measure_speed(world: World, quiet: bool = False) -> dict[str, Any]:
         **parts,
         "overhead_ms": p50 - parts["dynamics_ms"] - parts["decode_ms"],
         "unmask_steps": world.config.sampling.unmask_steps,
-        "tokens_per_frame": world.config.tokenizer.grid**2,
+        "tokens_per_frame": math.prod(world.config.tokenizer.grid),
         "context_frames": world.config.context_frames,
         "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in world.networks().items()},
         "gflop_per_frame": gflop,
@@ -73,10 +71,9 @@ def play(
     world: World, players: int, steps: int, quiet: bool = True, sampling: SamplingConfig | None = None
 ) -> tuple[WorldEngine, np.ndarray]:
     """An engine whose context is full, and the milliseconds that each of `steps` steps of all `players` took."""
-    size = world.config.frame_size
     engine = WorldEngine(world, sampling=sampling, players=players)
     for player in range(players):
-        engine.reset(np.full((size, size, 3), 128, np.uint8), player)
+        engine.reset(np.full((*world.config.frame_size, 3), 128, np.uint8), player)
     count = len(world.config.actions)
 
     def step(index: int) -> None:
@@ -85,7 +82,7 @@ def play(
     for index in range(WARM_UP):
         step(index)
     bar = tqdm(range(steps), desc="benchmark", disable=quiet)
-    return engine, 1e3 * np.array([_seconds(partial(step, index)) for index in bar])
+    return engine, 1e3 * np.array([seconds(partial(step, index)) for index in bar])
 
 
 def sweep(world: World, quiet: bool) -> list[dict[str, Any]]:
@@ -115,10 +112,10 @@ def parts_ms(engine: WorldEngine) -> dict[str, float]:
     `products_ms` is what the matrix products inside those passes take by themselves.
     """
     world, moment = engine.world, engine.snapshot()
-    last, size = moment.frames[-1], world.config.frame_size
+    last = moment.frames[-1]
     assert last.seen is not None
     seen, tokens = last.seen, last.tokens[None, None].to(world.device)
-    prompt = torch.zeros(1, 1, size, size, 3, dtype=torch.uint8, device=world.device)
+    prompt = torch.zeros(1, 1, *world.config.frame_size, 3, dtype=torch.uint8, device=world.device)
     steps = world.config.sampling.unmask_steps
     with threads_for(1):
         passes = partial(_passes, engine, last, steps)
@@ -126,10 +123,10 @@ def parts_ms(engine: WorldEngine) -> dict[str, float]:
             passes()
         rows = [(torch.randn(rows, weight.shape[1]), weight) for rows, weight in products.found]
         return {
-            "dynamics_ms": _median_ms(passes),
-            "products_ms": _median_ms(lambda: [x @ weight.T for x, weight in rows]),
-            "decode_ms": _median_ms(lambda: world.tokenizer.decode_next(tokens, seen.decoder_past)),
-            "encode_ms": _median_ms(lambda: world.encode(prompt)),
+            "dynamics_ms": median_ms(passes),
+            "products_ms": median_ms(lambda: [x @ weight.T for x, weight in rows]),
+            "decode_ms": median_ms(lambda: world.tokenizer.decode_next(tokens, seen.decoder_past)),
+            "encode_ms": median_ms(lambda: world.encode(prompt)),
         }
 
 
@@ -151,20 +148,3 @@ class Products(TorchDispatchMode):
         if func is torch.ops.aten.linear.default:
             self.found.append((args[0].numel() // args[1].shape[1], args[1]))
         return func(*args, **(kwargs or {}))
-
-
-def _median_ms(call: Callable[[], object], times: int = 50) -> float:
-    call()
-    return 1e3 * float(np.median([_seconds(call) for _ in range(times)]))
-
-
-def matmul_gflops() -> float:
-    """What a large float32 product reaches here on all threads, in GFLOP/s."""
-    a, b = torch.randn(MATMUL, MATMUL), torch.randn(MATMUL, MATMUL)
-    return 2 * MATMUL**3 / (_median_ms(lambda: a @ b, times=10) / 1e3) / 1e9
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start

@@ -8,12 +8,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from genie_core.config import LatentActionConfig
-from genie_core.games.base import ActionMotions, Game, Play, Subject
+from genie_core.games.base import LOOKS, ActionMotions, Game, Play, Subject
 
 if TYPE_CHECKING:
     from genie_core.models.latent_action import LatentActionModel
 
-__all__ = ["OLDEST", "ActionMotions", "Game", "Play", "Subject", "find", "known_games", "latent_action_model"]
+__all__ = ["LOOKS", "OLDEST", "ActionMotions", "Game", "Play", "Subject", "find", "known_games", "latent_action_model"]
 
 OLDEST = "coinrun"  # the game whose rules worlds of format 1 follow
 

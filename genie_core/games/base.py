@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from genie_core.config import Action, LatentActionConfig, require, unnamed_actions
+from genie_core.config import Action, LatentActionConfig, Rules, require, unnamed_actions
 from genie_core.data.scenes import Clips, candidates
 from genie_core.figures import Figure, Samples
 
@@ -98,6 +98,10 @@ class Game:
         require(config.rules is None, f"this program does not know the rules of {config.rules and config.rules.game!r}")
         return LatentActionModel(config)
 
+    def rules_in_words(self, rules: Rules) -> tuple[str, ...]:
+        """What `rules` lay down by hand, a sentence each, for the model card."""
+        return ()
+
     def buttons(self, true_actions: np.ndarray) -> np.ndarray:
         """True actions, int of any shape, to the buttons that differ in effect: small ints of the same shape."""
         return true_actions
@@ -128,7 +132,7 @@ class Game:
         return candidates(dataset, 1, count)[:count, 0]
 
     def control(self, subject: Subject, dataset: VideoDataset, clips: Clips, scenes: np.ndarray, count: int) -> Samples:
-        """Further figures of `control`, from `scenes` that `open_scenes` found, and up to `count` of each other kind."""
+        """Further figures of `control`: from `scenes` of `open_scenes`, and up to `count` scenes of each other kind."""
         return Samples()
 
     def drift(self, policy: str, frames: np.ndarray, answers: Mapping[int, np.ndarray]) -> Samples:

@@ -1,0 +1,29 @@
+"""How fast this machine is: the yardstick that timings of training and play are read against."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+MATMUL = 1024  # side of the square matrices that are multiplied
+
+
+def seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def median_ms(call: Callable[[], object], times: int = 50) -> float:
+    """The median time of `times` calls in milliseconds, after one to warm up."""
+    call()
+    return 1e3 * float(np.median([seconds(call) for _ in range(times)]))
+
+
+def matmul_gflops() -> float:
+    """GFLOP/s of a large float32 matrix product on all threads."""
+    a, b = torch.randn(MATMUL, MATMUL), torch.randn(MATMUL, MATMUL)
+    return 2 * MATMUL**3 / (median_ms(lambda: a @ b, times=10) / 1e3) / 1e9
