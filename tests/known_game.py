@@ -20,7 +20,7 @@ from einops import rearrange
 from tiny import Table
 from torch import Tensor
 
-from genie_core.config import DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, WorldConfig
+from genie_core.config import SamplingConfig, WorldConfig, build_networks
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.evaluation.measure import Effort
 from genie_core.games.coinrun.detector import COLUMNS, ROWS
@@ -28,7 +28,6 @@ from genie_core.layers.key_ring import KeyRing
 from genie_core.layers.quantize import VectorQuantized
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.latent_action import LatentActionModel
-from genie_core.models.motion import Presumed
 from genie_core.models.tokenizer import DecoderPast, VideoTokenizer
 from genie_core.pixels import to_frames, to_model
 from genie_core.world import World
@@ -44,14 +43,18 @@ NAMES = [action.name for action in ACTIONS]
 ALONG = np.array([("right" in name) - ("left" in name) for name in NAMES])
 JUMPS = np.array([name.startswith("jump") for name in NAMES])
 BUTTON = {"stay": 4, "left": 1, "right": 7, "jump": 5, "jump_left": 2, "jump_right": 8}  # Procgen's ids
+SECTIONS = {
+    "tokenizer": {"channels": [8, 8, 8, 8], "decoder_blocks": 1, "code_bits": 4},
+    "latent_action": {"patch_size": 16, "width": 8, "layers": 1, "heads": 1},
+    "dynamics": {"width": 4, "layers": 1, "heads": 1},
+}
 CONFIG = WorldConfig(
-    tokenizer=TokenizerConfig(channels=(8, 8, 8, 8), decoder_blocks=1, code_bits=4),
-    latent_action=LatentActionConfig(patch_size=16, width=8, layers=1, heads=1),
-    dynamics=DynamicsConfig(grid=4, code_bits=4, width=4, layers=1, heads=1, context_frames=2),
+    *build_networks((SIZE, SIZE), 2, len(ACTIONS), SECTIONS),
     sampling=SamplingConfig(unmask_steps=2),
     actions=ACTIONS,
+    game="coinrun",
 )
-DIGITS, BASE = CONFIG.dynamics.grid**2, 2**CONFIG.dynamics.code_bits
+DIGITS, BASE = CONFIG.dynamics.tokens, 2**CONFIG.dynamics.code_bits
 
 
 class State(NamedTuple):
@@ -240,7 +243,7 @@ class PlantedDynamics(DynamicsModel):
         kept = rearrange(tokens.float(), "b t h w -> b t (h w) 1 1").expand(-1, -1, -1, -1, CONFIG.dynamics.width)
         ring.layer(0, ring.slots_of(newest, tokens.shape[1])).put(kept, kept)
         last = torch.stack([ring.frame(row, frame - 1)[0, 0, :, 0, 0] for row, frame in enumerate(newest)])
-        grids = last.long().view(len(newest), CONFIG.dynamics.grid, -1)
+        grids = last.long().view(len(newest), *CONFIG.dynamics.grid)
         return sure_of(spell(self.game.after(read(grids), actions_into[:, -1].numpy())))
 
 
@@ -251,9 +254,12 @@ class PlantedLatentActions(LatentActionModel):
         super().__init__(CONFIG.latent_action)
         self.quantizer.codebook.copy_(torch.eye(len(ACTIONS)))
 
-    def infer(self, pixels: Tensor, presumed: Presumed | None = None) -> VectorQuantized:
+    def observe(self, pixels: Tensor) -> Tensor:
         states = look_up(to_frames(pixels).numpy())
-        indices = torch.from_numpy(self.told(*(State(*(part[:, side] for part in states)) for side in SIDES)))
+        return torch.from_numpy(self.told(*(State(*(part[:, side] for part in states)) for side in SIDES)))[..., None]
+
+    def infer_observed(self, observed: Tensor) -> VectorQuantized:
+        indices = observed[..., 0]
         none = torch.zeros(())
         return VectorQuantized(self.quantizer.lookup(indices), indices, none, none, none)
 
@@ -315,7 +321,7 @@ def spell(state: State) -> Tensor:
     number = ((state.age * LEVELS + state.level) * WIDTH + state.x) * len(ARC) + state.jump
     digits = number[..., None] // BASE ** np.arange(DIGITS - 1) % BASE
     digits = np.concatenate([digits, np.zeros_like(digits[..., :1])], -1)
-    return torch.from_numpy(digits.reshape(*number.shape, CONFIG.dynamics.grid, -1))
+    return torch.from_numpy(digits.reshape(*number.shape, *CONFIG.dynamics.grid))
 
 
 def read(tokens: Tensor) -> State:

@@ -8,10 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import world_config
 from huggingface_hub import ModelCard
 
 from genie_core.checkpoint import read_config
-from genie_core.config import Action, WorldConfig
+from genie_core.config import Action
 from genie_core.hub.card import FIGURES, card
 
 WORLDS = Path(__file__).parents[1] / "checkpoints"
@@ -68,9 +69,9 @@ def test_a_shipped_card_tells_each_rule_and_claims_no_more(world: str) -> None:
 
 
 def test_a_world_without_rules_says_that_nothing_was_laid_down() -> None:
-    assert f"{FOUND}: nothing was laid down by hand.\n" in card(WorldConfig())
-    named = tuple(Action(id=i, name=f"way_{i}x") for i in range(len(WorldConfig().actions)))
-    assert "Only the names come from a list" in card(WorldConfig(actions=named))
+    assert f"{FOUND}: nothing was laid down by hand.\n" in card(world_config())
+    named = tuple(Action(id=i, name=f"way_{i}x") for i in range(len(world_config().actions)))
+    assert "Only the names come from a list" in card(world_config(actions=named))
 
 
 def test_a_world_whose_codes_rules_find_claims_nothing_without_a_list_of_them() -> None:
@@ -83,12 +84,12 @@ def test_motion_is_a_column_only_where_it_is_known() -> None:
     still = tuple(dataclasses.replace(action, motion_px=(0.0, 0.0)) for action in CONFIG.actions)
     assert "motion of the player" in card(CONFIG)
     assert "motion" not in card(dataclasses.replace(CONFIG, actions=still)).split("## What")[0]
-    assert "| 1 | action_0 | – |\n" in card(WorldConfig())
+    assert "| 1 | action_0 | – |\n" in card(world_config())
 
 
 @pytest.mark.parametrize("training", [{}, {"metrics": 3}, {"metrics": {"fvd": 9}}, {"source": "a film", "metrics": {}}])
 def test_a_world_that_measured_nothing_says_nothing(training: dict) -> None:
-    text = card(WorldConfig(training=training))
+    text = card(world_config(training=training))
     data = ModelCard(text).data
     assert data.eval_results is None and data.datasets is None
     assert "PSNR" not in text and ("None recorded" in text) == (not training.get("metrics"))

@@ -9,7 +9,7 @@ import numpy as np
 import tiny  # noqa: F401  # one thread, as the tokens were recorded
 
 from genie_core import World, WorldEngine
-from genie_core.config import FORMAT_VERSION
+from genie_core.checkpoint import FORMAT_VERSION
 
 SAVED = Path(__file__).parent / "data" / "world-1.0"
 PLAYED = Path(__file__).parent / "data" / "world-1.0-played.json"
@@ -29,7 +29,7 @@ def test_a_world_of_release_1_0_loads() -> None:
         ("right", ("right",)),
         ("jump", ("up",)),
     ]
-    assert (world.config.fps, world.config.frame_size, world.config.context_frames) == (12.5, 16, 3)
+    assert (world.config.fps, world.config.frame_size, world.config.context_frames) == (12.5, (16, 16), 3)
     assert json.loads((SAVED / "config.json").read_text())["format_version"] == 1 <= FORMAT_VERSION
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import world_config
 
 from genie_core.actions.naming import KEYS, ActionMotions, measure_actions, name_actions
-from genie_core.config import ConfigError, WorldConfig
+from genie_core.config import ConfigError
 from genie_core.data import VideoDataset
 
 CLIPS = Path(__file__).parent / "data" / "coinrun-easy-test"
@@ -50,7 +51,7 @@ def test_a_world_is_named_from_its_pictures(prompts: np.ndarray) -> None:
         "right", "jump", "stay", "left", "jump_right", "jump_left", "down",
     ]  # fmt: skip
     assert actions[7].name in ("right_2", "stay_2")
-    assert WorldConfig(actions=actions).actions == actions
+    assert world_config(num_actions=len(actions), actions=actions).actions == actions
 
 
 def test_names_do_not_depend_on_the_order_of_codes() -> None:

@@ -9,9 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genie_core.config import DynamicsConfig, LatentActionConfig, SamplingConfig, TokenizerConfig, WorldConfig
+from genie_core.config import (
+    DynamicsConfig,
+    LatentActionConfig,
+    Rules,
+    SamplingConfig,
+    Size,
+    TokenizerConfig,
+    WorldConfig,
+    build_networks,
+)
+from genie_core.games.coinrun.rules import KeyModel, on_sphere
 from genie_core.models.dynamics import DynamicsModel
-from genie_core.models.latent_action import on_sphere
 from genie_core.world import World
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -19,12 +28,15 @@ Network = TypeVar("Network", bound=nn.Module)
 torch.set_num_threads(1)  # networks as small as these only lose by sharing the work
 
 CONTEXT = 3
+SIZE = (16, 16)
 CONFIG = WorldConfig(
-    tokenizer=TokenizerConfig(frame_size=16, channels=(8, 16), decoder_blocks=1, code_bits=6),
+    tokenizer=TokenizerConfig(frame_size=SIZE, channels=(8, 16), decoder_blocks=1, code_bits=6),
     latent_action=LatentActionConfig(
-        frame_size=16, patch_size=4, width=16, layers=2, heads=2, context_frames=CONTEXT, num_actions=4, code_width=4
+        frame_size=SIZE, patch_size=4, width=16, layers=2, heads=2, context_frames=CONTEXT, num_actions=4, code_width=4
     ),
-    dynamics=DynamicsConfig(grid=4, code_bits=6, width=16, layers=2, heads=2, context_frames=CONTEXT, num_actions=4),
+    dynamics=DynamicsConfig(
+        grid=(4, 4), code_bits=6, width=16, layers=2, heads=2, context_frames=CONTEXT, num_actions=4
+    ),
     sampling=SamplingConfig(unmask_steps=3, temperature=0.0),
 )
 
@@ -64,10 +76,21 @@ def make_world(seed: int = 0, **changes: object) -> World:
     return world
 
 
+def make_sized_world(size: Size, seed: int = 0) -> World:
+    """Such a world of frames of `size`, with a stride of 8 and patches of 8."""
+    sections = {
+        "tokenizer": {"channels": [8, 8, 8], "decoder_blocks": 1, "code_bits": 6},
+        "latent_action": {"width": 16, "layers": 1, "heads": 2, "code_width": 4},
+        "dynamics": {"width": 16, "layers": 2, "heads": 2},
+    }
+    return make_world(seed, **build_networks(size, CONTEXT, 4, sections)._asdict())
+
+
 def make_looking_world(seed: int = 0) -> World:
     """Such a world, which looks at its player and expects nothing to move; its codes are the surprises of four keys."""
-    latent_action = dataclasses.replace(CONFIG.latent_action, code_width=3, expectation_layers=1, look_size=8)
+    latent_action = dataclasses.replace(CONFIG.latent_action, code_width=3, rules=Rules("coinrun", 1, look_size=8))
     world = make_world(seed, latent_action=latent_action)
+    assert isinstance(world.latent_action, KeyModel)
     world.latent_action.expectation.head.weight.zero_()
     world.latent_action.expectation.head.bias.zero_()
     keys = torch.tensor([[0.0, 0], [0.6, 0], [-0.6, 0], [0, 5]])
@@ -89,14 +112,14 @@ def shake(network: Network) -> Network:
     return network
 
 
-def random_frames(b: int = 2, t: int = 5, seed: int = 0, size: int = 16) -> Tensor:
-    """uint8 (b, t, size, size, 3)."""
-    return torch.randint(256, (b, t, size, size, 3), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+def random_frames(b: int = 2, t: int = 5, seed: int = 0, size: Size = SIZE) -> Tensor:
+    """uint8 (b, t, H, W, 3)."""
+    return torch.randint(256, (b, t, *size, 3), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
 
 
-def random_pixels(b: int = 2, t: int = 5, seed: int = 0) -> Tensor:
-    """(b, 3, t, 16, 16) in [-1, 1]."""
-    return 2 * torch.rand((b, 3, t, 16, 16), generator=torch.Generator().manual_seed(seed)) - 1
+def random_pixels(b: int = 2, t: int = 5, seed: int = 0, size: Size = SIZE) -> Tensor:
+    """(b, 3, t, H, W) in [-1, 1]."""
+    return 2 * torch.rand((b, 3, t, *size), generator=torch.Generator().manual_seed(seed)) - 1
 
 
 def random_tokens(b: int = 2, t: int = 5, seed: int = 0) -> Tensor:

@@ -35,7 +35,9 @@ TOKENS, REPEATS = 2**18, 60
 
 def ours() -> tuple[Callable[[], object], Callable[[], object]]:
     """A frame by the engine's cached passes, and by recomputing all frames in each pass."""
-    config = DynamicsConfig(grid=GRID, width=WIDTH, layers=LAYERS, heads=HEADS, context_frames=CONTEXT)
+    config = DynamicsConfig(
+        (GRID, GRID), num_actions=8, width=WIDTH, layers=LAYERS, heads=HEADS, context_frames=CONTEXT
+    )
     network = DynamicsModel(config).eval()
     generator = [torch.Generator()]
     sampling = SamplingConfig(unmask_steps=PASSES)
