@@ -1,6 +1,7 @@
-"""A small Hugging Face Hub over real HTTP: it speaks the protocol of huggingface_hub, holds repositories in memory,
-and refuses or hangs up when told to. Large files go the way of the real one's weights: asked for by
-hash in a batch, put, verified, and named in the commit; downloads of them are redirected elsewhere."""
+"""A small Hugging Face Hub over real HTTP. It speaks the protocol of huggingface_hub and holds repositories in memory.
+
+A test can make it refuse requests or hang up. Large files travel as weights do on the real Hub: asked for by hash in a
+batch, put, verified and named in the commit; a download of one is redirected to another host."""
 
 from __future__ import annotations
 
@@ -53,9 +54,9 @@ class Repo:
         return next((commit for commit in self.commits if commit[0] == sha), None)
 
 
-class MiniHub:
-    """`log` holds each answered request as `METHOD path status`; `cut_after` the bytes of a large file to send before
-    hanging up, for the next `cuts` downloads."""
+class LocalHub:
+    """`log` holds each answered request as `METHOD path status`. The next `cuts` downloads of large files stop
+    after `cut_after` bytes."""
 
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
@@ -80,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
     """One request; a route is a method, a pattern of the path and what answers."""
 
     protocol_version = "HTTP/1.1"
-    hub: MiniHub
+    hub: LocalHub
 
     def answer(self) -> None:
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -185,7 +186,7 @@ def stored(self: Handler, oid: str) -> None:
 
 
 def cut(self: Handler, content: bytes) -> None:
-    """Promises all of it, and hangs up in the middle."""
+    """Promise the whole content and hang up in the middle."""
     self.hub.log.append(f"{self.command} {self.path} cut")
     self.send_response(206 if self.headers.get("Range") else 200)
     self.send_header("Content-Length", str(len(content)))
@@ -275,7 +276,7 @@ def variables(self: Handler, repo: str) -> None:
 
 
 def validate(self: Handler) -> None:
-    """As the real one does: the metadata of a model card must be YAML."""
+    """As the real Hub: the metadata of a model card must be YAML."""
     text = json.loads(self.body)["content"]
     try:
         fine = isinstance(yaml.safe_load(text.split("---")[1]), dict)
@@ -304,9 +305,9 @@ ROUTES = [
 
 
 @contextmanager
-def serve() -> Iterator[MiniHub]:
+def serve() -> Iterator[LocalHub]:
     """A Hub on a free port of this machine, closed at the end."""
-    hub = MiniHub()
+    hub = LocalHub()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"hub": hub}))
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)

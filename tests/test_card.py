@@ -13,13 +13,16 @@ from huggingface_hub import ModelCard
 
 from genie_core.checkpoint import read_config
 from genie_core.config import Action
-from genie_core.hub.card import FIGURES, card
+from genie_core.figures import table_of
+from genie_core.games import find
+from genie_core.hub.card import card
 
 WORLDS = Path(__file__).parents[1] / "checkpoints"
 SHIPPED = WORLDS / "coinrun"
 CONFIG = read_config(SHIPPED)
 FOUND = "The actions were found, not given"
 GAME = CONFIG.training["source"]["game"]
+FIGURES = {figure.card for figure in table_of(find(GAME).figures).values()}
 
 
 def test_the_hub_reads_the_metadata() -> None:
@@ -85,6 +88,10 @@ def test_motion_is_a_column_only_where_it_is_known() -> None:
     assert "motion of the player" in card(CONFIG)
     assert "motion" not in card(dataclasses.replace(CONFIG, actions=still)).split("## What")[0]
     assert "| 1 | action_0 | – |\n" in card(world_config())
+
+
+def test_frames_need_not_be_square() -> None:
+    assert "96x64 pixels" in card(world_config((64, 96)))
 
 
 @pytest.mark.parametrize("training", [{}, {"metrics": 3}, {"metrics": {"fvd": 9}}, {"source": "a film", "metrics": {}}])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
-import resource
 import shutil
 import socket
 import subprocess
@@ -15,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from local_hub import TOKEN, MiniHub, Repo, serve
+import warm_process
+from local_hub import TOKEN, LocalHub, Repo, serve
 from PIL import Image
+from warm_process import Ended
 
 from genie_core.errors import ConfigError
 from genie_core.hub.address import Address, find_address, require_repository
@@ -51,11 +53,9 @@ except GenieError as error:
     sys.exit(f"error: {error}")
 """
 
-Ended = subprocess.CompletedProcess[str]
-
 
 @pytest.fixture
-def hub() -> Iterator[MiniHub]:
+def hub() -> Iterator[LocalHub]:
     with serve() as running:
         yield running
 
@@ -72,47 +72,27 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def repo(hub: MiniHub, tiny_world: Path) -> Repo:
+def repo(hub: LocalHub, tiny_world: Path) -> Repo:
     """ada/tiny, whose newest commit and tag v1 are a world, among files that no one needs to play it."""
     made = hub.repos["ada/tiny"] = Repo()
     made.tags["v1"] = made.commit(contents(tiny_world) | {"notes.txt": b"hello", "old/model.safetensors": b"x"})
     return made
 
 
-def run(
-    words: list[str],
-    home: Path,
-    url: str,
-    most_bytes: int | None = None,
-    stderr: int = subprocess.PIPE,
-    **environment: str,
-) -> Ended:
+def run(words: list[str], home: Path, url: str, most_bytes: int | None = None, **environment: str) -> Ended:
     """Runs Python with the Hub at `url`; files may get no larger than `most_bytes`, as on a full disk."""
+    return warm_process.run(words, ROOT, hub_environment(home, url) | environment, most_bytes)
+
+
+def hub_environment(home: Path, url: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    environment = {
-        **kept,
+    return kept | {
         "HF_HOME": str(home),
         "HF_ENDPOINT": url,
         "HF_HUB_DISABLE_XET": "1",  # the real Hub's own storage protocol, spoken to no other server
         "NO_PROXY": "127.0.0.1,localhost",
         "PYTHONDONTWRITEBYTECODE": "1",
-        **environment,
     }
-
-    def limit() -> None:
-        if most_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-        timeout=300,
-        preexec_fn=limit,
-    )
 
 
 def fetched(ended: Ended) -> Path:
@@ -180,7 +160,7 @@ def test_the_files_needed_are_those_of_a_world(tiny_world: Path) -> None:
 
 
 def test_only_the_files_needed_are_fetched_and_only_once(
-    hub: MiniHub, repo: Repo, home: Path, tiny_world: Path
+    hub: LocalHub, repo: Repo, home: Path, tiny_world: Path
 ) -> None:
     folder = fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url))
     assert contents(folder) == {path: (tiny_world / path).read_bytes() for path in FILES}
@@ -193,14 +173,14 @@ def test_only_the_files_needed_are_fetched_and_only_once(
 
 
 def test_a_world_is_weighed_before_anything_is_downloaded(
-    hub: MiniHub, repo: Repo, home: Path, tiny_world: Path
+    hub: LocalHub, repo: Repo, home: Path, tiny_world: Path
 ) -> None:
     ended = run(["-c", WEIGH, "ada/tiny"], home, hub.url)
     assert int(ended.stdout) == sum((tiny_world / path).stat().st_size for path in FILES), ended.stderr
     assert not hub.answered("GET .*store.*")
 
 
-def test_a_pinned_commit_asks_nobody(hub: MiniHub, repo: Repo, home: Path) -> None:
+def test_a_pinned_commit_asks_nobody(hub: LocalHub, repo: Repo, home: Path) -> None:
     old = repo.tags["v1"]
     repo.commit({"config.json": b"{}"})
     folder = fetched(run(["-c", FETCH, f"ada/tiny@{old}"], home, hub.url))
@@ -210,7 +190,7 @@ def test_a_pinned_commit_asks_nobody(hub: MiniHub, repo: Repo, home: Path) -> No
     assert not [line for line in hub.log if "ada/tiny" in line]
 
 
-def test_what_was_fetched_is_there_offline(hub: MiniHub, repo: Repo, home: Path) -> None:
+def test_what_was_fetched_is_there_offline(hub: LocalHub, repo: Repo, home: Path) -> None:
     folder = fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url))
     assert fetched(run(["-c", FETCH, "ada/tiny"], home, closed_port())) == folder
     assert fetched(run(["-c", FETCH, "ada/tiny"], home, closed_port(), HF_HUB_OFFLINE="1")) == folder
@@ -218,13 +198,13 @@ def test_what_was_fetched_is_there_offline(hub: MiniHub, repo: Repo, home: Path)
     assert fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url)) == folder
 
 
-def test_a_private_world_is_there_for_its_owner(hub: MiniHub, repo: Repo, home: Path) -> None:
+def test_a_private_world_is_there_for_its_owner(hub: LocalHub, repo: Repo, home: Path) -> None:
     repo.private = True
     refused(run(["-c", FETCH, "ada/tiny"], home, hub.url), "private", "hf auth login")
     fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url, HF_TOKEN=TOKEN))
 
 
-def test_the_bar_tells_sizes_where_there_is_something_to_fetch(hub: MiniHub, repo: Repo, home: Path) -> None:
+def test_the_bar_tells_sizes_where_there_is_something_to_fetch(hub: LocalHub, repo: Repo, home: Path) -> None:
     kilobytes = sum(len(repo.commits[-1][1][path]) for path in FILES) / 1000
     shown = [on_a_terminal(["-c", FETCH, "ada/tiny"], home, hub.url) for _ in range(2)]
     assert re.search(rf"downloading: .*/ +{kilobytes:.0f}kB", shown[0]), shown[0]
@@ -236,7 +216,10 @@ def on_a_terminal(words: list[str], home: Path, url: str) -> str:
     reader, writer = os.openpty()
     os.set_blocking(reader, False)
     try:
-        fetched(run(words, home, url, stderr=writer, TQDM_NROWS="20", TQDM_NCOLS="80"))
+        environment = hub_environment(home, url) | {"TQDM_NROWS": "20", "TQDM_NCOLS": "80"}
+        subprocess.run(
+            [sys.executable, *words], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=writer, check=True
+        )
         return os.read(reader, 1 << 16).decode()
     except BlockingIOError:  # nothing was written
         return ""
@@ -246,7 +229,7 @@ def on_a_terminal(words: list[str], home: Path, url: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_download_that_is_cut_goes_on_where_it_was(hub: MiniHub, repo: Repo, home: Path) -> None:
+def test_a_download_that_is_cut_goes_on_where_it_was(hub: LocalHub, repo: Repo, home: Path) -> None:
     """Of a file as large as the shipped world's, which a world's loading would not look at yet."""
     repo.commit({WEIGHTS: (SHIPPED / WEIGHTS).read_bytes()})
     hub.cuts, hub.cut_after = 3, 3 << 20  # the small files come whole before that, and are hung up on all the same
@@ -258,7 +241,7 @@ def test_a_download_that_is_cut_goes_on_where_it_was(hub: MiniHub, repo: Repo, h
 
 @pytest.mark.slow
 def test_a_download_that_breaks_off_is_completed_by_the_next(
-    hub: MiniHub, repo: Repo, home: Path, tiny_world: Path
+    hub: LocalHub, repo: Repo, home: Path, tiny_world: Path
 ) -> None:
     hub.cuts = 10**6
     refused(run(["-c", FETCH, "ada/tiny"], home, hub.url), "broke off", "run this again")
@@ -272,7 +255,7 @@ def test_a_download_that_breaks_off_is_completed_by_the_next(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut short", "changed", "gone"])
-def test_a_damaged_copy_is_mended(hub: MiniHub, repo: Repo, home: Path, damage: str) -> None:
+def test_a_damaged_copy_is_mended(hub: LocalHub, repo: Repo, home: Path, damage: str) -> None:
     blob = (fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url)) / WEIGHTS).resolve()
     content = blob.read_bytes()
     if damage == "gone":
@@ -288,17 +271,17 @@ def test_a_damaged_copy_is_mended(hub: MiniHub, repo: Repo, home: Path, damage: 
 
 
 @pytest.mark.slow
-def test_a_world_that_is_wrong_on_the_hub_is_not_fetched_twice(hub: MiniHub, repo: Repo, home: Path) -> None:
+def test_a_world_that_is_wrong_on_the_hub_is_not_fetched_twice(hub: LocalHub, repo: Repo, home: Path) -> None:
     repo.commit({WEIGHTS: b"something else"})
     refused(run(["-c", LOAD, "ada/tiny"], home, hub.url), "14 bytes, expected")
     assert len(hub.answered("GET /store/.*")) == 3
 
 
 @pytest.mark.slow
-def test_a_newer_world_says_so(hub: MiniHub, repo: Repo, home: Path, tiny_world: Path) -> None:
-    newer = json.loads((tiny_world / "config.json").read_text()) | {"format_version": 2}
+def test_a_newer_world_says_so(hub: LocalHub, repo: Repo, home: Path, tiny_world: Path) -> None:
+    newer = json.loads((tiny_world / "config.json").read_text()) | {"format_version": 3}
     repo.commit({"config.json": json.dumps(newer).encode()})
-    refused(run(["-c", LOAD, "ada/tiny"], home, hub.url), "format 2", "update the program")
+    refused(run(["-c", LOAD, "ada/tiny"], home, hub.url), "format 3", "update the program")
 
 
 # ---- failures
@@ -314,28 +297,28 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_refusal_is_told_with_a_way_on(hub: MiniHub, repo: Repo, home: Path, kind: str) -> None:
+def test_a_refusal_is_told_with_a_way_on(hub: LocalHub, repo: Repo, home: Path, kind: str) -> None:
     repo.fault, words = FAULTS[kind]
     refused(run(["-c", FETCH, "ada/tiny"], home, hub.url), *words)
 
 
-def test_no_such_repository(hub: MiniHub, home: Path) -> None:
+def test_no_such_repository(hub: LocalHub, home: Path) -> None:
     for token in ("", TOKEN):
         ended = run(["-c", FETCH, "ada/tiny"], home, hub.url, HF_TOKEN=token)
         refused(ended, "neither a folder ada/tiny here nor a world", "check the name")
 
 
-def test_no_such_revision(hub: MiniHub, repo: Repo, home: Path) -> None:
+def test_no_such_revision(hub: LocalHub, repo: Repo, home: Path) -> None:
     refused(run(["-c", FETCH, "ada/tiny@v9"], home, hub.url), "no revision 'v9'", "leave it out", f"{hub.url}/ada/tiny")
 
 
-def test_not_a_world(hub: MiniHub, home: Path) -> None:
+def test_not_a_world(hub: LocalHub, home: Path) -> None:
     hub.repos["ada/text"] = Repo()
     hub.repos["ada/text"].commit({"config.json": b"{}", "model.safetensors": b"x"})
     refused(run(["-c", FETCH, "ada/text"], home, hub.url), "not a world", f"lacks {', '.join(FILES[1:])}")
 
 
-def test_not_a_name(home: Path, hub: MiniHub) -> None:
+def test_not_a_name(home: Path, hub: LocalHub) -> None:
     refused(run(["-c", FETCH, "ada/ti--ny"], home, hub.url), "ada/ti--ny", "write OWNER/NAME")
 
 
@@ -346,11 +329,11 @@ def test_no_network_and_nothing_cached(home: Path) -> None:
     refused(offline, "not in the cache", "unset HF_HUB_OFFLINE")
 
 
-def test_a_full_disk(hub: MiniHub, repo: Repo, home: Path) -> None:
+def test_a_full_disk(hub: LocalHub, repo: Repo, home: Path) -> None:
     refused(run(["-c", FETCH, "ada/tiny"], home, hub.url, most_bytes=8192), "no room", "HF_HOME")
 
 
-def test_a_cache_that_cannot_be_written(hub: MiniHub, repo: Repo, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written(hub: LocalHub, repo: Repo, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(run(["-c", FETCH, "ada/tiny"], tmp_path / "file", hub.url), "cannot be written", "HF_HOME")
 
@@ -372,7 +355,7 @@ def played(world: str, to: Path, home: Path, url: str) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_the_shipped_world_is_published_and_played(hub: MiniHub, home: Path, tmp_path: Path) -> None:
+def test_the_shipped_world_is_published_and_played(hub: LocalHub, home: Path, tmp_path: Path) -> None:
     publish = ["--publish", "ada/coinrun", "--revision", "v1", "--quiet"]
     ended = launched(publish, home, hub.url, HF_TOKEN=TOKEN)
     assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr
@@ -380,6 +363,8 @@ def test_the_shipped_world_is_published_and_played(hub: MiniHub, home: Path, tmp
     assert f"commit {sha}" in ended.stdout and hub.repos["ada/coinrun"].tags == {"v1": sha}
     assert set(files) == {*FILES, "README.md", "play.gif"}
     assert all(files[path] == (SHIPPED / path).read_bytes() for path in FILES)
+    with Image.open(io.BytesIO(files["play.gif"])) as gif:
+        assert gif.n_frames > 20, "the animation is played by the world"
     for route in ("POST /ada/coinrun.git/info/lfs/objects/batch", "PUT /store/.*", "POST /api/verify"):
         assert len(hub.answered(f"{route} 200")) == (1 if "batch" in route else 4)
 
@@ -396,7 +381,7 @@ def test_the_shipped_world_is_published_and_played(hub: MiniHub, home: Path, tmp
 
 
 @pytest.mark.slow
-def test_publishing_again_sends_only_what_changed(hub: MiniHub, home: Path, tiny_world: Path) -> None:
+def test_publishing_again_sends_only_what_changed(hub: LocalHub, home: Path, tiny_world: Path) -> None:
     publish = ["--publish", "ada/tiny", "--world", tiny_world, "--private", "--quiet"]
     for _ in range(2):
         ended = launched(publish, home, hub.url, HF_TOKEN=TOKEN)
@@ -406,7 +391,7 @@ def test_publishing_again_sends_only_what_changed(hub: MiniHub, home: Path, tiny
 
 
 @pytest.mark.slow
-def test_a_dry_run_shows_all_and_sends_nothing(hub: MiniHub, home: Path) -> None:
+def test_a_dry_run_shows_all_and_sends_nothing(hub: LocalHub, home: Path) -> None:
     ended = launched(["--publish", "ada/coinrun", "--dry-run", "--quiet"], home, hub.url)
     assert ended.returncode == 0, ended.stderr
     for file in (*FILES, "README.md", "play.gif"):
@@ -417,16 +402,8 @@ def test_a_dry_run_shows_all_and_sends_nothing(hub: MiniHub, home: Path) -> None
 
 
 @pytest.mark.slow
-def test_the_animation_is_played_by_the_world(hub: MiniHub, home: Path, tmp_path: Path) -> None:
-    launched(["--publish", "ada/coinrun", "--quiet"], home, hub.url, HF_TOKEN=TOKEN)
-    (tmp_path / "play.gif").write_bytes(hub.repos["ada/coinrun"].commits[-1][1]["play.gif"])
-    with Image.open(tmp_path / "play.gif") as gif:
-        assert gif.n_frames > 20
-
-
-@pytest.mark.slow
 def test_a_world_that_does_not_load_is_not_published(
-    hub: MiniHub, home: Path, tmp_path: Path, tiny_world: Path
+    hub: LocalHub, home: Path, tmp_path: Path, tiny_world: Path
 ) -> None:
     shutil.copytree(tiny_world, tmp_path / "world")
     (tmp_path / "world" / WEIGHTS).write_bytes(b"damaged")
@@ -444,7 +421,7 @@ world.push_to_hub("ada/tiny")
 
 
 @pytest.mark.slow
-def test_refusals_to_publish(hub: MiniHub, repo: Repo, home: Path, tiny_world: Path) -> None:
+def test_refusals_to_publish(hub: LocalHub, repo: Repo, home: Path, tiny_world: Path) -> None:
     def publish(*words: str, url: str = hub.url, token: str = TOKEN) -> Ended:
         return launched(["--publish", *words, "--world", tiny_world], home, url, HF_TOKEN=token)
 

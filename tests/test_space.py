@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from local_hub import TOKEN, MiniHub, Repo, serve
+from conftest import world_config
+from local_hub import TOKEN, LocalHub, Repo, serve
 
 pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 
 from webdemo import Demo, as_command, environment, free_port
 
 from genie_core import World
-from genie_core.config import WorldConfig
 from genie_core.errors import ConfigError
 from genie_core.hub.space import FRONT_MATTER, copy_program, publish_space, space_readme
 
@@ -37,12 +37,12 @@ NEEDED = {
 
 
 @pytest.fixture
-def hub() -> Iterator[MiniHub]:
+def hub() -> Iterator[LocalHub]:
     with serve() as running:
         yield running
 
 
-def launched(words: list[str], folder: Path, hub: MiniHub, **more: str) -> subprocess.CompletedProcess[str]:
+def launched(words: list[str], folder: Path, hub: LocalHub, **more: str) -> subprocess.CompletedProcess[str]:
     env = environment(folder, HF_ENDPOINT=hub.url, HF_HUB_OFFLINE="0", HF_HUB_DISABLE_XET="1", **more)
     return subprocess.run(
         [sys.executable, ROOT / "launch.py", *words], cwd=folder, env=env, capture_output=True, text=True
@@ -71,17 +71,29 @@ def test_a_world_of_the_hub_is_fetched_when_the_space_is_built() -> None:
 
 
 def test_only_what_a_space_needs_goes_along(tmp_path: Path) -> None:
-    copy_program(ROOT, tmp_path)
+    copy_program(ROOT, tmp_path, world_config(game="coinrun"))
     copied = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert NEEDED - {"README.md"} <= copied
-    assert not [
-        path for path in copied if re.search(r"training/|evaluation/|tests/|\.pyc|^checkpoints/|/\.|play\.gif", path)
-    ]
-    assert "lightning" not in (tmp_path / "requirements.txt").read_text()
+    unneeded = r"/training/|/evaluation/|/tools/|/data/|/window/|tests/|\.pyc|^checkpoints/|/\.|play\.gif|\.md$"
+    assert [path for path in copied if re.search(unneeded, path)] == []
+    required = (tmp_path / "requirements.txt").read_text()
+    assert [name for name in ("lightning", "pygame", "matplotlib", "platformdirs") if name in required] == []
+    assert "genie_core/games/coinrun/__init__.py" in copied
+
+
+def test_a_space_starts_from_the_pictures_of_its_worlds_game(tmp_path: Path) -> None:
+    shown = {}
+    for game in ("coinrun", "a game without pictures", "../assets/starts/"):
+        folder = tmp_path / str(len(shown))
+        folder.mkdir()
+        copy_program(ROOT, folder, world_config(game=game))
+        shown[game] = {path.name for path in (folder / "assets").iterdir()}
+    assert len(shown.pop("coinrun")) > 3
+    assert set(map(frozenset, shown.values())) == {frozenset({"coinrun.png"})}
 
 
 @pytest.mark.slow
-def test_a_space_is_published(hub: MiniHub, tmp_path: Path, tiny_world: Path) -> None:
+def test_a_space_is_published(hub: LocalHub, tmp_path: Path, tiny_world: Path) -> None:
     publish = ["--publish", "ada/demo", "--space", "--world", str(tiny_world), "--quiet"]
     dry = launched([*publish, "--dry-run"], tmp_path, hub)
     assert dry.returncode == 0 and hub.log == [], dry.stderr
@@ -107,13 +119,13 @@ def test_a_space_is_published(hub: MiniHub, tmp_path: Path, tiny_world: Path) ->
 
 
 @pytest.mark.slow
-def test_refusals_to_publish_a_space(hub: MiniHub, tmp_path: Path, tiny_world: Path) -> None:
+def test_refusals_to_publish_a_space(hub: LocalHub, tmp_path: Path, tiny_world: Path) -> None:
     publish = ["--publish", "ada/demo", "--space", "--world", str(tiny_world), "--quiet"]
     ended = launched(publish, tmp_path, hub, HF_TOKEN="")
     assert ended.returncode == 1 and "hf auth login" in ended.stderr and "Traceback" not in ended.stderr
     assert hub.repos == {}
     with pytest.raises(ConfigError, match="'demo' is not OWNER/NAME"):
-        publish_space(World(WorldConfig()), "x", "demo", ROOT, private=False, tag=None, dry_run=True)
+        publish_space(World(world_config()), "x", "demo", ROOT, private=False, tag=None, dry_run=True)
     with pytest.raises(ConfigError, match="does not begin with the settings of a Space"):
         space_readme("# a README without", None)
 
@@ -164,7 +176,7 @@ def read_only_clone(tmp_path: Path) -> Iterator[Path]:
     """What a Space has: a copy of the program that it may not write to. Root may, so what is there is checked after."""
     clone = tmp_path / "clone"
     clone.mkdir()
-    copy_program(ROOT, clone)
+    copy_program(ROOT, clone, world_config())
     shutil.copy(ROOT / "README.md", clone)
     for path in sorted(clone.rglob("*"), reverse=True):
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -179,7 +191,7 @@ def read_only_clone(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_a_space_starts_without_arguments_behind_a_prefix_and_plays_a_world_of_the_hub(
-    hub: MiniHub, read_only_clone: Path, tmp_path: Path, tiny_world: Path
+    hub: LocalHub, read_only_clone: Path, tmp_path: Path, tiny_world: Path
 ) -> None:
     from test_web_page import ARGUMENTS, BROWSER, Visitor
 

@@ -42,4 +42,4 @@ def find_address(world: str | Path, revision: str | None = None) -> Address | No
 def require_repository(name: str) -> None:
     """Raises ConfigError unless `name` is OWNER/NAME."""
     if not REPOSITORY.fullmatch(name):
-        raise ConfigError(f"{name!r} is not OWNER/NAME, as in ada/coinrun; your OWNER is what `hf auth whoami` prints")
+        raise ConfigError(f"{name!r} is not OWNER/NAME, as in ada/my-world; your OWNER is what `hf auth whoami` prints")

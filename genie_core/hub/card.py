@@ -6,28 +6,16 @@ import json
 import re
 from typing import Any
 
-from genie_core.config import WorldConfig
+from genie_core.config import UNKNOWN_GAME, WorldConfig
+from genie_core.figures import Figure, table_of
+from genie_core.games import find
 
 TASK = "image-to-video"
-UNKNOWN = "unknown"  # the game of a world that tells none
-FIGURES = {  # of `training.metrics`: the Hub's type of metric, and what is measured
-    "tokenizer_psnr": ("psnr", "tokenizer PSNR, dB"),
-    "tokenizer_ssim": ("ssim", "tokenizer SSIM"),
-    "rollout_psnr": ("psnr", "10 frames from one, PSNR, dB"),
-    "rollout_ssim": ("ssim", "10 frames from one, SSIM"),
-    "delta_psnr_4": ("delta_psnr", "ΔPSNR at frame 4, dB: with inferred actions minus with random ones"),
-    "fvd": ("fvd", "FVD, 16 frames"),
-    "opposite_actions": ("accuracy", "left and right go opposite ways, share of scenes without a wall"),
-    "lands": ("accuracy", "a jump from the ground rises and lands, share of scenes"),
-    "walls": ("accuracy", "a wall stops the player, share of scenes"),
-    "alive_and_answers_200": ("accuracy", "player there and answering after 200 random steps, share of rollouts"),
-    "alive_and_answers_500": ("accuracy", "player there and answering after 500 random steps, share of rollouts"),
-}
 
 
 def card(config: WorldConfig, repo: str | None = None, animation: str | None = None) -> str:
     """Markdown under the Hub's metadata. `repo` is the OWNER/NAME of the world, `animation` a file beside the card."""
-    height, width = _size(config)
+    height, width = config.frame_size
     sections = [
         f"# {repo.split('/')[1] if repo else 'A playable world'}",
         f"![A playthrough that this world made from one picture]({animation})" if animation else "",
@@ -37,18 +25,13 @@ def card(config: WorldConfig, repo: str | None = None, animation: str | None = N
         _actions(config),
         _origin(config),
         _training(config.training),
-        _measurements(config.training.get("metrics")),
+        _measurements(config),
         _limits(config),
     ]
     metadata = "\n".join(
         f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in _metadata(config, repo).items()
     )
     return f"---\n{metadata}\n---\n" + "\n\n".join(section for section in sections if section) + "\n"
-
-
-def _size(config: WorldConfig) -> tuple[int, int]:
-    size: Any = config.frame_size
-    return (size, size) if isinstance(size, int) else size
 
 
 def _metadata(config: WorldConfig, repo: str | None) -> dict[str, Any]:
@@ -59,7 +42,7 @@ def _metadata(config: WorldConfig, repo: str | None) -> dict[str, Any]:
         "license": "mit",
         "tags": ["world-model", "genie", "video-generation", "interactive"],
     }
-    game = game_of(config)
+    game, figures = game_of(config), _figures(config)
     if game:
         values["datasets"] = [game]
     results = [
@@ -67,9 +50,9 @@ def _metadata(config: WorldConfig, repo: str | None) -> dict[str, Any]:
             "task": {"type": TASK},
             "dataset": {"type": game or "video", "name": f"{game or 'video'}, {name}, {measured.get('clips')} clips"},
             "metrics": [
-                {"type": FIGURES[key][0], "name": FIGURES[key][1], "value": value}
+                {"type": figures[key].metric, "name": figures[key].label, "value": value}
                 for key, value in measured.items()
-                if key in FIGURES
+                if key in figures
             ],
         }
         for name, measured in _sets(config.training.get("metrics"))
@@ -81,9 +64,12 @@ def _metadata(config: WorldConfig, repo: str | None) -> dict[str, Any]:
 
 def game_of(config: WorldConfig) -> str | None:
     """The name of the game that the world learnt, None if the config tells none."""
-    source = config.training.get("source")
-    name = getattr(config, "game", None) or (source.get("game") if isinstance(source, dict) else None)
-    return None if name == UNKNOWN else name
+    return None if config.game == UNKNOWN_GAME else config.game
+
+
+def _figures(config: WorldConfig) -> dict[str, Figure]:
+    """The figures that a card shows, by their keys in `training.metrics`."""
+    return {figure.card: figure for figure in table_of(find(config.game).figures).values() if figure.card}
 
 
 def _sets(metrics: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -116,20 +102,14 @@ def _origin(config: WorldConfig) -> str:
     rules = config.training.get("rules")
     if isinstance(rules, list) and rules:
         return title + "\n".join(f"- {rule}" for rule in rules)
-    if _has_rules(config):
+    if config.latent_action.rules is not None:
         return title + (
-            f"Rules written by hand for {game_of(config) or 'its game'} decide which motion stands for a key, so these "
+            f"Rules written by hand for {config.latent_action.rules.game} decide which motion stands for a key, so the "
             "actions were not found from video alone. What each action does to the picture was learnt."
         )
     named = any(not re.fullmatch(r"action_\d+", action.name) for action in config.actions)
     naming = " Only the names come from a list: each action was held from many pictures and named after its motion."
     return title + "The actions were found, not given: nothing was laid down by hand." + (naming if named else "")
-
-
-def _has_rules(config: WorldConfig) -> bool:
-    """Whether hand-written rules find the codes; the second name is that of older configs."""
-    network = config.latent_action
-    return any(getattr(network, name, None) is not None for name in ("rules", "expectation_layers"))
 
 
 def _training(training: dict[str, Any]) -> str:
@@ -138,14 +118,15 @@ def _training(training: dict[str, Any]) -> str:
     return f"## Training\n\n{lines}"
 
 
-def _measurements(metrics: Any) -> str:
+def _measurements(config: WorldConfig) -> str:
     """One table of the figures known by name; other metrics are printed as they are."""
+    metrics, figures = config.training.get("metrics"), _figures(config)
     sets = _sets(metrics)
-    known = [key for key in FIGURES if any(key in measured for _, measured in sets)]
+    known = [key for key in figures if any(key in measured for _, measured in sets)]
     if not known:
         return f"## Measurements\n\n{json.dumps(metrics) if metrics else 'None recorded.'}"
     head = ["figure", *(f"{name}, {measured.get('clips', '?')} clips" for name, measured in sets)]
-    rows = [[FIGURES[key][1], *(str(measured.get(key, "–")) for _, measured in sets)] for key in known]
+    rows = [[figures[key].label, *(str(measured.get(key, "–")) for _, measured in sets)] for key in known]
     return f"## Measurements\n\nOn held-out clips, by `python launch.py --evaluate`.\n\n{_table([head, *rows])}"
 
 

@@ -1,4 +1,4 @@
-"""`--publish --space`: the web demo onto the Hub as a Gradio Space, with only the files that it needs there."""
+"""The web demo onto the Hub as a Gradio Space, with only the files that the demo needs there."""
 
 from __future__ import annotations
 
@@ -7,39 +7,41 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.play.start_pictures import STARTS
+from genie_core.config import WorldConfig
 from genie_core.errors import ConfigError
 from genie_core.hub.address import find_address, require_repository
-from genie_core.hub.listing import file_list
+from genie_core.hub.card import game_of
+from genie_core.hub.publish import Publishable, file_list
 from genie_core.hub.upload import upload
-from genie_core.world import World
 
 FILES = ("launch.py", "LICENSE", "app", "genie_core")
-LEFT_OUT = ("training", "evaluation", "data", "__pycache__", ".*", "*.md")  # of those folders: a Space only plays
-NOT_NEEDED = ("lightning", "pygame")  # of requirements.txt: training and the window
+# Of those folders: a Space plays, and neither trains nor measures nor opens a window.
+LEFT_OUT = ("training", "evaluation", "tools", "data", "window", "env.py", "__pycache__", ".*", "*.md")
+NOT_NEEDED = ("lightning", "pygame", "matplotlib", "platformdirs")  # of requirements.txt, for the same reason
+FIRST_PICTURE = "assets/coinrun.png"  # where no picture is named after the world's game
 VARIABLE = "GENIE_WORLD"
 ABOUT = """
 # genie
 
-Play in the browser in a world learnt from video without labels: every next frame is made from the key you hold.
+Play in the browser in a world model that learnt from video: networks make every next frame from the key you hold.
 """
 FRONT_MATTER = re.compile(r"\A---\n(.*?)^---\n", re.MULTILINE | re.DOTALL)
 
 
 def publish_space(
-    world: World, name: str, repo: str, root: Path, *, private: bool, tag: str | None, dry_run: bool
+    world: Publishable, name: str, repo: str, root: Path, *, private: bool, tag: str | None, dry_run: bool
 ) -> list[str]:
-    """Uploads the demo as the Space OWNER/NAME, for the world asked for as `name`, from the checkout `root`.
+    """Upload the demo from the checkout `root` as the Space OWNER/NAME, for the world loaded as `name`.
 
-    A world of the Hub is named in a variable of the Space, which downloads it; one in a folder goes along. Returns the
-    lines to print. Raises ConfigError, CheckpointError and HubError as `publish` does.
+    A world of the Hub is named in a variable of the Space, which downloads the world; a world in a folder is uploaded
+    with the demo. Returns the lines to print. Raises ConfigError, CheckpointError and HubError as `publish_world` does.
     """
     require_repository(repo)
     address = find_address(name)
     runs = f"checkpoints/{world.name}" if address is None else str(address)
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        copy_program(root, folder)
+        copy_program(root, folder, world.config)
         if address is None:
             world.save_pretrained(folder / runs)
         readme = space_readme(
@@ -55,23 +57,28 @@ def publish_space(
     ]
 
 
-def copy_program(root: Path, folder: Path) -> None:
-    """What the demo runs on, without a world and without README.md, into `folder`."""
+def copy_program(root: Path, folder: Path, config: WorldConfig) -> None:
+    """Copy into `folder` the program and pictures to start from for the world's game, without a world or README.md."""
     for path in (root / name for name in FILES):
         if path.is_dir():
             shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns(*LEFT_OUT))
         else:
             shutil.copy(path, folder)
     (folder / "assets").mkdir()
-    for picture in (root / "assets").glob(STARTS):
+    for picture in _start_pictures(root, game_of(config)):
         shutil.copy(picture, folder / "assets")
     lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith(("#", *NOT_NEEDED))]
     (folder / "requirements.txt").write_text("".join(kept), encoding="utf-8")
 
 
+def _start_pictures(root: Path, game: str | None) -> list[Path]:
+    named = sorted((root / "assets").glob(f"{game}*.png")) if game and game.isidentifier() else []
+    return named or [root / FIRST_PICTURE]
+
+
 def space_readme(text: str, repo: str | None) -> str:
-    """The Space's README.md from ours: its settings, with the repository of a world that is fetched at build."""
+    """Turn our README.md into the Space's: its settings, with the repository of a world to fetch at build."""
     found = FRONT_MATTER.match(text)
     if found is None:
         raise ConfigError("README.md does not begin with the settings of a Space between two lines of ---; restore it")
