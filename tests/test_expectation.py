@@ -24,8 +24,8 @@ from genie_core.models.motion import (
     motion_evidence,
 )
 from genie_core.pixels import to_model
-from genie_core.training.latent_action_stage import DRAWN, LatentActionStage
-from genie_core.training.settings import StageSettings
+from genie_core.training.latent_action_stage import LatentActionStage
+from genie_core.training.settings import LatentActionSettings
 
 T = 6
 SMALL = dataclasses.replace(CONFIG.latent_action, code_width=3, expectation_layers=1)
@@ -62,9 +62,9 @@ def test_actions_are_inferred_from_the_past_and_the_next_frame(network: LatentAc
 def test_each_loss_teaches_its_own_part() -> None:
     """The drawing of the next frame must not bend the expectation, which has to stay free of the actions."""
     network = LatentActionModel(SMALL).train()
-    frames = to_model(random_frames(b=DRAWN + 2, t=T))
-    predicted, _, errors = network(frames, DRAWN)
-    assert predicted.shape[0] == DRAWN
+    frames = to_model(random_frames(b=4, t=T))
+    predicted, _, errors = network(frames, 2)
+    assert predicted.shape[0] == 2
     errors["expectation_error"].backward(retain_graph=True)
     taught = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}
     assert taught == {"expectation"}
@@ -76,7 +76,7 @@ def test_each_loss_teaches_its_own_part() -> None:
 
 def test_every_weight_learns() -> None:
     network = shake(LatentActionModel(SMALL)).train()
-    stage = LatentActionStage(network, StageSettings()).train()
+    stage = LatentActionStage(network, LatentActionSettings()).train()
     losses = stage.losses({"frames": random_frames(t=T)})
     losses["loss"].backward()
     without = {name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 1e-9}
@@ -215,7 +215,7 @@ def test_a_code_says_which_key_is_down_at_rest_in_flight_and_at_speed() -> None:
         frame_size=32, patch_size=8, width=32, layers=1, heads=2, context_frames=4, num_actions=4, code_width=3,
         expectation_layers=2,
     )  # fmt: skip
-    stage = LatentActionStage(LatentActionModel(config), StageSettings(learning_rate=3e-3)).train()
+    stage = LatentActionStage(LatentActionModel(config), LatentActionSettings(learning_rate=3e-3)).train()
     optimizer = stage.configure_optimizers()
     peaks = [group["lr"] for group in optimizer.param_groups]
     seen = jumping_player(240, 16, seed=0)

@@ -6,11 +6,13 @@ import pytest
 import torch
 from tiny import CONFIG, make_dynamics, make_world, random_pixels
 
-from genie_core.config import DynamicsConfig, TokenizerConfig
+from genie_core.config import Rules
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.training.grow import can_grow, go_on_from
 
+RULED = dataclasses.replace(CONFIG.latent_action, code_width=3, rules=Rules("coinrun", 1))
+LOOKING = dataclasses.replace(RULED, rules=Rules("coinrun", 1, 8))
 LARGER = dataclasses.replace(CONFIG.dynamics, width=24, heads=3, layers=3, link_width=12)
 
 
@@ -98,7 +100,11 @@ def test_logits_of_other_sub_tokens_are_learnt_anew() -> None:
         (CONFIG.tokenizer, dataclasses.replace(CONFIG.tokenizer, channels=(8, 24)), False),
         (CONFIG.latent_action, CONFIG.latent_action, True),
         (CONFIG.latent_action, dataclasses.replace(CONFIG.latent_action, layers=3), False),
-        (TokenizerConfig(), DynamicsConfig(), False),
+        (CONFIG.latent_action, RULED, False),  # codes found otherwise are other codes
+        (RULED, LOOKING, True),
+        (LOOKING, RULED, False),
+        (LOOKING, dataclasses.replace(LOOKING, rules=Rules("another", 1, 8)), False),
+        (CONFIG.tokenizer, CONFIG.dynamics, False),
     ],
 )
 def test_what_can_grow_into_what(smaller: object, larger: object, possible: bool) -> None:

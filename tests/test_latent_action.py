@@ -12,7 +12,7 @@ from genie_core.models.latent_action import LatentActionModel, move
 from genie_core.models.motion import MOTION_REACH, motion_evidence
 from genie_core.pixels import to_model
 from genie_core.training.latent_action_stage import LatentActionStage, mirror_some
-from genie_core.training.settings import StageSettings
+from genie_core.training.settings import LatentActionSettings
 
 T = 6
 
@@ -123,7 +123,7 @@ def test_moving_mixes_and_brings_nothing_new_in_at_the_edge() -> None:
 
 
 def stage(network: LatentActionModel) -> LatentActionStage:
-    return LatentActionStage(network, StageSettings()).train(network.training)
+    return LatentActionStage(network, LatentActionSettings()).train(network.training)
 
 
 def test_each_prediction_is_compared_with_the_next_frame(network: LatentActionModel) -> None:
@@ -143,7 +143,7 @@ def test_half_of_the_clips_are_mirrored_as_a_whole() -> None:
     torch.manual_seed(0)
     pixels = random_pixels(b=100)
     before = pixels.clone()
-    seen = mirror_some(pixels)
+    seen = mirror_some(pixels, 0.5)
     kept, mirrored = ((seen == each).flatten(1).all(1) for each in (before, before.flip(-1)))
     assert (kept ^ mirrored).all()
     assert 30 < mirrored.sum() < 70

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from genie_core.config import DynamicsConfig, LatentActionConfig, SamplingConfig
 from genie_core.engine import WorldEngine
 from genie_core.training.dynamics_stage import DynamicsStage
 from genie_core.training.latent_action_stage import LatentActionStage
-from genie_core.training.settings import StageSettings
+from genie_core.training.settings import DynamicsSettings, LatentActionSettings, TokenizerSettings
 from genie_core.training.stage import Batch, Stage
 from genie_core.training.tokenizer_stage import TokenizerStage, texture
 from genie_core.world import World
@@ -24,13 +23,13 @@ from genie_core.world import World
 pytestmark = pytest.mark.slow
 
 CODES = 4
-SETTINGS = StageSettings(learning_rate=3e-3)
+RATE = 3e-3
 CONFIG = WorldConfig(
-    tokenizer=TokenizerConfig(frame_size=16, channels=(16, 32), decoder_blocks=1, code_bits=6),
+    tokenizer=TokenizerConfig(frame_size=(16, 16), channels=(16, 32), decoder_blocks=1, code_bits=6),
     latent_action=LatentActionConfig(
-        frame_size=16, patch_size=4, width=32, layers=1, heads=2, context_frames=4, num_actions=CODES, code_width=4
+        frame_size=(16, 16), patch_size=4, width=32, layers=1, heads=2, context_frames=4, num_actions=CODES, code_width=4
     ),
-    dynamics=DynamicsConfig(grid=4, code_bits=6, width=32, layers=2, heads=2, context_frames=4, num_actions=CODES),
+    dynamics=DynamicsConfig(grid=(4, 4), code_bits=6, width=32, layers=2, heads=2, context_frames=4, num_actions=CODES),
     sampling=SamplingConfig(unmask_steps=2),
 )
 
@@ -53,15 +52,19 @@ def learnt() -> Learnt:
     def frames() -> Batch:
         return {"frames": seen.frames[rng.integers(len(seen.frames), size=8)]}
 
-    losses = {"tokenizer": fit(TokenizerStage(world.tokenizer, SETTINGS), frames, 60)}
-    losses["latent_action"] = fit(LatentActionStage(world.latent_action, SETTINGS), frames, 400)
+    losses = {"tokenizer": fit(TokenizerStage(world.tokenizer, TokenizerSettings(learning_rate=RATE)), frames, 60)}
+    losses["latent_action"] = fit(
+        LatentActionStage(world.latent_action, LatentActionSettings(learning_rate=RATE)), frames, 400
+    )
     tokens, actions = world.encode(seen.frames).clone(), world.infer_actions(seen.frames).clone()
 
     def encoded() -> Batch:
         rows = rng.integers(len(tokens), size=16)
         return {"tokens": tokens[rows], "actions": actions[rows]}
 
-    losses["dynamics"] = fit(DynamicsStage(world.dynamics, SETTINGS, world.tokenizer), encoded, 100)
+    losses["dynamics"] = fit(
+        DynamicsStage(world.dynamics, DynamicsSettings(learning_rate=RATE), world.tokenizer), encoded, 100
+    )
     return Learnt(world, losses, unseen, world.infer_actions(unseen.frames))
 
 
@@ -72,7 +75,7 @@ def test_texture_is_worth_as_much_as_it_is_said_to_be() -> None:
     for weight in (0.0, 1.0):
         torch.manual_seed(0)
         network = World(CONFIG).tokenizer
-        stage = TokenizerStage(network, dataclasses.replace(SETTINGS, texture=weight))
+        stage = TokenizerStage(network, TokenizerSettings(learning_rate=RATE, texture=weight))
         fit(stage, lambda: {"frames": noise[torch.randint(64, (16,))]}, 80)
         rough[weight] = float(stage.losses({"frames": noise})["sharpness"])
     assert rough[0.0] < 0.5 < 0.7 < rough[1.0] < 1.2
@@ -92,7 +95,7 @@ def test_texture_tells_a_mesh_from_what_pictures_are_made_of(pattern: str, expec
     x = torch.arange(8.0).expand(8, 8)
     wave = 1 - 2 * (x % 2)
     pictures = {"flat": 0 * x, "stripes": wave, "rungs": wave.T, "mesh": wave * wave.T, "slope": x}
-    found = texture(0.1 * pictures[pattern].expand(1, 3, 1, 8, 8)).flatten(1)
+    found = texture(0.1 * pictures[pattern].expand(1, 3, 1, 8, 8), 8).flatten(1)
     for kind, value in zip(found, expected, strict=True):
         # the last rows and columns of a picture have no neighbour; and a root is no less than .01
         torch.testing.assert_close(kind, torch.full((3,), max(value, 0.01)), atol=0.14 * value, rtol=0)

@@ -6,6 +6,7 @@ from tiny import make_dynamics, make_world
 from torch import nn
 
 from genie_core.training.optimizer import MuonAdamW, build_optimizer, is_hidden_matrix, orthogonalize
+from genie_core.training.settings import StageSettings
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (64, 16), (16, 64), (1, 40), (40, 1)], ids=str)
@@ -87,10 +88,14 @@ def test_the_muon_half_is_torchs_muon() -> None:
     assert moved.norm() == pytest.approx(expected.norm().item(), rel=0.05)
 
 
+def rates(adamw: float, muon: float) -> StageSettings:
+    return StageSettings(learning_rate=adamw, muon_learning_rate=muon)
+
+
 def test_parameters_without_gradient_stay_and_gradients_are_kept() -> None:
     network, _ = network_and_gradients()
     before = [p.clone() for p in network.parameters()]
-    optimizer = build_optimizer(network, 0.1, 0.1)
+    optimizer = build_optimizer(network, rates(0.1, 0.1))
     optimizer.step()
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
     gradient = torch.randn_like(network[0].weight)
@@ -105,13 +110,13 @@ def test_training_goes_on_from_a_saved_state() -> None:
 
     def run(interrupted: bool) -> list[torch.Tensor]:
         network, gradients = network_and_gradients()
-        optimizer = build_optimizer(network, 0.01, 0.02)
+        optimizer = build_optimizer(network, rates(0.01, 0.02))
         for step in gradients:
             for parameter, gradient in zip(network.parameters(), step, strict=True):
                 parameter.grad = gradient.clone()
             optimizer.step()
             if interrupted:
-                state, optimizer = optimizer.state_dict(), build_optimizer(network, 0.5, 0.5)
+                state, optimizer = optimizer.state_dict(), build_optimizer(network, rates(0.5, 0.5))
                 optimizer.load_state_dict(state)
         return [p.detach() for p in network.parameters()]
 
@@ -151,7 +156,7 @@ def test_convolutions_of_the_tokenizer_go_to_muon_and_its_head_and_norms_stay_ou
 @pytest.mark.parametrize("kind", ["tokenizer", "latent_action", "dynamics"])
 def test_every_weight_is_in_one_group(kind: str) -> None:
     network = make_world().networks()[kind]
-    groups = build_optimizer(network, 1e-3, 0.02).param_groups
+    groups = build_optimizer(network, rates(1e-3, 0.02)).param_groups
     assert [group["muon"] for group in groups] == [True, False]
     assert [group["lr"] for group in groups] == [0.02, 1e-3]
     assert [group["weight_decay"] > 0 for group in groups] == [True, False]

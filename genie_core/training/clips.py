@@ -1,4 +1,4 @@
-"""Clips drawn at random from a data set; every fiftieth episode is held out to look at."""
+"""Clips drawn at random from a data set; some episodes are held out to look at."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from genie_core.data.dataset import VideoDataset
 from genie_core.errors import DataError
 from genie_core.training.stage import Batch
 
-HELD_OUT_EVERY = 50
 
-
-def split_starts(dataset: VideoDataset, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """The clip starts to train on, and those of held-out episodes."""
+def split_starts(dataset: VideoDataset, length: int, held_out_every: int) -> tuple[np.ndarray, np.ndarray]:
+    """The clip starts to train on, and those of held-out episodes, the first of every `held_out_every`."""
     starts = dataset.clip_starts(length)
     episodes = np.searchsorted(dataset.episodes[:, 0], starts, side="right") - 1
-    held_out = episodes % HELD_OUT_EVERY == 0
+    held_out = episodes % held_out_every == 0
     if held_out.all() or not held_out.any():
         raise DataError(
             f"{dataset.path} has clips of {length} frames in {len(np.unique(episodes))} episodes; training needs at "
-            f"least two such episodes, the first of every {HELD_OUT_EVERY} being held out: record more frames"
+            f"least two such episodes, the first of every {held_out_every} being held out: record more frames"
         )
     return starts[~held_out], starts[held_out]
 

@@ -13,33 +13,30 @@ from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_frames
 from genie_core.sampling import sample_tokens
-from genie_core.training.settings import StageSettings
+from genie_core.training.settings import DynamicsSettings
 from genie_core.training.stage import Batch, Stage
-
-FULLY_MASKED = 0.75  # share of drafts with nothing revealed: play in few passes begins each frame there
-FLIPPED_BITS = 0.03  # at most, of a context frame
-OWN_CONTEXT_AFTER = 0.4  # share of the stage after which the context may hold the model's own guesses
 
 
 class DynamicsStage(Stage):
-    """Cross-entropy of the masked tokens' factors, with a context that is wrong in places, as it is in play."""
+    """Cross-entropy of the masked tokens' factors. Some context tokens are made wrong, as they are in play."""
 
     name = "dynamics"
     network: DynamicsModel
+    settings: DynamicsSettings
 
-    def __init__(self, network: DynamicsModel, settings: StageSettings, tokenizer: VideoTokenizer) -> None:
+    def __init__(self, network: DynamicsModel, settings: DynamicsSettings, tokenizer: VideoTokenizer) -> None:
         super().__init__(network, settings)
         self._tokenizer = [tokenizer]  # in a list, so that it is neither trained nor saved here
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         tokens, actions = batch["tokens"].long(), batch["actions"].long()
-        config = self.network.config
+        config, settings = self.network.config, self.settings
         context = tokens
-        if self.training and self.progress > OWN_CONTEXT_AFTER and torch.rand(()) < 0.5:
+        if self.training and self.progress > settings.own_context_after and torch.rand(()) < settings.own_context:
             context = self.own_guesses(tokens, actions)
         if self.training:
-            context = flip_bits(context, config.code_bits)
-        masked = random_masks(tokens)
+            context = flip_bits(context, config.code_bits, settings.flipped_bits)
+        masked = random_masks(tokens, settings.fully_masked)
         logits = self.network(context, tokens.masked_fill(masked, config.mask_id), actions).logits(tokens)[:, 1:]
         targets = split_tokens(tokens[:, 1:], config.token_factors, config.factor_vocabulary)
         errors = (
@@ -52,7 +49,7 @@ class DynamicsStage(Stage):
 
     @torch.no_grad()
     def own_guesses(self, tokens: Tensor, actions: Tensor) -> Tensor:
-        """`tokens` with some later frames replaced by what the model would have played there."""
+        """`tokens` with some later frames replaced by the model's own guesses of them."""
         blank = torch.full_like(tokens, self.network.config.mask_id)
         guesses, _ = sample_tokens(self.network(tokens, blank, actions), 0.0, ())
         replaced = torch.rand(tokens.shape[:2], device=tokens.device) < torch.rand(len(tokens), 1, device=tokens.device)
@@ -60,7 +57,7 @@ class DynamicsStage(Stage):
         return torch.where(replaced[..., None, None], guesses, tokens)
 
     def picture(self, batch: Batch) -> Tensor:
-        """Held-out clips as the tokenizer has them, each above the frames predicted one step ahead."""
+        """Held-out clips as the tokenizer decodes them, each above the frames predicted one step ahead."""
         tokens, actions = batch["tokens"][:3].long(), batch["actions"][:3].long()
         blank = torch.full_like(tokens, self.network.config.mask_id)
         guesses, _ = sample_tokens(self.network(tokens, blank, actions), 0.0, ())
@@ -70,16 +67,16 @@ class DynamicsStage(Stage):
         )
 
 
-def random_masks(tokens: Tensor) -> Tensor:
-    """What to hide of each frame of (b, t, h, w): everything, or a share by MaskGIT's cosine of a random step."""
+def random_masks(tokens: Tensor, fully_masked: float) -> Tensor:
+    """The tokens to hide of (b, t, h, w): all of a frame, or a share by MaskGIT's cosine of a random step."""
     device = tokens.device
     share = torch.cos(torch.rand(tokens.shape[:2], device=device) * math.pi / 2)
-    share = torch.where(torch.rand(share.shape, device=device) < FULLY_MASKED, 1.0, share)
+    share = torch.where(torch.rand(share.shape, device=device) < fully_masked, 1.0, share)
     return torch.rand(tokens.shape, device=device) < share[..., None, None]
 
 
-def flip_bits(tokens: Tensor, code_bits: int) -> Tensor:
-    """`tokens` (b, t, h, w) with up to FLIPPED_BITS of each frame's bits turned over."""
-    share = FLIPPED_BITS * torch.rand((*tokens.shape[:2], 1, 1, 1), device=tokens.device)
+def flip_bits(tokens: Tensor, code_bits: int, most: float) -> Tensor:
+    """`tokens` (b, t, h, w) with a share of each frame's bits turned over, drawn anew for each from 0 to `most`."""
+    share = most * torch.rand((*tokens.shape[:2], 1, 1, 1), device=tokens.device)
     flipped = torch.rand((*tokens.shape, code_bits), device=tokens.device) < share
     return tokens ^ (flipped * 2 ** torch.arange(code_bits, device=tokens.device)).sum(-1)

@@ -8,42 +8,40 @@ from torch import Tensor
 
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.pixels import to_frames, to_model
+from genie_core.training.settings import LatentActionSettings
 from genie_core.training.stage import Batch, Stage
-
-COMMITMENT_WEIGHT = 0.1
-# Without these, one code took 70 % of the steps and two took none; ten times as much made them even and meaningless.
-CODEBOOK_ENTROPY_WEIGHT = 0.005
-SAMPLE_ENTROPY_WEIGHT = 0.001
-DRAWN = 2  # clips of a batch whose next frames a model with an expectation draws: its codes do not learn from them
 
 
 class LatentActionStage(Stage):
-    """Prediction error of the next frames, and what keeps the encoder near its codes and all codes in use."""
+    """Prediction error of the next frames, plus terms that keep the encoder near its codes and all codes in use.
+
+    Where a game's rules find the codes, the rules' own errors take the place of these terms.
+    """
 
     name = "latent_action"
     network: LatentActionModel
+    settings: LatentActionSettings
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        pixels = to_model(batch["frames"])
+        pixels, settings = to_model(batch["frames"]), self.settings
         if self.training:
-            pixels = mirror_some(pixels)
-        expects = self.network.config.expectation_layers is not None
-        drawn = min(DRAWN, len(pixels)) if expects else len(pixels)
+            pixels = mirror_some(pixels, settings.mirrored)
+        from_pixels = self.network.codes_learn_from_pixels
+        drawn = len(pixels) if from_pixels else min(settings.drawn_clips, len(pixels))
         predicted, quantized, errors = self.network(pixels, drawn)
         truth = pixels[:drawn, :, 1:]
         squared = F.mse_loss(predicted, truth)
         counts = torch.bincount(quantized.indices.flatten(), minlength=self.network.config.num_actions)
         shares = counts / counts.sum()
-        if not expects:
-            own = (
-                COMMITMENT_WEIGHT * quantized.commitment
-                + SAMPLE_ENTROPY_WEIGHT * quantized.sample_entropy
-                - CODEBOOK_ENTROPY_WEIGHT * quantized.codebook_entropy
-            )
-        else:
-            own = torch.stack([*errors.values()]).sum()
+        own = (
+            settings.commitment * quantized.commitment
+            + settings.sample_entropy * quantized.sample_entropy
+            - settings.codebook_entropy * quantized.codebook_entropy
+            if from_pixels
+            else torch.stack([*errors.values()]).sum()
+        )
         return {
-            "loss": F.l1_loss(predicted, truth) + 2 * squared + own,
+            "loss": F.l1_loss(predicted, truth) + settings.squared_error * squared + own,
             "psnr": 10 * torch.log10(4 / squared.detach()),
             **{name: error.detach() for name, error in errors.items()},
             **{f"code_{code}": share for code, share in enumerate(shares)},
@@ -61,7 +59,7 @@ class LatentActionStage(Stage):
         return torch.stack(rows, 1).flatten(0, 1)
 
 
-def mirror_some(pixels: Tensor) -> Tensor:
-    """(b, c, t, H, W) with about half of the clips mirrored, so that the way most players go gets no more codes."""
-    mirrored = torch.rand(len(pixels), 1, 1, 1, 1, device=pixels.device) < 0.5
+def mirror_some(pixels: Tensor, share: float) -> Tensor:
+    """(b, c, t, H, W) with about `share` of the clips mirrored."""
+    mirrored = torch.rand(len(pixels), 1, 1, 1, 1, device=pixels.device) < share
     return torch.where(mirrored, pixels.flip(-1), pixels)

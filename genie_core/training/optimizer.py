@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genie_core.training.settings import StageSettings
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # quintic coefficients tuned for speed, from the source
 
 
@@ -77,13 +79,13 @@ def is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
     return parameter.ndim >= 2 and not any(word in name for word in outer)
 
 
-def build_optimizer(network: nn.Module, learning_rate: float, muon_learning_rate: float) -> MuonAdamW:
-    """An optimizer for `network`, whose groups remember their peak rate as `peak_lr` for the schedule."""
+def build_optimizer(network: nn.Module, settings: StageSettings) -> MuonAdamW:
+    """An optimizer for `network` at the peak rates of `settings`: first the group of Muon, then that of AdamW."""
     muon = [p for name, p in network.named_parameters() if is_hidden_matrix(name, p)]
     adamw = [p for name, p in network.named_parameters() if not is_hidden_matrix(name, p)]
     return MuonAdamW(
         [
-            {"params": muon, "muon": True, "lr": muon_learning_rate, "weight_decay": 0.01},
-            {"params": adamw, "lr": learning_rate},
+            {"params": muon, "muon": True, "lr": settings.muon_learning_rate, "weight_decay": settings.weight_decay},
+            {"params": adamw, "lr": settings.learning_rate},
         ]
     )

@@ -1,4 +1,4 @@
-"""What a person sees of a training stage: a bar in minutes with the loss, and pictures of held-out clips."""
+"""The view of a training stage: a bar in minutes with the loss, and pictures of held-out clips."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from genie_core.evaluation.speed import matmul_gflops
+from genie_core.machine import matmul_gflops
 from genie_core.training.stage import Batch, Stage
 
 PICTURE_SCALE = 3
 
 
 class TrainingProgress(L.Callback):
-    """A bar over the minutes of the stage, counting those trained before a resume, and a picture a look."""
+    """A bar over the minutes of the stage, those before a resume included, and a picture at each look."""
 
     def __init__(self, pictures: Path, quiet: bool) -> None:
         self.pictures = pictures

@@ -1,110 +1,188 @@
-"""What one TOML file says of a training run: the three networks and how long and how fast each learns."""
+"""The settings of a training run, from one TOML file: the three networks, and how each of them learns.
+
+The file asks frame_size, num_actions and context_frames once, for all networks. Without frame_size the data's own is
+taken.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from genie_core.config import (
     DynamicsConfig,
-    LatentActionConfig,
+    Networks,
     SamplingConfig,
-    TokenizerConfig,
+    Size,
     WorldConfig,
     build,
+    build_networks,
     require,
 )
 from genie_core.errors import ConfigError
 
 STAGES = ("tokenizer", "latent_action", "dynamics")
-DEFAULT_FILE = Path(__file__).parents[1] / "games" / "coinrun" / "easy.toml"
+ONCE = ("frame_size", "num_actions", "context_frames", "held_out_every")
+_POSITIVE = (
+    *("minutes", "batch_size", "clip_frames", "learning_rate", "muon_learning_rate", "warmup_steps", "gradient_norm"),
+    *("texture_window", "drawn_clips", "token_clips"),
+)
+_SHARES = ("decay", "mirrored", "fully_masked", "flipped_bits", "own_context", "own_context_after")
 
 
 @dataclass(frozen=True)
 class StageSettings:
-    """Length and pace of one stage. `minutes` counts training alone, over all resumed runs.
-
-    For the tokenizer alone: `texture` weighs pictures that are as sharp as the real ones against pixels that are near
-    theirs, and with `decoder_only` tokens stay what they are, so that a dynamics which has learnt them stays valid.
-    """
+    """How one stage learns. `minutes` counts training alone, over all resumed runs."""
 
     minutes: float = 30
     batch_size: int = 16
     clip_frames: int = 4
     learning_rate: float = 1.5e-3
     muon_learning_rate: float = 0.02
+    weight_decay: float = 0.01  # of the weights that Muon trains
+    warmup_steps: int = 60
     decay: float = 0.5  # the share of the minutes, at the end, over which the rates fall to zero
-    texture: float = 0.0
-    decoder_only: bool = False
-    start_from: str | None = (
-        None  # the world, a folder or OWNER/NAME, whose network of this stage, or a smaller one, learns on
-    )
+    gradient_norm: float = 1.0  # the longest gradient; a longer one is shortened to it
+    start_from: str | None = None
+    """The world, a folder or OWNER/NAME, whose network of this stage, or a smaller one, learns on."""
 
     def __post_init__(self) -> None:
-        require(self.minutes > 0, f"minutes {self.minutes} is not positive")
-        require(self.batch_size > 0 and self.clip_frames > 0, "batch_size and clip_frames must be positive")
-        require(0 <= self.decay <= 1, f"decay {self.decay} is outside 0..1")
-        require(self.texture >= 0, f"texture {self.texture} is negative")
-        for name in ("learning_rate", "muon_learning_rate"):
-            require(getattr(self, name) > 0, f"{name} {getattr(self, name)} is not positive")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name in _POSITIVE:
+                require(value > 0, f"{field.name} {value} is not positive")
+            elif field.name in _SHARES:
+                require(0 <= value <= 1, f"{field.name} {value} is outside 0..1")
+            elif isinstance(value, float | int):
+                require(value >= 0, f"{field.name} {value} is negative")
+
+
+@dataclass(frozen=True)
+class TokenizerSettings(StageSettings):
+    """`texture` weighs pictures as sharp as the real ones against pixels near theirs.
+
+    With `decoder_only` the tokens stay what they are, so that a dynamics which has learnt them stays valid. Entropies
+    are in nats a bit. Evenly used codes matter from the start; decided codes come by themselves, so their weight is
+    small.
+    """
+
+    squared_error: float = 2.0
+    codebook_entropy: float = 0.02
+    sample_entropy: float = 0.002
+    texture: float = 0.0
+    texture_window: int = 8  # pixels
+    decoder_only: bool = False
+
+
+def _require_steps(settings: StageSettings) -> None:
+    frames = settings.clip_frames
+    require(frames > 1, f"clip_frames {frames} has no step from frame to frame, expected 2 or more")
+
+
+@dataclass(frozen=True)
+class LatentActionSettings(StageSettings):
+    """Without the two entropies, one code took 70 % of the steps and two took none; ten times as much made the codes
+    even and meaningless."""
+
+    squared_error: float = 2.0
+    commitment: float = 0.1
+    codebook_entropy: float = 0.005
+    sample_entropy: float = 0.001
+    mirrored: float = 0.5  # the share of clips mirrored, so that the way most players go gets no more codes
+    drawn_clips: int = 2  # of a batch, whose next frames are drawn where rules, not pixels, teach the codes
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_steps(self)
+
+
+@dataclass(frozen=True)
+class DynamicsSettings(StageSettings):
+    """Play in few passes begins each frame with nothing revealed, hence the large share `fully_masked`."""
+
+    token_clips: int = 6000  # how many clips are written as tokens to learn from
+    mirrored: float = 0.5  # the share of them mirrored, so that the rarer way is learnt as well as the other
+    fully_masked: float = 0.75  # the share of drafts with nothing revealed
+    flipped_bits: float = 0.03  # at most, the share of a context frame's bits turned over
+    own_context: float = 0.5  # the share of batches whose context holds the model's own guesses,
+    own_context_after: float = 0.4  # once this share of the stage is over
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_steps(self)
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """A whole run. `train` maps a stage's name to its settings."""
+    """A whole run. The first of every `held_out_every` episodes is kept from training."""
 
-    tokenizer: TokenizerConfig = TokenizerConfig()
-    latent_action: LatentActionConfig = LatentActionConfig()
-    dynamics: DynamicsConfig = DynamicsConfig()
+    networks: Networks
     sampling: SamplingConfig = SamplingConfig()
-    token_clips: int = 6000  # how many clips the dynamics learns from
-    train: dict[str, StageSettings] = field(default_factory=dict)
+    held_out_every: int = 50
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    latent_action: LatentActionSettings = LatentActionSettings()
+    dynamics: DynamicsSettings = DynamicsSettings()
 
     def __post_init__(self) -> None:
-        WorldConfig(self.tokenizer, self.latent_action, self.dynamics, self.sampling)  # they have to fit each other
-        clips = self.token_clips
-        require(isinstance(clips, int) and clips > 0, f"token_clips is {clips!r}, expected a positive number")
-        for name in ("latent_action", "dynamics"):
-            pace = self.train.get(name, StageSettings())
-            alike = not pace.texture and not pace.decoder_only
-            require(alike, f"texture or decoder_only in train.{name}: they are for the tokenizer")
-            frames = self.train[name].clip_frames if name in self.train else 2
-            require(frames > 1, f"clip_frames {frames} of train.{name} has no step from frame to frame; at least 2")
+        WorldConfig(*self.networks, self.sampling)  # they have to fit each other
+        every = self.held_out_every
+        require(isinstance(every, int) and every > 1, f"held_out_every is {every!r}, expected a number above 1")
+
+    def stage(self, name: str) -> StageSettings:
+        stage: StageSettings = getattr(self, name)
+        return stage
+
+    def lasting(self, minutes: float) -> TrainingSettings:
+        """The same settings with `minutes` for each stage."""
+        stages: dict[str, Any] = {name: dataclasses.replace(self.stage(name), minutes=minutes) for name in STAGES}
+        return dataclasses.replace(self, **stages)
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings of learning as config.json keeps them; what a stage started from is told beside its steps."""
+        stages = {name: dataclasses.asdict(self.stage(name)) for name in STAGES}
+        for values in stages.values():
+            del values["start_from"]
+        return {"held_out_every": self.held_out_every, **stages}
 
 
-def load_settings(path: Path | None) -> TrainingSettings:
-    """Reads `path`, or the shipped settings of the CoinRun easy world; ConfigError says what is wrong where."""
-    path = path or DEFAULT_FILE
+_STAGE_SETTINGS = {"tokenizer": TokenizerSettings, "latent_action": LatentActionSettings, "dynamics": DynamicsSettings}
+
+
+def load_settings(path: Path, frame_size: Size | None = None) -> TrainingSettings:
+    """Read `path`; `frame_size` is the data's, for a file that names none. ConfigError says what is wrong where."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist; start from a copy of {DEFAULT_FILE}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} does not exist; start from a copy of genie_core/games/unknown.toml") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not a readable TOML file: {error}") from error
     try:
-        return _from_values(values)
+        return _from_values(values, frame_size)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _from_values(values: dict[str, Any]) -> TrainingSettings:
-    kinds = {
-        "tokenizer": TokenizerConfig,
-        "latent_action": LatentActionConfig,
-        "dynamics": DynamicsConfig,
-        "sampling": SamplingConfig,
-    }
-    surplus = sorted(set(values) - {*kinds, "train", "token_clips"})
-    require(
-        not surplus, f"unknown section {', '.join(surplus)}; known are {', '.join(kinds)}, train.STAGE, token_clips"
-    )
+def _from_values(values: dict[str, Any], frame_size: Size | None) -> TrainingSettings:
+    surplus = sorted(set(values) - {*ONCE, *STAGES, "sampling", "train"})
+    known = f"{', '.join((*ONCE, *STAGES))}, sampling, train.STAGE"
+    require(not surplus, f"unknown section {', '.join(surplus)}; known are {known}")
+    size = values.get("frame_size", frame_size and list(frame_size))
+    for name, value in (("frame_size", size), ("num_actions", values.get("num_actions"))):
+        require(value is not None, f"{name} is missing; write it above the sections, once for all networks")
     stages = values.get("train", {})
     require(isinstance(stages, dict), f"train is {stages!r}, expected sections [train.STAGE]")
     require(set(stages) <= set(STAGES), f"unknown stage in [train]: {set(stages) - set(STAGES)}; known are {STAGES}")
     return TrainingSettings(
-        **{name: build(cls, values.get(name, {})) for name, cls in kinds.items()},
-        token_clips=values.get("token_clips", TrainingSettings.token_clips),
-        train={name: build(StageSettings, stages.get(name, {})) for name in STAGES},
+        networks=build_networks(
+            size,
+            values.get("context_frames", DynamicsConfig.context_frames),
+            values["num_actions"],
+            {name: values.get(name, {}) for name in STAGES},
+        ),
+        sampling=build(SamplingConfig, values.get("sampling", {})),
+        held_out_every=values.get("held_out_every", TrainingSettings.held_out_every),
+        **{name: build(kind, stages.get(name, {})) for name, kind in _STAGE_SETTINGS.items()},
     )

@@ -1,4 +1,4 @@
-"""What the three stages share: the optimizer, a schedule by the clock, and the count of time really trained."""
+"""The part that the three stages share: the optimizer, a schedule by the clock, the count of time really trained."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from genie_core.training.optimizer import MuonAdamW, build_optimizer
 from genie_core.training.settings import StageSettings
 
 Batch = dict[str, Tensor]
-WARMUP_STEPS = 60
-GRADIENT_NORM = 1.0
 LONGEST_STEP_SECONDS = 60.0  # more than that is a machine asleep or a process halted, not training
 
 
@@ -25,6 +23,7 @@ class Stage(L.LightningModule):
     """Trains one network. A subclass gives `losses(batch)`, whose entry `loss` is minimised and all are logged."""
 
     name: str
+    settings: StageSettings
     trained_seconds: Tensor
 
     def __init__(self, network: nn.Module, settings: StageSettings) -> None:
@@ -38,7 +37,7 @@ class Stage(L.LightningModule):
         raise NotImplementedError(f"{type(self).__name__} must say what it minimises")
 
     def picture(self, batch: Batch) -> Tensor:
-        """What it has learnt of a held-out batch, as uint8 (rows, t, H, W, 3)."""
+        """What the network makes of a held-out batch, as uint8 (rows, t, H, W, 3)."""
         raise NotImplementedError(f"{type(self).__name__} must show what it learnt")
 
     @property
@@ -47,13 +46,13 @@ class Stage(L.LightningModule):
         return float(self.trained_seconds) / (60 * self.settings.minutes)
 
     def configure_optimizers(self) -> MuonAdamW:
-        return build_optimizer(self.network, self.settings.learning_rate, self.settings.muon_learning_rate)
+        return build_optimizer(self.network, self.settings)
 
     def on_train_start(self) -> None:
         self._tick = time.perf_counter()
 
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
-        share = rate_share(self.global_step, self.progress, self.settings.decay)
+        share = rate_share(self.global_step, self.progress, self.settings)
         muon, adamw = self.optimizers().param_groups  # type: ignore[union-attr]
         muon["lr"] = share * self.settings.muon_learning_rate
         adamw["lr"] = share * self.settings.learning_rate
@@ -79,9 +78,9 @@ class Stage(L.LightningModule):
         self._tick = time.perf_counter()  # looking is not learning
 
 
-def rate_share(step: int, progress: float, decay: float) -> float:
+def rate_share(step: int, progress: float, settings: StageSettings) -> float:
     """Share of the peak learning rate: a short rise, a plateau, a straight fall over the last `decay` of the time."""
-    rise = min(1.0, (step + 1) / WARMUP_STEPS)
+    rise, decay = min(1.0, (step + 1) / settings.warmup_steps), settings.decay
     return rise * (min(1.0, max(0.0, (1 - progress) / decay)) if decay else 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Stage 1: the tokenizer learns to give back what it saw."""
+"""Stage 1: the tokenizer learns to reconstruct frames."""
 
 from __future__ import annotations
 
@@ -10,44 +10,37 @@ from torch import Tensor
 from genie_core.layers.quantize import codebook_usage
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_frames, to_model
-from genie_core.training.settings import StageSettings
+from genie_core.training.settings import TokenizerSettings
 from genie_core.training.stage import Batch, Stage
-
-# In nats a bit. Evenly used codes matter from the start; decided ones come by themselves, so that part is kept small.
-CODEBOOK_ENTROPY_WEIGHT = 0.02
-SAMPLE_ENTROPY_WEIGHT = 0.002
-TEXTURE_WINDOW = 8  # pixels
 
 
 class TokenizerStage(Stage):
     """Reconstruction in the mean of absolute and squared error, plus the two entropy terms of the quantizer.
 
-    Squared error alone blurs: of what the tokens do not tell, the mean is the nearest. The term for texture asks that
-    neighbouring pixels differ as much as in the real picture, window by window, whichever way they differ.
+    Squared error alone blurs, because the mean is the nearest picture to all that the tokens leave open. The texture
+    term asks that neighbouring pixels differ as much as in the real picture, window by window, in either direction.
     """
 
     name = "tokenizer"
     network: VideoTokenizer
+    settings: TokenizerSettings
 
-    def __init__(self, network: VideoTokenizer, settings: StageSettings) -> None:
+    def __init__(self, network: VideoTokenizer, settings: TokenizerSettings) -> None:
         super().__init__(network, settings)
         network.encoder.requires_grad_(not settings.decoder_only)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        pixels = to_model(batch["frames"])
-        reconstruction = self.network(pixels)
-        absolute = F.l1_loss(reconstruction.pixels, pixels)
-        squared = F.mse_loss(reconstruction.pixels, pixels)
-        quantized = reconstruction.quantized
-        config = self.network.config
+        pixels, settings, config = to_model(batch["frames"]), self.settings, self.network.config
+        rebuilt, quantized = self.network(pixels)
+        absolute, squared = F.l1_loss(rebuilt, pixels), F.mse_loss(rebuilt, pixels)
         entropy = (
-            SAMPLE_ENTROPY_WEIGHT * quantized.sample_entropy - CODEBOOK_ENTROPY_WEIGHT * quantized.codebook_entropy
+            settings.sample_entropy * quantized.sample_entropy - settings.codebook_entropy * quantized.codebook_entropy
         )
         usage = codebook_usage(quantized.tokens, config.token_factors, config.factor_vocabulary)
-        seen, real = texture(reconstruction.pixels), texture(pixels)
-        rough = self.settings.texture * F.l1_loss(seen, real)
+        seen, real = (texture(each, settings.texture_window) for each in (rebuilt, pixels))
+        rough = settings.texture * F.l1_loss(seen, real)
         return {
-            "loss": absolute + 2 * squared + entropy / config.code_bits + rough,
+            "loss": absolute + settings.squared_error * squared + entropy / config.code_bits + rough,
             "psnr": 10 * torch.log10(4 / squared.detach()),
             "sharpness": seen[[0, 2]].detach().square().mean() / real[[0, 2]].square().mean(),
             "codebook_usage": torch.tensor(usage),
@@ -60,14 +53,15 @@ class TokenizerStage(Stage):
         return torch.stack([frames, rebuilt], 1).flatten(0, 1)
 
 
-def texture(pixels: Tensor) -> Tensor:
-    """Root mean squares of differences in each window of (b, c, t, H, W): (kinds, b*t, c, h, w).
+def texture(pixels: Tensor, window: int) -> Tensor:
+    """Root mean squares of differences in each window, `window` pixels wide, of (b, c, t, H, W): (kinds, b*t, c, h, w).
 
-    Between neighbours and next but one, across and down, and of a pixel and the one across its corner against the other
-    two: a mesh, the cheapest way to be rough, is nothing to the second kind and most of all to the last.
+    The differences are between neighbours and between next neighbours, across and down, and between the two diagonals
+    of each square of four pixels. A mesh is the cheapest way to be rough: next neighbours do not count it, diagonals
+    count it most.
     """
     x = rearrange(pixels, "b c t h w -> (b t) c h w")
     steps = [F.pad(x[..., by:] - x[..., :-by], (0, by)) for by in (1, 2)]
     steps += [F.pad(x[..., by:, :] - x[..., :-by, :], (0, 0, 0, by)) for by in (1, 2)]
     steps.append(F.pad(steps[0].diff(dim=-2), (0, 0, 0, 1)))
-    return torch.stack([(F.avg_pool2d(step.square(), TEXTURE_WINDOW) + 1e-4).sqrt() for step in steps])
+    return torch.stack([(F.avg_pool2d(step.square(), window) + 1e-4).sqrt() for step in steps])

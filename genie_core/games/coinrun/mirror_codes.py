@@ -1,21 +1,16 @@
-"""Refits the codes of a world that takes them as surprise, so that the codebook is its own mirror image.
+"""Refit the codes of a world that finds them by rules, so that the codebook is its own mirror image.
 
-    python tests/benchmarks/mirror_codes.py --world checkpoints/coinrun --data DATA … --out WORLD
+    python -m genie_core.games.coinrun.mirror_codes --world checkpoints/coinrun --data DATA … --out WORLD
 
-Left and right are then alike and a jump has no side. Fitted by k-means on steps of the data and their mirror images,
-from START: where a key for each way along x, one up, and both at once would lie. WORLD is there to start a latent
-action stage from (`start_from`): a dynamics has to learn the new codes before it plays.
+The codes are laid out by hand: START lists which eight there are, MIRROR their mirror images. k-means then moves them
+to the data. This stays, in the wing of its game, until codes are learnt without a table. WORLD is there to start a
+latent action stage from (`start_from`): a dynamics has to learn the new codes before it plays.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from pathlib import Path
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 import torch
@@ -23,27 +18,26 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from genie_core.data import VideoDataset
-from genie_core.models.latent_action import POLE, LatentActionModel, on_sphere
-from genie_core.models.motion import Presumed
+from genie_core.games.coinrun.rules import POLE, KeyModel, Presumed, on_sphere
 from genie_core.pixels import to_model
 from genie_core.world import World
 
 CLIPS, FRAMES, AT_ONCE, ROUNDS = 160, 12, 16, 80
-# the scenery's motion in pixels, x right, y down, and which code is the mirror image of which
+# the scenery's motion in pixels, x right, y down, and for each code the code that is its mirror image
 START = ((0.4, 0.0), (0.0, -3.0), (-0.5, 4.1), (0.0, 4.1), (0.0, 1.5), (0.5, 4.1), (-0.4, 0.0), (0.0, 0.0))
 MIRROR = (6, 1, 5, 3, 4, 2, 0, 7)
 FLIP = torch.tensor([-1.0, 1.0, 1.0])
 
 
 @torch.inference_mode()
-def surprises(network: LatentActionModel, dataset: VideoDataset) -> Tensor:
-    """What keys may have done in CLIPS random clips, pixels (steps, 2)."""
+def surprises(network: KeyModel, dataset: VideoDataset) -> Tensor:
+    """What keys may have done in CLIPS random clips, pixels (steps, 2); take-offs are held in half of them."""
     starts = np.random.default_rng(5).choice(dataset.clip_starts(FRAMES), CLIPS, replace=False)
     pixels = to_model(torch.from_numpy(np.stack([dataset.clip(int(start), FRAMES) for start in starts])))
-    last = torch.tensor(network.keys_last(pixels)).expand(CLIPS)
-    presumed = Presumed(held=last | (torch.arange(CLIPS) % 4 > 1), faced=last, push=torch.zeros(CLIPS))
+    presumed = Presumed(held=torch.arange(CLIPS) % 4 > 1, push=torch.zeros(CLIPS))
     parts = zip(pixels.split(AT_ONCE), *(each.split(AT_ONCE) for each in presumed), strict=True)
-    return torch.cat([network.surprise(part, Presumed(*own))[0].flatten(0, 1) for part, *own in parts])
+    found = [network.surprise(network.observe(part), Presumed(*own))[0].flatten(0, 1) for part, *own in parts]
+    return torch.cat(found)
 
 
 def fit(points: Tensor, codes: Tensor) -> Tensor:
@@ -63,9 +57,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     world = World.from_pretrained(args.world)
-    network = world.latent_action.eval()
+    network = world.latent_action
+    if not isinstance(network, KeyModel):
+        parser.error(f"the codes of {args.world} follow no rules; name another --world")
     seen = torch.cat([surprises(network, VideoDataset(path)) for path in args.data])
-    spread, middle = network.spread.running_var.sqrt(), network.spread.running_mean
+    variance, middle = network.spread.running_var, network.spread.running_mean
+    assert variance is not None and middle is not None  # BatchNorm tracks them here
+    spread = variance.sqrt()
     middle[0] = 0
     points = on_sphere((torch.cat([seen, seen * FLIP[:2]]) - middle) / spread)
     codes = fit(points, on_sphere((torch.tensor(START) - middle) / spread))

@@ -1,0 +1,87 @@
+"""The end of a run: its three networks become a world, whose actions are named by watching them."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genie_core import games
+from genie_core.actions.naming import measure_actions
+from genie_core.config import UNKNOWN_GAME, WorldConfig
+from genie_core.data.dataset import VideoDataset
+from genie_core.rollout import rollout
+from genie_core.training.clips import split_starts
+from genie_core.training.learnt import load_network, what_was_done
+from genie_core.training.settings import TrainingSettings
+from genie_core.world import World
+
+NAMING_PROMPTS = 48
+
+
+def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> None:
+    """Put what the run has learnt together as the world `out`/world."""
+    world = World(
+        WorldConfig(
+            *settings.networks,
+            settings.sampling,
+            fps=dataset.info.fps,
+            game=str(dataset.info.source.get("game") or UNKNOWN_GAME),
+            training=describe(out, settings, dataset),
+        )
+    )
+    for name, network in world.networks().items():
+        load_network(out, name, network, settings.stage(name).start_from)
+    name_actions(world, pick_frames(dataset, settings.held_out_every))
+    world.save_pretrained(out / "world")
+
+
+def name_actions(world: World, prompts: np.ndarray) -> None:
+    """Name the actions of `world` by what they do from `prompts`, uint8 (n, H, W, 3), as far as its game can tell."""
+    game, count = games.find(world.config.game), world.config.num_actions
+    motions = measure_actions(game, partial(rollout, world), prompts, count)
+    world.config = dataclasses.replace(world.config, actions=game.name_actions(motions, count))
+
+
+def pick_frames(dataset: VideoDataset, held_out_every: int) -> np.ndarray:
+    """NAMING_PROMPTS frames that training has not seen, uint8 (n, H, W, 3), from all over the data set."""
+    _, starts = split_starts(dataset, 1, held_out_every)
+    chosen = starts[np.linspace(0, len(starts) - 1, NAMING_PROMPTS).astype(int)]
+    return np.stack([dataset.clip(int(start), 1)[0] for start in chosen])
+
+
+def describe(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> dict[str, Any]:
+    """How the world came about: `training` of its config.json. `labels` is the share of true actions learnt from."""
+    return {
+        "data": dataset.info.name,
+        "source": dataset.info.source,
+        "stages": what_was_done(out, settings),
+        "settings": settings.recorded(),
+        "rules": list(rules(settings, dataset)),
+        "labels": 0,
+        "commit": _commit(),
+    }
+
+
+def rules(settings: TrainingSettings, dataset: VideoDataset) -> tuple[str, ...]:
+    """What of the world is laid down by hand, a sentence each."""
+    found = settings.networks.latent_action.rules
+    told = games.find(found.game).rules_in_words(found) if found else ()
+    for stage, part in ((settings.latent_action, "latent actions"), (settings.dynamics, "dynamics")):
+        if stage.mirrored:
+            told += (f"By hand: {stage.mirrored:.0%} of the training clips of the {part} are mirrored left to right.",)
+    return told
+
+
+def _commit() -> str | None:
+    """The commit this program runs from, if it runs from a clone."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    try:
+        answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return answer.stdout.strip() or None
