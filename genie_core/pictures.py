@@ -6,6 +6,7 @@ Knows Pillow and numpy; of worlds it knows the size of their frames only.
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from genie_core.errors import PictureError
 DRAFT_SIDE = 2048  # a JPEG is decoded at the coarsest scale of 1, 1/2, 1/4, 1/8 that leaves both sides this long
 FITS = ("crop", "pad", "stretch", "palette")  # `palette` is crop, in colours of pictures that the world knows
 PALETTE_COLOURS = 64
+MOST_PADDED = 4096 * 4096  # pixels of a picture with its border
 # Tried in this order. No format that runs a program (EPS does), and none whose reader looks at other files.
 FORMATS: tuple[str, ...] = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000", "ICO", "ICNS")
 FORMATS += ("DDS", "QOI", "SGI", "PCX", "TGA")
@@ -102,6 +104,10 @@ def _pad(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     height, width = picture.shape[:2]
     new_height = max(height, _nearest(width * size[0], size[1]))
     new_width = max(width, _nearest(height * size[1], size[0]))
+    shrink = math.sqrt(MOST_PADDED / (new_height * new_width))
+    if shrink < 1:  # a thin picture needs far more room than it has pixels
+        smaller = max(1, int(width * shrink)), max(1, int(height * shrink))
+        return _pad(np.array(Image.fromarray(picture).resize(smaller, Image.Resampling.LANCZOS)), size)
     edges = [picture[0], picture[-1], picture[:, 0], picture[:, -1]]
     padded = np.empty((new_height, new_width, 3), np.uint8)
     padded[:] = np.concatenate(edges).mean(0).round()

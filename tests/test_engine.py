@@ -32,9 +32,7 @@ def play(engine: WorldEngine, prompt: np.ndarray | None = None) -> np.ndarray:
     return np.stack([first, *(engine.step(action) for action in ACTIONS)])
 
 
-@pytest.mark.parametrize(
-    "sampling", [None, HOT, SamplingConfig(order="random"), SamplingConfig(order="halton")], ids=str
-)
+@pytest.mark.parametrize("sampling", [None, HOT], ids=str)
 def test_same_seed_same_frames_bit_for_bit(world: World, sampling: SamplingConfig | None) -> None:
     torch.manual_seed(1)
     first = play(WorldEngine(world, seed=5, sampling=sampling))

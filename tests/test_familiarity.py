@@ -63,7 +63,7 @@ def test_anything_else_is_not(world: World, name: str) -> None:
 def test_colours_that_it_knows_bring_a_picture_nearer(world: World) -> None:
     palette = Prompts(ROOT / "assets").palette
     plain, matched = (
-        familiarity(world, fit(skimage.data.astronaut(), 64, how, palette)) for how in ("crop", "palette")
+        familiarity(world, fit(skimage.data.astronaut(), (64, 64), how, palette)) for how in ("crop", "palette")
     )
     assert matched.psnr > plain.psnr
 

@@ -87,12 +87,12 @@ def test_a_causal_convolution_is_torchs_on_the_padded_clip(
 
 @pytest.mark.parametrize("grad", [True, False])
 def test_the_mlp_adds_each_channels_neighbourhood(grad: bool) -> None:
-    mlp = ConvMLP(width=4, grid=3)
+    mlp = ConvMLP(width=4, grid=(3, 4))
     mlp.down.weight.data = randn(4, 16, seed=1)
-    x = randn(2, 5, 9, 4)
-    u = mlp.up(x).unflatten(2, (3, 3))
+    x = randn(2, 5, 12, 4)
+    u = mlp.up(x).unflatten(2, (3, 4))
     padded, kernel = F.pad(u, (0, 0, 1, 1, 1, 1)), mlp.depthwise.weight
-    around = sum(padded[:, :, i : i + 3, j : j + 3] * kernel[:, 0, i, j] for i in range(3) for j in range(3))
+    around = sum(padded[:, :, i : i + 3, j : j + 4] * kernel[:, 0, i, j] for i in range(3) for j in range(3))
     expected = mlp.down(F.gelu(u + around + mlp.depthwise.bias).flatten(2, 3))
     with torch.set_grad_enabled(grad):
         torch.testing.assert_close(mlp(x), expected, rtol=1e-5, atol=1e-5)

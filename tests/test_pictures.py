@@ -127,7 +127,7 @@ def test_animations_start_from_their_first_frame(tmp_path: Path, name: str) -> N
 @pytest.mark.parametrize("kind", ["png", "jpg"])
 def test_a_picture_of_108_megapixels(tmp_path: Path, kind: str) -> None:
     Image.new("RGB", (12_000, 9_000), BLUE).save(tmp_path / f"p.{kind}", compress_level=1)
-    frame = fit(load_picture(tmp_path / f"p.{kind}"), 64)
+    frame = fit(load_picture(tmp_path / f"p.{kind}"), (64, 64))
     assert frame.shape == (64, 64, 3)
     assert close(tuple(frame[10, 10].tolist()), BLUE)
 
@@ -207,7 +207,7 @@ def test_damaged_files_never_crash(tmp_path: Path, kind: str) -> None:
 
 
 def test_fit_leaves_a_frame_alone(prompt: np.ndarray) -> None:
-    frame = fit(prompt, 64)
+    frame = fit(prompt, (64, 64))
     assert np.array_equal(frame, prompt)
     frame[:] = 0
     assert prompt.any(), "the result is the caller's own"
@@ -216,29 +216,29 @@ def test_fit_leaves_a_frame_alone(prompt: np.ndarray) -> None:
 @pytest.mark.parametrize("times", [2, 3, 6, 10])
 def test_fit_undoes_enlarging(times: int) -> None:
     frame = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    assert np.array_equal(fit(frame.repeat(times, 0).repeat(times, 1), 64), frame)
+    assert np.array_equal(fit(frame.repeat(times, 0).repeat(times, 1), (64, 64)), frame)
 
 
 def test_fit_enlarges_pixel_art_crisply(prompt: np.ndarray) -> None:
-    assert np.array_equal(fit(prompt[::4, ::4], 64), prompt[::4, ::4].repeat(4, 0).repeat(4, 1))
+    assert np.array_equal(fit(prompt[::4, ::4], (64, 64)), prompt[::4, ::4].repeat(4, 0).repeat(4, 1))
 
 
 def test_fit_keeps_the_middle() -> None:
     picture = np.zeros((30, 90, 3), np.uint8)
     picture[:, 30:60] = 200
-    assert (fit(picture, 64) == 200).all()
+    assert (fit(picture, (64, 64)) == 200).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (2, 3), (63, 65), (1000, 7)])
 def test_fit_takes_any_shape(shape: tuple[int, int]) -> None:
-    frame = fit(np.full((*shape, 3), (10, 200, 30), np.uint8), 64)
+    frame = fit(np.full((*shape, 3), (10, 200, 30), np.uint8), (64, 64))
     assert frame.shape == (64, 64, 3) and frame.dtype == np.uint8
     assert (frame == (10, 200, 30)).all()
 
 
 def test_fit_averages_when_it_shrinks() -> None:
     board = np.indices((640, 640)).sum(0) % 2 * 255
-    assert np.abs(fit(np.stack([board.astype(np.uint8)] * 3, -1), 64).astype(int) - 127).max() <= 1
+    assert np.abs(fit(np.stack([board.astype(np.uint8)] * 3, -1), (64, 64)).astype(int) - 127).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_fit_averages_when_it_shrinks() -> None:
 )
 def test_fit_refuses_what_is_no_picture(picture: np.ndarray) -> None:
     with pytest.raises(PictureError, match="load_picture"):
-        fit(picture, 64)
+        fit(picture, (64, 64))
 
 
 def wide() -> np.ndarray:
@@ -259,23 +259,23 @@ def wide() -> np.ndarray:
 
 
 def test_fits() -> None:
-    crop, pad, stretch = (fit(wide(), 32, how) for how in ("crop", "pad", "stretch"))
+    crop, pad, stretch = (fit(wide(), (32, 32), how) for how in ("crop", "pad", "stretch"))
     assert (crop == (200, 0, 0)).all()
     assert np.array_equal(pad[8:24], wide()), "the whole picture is there"
     assert len(np.unique(pad[:8].reshape(-1, 3), axis=0)) == 1 and np.array_equal(pad[:8], pad[24:])
     assert np.array_equal(stretch[:, 0], stretch[::-1, 0])
     assert stretch[0, 0].max() < 9 and stretch[0, -1].min() > 246 and stretch[0, 16, 0] > 190
     with pytest.raises(PictureError, match="crop, pad, stretch, palette"):
-        fit(wide(), 32, "tile")
+        fit(wide(), (32, 32), "tile")
 
 
 @pytest.mark.parametrize("how", ["crop", "pad", "stretch", "palette"])
 @pytest.mark.parametrize("shape", [(64, 64), (1, 1), (1, 500), (200, 3), (63, 65)])
 def test_every_fit_takes_any_shape_and_leaves_a_frame_alone(how: str, shape: tuple[int, int]) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    fitted = fit(picture, 64, how)
+    fitted = fit(picture, (64, 64), how)
     assert fitted.shape == (64, 64, 3) and fitted.dtype == np.uint8
-    assert np.array_equal(fit(fitted, 64, how), fitted)
+    assert np.array_equal(fit(fitted, (64, 64), how), fitted)
 
 
 def test_palettes() -> None:
@@ -283,4 +283,33 @@ def test_palettes() -> None:
     assert {tuple(colour) for colour in palette.tolist()} >= {(0, 0, 0), (200, 0, 0), (255, 255, 255)}
     odd = np.array([[[3, 1, 0], [210, 9, 4], [240, 250, 255]]], np.uint8)
     assert match_palette(odd, palette).tolist() == [[[0, 0, 0], [200, 0, 0], [255, 255, 255]]]
-    assert fit(odd, 1, "palette", palette).tolist() == [[[200, 0, 0]]]
+    assert fit(odd, (1, 1), "palette", palette).tolist() == [[[200, 0, 0]]]
+
+
+@pytest.mark.parametrize("how", ["crop", "pad", "stretch", "palette"])
+@pytest.mark.parametrize("size", [(90, 160), (64, 96), (20, 28), (3, 1)])
+@pytest.mark.parametrize("shape", [(64, 64), (1, 500), (200, 3), (90, 160), (180, 320)])
+def test_every_fit_makes_frames_of_any_shape(how: str, size: tuple[int, int], shape: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    fitted = fit(picture, size, how)
+    assert fitted.shape == (*size, 3)
+    assert np.array_equal(fit(fitted, size, how), fitted)
+
+
+def test_a_frame_of_any_shape_is_undone_from_enlarging() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (18, 32, 3), dtype=np.uint8)
+    for how in ("crop", "pad", "stretch"):
+        assert np.array_equal(fit(frame.repeat(5, 0).repeat(5, 1), (18, 32), how), frame)
+        assert np.array_equal(fit(frame, (36, 64), how), frame.repeat(2, 0).repeat(2, 1))
+
+
+def test_crop_and_pad_keep_the_shape_of_what_they_show() -> None:
+    """The red square of `wide` stays a square in frames of another shape."""
+    for size, how, side in (((16, 64), "pad", 16), ((16, 64), "crop", 32), ((32, 32), "pad", 16), ((8, 16), "crop", 8)):
+        red = (fit(wide(), size, how) == (200, 0, 0)).all(-1)
+        assert (red.any(1).sum(), red.any(0).sum()) == (min(side, size[0]), side)
+
+
+def test_a_thin_picture_is_padded_in_little_memory() -> None:
+    thin = np.full((1, 60_000, 3), 200, np.uint8)
+    assert (fit(thin, (64, 64), "pad") == 200).all()

@@ -1,6 +1,5 @@
-"""Unmasking: each pass reveals and nothing revealed changes; temperature, order and seeds do what they say."""
+"""Unmasking: each pass reveals and nothing revealed changes; temperature and seeds do what they say."""
 
-import dataclasses
 import itertools
 from collections.abc import Sequence
 
@@ -10,21 +9,16 @@ import torch.nn.functional as F
 from tiny import Table
 from torch import Tensor
 
-from genie_core.config import UNMASK_ORDERS, SamplingConfig
+from genie_core.config import SamplingConfig, build_sampling
 from genie_core.errors import ConfigError
 from genie_core.layers.quantize import join_tokens
-from genie_core.sampling import halton_ranks, masked_fraction, sample_tokens, unmask
+from genie_core.sampling import masked_fraction, sample_tokens, unmask
 
 MASK = 64
 FACTORS, VOCABULARY = 2, 8
 KINDS = [
-    SamplingConfig(unmask_steps=steps, temperature=temperature, order=order, reveal_above=above)
-    for steps in (1, 2, 7, 25)
-    for temperature in (0.0, 1.0)
-    for order in UNMASK_ORDERS
-    for above in (None, 0.2)  # one in eight of `Predictor`'s likeliest tokens is surer
+    SamplingConfig(unmask_steps=steps, temperature=temperature) for steps in (1, 2, 7, 25) for temperature in (0.0, 1.0)
 ]
-GRIDS = [(8, 8), (4, 4), (4, 8), (8, 4), (3, 5), (8, 9), (1, 7), (7, 1), (1, 1)]
 
 
 def seeded(seed: int = 0, rows: int = 3) -> list[torch.Generator]:
@@ -55,14 +49,6 @@ class Predictor:
         new = torch.randn((*draft.shape, FACTORS, VOCABULARY), generator=self._generator)
         self.logits.append(self._given.pop(0) if self._given else new)
         return Table(self.logits[-1])
-
-
-def sure_of(probability: Tensor) -> Tensor:
-    """Logits (…, factors, vocabulary) whose likeliest token, different from place to place, has it (…)."""
-    likeliest = torch.arange(probability.numel()).view(probability.shape) % VOCABULARY
-    part = probability.double().pow(1 / FACTORS)[..., None, None]
-    chosen = F.one_hot(likeliest, VOCABULARY)[..., None, :].expand(*likeliest.shape, FACTORS, -1)
-    return torch.where(chosen > 0, part, (1 - part) / (VOCABULARY - 1)).log()
 
 
 def blank(b: int = 3, side: int = 4) -> Tensor:
@@ -115,10 +101,9 @@ def test_the_schedule_is_kept() -> None:
     assert masked == [int(64 * masked_fraction(step, 4)) for step in range(4)]
 
 
-@pytest.mark.parametrize("order", UNMASK_ORDERS)
-def test_what_is_revealed_is_the_likeliest_of_its_own_pass(order: str) -> None:
+def test_what_is_revealed_is_the_likeliest_of_its_own_pass() -> None:
     predictor = Predictor()
-    tokens = unmask(predictor, blank(), SamplingConfig(unmask_steps=5, order=order), seeded())
+    tokens = unmask(predictor, blank(), SamplingConfig(unmask_steps=5), seeded())
     for logits, before, after in zip(predictor.logits, predictor.drafts, [*predictor.drafts[1:], tokens], strict=True):
         revealed = before != after
         assert torch.equal(after[revealed], join_tokens(logits.argmax(-1), VOCABULARY)[revealed])
@@ -136,69 +121,16 @@ def test_the_most_confident_come_first() -> None:
     assert (tokens != MASK).all()
 
 
-def test_random_order_takes_any_place() -> None:
-    sampling = SamplingConfig(unmask_steps=2, order="random")
-    revealed = torch.zeros(4, 4)
-    for seed in range(60):
-        predictor = Predictor()
-        unmask(predictor, blank(b=1), sampling, seeded(seed, rows=1))
-        revealed += predictor.drafts[1][0] != MASK
-    expected = 60 * (16 - int(16 * masked_fraction(1, 2))) / 16
-    assert revealed.min() > 0 and revealed.max() < 3 * expected
-
-
-@pytest.mark.parametrize(("height", "width"), GRIDS)
-def test_halton_order_takes_each_place_once(height: int, width: int) -> None:
-    assert halton_ranks(height, width).sort().values.tolist() == list(range(height * width))
-
-
-@pytest.mark.parametrize(("height", "width"), [grid for grid in GRIDS if grid != (8, 9)])  # ninths are up to rounding
-def test_halton_order_is_the_sequence_of_an_independent_library(height: int, width: int) -> None:
-    qmc = pytest.importorskip("scipy.stats.qmc", reason="scipy comes with scikit-image of tests/requirements.txt")
-    points = qmc.Halton(d=2, scramble=False).random(20 * height * width)
-    visits = [(int(y * height), int(x * width)) for y, x in points]
-    ranks = halton_ranks(height, width).view(height, width)
-    assert [divmod(place, width) for place in ranks.flatten().argsort().tolist()] == list(dict.fromkeys(visits))
-
-
-def test_halton_order_spreads_what_is_revealed_early() -> None:
-    order = halton_ranks(8, 8).argsort()
-    y, x = order // 8, order % 8
-    assert sorted(y[:8].tolist()) == list(range(8))  # each row once
-    quarters = F.one_hot(y // 4 * 2 + x // 4, 4).cumsum(0)  # revealed in each quarter so far
-    assert (quarters - torch.arange(1, 65)[:, None] / 4).abs().max() <= 2
-    places = torch.stack([y, x], 1).double()
-    for revealed, hole in ((8, 3), (16, 2.3), (32, 1.5)):  # row by row it would be 7, 6 and 4
-        assert torch.cdist(places, places[:revealed]).amin(1).max() < hole
-
-
-def test_halton_order_does_not_look_at_the_logits() -> None:
-    """Though every other place is far surer than the one before it."""
-    sampling = SamplingConfig(unmask_steps=5, order="halton")
-    ranks = halton_ranks(4, 8).view(4, 8)
-    uneven = sure_of(torch.where(ranks % 2 == 1, 0.99, 0.02).expand(3, 4, 8))
-    first, second = Predictor(), Predictor(given=[uneven] * 5)
-    for predictor in (first, second):
-        unmask(predictor, torch.full((3, 4, 8), MASK), sampling, seeded())
-    for step, drafts in enumerate(zip(first.drafts, second.drafts, strict=True)):
-        left = int(32 * masked_fraction(step, 5))
-        for draft in drafts:
-            assert torch.equal(draft == MASK, (ranks >= 32 - left).expand(3, 4, 8))
-    assert not torch.equal(first.drafts[1], second.drafts[1])
-
-
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-@pytest.mark.parametrize("order", UNMASK_ORDERS)
-def test_a_seed_decides_the_tokens_and_nothing_else_does(temperature: float, order: str) -> None:
-    sampling = SamplingConfig(unmask_steps=4, temperature=temperature, order=order)
+def test_a_seed_decides_the_tokens_and_nothing_else_does(temperature: float) -> None:
+    sampling = SamplingConfig(unmask_steps=4, temperature=temperature)
 
     def play(seed: int, elsewhere: int) -> Tensor:
         torch.manual_seed(elsewhere)
         return unmask(Predictor(), blank(), sampling, seeded(seed))
 
     assert torch.equal(play(1, 1), play(1, 2))
-    chance = temperature > 0 or order == "random"
-    assert torch.equal(play(1, 1), play(2, 1)) == (not chance)
+    assert torch.equal(play(1, 1), play(2, 1)) == (temperature == 0)
 
 
 def test_temperature_zero_is_the_maximum_and_uses_no_chance() -> None:
@@ -265,51 +197,14 @@ def test_every_row_is_revealed_for_itself(sampling: SamplingConfig) -> None:
         assert torch.equal(play([row])[0], together[row])
 
 
-@pytest.mark.parametrize("order", UNMASK_ORDERS)
-def test_tokens_surer_than_asked_for_are_revealed_at_once(order: str) -> None:
-    """Beside those of the schedule, which are 2 in the first of 4 passes; sure means of all sub-tokens together."""
-    predictor = Predictor(given=[sure_of(torch.tensor([0.95, 0.91, 0.89, 0.5]).repeat(2, 4, 1))])
-    sampling = SamplingConfig(unmask_steps=4, order=order, reveal_above=0.9)
-    unmask(predictor, blank(2), sampling, seeded(rows=2))
-    shown = predictor.drafts[1] != MASK
-    assert shown[..., :2].all()
-    others = shown[..., 2:].sum((1, 2))
-    assert others.max() <= (0 if order == "confidence" else 2)
+def test_an_order_of_older_files_is_read_if_it_is_the_one_that_is_left() -> None:
+    assert build_sampling({"unmask_steps": 3, "order": "confidence", "reveal_above": None}) == SamplingConfig(3)
+    for cut in ({"order": "halton"}, {"order": "confidence", "reveal_above": 0.9}, {"order": 7}):
+        with pytest.raises(ConfigError, match='no longer supported; set order to "confidence"'):
+            build_sampling({"unmask_steps": 3, **cut})
 
 
-@pytest.mark.parametrize("order", UNMASK_ORDERS)
-@pytest.mark.parametrize(("above", "passes"), [(0.9, 1), (0.97, 5), (None, 5)])
-def test_sure_tokens_save_passes_where_that_is_asked_for(order: str, above: float | None, passes: int) -> None:
-    logits = sure_of(torch.full((3, 4, 4), 0.95))
-    predictor = Predictor(given=[logits] * 5)
-    sampling = SamplingConfig(unmask_steps=5, order=order, reveal_above=above)
-    tokens = unmask(predictor, blank(), sampling, seeded())
-    assert len(predictor.drafts) == passes
-    assert torch.equal(tokens, join_tokens(logits.argmax(-1), VOCABULARY))
-
-
-def test_a_row_that_is_done_early_stays_as_it_is() -> None:
-    """Also when the network, asked again because of another row, would now say something else of it."""
-    first = sure_of(torch.tensor([0.95, 0.05])[:, None, None].expand(2, 4, 4))
-    unsure = sure_of(torch.full((2, 4, 4), 0.05)).flip(-1)
-    predictor = Predictor(given=[first, *[unsure] * 3])
-    tokens = unmask(predictor, blank(2), SamplingConfig(unmask_steps=4, reveal_above=0.9), seeded(rows=2))
-    done = join_tokens(first[0].argmax(-1), VOCABULARY)
-    for draft in [*predictor.drafts[1:], tokens]:
-        assert torch.equal(draft[0], done)
-    masked = [(draft[1] == MASK).sum().item() for draft in predictor.drafts]
-    assert masked == [int(16 * masked_fraction(step, 4)) for step in range(4)]
-
-
-@pytest.mark.parametrize("sampling", [kind for kind in KINDS if kind.reveal_above is None], ids=str)
-def test_a_certainty_that_no_token_has_changes_nothing(sampling: SamplingConfig) -> None:
-    strict = dataclasses.replace(sampling, reveal_above=0.999999)
-    without, with_it = Predictor(), Predictor()
-    assert torch.equal(unmask(without, blank(), sampling, seeded()), unmask(with_it, blank(), strict, seeded()))
-    assert len(without.drafts) == len(with_it.drafts)
-
-
-@pytest.mark.parametrize("above", [0, 1, -0.5, 1.5])
-def test_a_certainty_that_is_no_probability_is_refused(above: float) -> None:
-    with pytest.raises(ConfigError, match=rf"reveal_above {above} "):
-        SamplingConfig(reveal_above=above)
+@pytest.mark.parametrize("steps", [0, -1, 2000, 10**400])
+def test_passes_have_a_bound(steps: int) -> None:
+    with pytest.raises(ConfigError, match="unmask_steps"):
+        SamplingConfig(steps)
