@@ -1,4 +1,4 @@
-"""The game as a player has it: a real window on a screen of its own, driven by real keys, the shipped world in it."""
+"""A real window on a virtual screen, driven by real keys: once with the shipped world, else with a tiny one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import skimage.data
 from PIL import Image
 from virtual_desktop import ROOT, Desk, desk, require_programs
 
-from app.play.session_file import SavedSession
+from app.media.write import MP4_ENLARGED
+from app.play.saved_session import SavedSession
 from app.window.drawing import LIGHT
 from genie_core.pictures import fit, load_picture
 from genie_core.world import World
@@ -23,9 +24,17 @@ pytestmark = pytest.mark.slow
 PROMPT = ROOT / "assets" / "coinrun.png"
 
 
+SHIPPED = ROOT / "checkpoints" / "coinrun"
+
+
 @pytest.fixture(scope="module")
 def world() -> World:
-    return World.from_pretrained(ROOT / "checkpoints" / "coinrun")
+    return World.from_pretrained(SHIPPED)
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_world: Path) -> World:
+    return World.from_pretrained(tiny_world)
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +46,11 @@ def display() -> Iterator[str]:
 
 @pytest.fixture
 def play(display: str, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+    """Starts the program with the world in a folder, from PROMPT unless told otherwise."""
     opened = []
 
-    def start(*arguments: str | Path) -> Desk:
-        opened.append(Desk(display, tmp_path, *(arguments or ("--play", PROMPT))))
+    def start(world: Path, *arguments: str | Path) -> Desk:
+        opened.append(Desk(display, tmp_path, "--world", world, "--play", *(arguments or (PROMPT,))))
         return opened[-1]
 
     yield start
@@ -53,13 +63,13 @@ def named(world: World, name: str) -> int:
 
 
 def runs(saved: SavedSession) -> list[int]:
-    """The actions played, each once for as long as it was held."""
+    """The actions played, without repeats of a held one."""
     actions = saved.actions.tolist()
     return [action for action, before in zip(actions, [None, *actions], strict=False) if action != before]
 
 
 def test_held_keys_pause_and_pictures(play: Callable[..., Desk], world: World, tmp_path: Path) -> None:
-    game = play()
+    game = play(SHIPPED)
     right, stay, jump = (named(world, name) for name in ("right", "stay", "jump"))
     game.hands("keydown", "Right")
     game.played(world, lambda saved: saved.actions.tolist().count(right) > 8, "steps to the right")
@@ -91,19 +101,23 @@ def test_held_keys_pause_and_pictures(play: Callable[..., Desk], world: World, t
     second = game.played(world, lambda saved: not np.array_equal(saved.prompt, first.prompt), "another picture")
     game.hands("key", "Prior")
     game.played(world, lambda saved: np.array_equal(saved.prompt, first.prompt), "the picture before")
-    assert np.array_equal(second.prompt, fit(load_picture(sorted((ROOT / "assets").glob("coinrun*.png"))[0]), 64))
+    assert np.array_equal(
+        second.prompt, fit(load_picture(sorted((ROOT / "assets").glob("coinrun*.png"))[0]), world.config.frame_size)
+    )
     Image.fromarray(skimage.data.astronaut()).save(tmp_path / "copied.png")
     copied = ["xclip", "-selection", "clipboard", "-t", "image/png", "-i", str(tmp_path / "copied.png")]
     subprocess.run(copied, env=game.environment, check=True)
     for keys, how in ((["ctrl+v"], "crop"), (["i", "Right", "Right", "Return"], "stretch")):
         game.hands("key", *keys)
-        wanted = fit(skimage.data.astronaut(), 64, how)
+        wanted = fit(skimage.data.astronaut(), world.config.frame_size, how)
         game.played(world, lambda saved, wanted=wanted: np.array_equal(saved.prompt, wanted), f"{how} of the clipboard")
     game.quit()
 
 
-def test_rewinding_branching_and_going_on_later(play: Callable[..., Desk], world: World, tmp_path: Path) -> None:
-    game = play()
+def test_rewinding_branching_and_going_on_later(
+    play: Callable[..., Desk], tiny: World, tiny_world: Path, tmp_path: Path
+) -> None:
+    game, world = play(tiny_world), tiny
     left = named(world, "left")
     game.hands("keydown", "d")
     game.played(world, lambda saved: len(saved.actions) > 25, "steps")
@@ -124,7 +138,7 @@ def test_rewinding_branching_and_going_on_later(play: Callable[..., Desk], world
     assert np.array_equal(again.tokens, back.tokens), "the old line, as it was"
     game.quit()
 
-    game = play("--play", "--continue", max(tmp_path.glob("*.genie"), key=lambda file: file.stat().st_mtime_ns))
+    game = play(tiny_world, "--continue", max(tmp_path.glob("*.genie"), key=lambda file: file.stat().st_mtime_ns))
     saved = game.saved(world)
     assert saved.at == again.at and np.array_equal(saved.tokens, again.tokens)
     game.hands("keydown", "Left")
@@ -133,8 +147,11 @@ def test_rewinding_branching_and_going_on_later(play: Callable[..., Desk], world
     game.quit()
 
 
-def test_recordings_keys_of_ones_own_and_looks(play: Callable[..., Desk], world: World, tmp_path: Path) -> None:
-    game = play()
+def test_recordings_own_keys_and_looks(
+    play: Callable[..., Desk], tiny: World, tiny_world: Path, tmp_path: Path
+) -> None:
+    game, world = play(tiny_world), tiny
+    size = MP4_ENLARGED * np.array(world.config.frame_size)
     right = named(world, "right")
     game.hands("key", "v")
     game.hold("Right", 2)
@@ -164,26 +181,27 @@ def test_recordings_keys_of_ones_own_and_looks(play: Callable[..., Desk], world:
 
     below = [action.name for action in world.config.actions].index("right")
     game.hands("key", "h", *["Down"] * below, "Return")
-    game.hold("v", 0.2)  # a letter that was a command
+    game.hold("v", 0.2)  # a letter that was a shortcut
     game.hands("key", "Escape")
-    for _ in range(2):
+    for restarted in (False, True):
+        if restarted:
+            game.quit()
+            game.start()
         videos = set(tmp_path.glob("*.mp4"))
         game.hands("key", "r")
         game.hands("keydown", "v")
-        game.played(world, lambda saved: right in saved.actions[-2:], "the right by a key of one's own")
+        game.played(world, lambda saved: right in saved.actions[-2:], "the right by the player's own key")
         game.hands("keyup", "v")
-        assert set(tmp_path.glob("*.mp4")) == videos, "a letter that moves is no command"
-        game.quit()
-        game.start()
+        assert set(tmp_path.glob("*.mp4")) == videos, "a letter that moves is no shortcut"
     game.quit()
 
     plain, hud = sorted(tmp_path.glob("*.mp4"), key=lambda file: file.stat().st_mtime_ns)
-    assert frames_of(plain).shape[1:] == (384, 384, 3) and len(frames_of(plain)) >= 8
+    assert frames_of(plain).shape[1:] == (*size, 3) and len(frames_of(plain)) >= 8
     assert frames_of(hud).shape[1:3] == (640, 940)
     assert np.abs(np.diff(frames_of(plain).astype(int), axis=0)).mean() > 0.5, "it moves"
     with Image.open(gif) as animation:
         assert animation.n_frames > 8
-    assert load_picture(photo).shape == (384, 384, 3) and load_picture(screen).shape == (640, 940, 3)
+    assert load_picture(photo).shape == (*size, 3) and load_picture(screen).shape == (640, 940, 3)
 
 
 def frames_of(path: Path) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Keys of one's own: what they change, how they are kept, and which of the commands they leave."""
+"""The player's own keys: what they change, how they are saved, and which shortcuts they leave."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from app.play.keymap import bound_keys, build_keymap, keys_of, resolve
-from app.window.run_shortcut import run_shortcut
 from app.window.settings import Settings, load_settings, save_settings
 from app.window.shortcuts import ALSO, SHORTCUTS, clashes, find_shortcut
 from genie_core.config import Action

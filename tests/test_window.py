@@ -8,12 +8,14 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pygame
 import pytest
-from conftest import FakeEngine
+from conftest import ACTIONS, FakeEngine
 
+from app.play.keymap import build_keymap
 from app.play.pace import Pacer, measured_fps
 from app.play.session import PlaySession
 from app.window import panel
@@ -180,6 +182,33 @@ def test_the_frame_is_enlarged_whole_times_in_the_middle(
     found = (picture == (30 * LEFT, 2, 200)).all(-1)
     assert box(found) == where
     assert found.sum() == where[2] * where[3]
+
+
+def make_engine(frame_size: tuple[int, int], actions: tuple[Action, ...] = ACTIONS) -> FakeEngine:
+    """A fake engine whose frames have another shape, or that has another number of actions."""
+    engine = FakeEngine()
+    engine.world.config = SimpleNamespace(fps=1000, frame_size=frame_size, actions=actions)
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("frame_size", "where"), [((40, 64), (0, 120, 640, 400)), ((64, 40), (120, 0, 400, 640))], ids=["wide", "tall"]
+)
+def test_frames_keep_their_shape(
+    prompt: np.ndarray, frame_size: tuple[int, int], where: tuple[int, int, int, int]
+) -> None:
+    found = (shown(make_engine(frame_size), prompt, (940, 640), LEFT) == (30 * LEFT, 2, 200)).all(-1)
+    assert box(found) == where
+    assert found.sum() == where[2] * where[3]
+
+
+@pytest.mark.parametrize("count", [2, 12, 30])
+def test_the_legend_has_room_for_any_number_of_actions(prompt: np.ndarray, count: int) -> None:
+    actions = tuple(Action(code, f"action_{code}", ("z", "x")[code : code + 1]) for code in range(count))
+    marked = (shown(make_engine((40, 64), actions), prompt, (940, 640), 1) == DARK.accent).all(-1)
+    _, top, _, height = box(marked)
+    assert top == panel.LEGEND_TOP + height and panel.LEAST_ROW <= height <= panel.ROW
+    assert panel.number_keys(build_keymap(actions)) == {code: str(code + 1) for code in range(min(count, 9))}
 
 
 def test_pixels_are_crisp(engine: FakeEngine, prompt: np.ndarray) -> None:

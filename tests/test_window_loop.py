@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pygame
 import pytest
+import torch
 from PIL import Image
-from test_window import down, up
+from test_window import down, make_engine, up
 from tiny import make_world
 
-from app.media.read import infer_actions
 from app.media.write import save_frames
 from app.play import commands as c
 from app.play.autoplay import ListedActions, RandomActions
@@ -25,8 +25,10 @@ from app.window.drawing import Canvas
 from app.window.help import Help
 from app.window.loop import WindowLoop
 from app.window.preview import Preview
+from app.window.run_shortcut import run_shortcut
 from app.window.screen import open_window
 from app.window.settings import Settings, load_settings
+from app.window.shortcuts import SHORTCUTS
 from genie_core.engine import WorldEngine
 from genie_core.pictures import fit
 
@@ -72,7 +74,7 @@ def test_a_dropped_picture_is_started_from(window: WindowLoop, tmp_path: Path) -
     Image.fromarray(wide).save(tmp_path / "wide.png")
     press(window, ticks=3)
     drop(window, tmp_path / "wide.png")
-    assert np.array_equal(window.session.prompt, fit(wide, 16)) and window.session.steps == 0
+    assert np.array_equal(window.session.prompt, fit(wide, (16, 16))) and window.session.steps == 0
     assert "far from what the world knows" in told(window)
     (tmp_path / "text.png").write_text("no picture")
     steps = window.session.steps
@@ -87,7 +89,7 @@ def test_what_the_world_sees_and_another_fit(window: WindowLoop, tmp_path: Path)
     press(window, pygame.K_i, ticks=3)
     assert isinstance(window.overlay, Preview) and window.session.steps == 0, "the world waits"
     press(window, pygame.K_RIGHT, pygame.K_RIGHT, pygame.K_RETURN, ticks=0)
-    assert np.array_equal(window.session.prompt, fit(wide, 16, "stretch"))
+    assert np.array_equal(window.session.prompt, fit(wide, (16, 16), "stretch"))
     assert window.overlay is None and load_settings(tmp_path / "keys.json").fit == "stretch"
     press(window, pygame.K_i, pygame.K_RIGHT, pygame.K_ESCAPE, ticks=0)
     assert window.settings.fit == "stretch" and window.session.running
@@ -98,7 +100,7 @@ def test_the_picture_of_the_start_is_fitted_from_its_file(window: WindowLoop, tm
     Image.fromarray(wide).save(tmp_path / "wide.png")
     window.opener.prompts = Prompts(tmp_path, tmp_path / "wide.png")
     press(window, pygame.K_i, pygame.K_RIGHT, pygame.K_RETURN, ticks=0)
-    assert np.array_equal(window.session.prompt, fit(wide, 16, "pad"))
+    assert np.array_equal(window.session.prompt, fit(wide, (16, 16), "pad"))
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "gif"])
@@ -111,7 +113,7 @@ def test_a_frame_of_a_video_is_picked_and_its_actions_played(window: WindowLoop,
     press(window, *[pygame.K_DOWN] * 4, pygame.K_a, ticks=0)
     assert np.array_equal(window.session.prompt, seen[4])
     assert window.opener._finding is not None
-    actions = infer_actions(window.session.engine.world, seen[4:])
+    actions = window.session.engine.world.infer_actions(torch.from_numpy(seen[None, 4:]))[0].tolist()
     assert window.opener._finding.result() == actions
     press(window, ticks=len(actions) + 1)
     assert window.session.actions[1:] == actions
@@ -217,7 +219,9 @@ def test_the_help_waits_and_gives_keys(window: WindowLoop, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("size", [(940, 640), (660, 360), (400, 300)])
-def test_no_word_of_the_help_is_cut_off(window: WindowLoop, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+def test_no_word_of_the_help_is_cut_off(
+    window: WindowLoop, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
     write, cut = Canvas.text, []
 
     def text(canvas: Canvas, words: str, at: tuple[int, int], *more: Any, **named: Any) -> int:
@@ -263,12 +267,40 @@ def test_settings_that_cannot_be_read_are_told_and_play_goes_on(window: WindowLo
     press(again, pygame.K_PAGEDOWN)
 
 
+@pytest.mark.parametrize("frame_size", [(40, 64), (64, 40)], ids=["wide", "tall"])
+def test_frames_of_any_shape_are_kept_previewed_and_saved(
+    window: WindowLoop, tmp_path: Path, frame_size: tuple[int, int]
+) -> None:
+    session = PlaySession(make_engine(frame_size), picture())  # type: ignore[arg-type]
+    other = WindowLoop(session, "other", window.opener.prompts, tmp_path / "keys.json", 1.0)
+    press(other, pygame.K_4, pygame.K_k, pygame.K_p, pygame.K_g, ticks=2)
+    assert [thumbnail.area.size for thumbnail in other.thumbnails] == [(48, 48)] * 2
+    press(other, pygame.K_i)
+    assert isinstance(other.overlay, Preview) and other.overlay.look("crop")[0].shape == (*frame_size, 3)
+    press(other, pygame.K_RETURN)
+    assert other.overlay is None and session.prompt.shape == (*frame_size, 3)
+    other.saver.close(quiet=True)
+    height, width = frame_size
+    for suffix, times in (("png", 6), ("gif", 4)):
+        (path,) = Path.cwd().glob(f"*.{suffix}")
+        with Image.open(path) as saved:
+            assert saved.size == (times * width, times * height)
+
+
+def test_every_shortcut_runs(window: WindowLoop) -> None:
+    for name in SHORTCUTS.keys() - {"rewind", "forward"}:  # those are held
+        run_shortcut(window, name, shift=False)
+        press(window, pygame.K_ESCAPE)  # also out of an overlay
+        window.session.running = True
+    window.saver.close(quiet=True)
+
+
 @pytest.mark.parametrize("size", [(940, 640), (300, 200), (64, 64), (2000, 300)])
 def test_everything_can_be_drawn_at_any_size(window: WindowLoop, size: tuple[int, int]) -> None:
     pygame.display.set_mode(size, pygame.RESIZABLE)
     window.show_latency = True
     for key in (pygame.K_F6, pygame.K_F7, pygame.K_k, pygame.K_h, pygame.K_ESCAPE, pygame.K_i, pygame.K_ESCAPE):
-        press(window, key, ticks=2)
+        press(window, key)
     window.scale = 2.0
     window.draw()
     assert window.session.running

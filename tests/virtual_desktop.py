@@ -1,4 +1,4 @@
-"""A screen of its own, the game on it as a player starts it, and real keys: Xvfb, xdotool and xclip."""
+"""A virtual screen, the program on it as a player starts it, and real keys: Xvfb, xdotool and xclip."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageGrab
 
-from app.play.session_file import SavedSession, load_session
+from app.play.saved_session import SavedSession
+from app.play.session_file import load_session
 from app.window.drawing import DARK, LIGHT
 from genie_core.world import World
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("Xvfb", "xdotool", "xclip")
-ACCENTS = (DARK.accent, LIGHT.accent)  # mark what is played
-PATIENCE = 30.0  # seconds that anything is waited for
+ACCENTS = (DARK.accent, LIGHT.accent)  # mark the action played
+PATIENCE, LOADING_PATIENCE = 30.0, 120.0  # seconds to wait for anything, and for a world to load
 
 
 def require_programs() -> None:
@@ -34,7 +35,7 @@ def require_programs() -> None:
 
 @contextmanager
 def desk(size: str = "1280x900x24") -> Iterator[str]:
-    """Runs Xvfb on a display that is free; gives its name."""
+    """Runs Xvfb on a free display; gives its name."""
     read, write = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(write), "-screen", "0", size, "-nolisten", "tcp", "-noreset"],
@@ -51,7 +52,7 @@ def desk(size: str = "1280x900x24") -> Iterator[str]:
 
 
 class Desk:
-    """The game, running in `folder`, and the hands on its keyboard."""
+    """The program, running in `folder`, and a player's hands on the keyboard."""
 
     def __init__(self, display: str, folder: Path, *arguments: str | Path) -> None:
         self.display, self.folder = display, folder
@@ -65,7 +66,10 @@ class Desk:
         command = [sys.executable, ROOT / "launch.py", *self._arguments]
         self._log = (self.folder / "log.txt").open("ab")
         self.game = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=self._log, stderr=self._log)
-        self.until(lambda: any((self.panel() == each).all(-1).sum() > 3000 for each in ACCENTS), "the panel")
+        self.until(self._played, "the panel", LOADING_PATIENCE)
+
+    def _played(self) -> bool:
+        return any((self.panel() == accent).all(-1).sum() > 3000 for accent in ACCENTS)
 
     def log(self) -> str:
         return (self.folder / "log.txt").read_text()
@@ -87,7 +91,7 @@ class Desk:
         Image.fromarray(self.screen()).save(path)
 
     def window(self) -> tuple[int, int, int, int]:
-        """Left, top, width and height of what is not the black of the root."""
+        """Left, top, width and height of the window: all that is not the black root."""
         y, x = np.nonzero(self.screen().any(-1))
         if not len(x):
             return 0, 0, 0, 0
@@ -97,8 +101,8 @@ class Desk:
         left, top, width, height = self.window()
         return self.screen()[top : top + height, left + width - 300 : left + width]
 
-    def until(self, true: Callable[[], object], what: str) -> None:
-        end = time.monotonic() + PATIENCE
+    def until(self, true: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+        end = time.monotonic() + patience
         while not true():
             if time.monotonic() > end:
                 self.photograph(self.folder / "instead.png")
@@ -107,7 +111,7 @@ class Desk:
             time.sleep(0.1)
 
     def new(self, suffix: str, act: Callable[[], object]) -> Path:
-        """The file that `act` makes the game write."""
+        """The file that the program writes on `act`."""
         before = set(self.folder.glob(f"*.{suffix}"))
         act()
         self.until(lambda: set(self.folder.glob(f"*.{suffix}")) - before, suffix)
@@ -115,11 +119,11 @@ class Desk:
         return path
 
     def saved(self, world: World) -> SavedSession:
-        """What has been played so far, by F5."""
+        """The session so far, saved by F5."""
         return load_session(self.new("genie", lambda: self.hands("key", "F5")), world)
 
     def played(self, world: World, true: Callable[[SavedSession], object], what: str) -> SavedSession:
-        """What has been played once `true` holds of it."""
+        """The session, once `true` holds of it."""
         found: list[SavedSession] = []
 
         def look() -> object:

@@ -1,4 +1,4 @@
-"""Measures how long a step takes, how late it comes and how long a key takes to the next frame; draws a graph of them."""
+"""Measures how long steps take, how late they come and how long a key takes to the next frame; draws the graph."""
 
 from __future__ import annotations
 

@@ -121,8 +121,6 @@ class Opener:
     def _find_actions(self, frames: np.ndarray) -> list[int]:
         import torch  # loaded with the world, after the window has opened
 
-        if len(frames) < 2:
-            return []
         ids: list[int] = self._session.engine.world.infer_actions(torch.from_numpy(frames)[None])[0].tolist()
         return ids
 

@@ -38,7 +38,7 @@ class Preview:
         palette: np.ndarray | None,
         judge: Callable[[np.ndarray], Familiarity],
     ) -> None:
-        """`frames` gives, for a way to fit, uint8 (t, H, W, 3): one frame of any size, or the fitted frames of a video."""
+        """`frames` gives, for a way to fit, uint8 (t, H, W, 3): one picture of any size, or a video's fitted frames."""
         self._frames, self._size, self._palette, self._judge = frames, size, palette, judge
         self.how, self.at = how, 0
         self.chosen: Chosen | None = None

@@ -1,5 +1,5 @@
-"""How long a real key takes to the screen: from xdotool's key press to the first frame shown that is not the one of
-the same seed with no key pressed. Needs Xvfb and xdotool.
+"""Measures how long a real key takes to the screen: from xdotool's key press to the first frame shown that differs
+from the frame of the same seed with no key pressed. Needs Xvfb and xdotool.
 
 python tests/benchmarks/key_latency.py [--presses 40]
 """
@@ -34,7 +34,7 @@ IDLE_STEPS = 40
 
 
 class Hands(threading.Thread):
-    """Presses Right at odd moments after a restart, and notes when."""
+    """Presses Right at random moments after a restart, and notes when."""
 
     def __init__(self, session: PlaySession, presses: int) -> None:
         super().__init__(daemon=True)
@@ -65,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presses", type=int, default=40)
     args = parser.parse_args()
-    os.environ["XDG_CONFIG_HOME"] = mkdtemp()  # no keys of one's own
+    os.environ["XDG_CONFIG_HOME"] = mkdtemp()  # not the player's own keys
     world, prompt = World.from_pretrained(ROOT / "checkpoints" / "coinrun"), load_picture(ROOT / "assets/coinrun.png")
     engine = WorldEngine(world)
     session = PlaySession(engine, prompt)
@@ -94,7 +94,7 @@ def main() -> None:
     took, frame_ms = np.array(hands.took_ms), 1000 / world.config.fps
     print(
         f"{len(took)} of {args.presses} presses: median {np.median(took):.0f} ms, p95 {np.percentile(took, 95):.0f}; "
-        f"a world frame is {frame_ms:.0f} ms, so wanted is a median of at most {frame_ms + 40:.0f} ms"
+        f"the goal is a median of at most {frame_ms + 40:.0f} ms: a world frame of {frame_ms:.0f} ms and 40 ms"
     )
 
 

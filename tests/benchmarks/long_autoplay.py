@@ -1,8 +1,7 @@
-"""Lets chance play in the window at the full speed of the engine: memory, steps dropped, evenness of the pace.
+"""Plays random actions in the window: memory, dropped steps, evenness of the pace.
 
-First as fast as the engine goes, for `--minutes`; then for a fifth of that at the world's own pace, for the pacing
-error. A step is dropped if the engine made fewer than the session counted, or if the frames of the line do not follow
-each other.
+Plays at full speed for `--minutes`, then for a fifth of that at the world's own pace, for the pacing error. A step
+counts as dropped if the engine made fewer steps than the session counted, or if a frame of the line is missing.
 
 python tests/benchmarks/long_autoplay.py [--minutes 10]
 """
@@ -25,8 +24,9 @@ import numpy as np
 
 from app.play import commands as c
 from app.play.autoplay import RandomActions
+from app.play.pace import Pacer
 from app.play.session import PlaySession
-from app.window.loop import Game
+from app.window.loop import WindowLoop
 from app.window.screen import open_window
 from genie_core import World, WorldEngine
 from genie_core.pictures import load_picture
@@ -41,17 +41,17 @@ def rss_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-class Watched(Game):
-    """Notes when each step was done, and ends after `seconds`."""
+class WatchedLoop(WindowLoop):
+    """Notes when each step ends, and quits after `seconds`."""
 
     seconds = 60.0
 
     def watch(self) -> np.ndarray:
-        """Plays; when each tick that stepped was done, in seconds."""
+        """Plays; returns when each step ended, in seconds."""
         self.done: list[float] = []
         self.began = self.reported = time.perf_counter()
         self.session.running = True
-        self._pacer = type(self._pacer)(self._pacer.fps)
+        self.pacer = Pacer(self.pacer.fps)
         self.run()
         return np.array(self.done)
 
@@ -73,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     args = parser.parse_args()
-    os.environ["XDG_CONFIG_HOME"] = mkdtemp()  # no keys of one's own
+    os.environ["XDG_CONFIG_HOME"] = mkdtemp()  # not the player's own keys
     os.chdir(mkdtemp())
     world = World.from_pretrained(ROOT / "checkpoints" / "coinrun")
     engine = WorldEngine(world)
@@ -88,10 +88,10 @@ def main() -> None:
     engine.step = counted  # type: ignore[method-assign,assignment]
     session = PlaySession(engine, load_picture(ROOT / "assets" / "coinrun.png"))
     session.handle(c.Autoplay(RandomActions(0)))
-    game = Watched(session, "coinrun", None, Path("keys.json"), open_window("coinrun"))
+    loop = WatchedLoop(session, "coinrun", None, Path("keys.json"), open_window("coinrun"))
     for name, fps, minutes in (("full speed", 1000.0, args.minutes), ("own pace", world.config.fps, args.minutes / 5)):
-        game._pacer.fps, game.seconds = fps, 60 * minutes
-        gaps = np.diff(game.watch())
+        loop.pacer.fps, loop.seconds = fps, 60 * minutes
+        gaps = np.diff(loop.watch())
         print(f"{name}: {1 / gaps.mean():.1f} steps/s, gap p50 {1e3 * np.median(gaps):.1f} ms", end=", ")
         print(f"p99 {1e3 * np.percentile(gaps, 99):.1f} ms")
         if name == "own pace":

@@ -1,4 +1,4 @@
-"""Plays the shipped world for long: what a step, going back and memory cost early and late, and beside a busy process.
+"""Plays the shipped world for long: time of a step and of going back, and memory, early, late and on a busy machine.
 
 python tests/benchmarks/long_play.py [--steps 5000]
 """
@@ -23,7 +23,7 @@ from genie_core import World, WorldEngine
 from genie_core.pictures import load_picture
 
 ROOT = Path(__file__).resolve().parents[2]
-SPAN = 100  # steps timed together
+SPAN = 100  # steps in a figure
 
 
 def rss_mb() -> float:
