@@ -16,8 +16,11 @@ import pytest
 from PIL import Image
 
 import launch
+from app.cli import options
+from app.cli.known_worlds import WORLDS, complete, load_world
+from app.cli.options import MODES, ROOT, find_mode, flag, parse
+from app.cli.worlds import describe_worlds
 
-ROOT = Path(__file__).parents[1]
 HIDDEN = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
 
 
@@ -36,26 +39,43 @@ def refused(ended: subprocess.CompletedProcess[str], *words: str) -> None:
     assert all(word in ended.stderr for word in words), ended.stderr
 
 
-def options() -> list[argparse.Action]:
-    return launch.build_parser()._actions
+def every_option() -> list[argparse.Action]:
+    return options.build_parser()._actions
+
+
+def test_each_mode_has_a_file_of_its_name() -> None:
+    files = {path.stem for path in (ROOT / "app/cli").glob("*.py")}
+    assert files - set(MODES) == {"__init__", "known_worlds", "options"}
+    assert all(callable(find_mode(name).run) for name in MODES)
 
 
 def test_help_names_every_option() -> None:
     ended = run("--help")
     assert ended.returncode == 0
-    assert all(option.option_strings[-1] in ended.stdout for option in options())
+    assert all(option.option_strings[-1] in ended.stdout for option in every_option())
 
 
 def test_every_option_is_explained() -> None:
-    for option in options():
+    for option in every_option():
         assert option.help, option.option_strings
         assert len(option.help) > 8, option.option_strings
 
 
+@pytest.mark.parametrize("name", MODES)
+def test_each_mode_has_help_of_its_own(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        launch.main([flag(name), "--help"])
+    told = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert all(flag(option) in told for option in (name, *find_mode(name).options, "world"))
+
+
 def test_help_needs_no_heavy_package() -> None:
     code = (
-        "import sys, launch; launch.build_parser().format_help(); launch.main(['--play', 'nothing.png', '--quiet']);"
-        "print([name for name in ('torch', 'pygame', 'lightning', 'av', 'huggingface_hub') if name in sys.modules])"
+        "import sys, launch; launch.main(['--play', 'nothing.png', '--quiet']);"
+        "from app.cli.options import build_parser; build_parser().format_help();"
+        "heavy = ('torch', 'pygame', 'gradio', 'lightning', 'av', 'huggingface_hub');"
+        "print([name for name in heavy if name in sys.modules])"
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert ended.stdout == "[]\n"
@@ -64,34 +84,36 @@ def test_help_needs_no_heavy_package() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("", "one of the arguments --play --web"),
-        ("--play p.png --worlds", "not allowed with"),
+        ("", "one of the modes --play --web"),
+        ("--play p.png --worlds", "--play and --worlds are two modes, expected one"),
+        ("--paly p.png", "there is no option --paly; did you mean --play?"),
+        ("--play p.png --acitons left", "there is no option --acitons; did you mean --actions?"),
+        ("--play p.png --zzz", "there is no option --zzz; --help lists all"),
+        ("--worlds and more", "unrecognized arguments: and more"),
         ("--play p.png --actions left", "--actions SCRIPT and --save FILE go together"),
         ("--play p.png --save p.gif", "--actions SCRIPT and --save FILE go together"),
         ("--worlds --actions left", "--actions goes with --play, not with --worlds"),
         ("--benchmark --json f --quick", "--quick goes with --evaluate, not with --benchmark"),
         ("--play p.png --out d", "--out goes with --collect or --train, not with --play"),
-        ("--collect coinrun", "--collect needs --out"),
+        ("--collect coinrun", "arguments are required: --out"),
         ("--collect coinrun --out d --levels 5", "'5' is not A:B"),
         ("--collect coinrun --out d --levels 9:9", "'9:9' is not A:B"),
         ("--collect coinrun --out d --frames 1", "1 is not from 2 to"),
         ("--collect tetris --out d", "invalid choice: 'tetris'"),
-        ("--train --data d", "--train needs --out"),
+        ("--train --data d", "arguments are required: --out"),
         ("--train --data d --out o --minutes 0", "0 is not from 0.01 to"),
         ("--train --data d --out o --stage all --mode easy", "--mode goes with --collect"),
-        ("--evaluate --data d", "--evaluate needs --json"),
         ("--evaluate --data d --json f --quick --full", "--quick and --full exclude each other"),
         ("--evaluate --data d --json f --compare one", "expected 2 arguments"),
         ("--evaluate --data d --json f --out o", "--out goes with --collect or --train, not with --evaluate"),
         ("--benchmark --json f --report d", "--report goes with --evaluate, not with --benchmark"),
-        ("--benchmark", "--benchmark needs --json"),
         ("--worlds --seed -1", "-1 is not from 0 to"),
         ("--worlds --seed 2147483648", "2147483648 is not from 0 to 2147483647"),
         ("--worlds --seed x", "invalid int value: 'x'"),
         ("--worlds --temperature nan", "nan is not from 0 to"),
         ("--worlds --fps inf", "inf is not from 1 to 1000"),
         ("--worlds --unmask-steps 0", "0 is not from 1 to"),
-        ("--worlds --temp 1", "unrecognized arguments: --temp"),
+        ("--worlds --temp 1", "there is no option --temp; did you mean --temperature?"),
     ],
 )
 def test_wrong_usage(arguments: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +130,7 @@ def test_wrong_usage_of_the_real_command() -> None:
 
 
 def test_nothing_counts_as_given(picture_file: Path, tiny_world: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert launch.parse(["--worlds", "--temperature", "0"]).temperature == 0
+    assert parse(["--worlds", "--temperature", "0"]).temperature == 0
     with pytest.raises(SystemExit):
         launch.main(["--worlds", "--actions", ""])
     call = ["--play", str(picture_file), "--world", str(tiny_world), "--actions", "", "--save", "p.gif"]
@@ -117,8 +139,8 @@ def test_nothing_counts_as_given(picture_file: Path, tiny_world: Path, capsys: p
 
 
 def test_defaults() -> None:
-    args = launch.parse(["--collect", "coinrun", "--out", "d", "--frames", "500", "--levels", "7:9"])
-    assert (args.frames, args.levels, args.mode, args.policy, args.seed) == (500, (7, 9), "easy", "explore", 0)
+    args = parse(["--collect", "coinrun", "--out", "d", "--frames", "500", "--levels", "7:9"])
+    assert (args.frames, args.levels, args.mode, args.policy, args.seed) == (500, (7, 9), "easy", None, 0)
     assert Path(args.world) == ROOT / "checkpoints" / "coinrun"
 
 
@@ -129,6 +151,8 @@ def test_missing_picture() -> None:
 def test_text_called_png(tmp_path: Path) -> None:
     (tmp_path / "p.png").write_text("hello")
     refused(run("--play", tmp_path / "p.png"), "p.png is not a picture")
+    (tmp_path / "v.mp4").write_bytes(b"any")
+    refused(run("--play", tmp_path / "v.mp4"), "v.mp4 is a video", "--infer-actions")
 
 
 def test_no_screen(picture_file: Path, tiny_world: Path) -> None:
@@ -202,12 +226,11 @@ def test_temperature_and_seed_reach_the_engine(
 
 
 def test_the_command_line_overrides_the_world_on_disk(tiny_world: Path) -> None:
-    plain = launch.load_world(launch.parse(["--worlds", "--world", str(tiny_world)]))
+    plain = load_world(parse(["--worlds", "--world", str(tiny_world)]))
     assert (plain.config.sampling.unmask_steps, plain.config.fps) == (1, 15)
     changed = ["--unmask-steps", "3", "--temperature", "0.5", "--fps", "7.5"]
-    other = launch.load_world(launch.parse(["--worlds", "--world", str(tiny_world), *changed]))
+    other = load_world(parse(["--worlds", "--world", str(tiny_world), *changed]))
     assert (other.config.sampling.unmask_steps, other.config.sampling.temperature, other.config.fps) == (3, 0.5, 7.5)
-    assert other.config.sampling.order == plain.config.sampling.order
 
 
 def test_playing_needs_no_training_packages(picture_file: Path, tmp_path: Path, tiny_world: Path) -> None:
@@ -236,13 +259,11 @@ def test_worlds(tmp_path: Path, tiny_world: Path, capsys: pytest.CaptureFixture[
 
 
 def described(shipped: Path) -> list[str]:
-    from app.cli.known_worlds import describe_worlds
-
     return describe_worlds(shipped, shipped / "runs")
 
 
 def test_no_worlds(tmp_path: Path) -> None:
-    code = "from pathlib import Path as P; from app.cli import known_worlds as k; print(k.describe_worlds(P('a'), P('b')))"
+    code = "from pathlib import Path as P; from app.cli.worlds import describe_worlds as d; print(d(P('a'), P('b')))"
     environment = os.environ | {"HF_HOME": str(tmp_path / "home")}
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert "no worlds in" in ended.stdout and "--train" in ended.stdout, ended.stderr
@@ -285,11 +306,9 @@ def test_near_names_are_suggested(picture_file: Path, tmp_path: Path, tiny_world
 
 
 def test_the_name_of_a_shipped_world_is_enough(tmp_path: Path) -> None:
-    from app.cli.known_worlds import complete
-
-    assert complete("coinrun", launch.WORLDS) == str(launch.WORLDS / "coinrun")
-    assert complete(str(tmp_path), launch.WORLDS) == str(tmp_path)
-    assert complete("ada/coinrun", launch.WORLDS) == "ada/coinrun"
+    assert complete("coinrun", WORLDS) == str(WORLDS / "coinrun")
+    assert complete(str(tmp_path), WORLDS) == str(tmp_path)
+    assert complete("ada/coinrun", WORLDS) == "ada/coinrun"
 
 
 def test_interrupt_ends_quietly(picture_file: Path, tmp_path: Path, tiny_world: Path) -> None:

@@ -1,21 +1,19 @@
-"""Videos read at the pace of a world, and the actions found in them."""
+"""Videos read at a frame rate and a size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from tiny import make_looking_world, make_world, random_frames, scrolled
 
-from app.media.read import infer_actions, read_video
+from app.media.read import read_video
 from app.media.write import save_frames
 from genie_core.errors import PictureError
-from genie_core.world import World
+
+SMALL = (16, 16)
 
 
 def greys(count: int, side: int = 32) -> np.ndarray:
@@ -35,18 +33,20 @@ def shades(frames: np.ndarray) -> list[int]:
 @pytest.mark.parametrize("suffix", ["mp4", "gif"])
 def test_frames_come_at_the_pace_of_the_world(tmp_path: Path, suffix: str) -> None:
     path = write(tmp_path / f"v.{suffix}", greys(20), 10)
-    assert shades(read_video(path, 16, 10)) == list(range(20))
-    assert shades(read_video(path, 16, 5)) == list(range(0, 20, 2))
-    assert shades(read_video(path, 16, 20))[:6] == [0, 0, 1, 1, 2, 2]
-    assert shades(read_video(path, 16, 10, most_frames=4)) == [0, 1, 2, 3]
-    assert read_video(path, 16, 10).shape == (20, 16, 16, 3)
+    assert shades(read_video(path, SMALL, 10)) == list(range(20))
+    assert shades(read_video(path, SMALL, 5)) == list(range(0, 20, 2))
+    assert shades(read_video(path, SMALL, 20))[:6] == [0, 0, 1, 1, 2, 2]
+    assert shades(read_video(path, SMALL, 10, most_frames=4)) == [0, 1, 2, 3]
+    assert read_video(path, SMALL, 10).shape == (20, 16, 16, 3)
 
 
 def test_frames_are_fitted(tmp_path: Path) -> None:
     frames = np.zeros((3, 32, 64, 3), np.uint8)
     frames[:, :, :16] = 255
     path = write(tmp_path / "v.mp4", frames, 10)
-    assert read_video(path, 32, 10).mean() < 10 < read_video(path, 32, 10, "stretch").mean()
+    assert np.array_equal(read_video(path, (16, 32), 10)[0, :, 16] < 10, np.ones((16, 3), bool))
+    assert read_video(path, (16, 32), 10).shape == (3, 16, 32, 3)
+    assert read_video(path, (32, 32), 10).mean() < 10 < read_video(path, (32, 32), 10, "stretch").mean()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no video", b"\x00\x00\x00\x20ftypisom" + bytes(100)])
@@ -55,18 +55,18 @@ def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes | None) -> N
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(PictureError, match=r"v\.mp4.*expected a video.*python launch\.py --play") as caught:
-        read_video(path, 16, 10)
+        read_video(path, SMALL, 10)
     assert "Err" not in str(caught.value)
 
 
 def test_sound_alone_is_refused(tmp_path: Path) -> None:
-    with av.open(str(tmp_path / "v.wav"), "w") as container:
+    with av.open(str(tmp_path / "v.mkv"), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
     with pytest.raises(PictureError, match="no pictures in it"):
-        read_video(tmp_path / "v.wav", 16, 10)
+        read_video(tmp_path / "v.mkv", SMALL, 10)
 
 
 def test_damaged_videos_never_crash(tmp_path: Path) -> None:
@@ -78,34 +78,11 @@ def test_damaged_videos_never_crash(tmp_path: Path) -> None:
             damaged[at] = rng.integers(256)
         (tmp_path / "v.mp4").write_bytes(damaged)
         try:
-            assert read_video(tmp_path / "v.mp4", 16, 10).shape[1:] == (16, 16, 3)
+            assert read_video(tmp_path / "v.mp4", SMALL, 10).shape[1:] == (16, 16, 3)
         except PictureError:
             continue
 
 
 def test_a_still_picture_is_a_video_of_one_frame(tmp_path: Path) -> None:
     Image.fromarray(greys(3)[2]).save(tmp_path / "p.png")
-    assert shades(read_video(tmp_path / "p.png", 16, 10)) == [2]
-
-
-@pytest.mark.parametrize("make", [make_world, make_looking_world])
-def test_actions_of_a_long_video_are_those_of_the_whole(
-    make: Callable[[], World], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world, frames = make(), random_frames(1, 40)
-    whole = world.infer_actions(frames)[0].tolist()
-    monkeypatch.setattr("app.media.read.SPAN", 7)
-    assert infer_actions(world, frames[0].numpy()) == whole
-    assert infer_actions(world, frames[0, :1].numpy()) == infer_actions(world, frames[0, :0].numpy()) == []
-    assert isinstance(whole[0], int) and torch.is_tensor(frames)
-
-
-def test_whoever_holds_keys_in_a_video_holds_them_in_the_air(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of the video is asked, whose parts would say otherwise: in the last nothing shows a key."""
-    monkeypatch.setattr("app.media.read.SPAN", 6)
-    world = make_looking_world()
-    jump = [0, 0, 0, 0, 0, -5, -1, -1, -1, 1, 1, 1]
-    for start, last in (([2, 2, 2, 2, 2], True), ([2, 0, 2, 0, 2], False)):
-        frames = scrolled([*start, *[0] * 7], jump)
-        assert infer_actions(world, frames[0].numpy()) == world.infer_actions(frames, keys_last=last)[0].tolist()
-        assert not torch.equal(world.infer_actions(frames, keys_last=not last), world.infer_actions(frames, last))
+    assert shades(read_video(tmp_path / "p.png", SMALL, 10)) == [2]

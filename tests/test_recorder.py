@@ -54,7 +54,7 @@ def test_handing_over_never_waits_for_the_writing(tmp_path: Path, monkeypatch: p
     for frame in noise(10):
         recorder.add(frame)
     assert (recorder.frames, recorder.left_out) == (3, 7)
-    assert "7 frames left out" in recorder.close()
+    assert "the disk was too slow, and 7 frames left out" in recorder.close()
 
 
 def test_a_full_disk_is_told_and_loses_nothing_already_written(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_full_disk_is_told_and_loses_nothing_already_written(tmp_path: Path) -
     try:
         for frame in noise(200):
             recorder.add(frame)
-        with pytest.raises(RecordingError, match=r"v\.mp4 cannot be written on .* what was written before plays"):
+        with pytest.raises(RecordingError, match=r"v\.mp4 cannot be written on: .* the video up to here plays; make room"):
             recorder.close()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -90,7 +90,7 @@ def test_the_actions_of_a_video_are_a_script(
     assert read(tmp_path / "i.npz")[1] == script
     Image.fromarray(frames[0]).save(tmp_path / "one.png")
     assert run("--infer-actions", tmp_path / "one.png", "--world", tiny_world) == 1
-    assert "an action is between two" in capsys.readouterr().err
+    assert "one frame at 15 frames a second, expected two" in capsys.readouterr().err
 
 
 def test_what_is_given_beats_what_was_saved(saved: tuple[Path, np.ndarray], world: World) -> None:
@@ -106,7 +106,7 @@ def test_who_plays_and_how_it_fits(world: World, prompt: np.ndarray) -> None:
     session = begin(engine, Start(prompt[:20], "stretch", autoplay=RandomActions(5), seed=5), player=1)
     assert session.autoplay is not None and session.autoplay.source == RandomActions(5)
     assert (session.player, session.seed, session.status) == (1, 5, "autoplay")
-    assert np.array_equal(session.prompt, fit(prompt[:20], 32, "stretch"))
+    assert np.array_equal(session.prompt, fit(prompt[:20], (32, 32), "stretch"))
 
 
 def test_what_plays_by_itself() -> None:
@@ -122,10 +122,10 @@ def test_what_plays_by_itself() -> None:
         ("--play", "--play needs IMAGE, the picture to start from, or --continue FILE"),
         ("--play p.png --save f.npz", "--actions SCRIPT and --save FILE go together"),
         ("--play p.png --autoplay random --save f.npz", "--autoplay plays in a window"),
-        ("--play p.png --actions a --infer-actions v --save f.npz", "says what is played"),
+        ("--play p.png --actions a --infer-actions v --save f.npz", "exclude each other: each says what is played"),
         ("--play p.png --fit tile", "invalid choice: 'tile'"),
         ("--replay f --continue g", "--continue goes with --play"),
-        ("--replay f --infer-actions v", "not allowed with argument"),
+        ("--replay f --infer-actions v", "--replay and --infer-actions are two modes"),
         ("--infer-actions v --save f.npz", "--save goes with --play or --replay"),
     ],
 )

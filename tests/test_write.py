@@ -10,12 +10,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import ACTIONS, FakeEngine
+from conftest import ACTIONS
 from PIL import Image
 
-from app.media.write import RecordingError, check_target, gif_durations_ms, record, save_frames
-from app.play.session import PlaySession
-from genie_core.errors import ScriptError
+from app.media.write import RecordingError, check_target, gif_durations_ms, save_frames
 
 NAMES = [action.name for action in ACTIONS]
 
@@ -48,6 +46,18 @@ def test_mp4(tmp_path: Path, frames: np.ndarray, taken: np.ndarray, fps: float) 
     for picture, frame in zip(pictures, frames, strict=True):
         assert picture.shape == (384, 384, 3)
         assert mean_difference(picture[3::6, 3::6], frame) < 5
+
+
+def test_frames_need_not_be_square(tmp_path: Path) -> None:
+    """A video, a GIF and a sheet of 9 by 15 pixels, an odd size besides."""
+    wide = np.random.default_rng(0).integers(0, 256, (3, 9, 15, 3), dtype=np.uint8)
+    for suffix, size in {"mp4": (90, 54), "gif": (60, 36)}.items():
+        save_frames(tmp_path / f"p.{suffix}", wide, np.zeros(2, np.int64), 15, NAMES)
+        with av.open(str(tmp_path / f"p.{suffix}")) as container:
+            assert (container.streams.video[0].width, container.streams.video[0].height) == size
+    save_frames(tmp_path / "p.png", wide, np.zeros(2, np.int64), 15, NAMES)
+    sheet = np.asarray(Image.open(tmp_path / "p.png").convert("RGB"))
+    assert np.array_equal(sheet[24:42:2, 6:36:2], wide[0])
 
 
 def test_gif(tmp_path: Path, frames: np.ndarray, taken: np.ndarray) -> None:
@@ -155,26 +165,9 @@ def test_unknown_suffixes_name_the_known(tmp_path: Path, name: str) -> None:
 
 def test_targets_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "folder.gif").mkdir()
-    with pytest.raises(RecordingError, match="is a folder"):
-        check_target(tmp_path / "folder.gif")
+    (tmp_path / "folder").mkdir()
+    for folder in ("folder.gif", "folder"):
+        with pytest.raises(RecordingError, match="is a folder; name a file inside it that ends in one of"):
+            check_target(tmp_path / folder)
     with pytest.raises(RecordingError, match=r"no folder .*nowhere"):
         check_target(tmp_path / "nowhere" / "p.gif")
-
-
-def test_record_plays_and_saves(tmp_path: Path, prompt: np.ndarray) -> None:
-    engine = FakeEngine()
-    record(tmp_path / "p.npz", "left*2,5", lambda: PlaySession(engine, prompt), quiet=True)
-    with np.load(tmp_path / "p.npz") as saved:
-        assert saved["actions"].tolist() == engine.taken == [3, 3, 5]
-        assert np.array_equal(saved["frames"][0], prompt)
-        assert saved["frames"][1:, 0, 0, 0].tolist() == [90, 90, 150]
-
-
-def test_record_refuses_before_the_first_step(tmp_path: Path, prompt: np.ndarray) -> None:
-    engine = FakeEngine()
-    with pytest.raises(RecordingError):
-        record(tmp_path / "p.avi", "left", lambda: PlaySession(engine, prompt))
-    assert not engine.resets
-    with pytest.raises(ScriptError):
-        record(tmp_path / "p.gif", "fly", lambda: PlaySession(engine, prompt))
-    assert not engine.taken

@@ -1,21 +1,46 @@
-"""The actions of a video, as a script."""
+"""`--infer-actions`: the actions that a world finds in a video, as a script."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app.media.read import infer_actions, read_video
-from app.play.script import format_script
-from genie_core.errors import PictureError
-from genie_core.world import World
+from app.cli.known_worlds import find_world
+from app.cli.options import Mode
+
+if TYPE_CHECKING:
+    from genie_core.world import World
+
+VIDEO = {"metavar": "VIDEO", "type": Path}
+VIDEOS = (".mp4", ".webm", ".mkv", ".mov", ".avi")
 
 
-def script_of(world: World, video: Path, quiet: bool = True) -> str:
-    """The actions of a video file, found at the pace of the world, as a script that --actions takes.
+def run(args: argparse.Namespace) -> None:
+    from app.play.script import format_script
 
-    Raises PictureError if there are no two frames in it.
-    """
-    frames = read_video(video, world.config.frame_size, world.config.fps)
+    world = find_world(args)
+    print(format_script(find_actions(world, args.infer_actions, args.quiet), world.config.actions))
+
+
+def is_video(path: Path) -> bool:
+    """By its suffix, as nothing is read yet."""
+    return path.suffix.lower() in VIDEOS and path.is_file()
+
+
+def find_actions(world: World, video: Path, quiet: bool) -> list[int]:
+    """The actions of a video file at the world's frame rate; PictureError if it has fewer than two frames."""
+    import torch
+
+    from app.media.read import read_video
+    from genie_core.errors import PictureError
+
+    fps = world.config.fps
+    frames = read_video(video, world.config.frame_size, fps)
     if len(frames) < 2:
-        raise PictureError(f"{video} holds one frame at {world.config.fps:g} a second, and an action is between two")
-    return format_script(infer_actions(world, frames, quiet), world.config.actions)
+        raise PictureError(f"{video} is too short: it has one frame at {fps:g} frames a second, expected two or more")
+    actions: list[int] = world.infer_actions(torch.from_numpy(frames)[None], progress=not quiet)[0].tolist()
+    return actions
+
+
+MODE = Mode(run, "print the actions that a world finds in a video, as --actions takes them", VIDEO, {})

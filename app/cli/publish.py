@@ -1,52 +1,74 @@
-"""`--publish`: a world onto the Hub, with an animation that it plays itself."""
+"""`--publish`: a world, or the web demo, onto the Hugging Face Hub."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import numpy as np
+from app.cli.known_worlds import find_world
+from app.cli.options import ON, ROOT, Mode
 
-from app.media.write import record
-from app.play.session import PlaySession
-from genie_core.engine import WorldEngine
-from genie_core.hub.address import require_repository
-from genie_core.hub.listing import file_list
-from genie_core.hub.upload import upload
-from genie_core.pictures import load_picture
-from genie_core.world import World
+if TYPE_CHECKING:
+    from genie_core.world import World
 
-SHOWN = ("right", "jump_right", "jump", "left")  # of those, what the world has, else its first actions
-HELD_STEPS = 12
+MOST_SHOWN, HELD_STEPS = 4, 12  # actions in the animation, and how long each is held
 ANIMATION = "play.gif"
 
 
-def publish(
-    world: World, repo: str, prompts: Path, *, private: bool, tag: str | None, dry_run: bool, quiet: bool
-) -> list[str]:
-    """Uploads `world` as OWNER/NAME; the lines to print: where it is, or for a dry run its files and model card.
+def run(args: argparse.Namespace) -> None:
+    from genie_core.hub.address import require_repository
+    from genie_core.hub.space import publish_space
 
-    The animation starts from the picture in the folder `prompts` that is named after the game the world learnt; if
-    there is none, there is no animation. Raises ConfigError, CheckpointError and HubError as `push_to_hub` does.
-    """
-    require_repository(repo)
+    require_repository(args.publish)
+    world = find_world(args)
+    if args.space:
+        told = {"private": args.private, "tag": args.revision, "dry_run": args.dry_run}
+        print("\n".join(publish_space(world, args.world, args.publish, ROOT, **told)))
+        return
     with TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "world"
-        animation = _animate(world, prompts, Path(scratch), quiet)
-        world.save_for_hub(folder, repo, animation)
-        if dry_run:
-            return [*file_list(folder), "", (folder / "README.md").read_text(encoding="utf-8")]
-        commit = upload(folder, repo, private=private, tag=tag)
+        animation = animate(world, ROOT / "assets", Path(scratch), args.quiet)
+        print("\n".join(_publish(args, world, animation, Path(scratch) / "world")))
+
+
+def _publish(args: argparse.Namespace, world: World, animation: Path | None, folder: Path) -> list[str]:
+    """The lines to print: where the world is, or for a dry run its files and model card, written into `folder`."""
+    from genie_core.hub.publish import file_list, prepare_folder, publish_world
+
+    repo, tag = args.publish, args.revision
+    if args.dry_run:
+        prepare_folder(world, folder, repo, animation)
+        return [*file_list(folder), "", (folder / "README.md").read_text(encoding="utf-8")]
+    commit = publish_world(world, repo, private=args.private, revision=tag, animation=animation)
     return [f"published as {repo}, commit {commit}", f"python launch.py --play IMAGE --world {repo}@{tag or commit}"]
 
 
-def _animate(world: World, prompts: Path, folder: Path, quiet: bool) -> Path | None:
-    source = world.config.training.get("source")
-    picture = prompts / f"{source.get('game')}.png" if isinstance(source, dict) else None
-    if picture is None or not picture.is_file():
+def animate(world: World, pictures: Path, folder: Path, quiet: bool) -> Path | None:
+    """A film of the world's own actions, from the picture named after its game; None if there is no such picture."""
+    from app.play.record import record
+    from app.play.start import Start, begin
+    from genie_core.engine import WorldEngine
+    from genie_core.pictures import load_picture
+
+    picture = pictures / f"{world.config.game}.png"
+    if not picture.is_file():
         return None
-    names = [action.name for action in world.config.actions]
-    script = ",".join(f"{name}*{HELD_STEPS}" for name in [n for n in SHOWN if n in names] or names[: len(SHOWN)])
-    prompt: np.ndarray = load_picture(picture)
-    record(folder / ANIMATION, script, lambda: PlaySession(WorldEngine(world), prompt), quiet=quiet)
+    actions = world.config.actions
+    shown = [action.id for action in actions if action.keys][:MOST_SHOWN] or list(range(len(actions)))[:MOST_SHOWN]
+    session = begin(WorldEngine(world), Start(load_picture(picture)))
+    record(folder / ANIMATION, session, [action for action in shown for _ in range(HELD_STEPS)], quiet)
     return folder / ANIMATION
+
+
+MODE = Mode(
+    run,
+    "put a world on the Hugging Face Hub, for anyone to play",
+    {"metavar": "OWNER/NAME"},
+    {
+        "space": {**ON, "help": "publish the web demo as a Gradio Space, for the world in --world"},
+        "private": {**ON, "help": "only you, and people you name on the Hub, may see it"},
+        "revision": {"metavar": "TAG", "help": "publish under this tag, as in --world OWNER/NAME@TAG"},
+        "dry_run": {**ON, "help": "print the files and the model card instead of publishing them"},
+    },
+)

@@ -1,1 +1,1 @@
-"""Videos and pictures, read and written."""
+"""Reads any video; writes mp4, gif, png and npz."""

@@ -1,4 +1,4 @@
-"""Videos and animations read into frames, and the actions that a world finds in them."""
+"""Reads videos and animations into frames at a given frame rate and size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
@@ -15,10 +14,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from genie_core.errors import PictureError
 from genie_core.pictures import FORMATS, fit
 
-if TYPE_CHECKING:
-    from genie_core.world import World
-
-MOST_FRAMES = 3_000  # of a video, at the pace of the world: 200 seconds at 15 frames a second
+MOST_FRAMES = 3_000  # of a video: 200 seconds at 15 frames a second
 MOST_PIXELS = 4096 * 4096  # of one frame
 # Containers that hold their own frames. A playlist or a script would make FFmpeg open the files that it names.
 CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,obu,ivf,flv,asf,ogg,gif,apng"
@@ -31,16 +27,16 @@ _ADVICE = (
 
 def read_video(
     path: str | Path,
-    size: int,
+    size: tuple[int, int],
     fps: float,
     how: str = "crop",
     palette: np.ndarray | None = None,
     most_frames: int = MOST_FRAMES,
 ) -> np.ndarray:
-    """The first frames of a video or animation at `fps` frames a second, fitted to uint8 (t, size, size, 3).
+    """The first frames of a video or animation at `fps` frames a second, fitted to uint8 (t, H, W, 3) of `size`.
 
-    A frame is what the video shows at that time, so a faster one is thinned and a slower one shown twice. Raises
-    PictureError for what is no video, is damaged, or has frames of over 16 million pixels.
+    Each is the frame that the video shows at that time: frames of a faster video are left out, those of a slower one
+    repeated. Raises PictureError if the file is no video, is damaged, or has frames of over 16 million pixels.
     """
     frames = [fit(frame, size, how, palette) for frame in _at_pace(_decoded(path), fps, most_frames)]
     if not frames:
@@ -48,20 +44,12 @@ def read_video(
     return np.stack(frames)
 
 
-def infer_actions(world: World, frames: np.ndarray, quiet: bool = True) -> list[int]:
-    """The latent action between each two of `frames`, uint8 (t, S, S, 3): t-1 ids. Shows a bar unless `quiet`."""
-    import torch
-
-    actions: list[int] = world.infer_actions(torch.from_numpy(frames)[None], progress=not quiet)[0].tolist()
-    return actions
-
-
 def _at_pace(frames: Iterator[tuple[float, np.ndarray]], fps: float, most: int) -> Iterator[np.ndarray]:
-    """What is shown at 0, 1/fps, 2/fps, … seconds, of frames with the times at which they appear."""
+    """The frames shown at 0, 1/fps, 2/fps, … seconds; `frames` have the seconds at which they appear."""
     before, shown, due, gap = 0.0, None, 0, 0.0
     for seconds, frame in itertools.chain(frames, [(math.nan, None)]):
         if frame is None:
-            seconds = before + gap  # the last frame is taken to last as long as that before it
+            seconds = before + gap  # the last frame is shown as long as the one before it
         while shown is not None and due < most and (not due or (due + 0.01) / fps < seconds):
             yield shown
             due += 1
@@ -71,7 +59,7 @@ def _at_pace(frames: Iterator[tuple[float, np.ndarray]], fps: float, most: int) 
 
 
 def is_animated(path: str | Path) -> bool:
-    """Whether a file has more than one frame to pick from: an animation, or a video."""
+    """Whether a file has more than one frame: an animation or a video."""
     try:
         with Image.open(path, formats=FORMATS) as picture:
             return getattr(picture, "n_frames", 1) > 1
@@ -100,11 +88,11 @@ def _decoded(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
 
 
 def _animation(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
-    """Of a GIF, WebP or PNG, whose frames Pillow puts together."""
+    """As `_decoded`, of a GIF, WebP or PNG, whose frames Pillow puts together."""
     try:
         with Image.open(path, formats=FORMATS) as picture:
             if picture.width * picture.height > MOST_PIXELS:
-                raise PictureError(f"{path} has frames of {picture.width}×{picture.height}, more than are read")
+                raise _too_large(path, picture.width, picture.height)
             seconds = 0.0
             for frame in ImageSequence.Iterator(picture):
                 yield seconds, np.array(frame.convert("RGB"))
@@ -112,25 +100,31 @@ def _animation(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
     except PictureError:
         raise
     except Exception as error:  # as above
-        raise PictureError(f"{path} cannot be read as an animation ({error}); {_ADVICE}") from error
+        raise PictureError(f"{path} cannot be read as an animation: {error}; {_ADVICE}") from error
 
 
 def _video(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
+    """As `_decoded`, of any other video."""
     import av  # brings ffmpeg, which nothing else here needs
 
     try:
         # FFmpeg gets bytes, no name: there is no protocol that it may open anything by.
         options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
-        with Path(path).open("rb") as file, av.open(file, options=options) as container:
+        with Path(path).open("rb") as file, av.open(file, "r", options=options) as container:
             if not container.streams.video:
                 raise PictureError(f"{path} has no pictures in it; {_ADVICE}")
             first = None
             for frame in container.decode(container.streams.video[0]):
                 if frame.width * frame.height > MOST_PIXELS:
-                    raise PictureError(f"{path} has frames of {frame.width}×{frame.height}, more than are read")
+                    raise _too_large(path, frame.width, frame.height)
                 seconds = frame.time if frame.time is not None else 0.0
                 first = seconds if first is None else first
                 yield seconds - first, frame.to_ndarray(format="rgb24")
     except (av.FFmpegError, OSError, ValueError, IndexError) as error:
         why = getattr(error, "strerror", None) or "it is damaged"
-        raise PictureError(f"{path} cannot be read as a video ({why}); {_ADVICE}") from error
+        raise PictureError(f"{path} cannot be read as a video: {why}; {_ADVICE}") from error
+
+
+def _too_large(path: str | Path, width: int, height: int) -> PictureError:
+    most = f"at most {MOST_PIXELS / 10**6:.0f} million pixels"
+    return PictureError(f"{path} has frames of {width}×{height}, expected {most}; make them smaller")

@@ -279,8 +279,10 @@ class PlaySession:
             self._judge(prompt)
 
     def _judge(self, prompt: np.ndarray) -> None:
-        """Warns of a picture that the world cannot show well."""
-        self.familiarity = self.engine.familiarity(prompt)
+        """Warns of a picture that the world cannot show well; `frame` is the prompt as the world sees it."""
+        from genie_core.familiarity import compare  # which brings torch, as above
+
+        self.familiarity = compare(prompt, self.frame)
         if self.familiarity.unfamiliar:
             text = f"this picture is far from what the world knows: {100 * self.familiarity.score:.0f} of 100"
             self.tell(c.UNFAMILIAR, text)

@@ -139,10 +139,10 @@ def _check(told: dict[str, Any], tensors: dict[str, np.ndarray], world: World) -
     kinds = {name: tensor.dtype for name, tensor in tensors.items()}
     _require(kinds == KINDS, f"it holds {', '.join(sorted(kinds)) or 'nothing'}, expected {', '.join(KINDS)}")
     tokens, actions, prompt = (tensors[name] for name in KINDS)
-    grid, side, last = world.dynamics.config.grid, world.config.frame_size, len(actions)
+    grid, size, last = world.dynamics.config.grid, world.config.frame_size, len(actions)
     _require(actions.ndim == 1 and last <= MOST_STEPS, f"actions are {actions.shape}, at most {MOST_STEPS:,} expected")
-    _require(tokens.shape == (last + 1, grid, grid), f"tokens are {tokens.shape}, expected {(last + 1, grid, grid)}")
-    _require(prompt.shape == (side, side, 3), f"prompt is {prompt.shape}, expected {(side, side, 3)}")
+    _require(tokens.shape == (last + 1, *grid), f"tokens are {tokens.shape}, expected {(last + 1, *grid)}")
+    _require(prompt.shape == (*size, 3), f"prompt is {prompt.shape}, expected {(*size, 3)}")
     _require(tokens.min() >= 0 and tokens.max() < world.dynamics.config.mask_id, "a token is not of this world")
     _require(not last or actions.max() < len(world.config.actions), "an action is not of this world")
     _require(told["content"] == _digest(tensors), "its content is not what was written")

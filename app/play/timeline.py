@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from genie_core.engine import Moment
 
 PICTURE_BYTES = 40_000_000  # of pictures kept to be shown again at once; others are decoded from their tokens
-THUMBNAIL_SIDE = 32
+THUMBNAIL = (32, 32)  # pixels, height and width
 
 
 class Line:
@@ -119,10 +119,10 @@ class Timeline:
     def thumbnail(self, line: Line, index: int | None = None) -> np.ndarray:
         """The tip of `line`, or another frame of it, as a small picture, uint8 (32, 32, 3)."""
         if index is not None:
-            return fit(self._picture(line, index), THUMBNAIL_SIDE)
+            return fit(self._picture(line, index), THUMBNAIL)
         tip, small = self._thumbnails.get(line.number, (-1, line.prompt))
         if tip != line.tip:
-            small = fit(self._picture(line, line.tip), THUMBNAIL_SIDE)
+            small = fit(self._picture(line, line.tip), THUMBNAIL)
             self._thumbnails[line.number] = (line.tip, small)
         return small
 

@@ -1,0 +1,33 @@
+"""`--benchmark`: how fast a world plays."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from app.cli.known_worlds import load_world
+from app.cli.options import FILE, ON, Mode
+
+JSON = {**FILE, "help": "write the figures to FILE as JSON (default: print a table)"}
+
+
+def run(args: argparse.Namespace) -> None:
+    from genie_core.evaluation.speed import benchmark
+
+    report = benchmark(load_world(args), json_path=args.json, quiet=args.quiet)
+    if args.json is None:
+        print("\n".join(f"{name:25} {told}" for name, told in _told(report)))
+
+
+def _told(report: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """Each single figure of a report with its name."""
+    lines: list[tuple[str, str]] = []
+    for name, value in report.items():
+        if isinstance(value, dict):
+            lines += _told(value, f"{before}{name}.")
+        elif not isinstance(value, list):
+            lines.append((before + name, f"{value:.4g}" if isinstance(value, float) else f"{value}"))
+    return lines
+
+
+MODE = Mode(run, "measure how fast a world plays, and where the time goes", ON, {"json": JSON})

@@ -1,0 +1,80 @@
+"""`--evaluate`: measures worlds on held-out clips."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.cli.benchmark import JSON
+from app.cli.known_worlds import load_world
+from app.cli.options import FOLDER, ON, ROOT, Mode
+from genie_core.errors import DataError
+
+if TYPE_CHECKING:
+    from genie_core.data.dataset import VideoDataset
+    from genie_core.world import World
+
+CLIPS = ROOT / "tests/data"
+
+
+def check(args: argparse.Namespace) -> str | None:
+    return "--quick and --full exclude each other" if args.quick and args.full else None
+
+
+def run(args: argparse.Namespace) -> None:
+    from genie_core.evaluation.compare import compare, rows, write_comparison
+    from genie_core.evaluation.measure import EFFORTS, check_targets, evaluate, write_json
+    from genie_core.evaluation.report import check_extras, figures_table, write_report
+
+    check_targets(args.json, args.report)
+    effort = EFFORTS["quick" if args.quick else "full" if args.full else "default"]
+    check_extras(effort, args.report)
+    names = args.compare or [args.world]
+    worlds = [load_world(argparse.Namespace(**vars(args) | {"world": name})) for name in names]
+    dataset = _dataset(args.data, worlds[0])
+    found = [evaluate(world, dataset, effort, args.seed, args.quiet) for world in worlds]
+    report = compare(*found) if args.compare else found[0].report
+    if args.json is None:
+        print(_comparison_table(report, rows(report)) if args.compare else figures_table(report))
+    else:
+        write_json(args.json, report)
+    if args.report and args.compare:
+        write_comparison(args.report, report)
+    elif args.report:
+        write_report(args.report, worlds[0], found[0])
+
+
+def _dataset(folders: list[Path] | None, world: World) -> VideoDataset:
+    """The data set asked for, or the clips that ship of the world's game."""
+    from genie_core.data.dataset import VideoDataset
+
+    if folders:
+        return VideoDataset(*folders)
+    for told in sorted(CLIPS.glob("*/dataset.json")):
+        source = json.loads(told.read_text(encoding="utf-8")).get("source", {})
+        if source.get("game") == world.config.game:
+            return VideoDataset(told.parent)
+    raise DataError(f"no clips of the game of {world.name}, {world.config.game}, ship; name a data set with --data DIR")
+
+
+def _comparison_table(report: dict[str, Any], rows: list[list[str]]) -> str:
+    head = ["figure", *report["worlds"], "difference", "n", "better"]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+MODE = Mode(
+    run,
+    "measure a world on held-out clips of a data set",
+    ON,
+    {
+        "data": {**FOLDER, "nargs": "+", "help": "the data set (default: the clips that ship of the world's game)"},
+        "json": JSON,
+        "quick": {**ON, "help": "measure on few clips, for a first look: about a minute"},
+        "full": {**ON, "help": "measure on many clips, with the FVD, for figures to publish: an hour or more"},
+        "report": {**FOLDER, "help": "write a page with tables, plots and pictures to DIR; may be the world's folder"},
+        "compare": {"nargs": 2, "metavar": "WORLD", "help": "measure these two worlds on the same clips"},
+    },
+    check,
+)

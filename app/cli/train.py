@@ -1,0 +1,42 @@
+"""`--train`: a world from a data set."""
+
+from __future__ import annotations
+
+import argparse
+
+from app.cli.options import FILE, FOLDER, ON, Mode, number
+
+
+def run(args: argparse.Namespace) -> None:
+    from genie_core.training.run import train
+
+    train(
+        data=args.data,
+        out=args.out,
+        config=args.config,
+        stage=args.stage,
+        minutes=args.minutes,
+        resume=args.resume,
+        seed=args.seed,
+        device=args.device,
+        quiet=args.quiet,
+    )
+
+
+MODE = Mode(
+    run,
+    "train a world on a data set, in three stages",
+    ON,
+    {
+        "data": {**FOLDER, "nargs": "+", "required": True, "help": "the data set; training reads several as one"},
+        "out": {**FOLDER, "required": True, "help": "the folder of the run"},
+        "config": {**FILE, "help": "settings of the networks and their training (default those of the game)"},
+        "stage": {
+            "choices": ["all", "tokenizer", "latent_action", "dynamics"],
+            "default": "all",
+            "help": "what to train (default all)",
+        },
+        "minutes": {"type": number(float, 0.01), "metavar": "M", "help": "how long to train each stage"},
+        "resume": {**ON, "help": "continue the run in --out"},
+    },
+)
