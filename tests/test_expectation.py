@@ -11,35 +11,35 @@ import torch
 from tiny import CONFIG, changed_frames, random_frames, random_pixels, shake
 from torch import Tensor
 
-from genie_core.config import LatentActionConfig
+from genie_core.config import LatentActionConfig, Rules
 from genie_core.errors import ConfigError
-from genie_core.models.latent_action import LatentActionModel, on_sphere
-from genie_core.models.motion import (
+from genie_core.games.coinrun.rules import (
     PUSH,
+    KeyModel,
     MotionExpectation,
     Motions,
     Presumed,
     key_surprise,
-    mean_motion,
-    motion_evidence,
+    on_sphere,
 )
+from genie_core.models.motion import mean_motion, motion_evidence
 from genie_core.pixels import to_model
 from genie_core.training.latent_action_stage import LatentActionStage
 from genie_core.training.settings import LatentActionSettings
 
 T = 6
-SMALL = dataclasses.replace(CONFIG.latent_action, code_width=3, expectation_layers=1)
+SMALL = dataclasses.replace(CONFIG.latent_action, code_width=3, rules=Rules("coinrun", 1))
 NONE, LEFT, RIGHT, JUMP = range(4)
 
 
 @pytest.fixture
-def network() -> LatentActionModel:
+def network() -> KeyModel:
     torch.manual_seed(0)
-    return shake(LatentActionModel(SMALL).eval().requires_grad_(False))
+    return shake(KeyModel(SMALL).eval().requires_grad_(False))
 
 
 @pytest.mark.parametrize("k", range(T))
-def test_what_is_expected_knows_the_past_alone(network: LatentActionModel, k: int) -> None:
+def test_what_is_expected_knows_the_past_alone(network: KeyModel, k: int) -> None:
     """Step i leads from frame i to i+1: it is seen in both, and expected from frames 0..i, but not from frame 0 alone,
     of which nothing is known to have moved."""
     pixels = random_pixels(t=T)
@@ -50,7 +50,7 @@ def test_what_is_expected_knows_the_past_alone(network: LatentActionModel, k: in
     assert set(changed_frames(before.seen, after.seen)) <= {k - 1, k}
 
 
-def test_actions_are_inferred_from_the_past_and_the_next_frame(network: LatentActionModel) -> None:
+def test_actions_are_inferred_from_the_past_and_the_next_frame(network: KeyModel) -> None:
     pixels = random_pixels(b=40, t=T)
     other = pixels.clone()
     other[:, :, 3:] = random_pixels(b=40, t=T - 3, seed=1)
@@ -61,7 +61,7 @@ def test_actions_are_inferred_from_the_past_and_the_next_frame(network: LatentAc
 
 def test_each_loss_teaches_its_own_part() -> None:
     """The drawing of the next frame must not bend the expectation, which has to stay free of the actions."""
-    network = LatentActionModel(SMALL).train()
+    network = KeyModel(SMALL).train()
     frames = to_model(random_frames(b=4, t=T))
     predicted, _, errors = network(frames, 2)
     assert predicted.shape[0] == 2
@@ -75,7 +75,7 @@ def test_each_loss_teaches_its_own_part() -> None:
 
 
 def test_every_weight_learns() -> None:
-    network = shake(LatentActionModel(SMALL)).train()
+    network = shake(KeyModel(SMALL)).train()
     stage = LatentActionStage(network, LatentActionSettings()).train()
     losses = stage.losses({"frames": random_frames(t=T)})
     losses["loss"].backward()
@@ -149,7 +149,7 @@ def test_a_take_off_lasts_as_long_as_the_rise_where_the_key_is_presumed_held() -
     motions = torch.zeros(2, 2, 6, 2)
     motions[0, :, :, 1] = torch.tensor([0.0, 6, 5, 2, -2, -3])
     motions[1, :, :, 1] = torch.tensor([0.0, 0, 5, 2, -2, -3])
-    presumed = Presumed(held=torch.tensor([True, False]), faced=torch.tensor([False, True]), push=torch.zeros(2))
+    presumed = Presumed(held=torch.tensor([True, False]), push=torch.zeros(2))
     found = key_surprise(Motions(*motions), presumed)[..., 1]
     assert found.tolist() == [[0, 6, 6, 6, 0, 0], [0, 6, 0, 0, 0, 0]]
 
@@ -159,7 +159,7 @@ def test_what_stands_still_is_pushed_where_that_is_presumed() -> None:
     motions = torch.zeros(2, 3, 4, 2)
     motions[0, :, :, 0] = torch.tensor([0.0, 0.1, -0.6, 0])
     motions[1, 2, 3, 0] = 1.5
-    presumed = Presumed.of(torch.ones(3).bool())._replace(push=torch.tensor([1.0, 0, -1]))
+    presumed = Presumed(torch.ones(3).bool(), push=torch.tensor([1.0, 0, -1]))
     found = key_surprise(Motions(*motions), presumed)
     assert not found[..., 1].any()
     expected = [[PUSH, PUSH, -0.6, PUSH], [0, 0.1, -0.6, 0], [-PUSH, -PUSH, -0.6, PUSH]]
@@ -212,10 +212,10 @@ def crop(scenery: np.ndarray, x: float, y: float) -> np.ndarray:
 def test_a_code_says_which_key_is_down_at_rest_in_flight_and_at_speed() -> None:
     torch.manual_seed(0)
     config = LatentActionConfig(
-        frame_size=32, patch_size=8, width=32, layers=1, heads=2, context_frames=4, num_actions=4, code_width=3,
-        expectation_layers=2,
+        frame_size=(32, 32), patch_size=8, width=32, layers=1, heads=2, context_frames=4, num_actions=4, code_width=3,
+        rules=Rules("coinrun", 2),
     )  # fmt: skip
-    stage = LatentActionStage(LatentActionModel(config), LatentActionSettings(learning_rate=3e-3)).train()
+    stage = LatentActionStage(KeyModel(config), LatentActionSettings(learning_rate=3e-3)).train()
     optimizer = stage.configure_optimizers()
     peaks = [group["lr"] for group in optimizer.param_groups]
     seen = jumping_player(240, 16, seed=0)
@@ -255,3 +255,19 @@ def most(codes: np.ndarray) -> int:
 
 def test_the_expectation_is_an_st_transformer_of_one_token() -> None:
     assert MotionExpectation(SMALL, 2)(random_pixels(b=3, t=T)).expected.shape == (3, T - 1, 2)
+
+
+def test_some_clips_to_learn_from_are_taken_to_hold_keys_that_nothing_shows() -> None:
+    held, push = Presumed.for_training(30, 36)
+    number = torch.arange(30, 66)
+    assert held.tolist() == [n % 4 in (2, 3) for n in number.tolist()]
+    pushed = {32: -1.0, 33: -1.0, 64: 1.0, 65: 1.0}
+    assert push.tolist() == [pushed.get(n, 0.0) for n in number.tolist()]
+
+
+def test_what_is_learnt_from_goes_by_the_number_of_a_clip(network: KeyModel) -> None:
+    still = random_pixels(b=1, t=1).expand(34, 3, T, 16, 16)
+    found = network.infer_for_training(still, 0).codes
+    plain = network.infer(still).codes
+    assert [row for row in range(34) if not torch.equal(found[row], plain[row])] == [0, 1, 32, 33]
+    assert torch.equal(network.infer_for_training(still[:2], 32).codes, found[32:])

@@ -9,17 +9,16 @@ import torch
 from tiny import CONFIG, changed_frames, make_looking_world, random_pixels, scrolled, shake
 from torch import Tensor
 
-from genie_core.config import LatentActionConfig
+from genie_core.config import Rules
 from genie_core.errors import ConfigError
 from genie_core.games.coinrun.heading import Heading, heading_error, turns
-from genie_core.models.latent_action import LatentActionModel
-from genie_core.models.motion import PUSH, Motions, Presumed, key_surprise
+from genie_core.games.coinrun.rules import PUSH, KeyModel, Motions, key_surprise
 from genie_core.pixels import to_model
 from genie_core.training.grow import can_grow, go_on_from
 
 SIZE, SIDE = 8, 32
-PLAIN = dataclasses.replace(CONFIG.latent_action, code_width=3, expectation_layers=1)
-LOOKING = dataclasses.replace(PLAIN, look_size=SIZE)
+PLAIN = dataclasses.replace(CONFIG.latent_action, code_width=3, rules=Rules("coinrun", 1))
+LOOKING = dataclasses.replace(PLAIN, rules=Rules("coinrun", 1, SIZE))
 
 
 def walker(ways: Tensor, stands: Tensor | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -93,124 +92,44 @@ def test_a_turn_is_worth_a_push_and_ends_one_at_a_wall(way: float) -> None:
     assert found.tolist() == pytest.approx([PUSH * way] * 3 + [-PUSH * way, 0, PUSH * way])
 
 
-@pytest.mark.parametrize("way", [1.0, -1.0])
-def test_who_flies_and_shows_no_key_is_presumed_to_hold_the_one_for_the_way_he_looks(way: float) -> None:
-    """Also where the highest point keeps him still, but not on the ground nor in a wall's way."""
-    motions = torch.zeros(2, 3, 8, 2)
-    motions[:, :, 1:6, 1] = torch.tensor([5.0, 3, 0, -3, -5])  # as expected
-    motions[0, :, 1, 0] = motions[0, :, 7, 0] = 0.4  # a surprise along x, in flight and on the ground
-    motions[1, 2, 3:, 0] = torch.tensor([-1.5 * way, 0, 0, 0, 0])  # stopped at once: a wall
-    facing = torch.tensor([0.9, 0.9, 0.1, 0.9, -0.8, -0.8, -0.8, -0.8]).expand(3, -1) * way
-    turned = torch.tensor([0.0, 0, 0, 0, -1, 0, 0, 0]).expand(3, -1) * way
-    turned = turned * torch.tensor([[1.0], [1], [0]])
-    presumed = Presumed(held=torch.zeros(3).bool(), faced=torch.tensor([True, False, True]), push=torch.zeros(3))
-    found = key_surprise(Motions(*motions), presumed, turned, facing)
-    assert not found[..., 1].any()
-    flies, not_presumed, walled = (found[..., 0] * way).tolist()
-    assert flies == pytest.approx([0, 0.4 * way, PUSH, PUSH, -PUSH, -PUSH, 0, 0.4 * way])
-    assert not_presumed == pytest.approx([0, 0.4 * way, 0, 0, -PUSH, 0, 0, 0.4 * way])
-    assert walled == pytest.approx([0, 0.4 * way, PUSH, -PUSH, -PUSH, -PUSH, -PUSH, 0.4 * way])
-    assert torch.equal(key_surprise(Motions(*motions), presumed), key_surprise(Motions(*motions)))  # no look
-
-
-@pytest.mark.parametrize("way", [1.0, -1.0])
-def test_who_takes_off_straight_holds_no_key_along_x_until_one_shows(way: float) -> None:
-    motions = torch.zeros(2, 4, 9, 2)
-    motions[0, :, 1:7, 1] = torch.tensor([5.0, 3, 0, -3, -5, -2])
-    motions[1, :, 2:7, 1] = motions[0, :, 2:7, 1]  # all is expected but the take-off
-    turned, facing = torch.zeros(4, 9), torch.full((4, 9), way)
-    motions[0, 1, 1, 0] = 0.4 * way  # jumps to a side
-    motions[0, 2, 4, 0] = 0.4 * way  # is pushed to it in flight
-    turned[3, 5], facing[3, 5:] = -way, -way  # turns in flight
-    found = key_surprise(Motions(*motions), Presumed.of(torch.ones(4).bool()), turned, facing) / (PUSH * way)
-    expected = [
-        [0, 0, 0, 0, 0, 0, 0, 0, 0],
-        [0, 0.8, 1, 1, 1, 1, 1, 0, 0],
-        [0, 0, 0, 0, 0.8, 1, 1, 0, 0],
-        [0, 0, 0, 0, 0, -1, -1, 0, 0],
-    ]
-    torch.testing.assert_close(found[..., 0], torch.tensor(expected))
-
-
 @torch.no_grad()
 def test_the_first_step_of_a_clip_is_told_by_motion_though_the_player_flies() -> None:
     """How fast he goes is not to be seen in the first picture, and so is worth more there than where he looks."""
     network = make_looking_world().latent_action
     frames = to_model(scrolled([2, 0, 0], [-1, -1, -1], clips=20))
-    found, _ = network.surprise(frames, Presumed.of(torch.ones(20).bool()))
-    assert (found[:, 0, 0] > 1.5).all() and (found[:, 1:, 0].abs() > PUSH / 2).all()
-
-
-HELD, TAPPED = [2, 2, 2, 2, 2, 2], [2, 0, 2, 0, 0, 2]
-
-
-@torch.no_grad()
-@pytest.mark.parametrize(
-    ("across", "up", "last"),
-    [
-        (HELD, [0] * 6, True),
-        (TAPPED, [0] * 6, False),
-        ([2, -2, 2, -2, 2, -2], [0] * 6, False),
-        (HELD, [3] * 6, False),  # in flight nothing is asked
-        (HELD, [0, 3, 0, 3, 0, 3], False),  # nor where a key takes off
-        ([0] * 6, [0] * 6, False),
-    ],
-)
-def test_keys_last_where_those_that_show_on_the_ground_show_again(across: list[int], up: list[int], last: bool) -> None:
-    network = make_looking_world().latent_action
-    network.heading.look[-1].weight.zero_()
-    assert network.keys_last(to_model(scrolled(across, up, clips=3))) is last
-    assert not LatentActionModel(PLAIN).eval().keys_last(to_model(scrolled(across, up)))  # it does not look
-
-
-@torch.no_grad()
-def test_a_world_presumes_of_each_clip_what_it_is_told() -> None:
-    world = make_looking_world()
-    assert world.keys_last(scrolled(HELD, [0] * 6, clips=3)) and not world.keys_last(scrolled(TAPPED, [0] * 6))
-    jumps = scrolled([2, 0, 0, 0, 0, 0], [0, -5, -1, -1, 1, 1], clips=8)
-    last = torch.arange(8) < 4
-    actions = world.infer_actions(jumps, last)
-    assert torch.equal(actions[:4], world.infer_actions(jumps[:4], keys_last=True))
-    assert torch.equal(actions[4:], world.infer_actions(jumps[4:]))
-    assert not torch.equal(world.infer_actions(jumps, keys_last=True), world.infer_actions(jumps))
+    found, _ = network.surprise(network.observe(frames))
+    assert (found[:, 0, 0] > 1.5).all()
 
 
 @torch.no_grad()
 def test_a_turn_alone_is_another_action() -> None:
     """Nothing moves or is expected to: the steps differ by what the look of the player tells."""
     torch.manual_seed(0)
-    network = LatentActionModel(LOOKING).eval()
+    network = KeyModel(LOOKING).eval()
     network.expectation.head.weight.zero_()
     network.expectation.head.bias.zero_()
     frames, _ = walker(torch.tensor([[1.0, 1, -1, -1, 1]]))
     still = frames[:, :, :1].expand_as(frames).clone()
     still[..., 14:18, 14:18] = frames[..., 14:18, 14:18]
     network.heading.look[-1].weight.mul_(4 / network.heading(still).abs().mean())  # as sure as if it had been taught
-    none, there, none_again, back = network._what_happened(still)[0][0]
+    none, there, none_again, back = network.describe(network.observe(still)).vectors[0]
     torch.testing.assert_close(none, none_again)
     assert abs(float(there[0])) > 0.2 and abs(float(none[0])) < 1e-3
     assert float(there[0] * back[0]) < 0  # how far each goes depends on how its own look is told
-    first = network._what_happened(still[:, :, 1:])[0][0, 0]
+    first = network.describe(network.observe(still[:, :, 1:])).vectors[0, 0]
     torch.testing.assert_close(first, none)  # a clip's first step is told by its motion
 
 
 def test_a_model_goes_on_from_one_without_a_look() -> None:
     torch.manual_seed(0)
-    without, network = shake(LatentActionModel(PLAIN)), LatentActionModel(LOOKING)
+    without, network = shake(KeyModel(PLAIN)), KeyModel(LOOKING)
     assert can_grow(PLAIN, LOOKING) and not can_grow(LOOKING, PLAIN)
     go_on_from(network, without)
     learnt = network.state_dict()
     assert all(torch.equal(learnt[name], value) for name, value in without.state_dict().items())
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"look_size": 6}, "look_size 6 is not a multiple of 4 up to frame_size"),
-        ({"look_size": 4000}, "look_size 4000 is not a multiple of 4 up to frame_size"),
-        ({"look_size": 8, "expectation_layers": None}, "look_size 8 is of no use without expectation_layers"),
-    ],
-)
-def test_a_look_that_cannot_be_is_refused(fields: dict[str, int | None], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        LatentActionConfig(**{**dataclasses.asdict(PLAIN), **fields})
+@pytest.mark.parametrize("look", [6, 20, 4000, -4])
+def test_a_look_that_cannot_be_is_refused(look: int) -> None:
+    with pytest.raises(ConfigError, match=f"look_size {look} is not a multiple of 4 up to 16"):
+        dataclasses.replace(PLAIN, rules=Rules("coinrun", 1, look))
