@@ -1,4 +1,4 @@
-"""Who steps when: together, at their own pace, and nobody at the cost of the others."""
+"""When players step: in batches, each at its own pace, none at the cost of the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 
 from webdemo import wait_for
 
-from app.web.engine_thread import Ticker
+from app.web.engine_thread import EngineThread
 from genie_core.errors import GenieError
 
 FRAME = np.zeros((2, 2, 3), np.uint8)
@@ -40,7 +40,7 @@ class Engine:
         return dict.fromkeys(actions, FRAME)
 
 
-class Rider:
+class Participant:
     def __init__(self, engine: Any, seat: int, fps: float = 100) -> None:
         self.engine, self.seat, self.period = engine, seat, 1 / fps
         self.due = 0.0
@@ -58,77 +58,79 @@ class Rider:
 
 
 @pytest.fixture
-def ticker() -> Iterator[Ticker]:
-    ticker = Ticker()
-    ticker.start()
-    yield ticker
-    ticker.stop()
+def thread() -> Iterator[EngineThread]:
+    thread = EngineThread()
+    thread.start()
+    yield thread
+    thread.stop()
 
 
-def add(ticker: Ticker, *riders: Rider) -> None:
-    for rider in riders:
-        ticker.do(lambda rider=rider: ticker.add(rider)).result(10)
+def add(thread: EngineThread, *players: Participant) -> None:
+    for player in players:
+        thread.do(lambda player=player: thread.add(player)).result(10)
 
 
-def test_riders_of_one_pace_fall_into_one_batch(ticker: Ticker) -> None:
+def test_players_of_one_pace_fall_into_one_batch(thread: EngineThread) -> None:
     engine = Engine()
-    riders = [Rider(engine, seat, fps=20) for seat in range(3)]
-    for rider in riders:
-        add(ticker, rider)
+    players = [Participant(engine, seat, fps=20) for seat in range(3)]
+    for player in players:
+        add(thread, player)
         time.sleep(0.004)
     wait_for(lambda: engine.batches[-3:] == [{0, 1, 2}] * 3, "one batch for all")
 
 
-def test_who_stands_still_is_left_out_and_comes_back(ticker: Ticker) -> None:
+def test_a_player_that_stands_still_is_left_out_and_comes_back(thread: EngineThread) -> None:
     engine = Engine()
-    first, second = Rider(engine, 0), Rider(engine, 1)
-    add(ticker, first, second)
+    first, second = Participant(engine, 0), Participant(engine, 1)
+    add(thread, first, second)
     second.stands = True
-    ticker.do(lambda: None).result(10)
+    thread.do(lambda: None).result(10)
     steps = second.steps
     wait_for(lambda: first.steps > 10, "ten steps of the other")
     assert second.steps <= steps + 1
     second.stands = False
-    ticker.wake()
+    thread.wake()
     wait_for(lambda: second.steps > steps + 3, "steps again")
 
 
-def test_different_worlds_and_settings_do_not_share_a_batch(ticker: Ticker) -> None:
+def test_different_worlds_and_settings_do_not_share_a_batch(thread: EngineThread) -> None:
     one, other = Engine(slow={1: 0.002}), Engine()
-    riders = [Rider(one, 0), Rider(one, 1), Rider(one, 2), Rider(other, 3)]
-    add(ticker, *riders)
-    wait_for(lambda: all(rider.steps > 5 for rider in riders), "steps of all")
+    players = [Participant(one, 0), Participant(one, 1), Participant(one, 2), Participant(other, 3)]
+    add(thread, *players)
+    wait_for(lambda: all(player.steps > 5 for player in players), "steps of all")
     assert all(batch <= {0, 2} or batch == {1} for batch in one.batches)
     assert all(batch == {3} for batch in other.batches)
 
 
-def test_who_costs_much_gets_no_more_time_than_the_others(ticker: Ticker) -> None:
+def test_a_dear_player_gets_no_more_time_than_the_others(thread: EngineThread) -> None:
     engine = Engine(slow={9: 0.05})
-    dear, cheap = Rider(engine, 9, fps=1000), [Rider(engine, seat, fps=50) for seat in range(3)]
-    add(ticker, dear, *cheap)
+    dear, cheap = Participant(engine, 9, fps=1000), [Participant(engine, seat, fps=50) for seat in range(3)]
+    add(thread, dear, *cheap)
     wait_for(lambda: dear.steps >= 8, "steps of the dear one")
     # Taking turns would give each one step for a step of the dear one; its share is a quarter of the time.
-    assert min(rider.steps for rider in cheap) > 2 * dear.steps
+    assert min(player.steps for player in cheap) > 2 * dear.steps
 
 
-def test_errors_are_the_askers_and_the_thread_goes_on(ticker: Ticker, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_goes_to_its_caller_and_the_thread_goes_on(
+    thread: EngineThread, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(error: Exception) -> None:
         raise error
 
-    told: Future[None] = ticker.do(lambda: fail(GenieError("in words")))
+    told: Future[None] = thread.do(lambda: fail(GenieError("in words")))
     assert isinstance(told.exception(10), GenieError) and not caplog.records
-    assert isinstance(ticker.do(lambda: fail(ValueError("a bug"))).exception(10), ValueError)
+    assert isinstance(thread.do(lambda: fail(ValueError("a bug"))).exception(10), ValueError)
     assert "a bug" in caplog.text
-    assert ticker.do(lambda: 5).result(10) == 5
+    assert thread.do(lambda: 5).result(10) == 5
 
 
-def test_who_is_removed_steps_no_more(ticker: Ticker) -> None:
+def test_a_removed_player_steps_no_more(thread: EngineThread) -> None:
     engine = Engine()
-    stays, goes = Rider(engine, 0), Rider(engine, 1)
-    add(ticker, stays, goes)
+    stays, goes = Participant(engine, 0), Participant(engine, 1)
+    add(thread, stays, goes)
     wait_for(lambda: goes.steps > 2, "steps")
-    ticker.do(lambda: ticker.remove(goes)).result(10)
+    thread.do(lambda: thread.remove(goes)).result(10)
     steps, then = goes.steps, stays.steps
     wait_for(lambda: stays.steps > then + 5, "steps of who stays")
     assert goes.steps == steps
-    assert ticker.measured()["fps"] > 0
+    assert thread.measured()["fps"] > 0

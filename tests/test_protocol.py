@@ -1,4 +1,4 @@
-"""What a page may say, and that nothing else is believed."""
+"""The messages of a page are understood, and all others refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,20 @@ pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 
 from app.play import commands as c
 from app.play.keymap import build_keymap
-from app.web.protocol import HEADER, MOST_BYTES, Frame, Key, LetGo, Play, Shown, WireError, key_code, key_name, parse
+from app.web.limits import MESSAGE_BYTES
+from app.web.protocol import (
+    HEADER,
+    AutoplayScript,
+    Frame,
+    Key,
+    OutOfRange,
+    ProtocolError,
+    ReleaseAll,
+    Shown,
+    key_code,
+    key_name,
+    parse,
+)
 from genie_core.config import Action
 
 UNDERSTOOD = [
@@ -21,14 +34,14 @@ UNDERSTOOD = [
     ({"do": "key", "code": "KeyW", "down": False, "number": 4}, Key("w", False, 4)),
     ({"do": "key", "code": "Digit8", "down": True, "number": 5}, Key("8", True, 5)),
     ({"do": "key", "code": "Numpad1", "down": True, "number": 6}, Key("[1]", True, 6)),
-    ({"do": "let_go"}, LetGo()),
+    ({"do": "release_all"}, ReleaseAll()),
     ({"do": "shown", "frame": 7}, Shown(7)),
     ({"do": "pause", "on": True}, c.Pause(True)),
     ({"do": "speed", "times": 0.5}, c.Speed(0.5)),
     ({"do": "rewind", "held": True}, c.Rewind(True)),
     ({"do": "recall", "kept": 1}, c.Recall(1)),
     ({"do": "tune", "unmask_steps": 4, "temperature": 1}, c.Tune(4, 1.0)),
-    ({"do": "autoplay", "script": "right*3", "mix": False}, Play("right*3", False)),
+    ({"do": "autoplay", "script": "right*3", "mix": False}, AutoplayScript("right*3", False)),
 ]
 REFUSED = [
     "",
@@ -37,7 +50,7 @@ REFUSED = [
     "null",
     '"key"',
     "[" * 5000,
-    "x" * (MOST_BYTES + 1),
+    "x" * (MESSAGE_BYTES + 1),
     "{}",
     '{"do": 1}',
     '{"do": ["key"]}',
@@ -67,14 +80,22 @@ def test_what_a_page_says_is_understood(told: dict[str, object], meant: object) 
 
 @pytest.mark.parametrize("text", REFUSED, ids=lambda text: text[:40] or "empty")
 def test_what_no_page_says_is_refused(text: str) -> None:
-    with pytest.raises(WireError):
+    with pytest.raises(ProtocolError):
         parse(text)
+
+
+@pytest.mark.parametrize("value", ["-1" + 400 * "0", "1" + 400 * "0", "NaN", "-Infinity", "true"])
+@pytest.mark.parametrize("told", ['"speed", "times"', '"seed", "seed"', '"shown", "frame"'])
+def test_a_number_out_of_range_is_refused_in_words(told: str, value: str) -> None:
+    name = told.split('"')[3]
+    with pytest.raises(OutOfRange, match=rf"^{name} is not a (whole )?number from"):
+        parse(f'{{"do": {told}: {value}}}')
 
 
 def test_every_key_of_a_keymap_has_a_code_of_the_browser_and_back() -> None:
     actions = [
         Action(0, "left", ("left", "a")),
-        Action(1, "jump", ("up", "w", "space")),
+        Action(1, "leap", ("up", "w", "space")),
         Action(2, "both", ("up+left",)),
     ]
     keys = {key for binding in build_keymap(actions) for key in binding.keys}
@@ -84,6 +105,7 @@ def test_every_key_of_a_keymap_has_a_code_of_the_browser_and_back() -> None:
     ):  # the keypad's, which have two, and a gamepad's
         assert key_name(key_code(key)) == key
     assert key_name("Numpad2") == "[2]"
+    assert key_name(key_code("12")) == "12", "the button of a world's twelfth action"
 
 
 def test_a_frame_arrives_as_it_was_drawn() -> None:

@@ -21,10 +21,10 @@ pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 from webdemo import Demo, Page, in_this_process, wait_for
 
 from app.play.session_file import parse_session
-from app.web import guests as house_module
-from app.web import player as player_module
+from app.play.start import Start
+from app.web import limits
 from app.web.outbox import CREDIT
-from app.web.player import Opening
+from app.web.player import GameStart
 from app.web.protocol import HEADER
 from genie_core import World, WorldEngine
 
@@ -54,8 +54,8 @@ def picture(seed: int = 0) -> np.ndarray:
 
 
 def invite(demo: Demo, seed: int = 0) -> str:
-    engine = demo.library.engine("tiny")
-    return demo.on_loop(lambda: demo.house.invite(Opening(engine, "tiny", picture(), seed)))
+    engine = demo.worlds.engine("tiny")
+    return demo.on_loop(lambda: demo.guests.invite(GameStart(engine, "tiny", Start(picture(), seed=seed))))
 
 
 def come(demo: Demo, seed: int = 0, shows: bool = True) -> Page:
@@ -83,7 +83,7 @@ def same_alone(page: Page, world: World, seed: int) -> bool:
 
 def test_a_held_key_plays_until_it_is_let_go(demo: Demo) -> None:
     with come(demo) as page:
-        assert page.word("hello")["size"] == 32
+        assert [page.word("hello")[side] for side in ("width", "height")] == [32, 32]
         page.play(2)
         key(page, "ArrowRight", True)
         page.until(lambda: action_of(page) == RIGHT, "right")
@@ -93,7 +93,7 @@ def test_a_held_key_plays_until_it_is_let_go(demo: Demo) -> None:
         page.until(lambda: action_of(page) == STAY, "stay")
         key(page, "KeyA", True)
         page.until(lambda: action_of(page) == LEFT, "left")
-        page.send("let_go")
+        page.send("release_all")
         page.until(lambda: action_of(page) == STAY, "stay")
 
 
@@ -156,17 +156,17 @@ def test_autoplay_plays_a_script_and_says_what_is_wrong_with_one(demo: Demo) -> 
 
 
 def test_a_speed_that_cannot_be_kept_up_is_told(demo: Demo) -> None:
-    fps = demo.library.engine("tiny").world.config.fps
+    fps = demo.worlds.engine("tiny").world.config.fps
     with come(demo) as page:
         page.play(2)
         page.send("speed", times=4)
         page.until(lambda: page.state.get("speed") == 4, "the speed")
-        asked = f"{4 * fps:.3g} steps a second asked for"
-        demo.on_loop(lambda: setattr(demo.house.ticker, "_batch", slowed(demo.house.ticker._batch)))
+        asked = f"too busy for {4 * fps:.3g} frames a second"
+        demo.on_loop(lambda: setattr(demo.guests.engine_thread, "_batch", slowed(demo.guests.engine_thread._batch)))
         try:
             page.until(lambda: any(asked in word.get("say", "") for word in page.words), "the word")
         finally:
-            demo.on_loop(lambda: delattr(demo.house.ticker, "_batch"))
+            demo.on_loop(lambda: delattr(demo.guests.engine_thread, "_batch"))
 
 
 def slowed(step: Any) -> Any:
@@ -195,24 +195,24 @@ def test_what_is_downloaded_is_what_was_played(demo: Demo, world: World, tmp_pat
         with av.open(str(tmp_path / "play.mp4")) as film:
             assert sum(1 for _ in film.decode(video=0)) == len(page.frames)
         tip = page.frames[-1]
-    engine = demo.library.engine("tiny")
-    opening = Opening(engine, "tiny", saved.prompt, saved.seed, saved=saved)
-    with Page(demo, demo.on_loop(lambda: demo.house.invite(opening))) as again:
+    engine = demo.worlds.engine("tiny")
+    start = GameStart(engine, "tiny", Start(None, saved=saved))
+    with Page(demo, demo.on_loop(lambda: demo.guests.invite(start))) as again:
         again.play(1)
         assert again.frames[-1][0][2] == tip[0][2] and np.array_equal(again.frames[-1][1], tip[1])
     assert demo.status(f"/play/{token}/play.mp4") == 404, "gone with the player"
 
 
 def test_a_playthrough_has_an_end_and_a_new_start_is_a_new_start(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(player_module, "MOST_STEPS", 12)
+    monkeypatch.setattr(limits, "STEPS", 12)
     token = invite(demo)
     with Page(demo, token) as page:
-        page.until(lambda: any("as many as are kept" in word.get("say", "") for word in page.words), "the end")
+        page.until(lambda: any("steps are kept" in word.get("say", "") for word in page.words), "the end")
         page.until(lambda: page.state.get("status") == "paused", "the pause")
         assert page.frames[-1][0][2] == 11
-        guest = demo.on_loop(lambda: demo.house.find(token))
-        opening = Opening(demo.library.engine("tiny"), "tiny", picture(1), 0)
-        asyncio.run_coroutine_threadsafe(demo.house.begin(guest, opening), demo.loop).result(30)
+        guest = demo.on_loop(lambda: demo.guests.find(token))
+        start = GameStart(demo.worlds.engine("tiny"), "tiny", Start(picture(1)))
+        asyncio.run_coroutine_threadsafe(demo.guests.begin(guest, start), demo.loop).result(30)
         page.until(lambda: page.frames[-1][0][2] == 5, "step 5 of the new one")
 
 
@@ -249,7 +249,7 @@ def test_a_page_that_shows_nothing_holds_up_nobody_and_is_let_go(demo: Demo, mon
         stalled.until(lambda: len(stalled.frames) == CREDIT, "what credit allows")
         other.play(30)
         assert len(stalled.frames) == CREDIT
-        monkeypatch.setattr(house_module, "STARVING_SECONDS", 1.0)
+        monkeypatch.setattr(limits, "STARVING_SECONDS", 1.0)
         wait_for(lambda: other.play(1) or demo.health()["players"] == 1, "the seat to be free")
         assert "shown nothing" in stalled.ended()
         other.play(5)
@@ -258,7 +258,7 @@ def test_a_page_that_shows_nothing_holds_up_nobody_and_is_let_go(demo: Demo, mon
 def test_who_does_not_play_is_let_go_when_others_wait(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     with come(demo) as idle, come(demo) as busy:
         idle.play(1), busy.play(1)
-        monkeypatch.setattr(house_module, "IDLE_SECONDS", 0.5)
+        monkeypatch.setattr(limits, "IDLE_SECONDS", 0.5)
         for number in range(30):
             key(busy, "ArrowLeft", number % 2 == 0, number)
             busy.play(1), idle.play(1)  # nobody waits, nobody goes
@@ -275,8 +275,8 @@ def test_who_does_not_play_is_let_go_when_others_wait(demo: Demo, monkeypatch: p
 
 @pytest.mark.parametrize(
     "hostile",
-    ["junk", "[" * 2000, "x" * 5000, b"\0\1\2", '{"do":"tune","unmask_steps":99,"temperature":0}'],
-    ids=["junk", "nested", "giant", "bytes", "greedy"],
+    ["junk", "[" * 2000, "x" * 5000, b"\0\1\2", '{"do":"tune"}'],
+    ids=["junk", "nested", "giant", "bytes", "empty"],
 )
 def test_who_talks_nonsense_is_shown_out_and_the_other_plays_on(demo: Demo, hostile: str | bytes) -> None:
     with come(demo) as bad, come(demo) as good:
@@ -284,6 +284,27 @@ def test_who_talks_nonsense_is_shown_out_and_the_other_plays_on(demo: Demo, host
         bad.socket.send(hostile)
         assert bad.ended()
         good.play(5)
+
+
+@pytest.mark.parametrize(
+    "told", ['"tune","unmask_steps":99,"temperature":0', '"speed","times":-1' + 400 * "0", '"seed","seed":3000000000']
+)
+def test_a_number_out_of_range_is_refused_in_words_and_the_game_goes_on(demo: Demo, told: str) -> None:
+    with come(demo) as page:
+        page.play(1)
+        page.socket.send('{"do":' + told + "}")
+        page.until(lambda: "number from" in page.word("say"), "the refusal")
+        page.play(5)
+
+
+def test_new_seeds_have_a_pace(demo: Demo) -> None:
+    with come(demo) as page:
+        page.play(1)
+        for seed in range(1, 6):
+            page.send("seed", seed=seed)
+        page.until(lambda: "too soon" in page.word("say"), "the refusal")
+        assert page.state["seed"] == 1
+        page.play(3)
 
 
 def test_a_flood_of_messages_is_cut_off(demo: Demo) -> None:
@@ -360,6 +381,6 @@ def test_over_plain_http_it_plays_too(demo: Demo) -> None:
     assert demo.status(f"/play/{token}", b"[]") == 404
 
 
-@pytest.mark.parametrize("body", [b"junk", b"{}", b"[1]", b'["junk"]', b"[" * 20_000, b"x" * 40_000])
+@pytest.mark.parametrize("body", [b"junk", b"{}", b"[1]", b'["junk"]', b"[" * 20_000])
 def test_what_no_page_posts_is_refused(demo: Demo, body: bytes) -> None:
     assert demo.status(f"/play/{invite(demo)}", body) == 400

@@ -15,7 +15,7 @@ pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 import gradio_client
 from webdemo import Demo, in_this_process, wait_for
 
-from app.web import guests as house_module
+from app.web import limits
 from genie_core import World, WorldEngine
 from genie_core.pictures import load_picture
 
@@ -57,7 +57,7 @@ def test_a_program_steps_a_world_as_the_engine_does(
     for wrong, word in (("fly", "names no action"), ("left*2", "/rollout"), ("9", "names no action")):
         with pytest.raises(Exception, match=word):
             client.predict(token=token, action=wrong, api_name="/step")
-    monkeypatch.setattr(house_module, "PROGRAM_IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "PROGRAM_IDLE_SECONDS", 0.1)
     wait_for(lambda: demo.health()["players"] == 0, "the seat of a program that has gone")
     with pytest.raises(Exception, match="no game of this token"):
         client.predict(token=token, action="left", api_name="/step")

@@ -1,4 +1,4 @@
-"""The web demo for tests: in a thread of this process, or as the command, with the ways in that a page has."""
+"""The web demo for tests: in a thread of this process, or as the command; and a page without a browser."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 30.0  # seconds to wait for what is bound to happen, on a machine that may be busy
+PATIENCE = 30.0  # seconds to wait for an event that must come, on a machine that may be busy
 
 
 def wait_for(true: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """What `true` gives once it is not false; AssertionError if that takes too long."""
+    """Returns the first true value of `true`; AssertionError after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = true()
@@ -40,12 +40,17 @@ def free_port() -> int:
 
 
 class Demo:
-    """A running demo at `url`; `house` and `library` are its own, if it runs in this process."""
+    """A running demo at `url`. In this process `guests` and `worlds` are its own; in another, `pid` is that of it."""
 
     def __init__(
-        self, url: str, house: Any = None, loop: asyncio.AbstractEventLoop | None = None, library: Any = None
+        self,
+        url: str,
+        guests: Any = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+        worlds: Any = None,
+        pid: int = 0,
     ) -> None:
-        self.url, self.house, self.loop, self.library = url, house, loop, library
+        self.url, self.guests, self.loop, self.worlds, self.pid = url, guests, loop, worlds, pid
         self.socket_url = url.replace("http", "ws")
 
     def health(self) -> dict[str, Any]:
@@ -77,12 +82,12 @@ def in_this_process(world: Path, seats: int = 2) -> Iterator[Demo]:
     """Serves the world of a folder in a thread."""
     import uvicorn
 
-    from app.web.loaded_worlds import Library
+    from app.web.loaded_worlds import LoadedWorlds
     from app.web.server import Server, build_app
     from genie_core.world import World
 
-    library = Library(World.from_pretrained(world), ROOT / "checkpoints", seats)
-    app = build_app(library, seats, ROOT / "assets")
+    worlds = LoadedWorlds(World.from_pretrained(world), ROOT / "checkpoints", seats)
+    app = build_app(worlds, seats, ROOT / "assets")
     server = Server(uvicorn.Config(app, port=0, log_level="warning", ws_max_size=4096))
     listening = socket.create_server(("127.0.0.1", 0))
     loops: list[asyncio.AbstractEventLoop] = []
@@ -100,14 +105,14 @@ def in_this_process(world: Path, seats: int = 2) -> Iterator[Demo]:
     thread.start()
     wait_for(lambda: server.started, "the server to start")
     try:
-        yield Demo(f"http://127.0.0.1:{listening.getsockname()[1]}", app.state.house, loops[0], library)
+        yield Demo(f"http://127.0.0.1:{listening.getsockname()[1]}", app.state.guests, loops[0], worlds)
     finally:
         server.should_exit = True
         thread.join(PATIENCE)
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """For a demo as a process: no network, and nothing written but into `folder`."""
+    """For a demo in a process of its own: no network, and files in `folder` alone."""
     kept = {name: value for name, value in os.environ.items() if name not in ("SPACE_ID", "GENIE_WORLD")}
     quiet = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     return kept | quiet | {"GRADIO_TEMP_DIR": str(folder / "gradio"), "HF_HOME": str(folder / "home")} | more
@@ -115,13 +120,14 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 @contextmanager
 def as_command(words: list[str], folder: Path, port: int, cwd: Path = ROOT, **more: str) -> Iterator[Demo]:
-    """Runs `launch.py WORDS` in `cwd` until it answers; ends it with SIGTERM, which it has to obey without fault."""
-    demo = Demo(f"http://127.0.0.1:{port}")
+    """Runs `launch.py WORDS` in `cwd`. Ends it with SIGTERM; it must then exit with 0 and without a traceback."""
     log = folder / "demo.log"
     with log.open("w") as out:
         process = subprocess.Popen(
             [sys.executable, "launch.py", *words], cwd=cwd, env=environment(folder, **more), stdout=out, stderr=out
         )
+
+        demo = Demo(f"http://127.0.0.1:{port}", pid=process.pid)
 
         def answers() -> bool:
             assert process.poll() is None, log.read_text()
@@ -142,10 +148,10 @@ def as_command(words: list[str], folder: Path, port: int, cwd: Path = ROOT, **mo
 
 
 class Page:
-    """What a page is to the server: one socket, and what came over it."""
+    """A page as the server sees it: one socket. Keeps what came over it."""
 
     def __init__(self, demo: Demo, token: str, shows: bool = True) -> None:
-        """`shows` acknowledges each frame, as a page does that draws them."""
+        """With `shows` each frame is acknowledged, as by a page that draws it."""
         from websockets.sync.client import connect
 
         self.shows = shows
@@ -164,7 +170,7 @@ class Page:
         self.socket.send(json.dumps({"do": do, **more}))
 
     def hear(self, seconds: float = PATIENCE) -> dict[str, Any] | None:
-        """The next message: a word, or None for a frame, which is put with the others."""
+        """The next message; None for a frame, which goes to `frames`."""
         from io import BytesIO
 
         from PIL import Image
@@ -189,12 +195,12 @@ class Page:
         return found
 
     def word(self, name: str) -> Any:
-        """The newest that was said under this name, after waiting for it."""
+        """Waits for a message with this name; its newest value."""
         return self.until(lambda: next((word[name] for word in reversed(self.words) if name in word), None), name)
 
     @property
     def state(self) -> dict[str, Any]:
-        """All that is known by now of the state of play: each message tells what has changed."""
+        """The state of play, put together from the changes told so far."""
         return {name: value for word in self.words for name, value in word.get("state", {}).items()}
 
     def play(self, frames: int) -> None:
@@ -203,7 +209,7 @@ class Page:
         self.until(lambda: len(self.frames) >= goal, f"{frames} frames")
 
     def ended(self) -> str:
-        """Listens to the end; the last word, and the reason of closing."""
+        """Listens to the end; returns the reason of closing."""
         from websockets.exceptions import ConnectionClosed
 
         try:

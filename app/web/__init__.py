@@ -1,10 +1,10 @@
 """The web demo: a Gradio app, and beside it the live games that browsers play over a socket.
 
-hall       who sits, who waits
-ticker     the engine's thread: all players who are due step as one batch
-player     one seat's session, keys and credit; outbox, what it has to tell
-wire       the messages, both ways
-link       a player's connection, by WebSocket or by plain HTTP
-server     routes, and the life of it all
-view       what is drawn in the browser, with static/; pages and api are what Gradio serves
+seats          who sits, who waits; guests has each visitor from invitation to leaving
+engine_thread  all players that are due step as one batch
+player         one seat's session; outbox has what its page is still to be told
+protocol       the messages, both ways; transport carries them, by WebSocket or plain HTTP
+server         routes, start and end; doors lets in what may be posted
+uploads        the only files that are opened; limits has every bound
+view, tabs     what the browser shows, with static/; pages puts them together, api adds endpoints for programs
 """

@@ -1,4 +1,4 @@
-"""A video's latent actions: found, shown on a timeline as HTML, and played again from another picture."""
+"""The latent actions of a clip: found, shown on a timeline as HTML, and played again from another picture."""
 
 from __future__ import annotations
 
@@ -7,33 +7,37 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from app.media.read import infer_actions, read_video
+from app.media.read import read_video
 from app.media.write import save_frames
-from app.play.session import PlaySession
+from app.play.start import Start, begin
+from app.web import limits
 from app.web.player import data_url
 from genie_core.engine import WorldEngine
 from genie_core.errors import PictureError
 from genie_core.world import World
 
-MOST_FRAMES = 450  # of a clip, half a minute at 15 frames a second
 THUMBNAILS = 10
-HUE_STEP = 45
+HUE_STEP = 45  # degrees between the colours of two actions
 
 
 def find_actions(world: World, path: str) -> tuple[np.ndarray, list[int]]:
-    """Frames uint8 (t, S, S, 3) of a clip at the world's pace, and t-1 actions between them. Raises PictureError."""
+    """Frames uint8 (t, H, W, 3) of a clip at the world's pace, and the t-1 actions between them.
+
+    Raises PictureError if the file is no clip, or shows one frame.
+    """
     try:
-        frames = read_video(path, world.config.frame_size, world.config.fps, most_frames=MOST_FRAMES)
+        frames = read_video(path, world.config.frame_size, world.config.fps, most_frames=limits.CLIP_FRAMES)
     except PictureError as error:
         raise PictureError(str(error).replace(path, Path(path).name)) from error
     if len(frames) < 2:
         raise PictureError(f"{Path(path).name} shows one frame only; expected a clip in which something moves")
-    return frames, infer_actions(world, frames)
+    return frames, world.infer_actions(torch.from_numpy(frames)[None])[0].tolist()
 
 
 def timeline(world: World, frames: np.ndarray, actions: list[int]) -> str:
-    """The clip, below it what the world takes for its actions, as long as they are held, and how often each."""
+    """The clip, below it the actions that the world finds in it, as long as they last, and how often each is found."""
     names = [escape(action.name) for action in world.config.actions]
     shown = np.linspace(0, len(frames) - 1, min(THUMBNAILS, len(frames))).astype(int)
     clip = "".join(f'<img src="{data_url(frames[i])}" alt="frame {i}">' for i in shown)
@@ -54,8 +58,8 @@ def timeline(world: World, frames: np.ndarray, actions: list[int]) -> str:
 
 
 def film(world: World, prompt: np.ndarray, actions: list[int], seed: int, path: Path) -> None:
-    """Plays `actions` from `prompt`, uint8 (H, W, 3), and writes the film to `path`, of a kind that recordings have."""
-    session = PlaySession(WorldEngine(world, seed), prompt)
+    """Plays `actions` from `prompt`, uint8 (H, W, 3), and writes the film to `path` as its suffix says."""
+    session = begin(WorldEngine(world), Start(prompt, seed=seed))
     frames = np.stack([frame.copy() for frame in session.play(actions)])
     names = [action.name for action in world.config.actions]
     save_frames(path, frames, np.array(actions, np.int64), world.config.fps, names)

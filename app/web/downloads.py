@@ -11,40 +11,40 @@ import numpy as np
 from app.media.write import save_frames
 from app.play.session import PlaySession
 from app.play.session_file import session_bytes
-from app.web.guests import Guest, House
+from app.web import limits
+from app.web.guests import Guest, Guests
 from app.web.player import Player
 from genie_core.errors import GenieError
 
 KINDS = {"mp4": "video/mp4", "gif": "image/gif", "genie": "application/octet-stream"}
-MOST_FRAMES = 4500  # of a film, five minutes at 15 a second; of a longer playthrough it is the end
-CHUNK = 16  # frames looked up between two ticks: those long gone are decoded anew
+CHUNK = 16  # frames looked up between two batches: frames long past are decoded anew
 
 one_at_a_time = asyncio.Semaphore(1)
 
 
-async def download(house: House, guest: Guest, kind: str) -> bytes:
-    """The content of a file of this kind of what the guest plays. Raises GenieError if they do not play."""
+async def download(guests: Guests, guest: Guest, kind: str) -> bytes:
+    """The guest's playthrough as the content of a file of this kind. Raises GenieError if nothing was played."""
     if not isinstance(guest.player, Player):
         raise GenieError("nothing has been played yet")
     session = guest.player.session
     if kind == "genie":
-        return await house.engine(lambda: session_bytes(session))
+        return await guests.on_engine(lambda: session_bytes(session))
     async with one_at_a_time:
-        frames, actions = await _film(house, session)
+        frames, actions = await _film(guests, session)
         names = [action.name for action in session.config.actions]
         return await asyncio.to_thread(_encode, kind, frames, actions, session.config.fps, names)
 
 
-async def _film(house: House, session: PlaySession) -> tuple[np.ndarray, np.ndarray]:
-    """Frames uint8 (t, H, W, 3) and the actions int64 (t-1,) between them, fetched so that nobody's game waits."""
+async def _film(guests: Guests, session: PlaySession) -> tuple[np.ndarray, np.ndarray]:
+    """Frames uint8 (t, H, W, 3) and the actions int64 (t-1,) between them, fetched in chunks: no game waits."""
     line = session.timeline.line
     end = line.tip + 1
-    start = max(0, end - MOST_FRAMES)
-    actions = await house.engine(lambda: [line.action(index) for index in range(start + 1, end)])
+    start = max(0, end - limits.FILM_FRAMES)
+    actions = await guests.on_engine(lambda: [line.action(index) for index in range(start + 1, end)])
     frames: list[np.ndarray] = []
     for first in range(start, end, CHUNK):
         chunk = range(first, min(first + CHUNK, end))
-        frames += await house.engine(lambda chunk=chunk: [session.timeline.picture_of(line, i) for i in chunk])  # type: ignore[misc]
+        frames += await guests.on_engine(lambda chunk=chunk: [session.timeline.picture_of(line, i) for i in chunk])  # type: ignore[misc]
     return np.stack(frames), np.array(actions, np.int64)
 
 

@@ -1,4 +1,4 @@
-"""The engine's own thread: whoever is due steps in one batch, and what else needs the engine happens in between."""
+"""The engine's own thread. All players that are due step as one batch; short tasks run between two batches."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError
 
 Result = TypeVar("Result")
-EARLY = 0.25  # of its period: who is due so soon steps with those that are due now, and so falls into their step
+EARLY = 0.25  # of a period: a player due this soon steps now, with the others, and so falls into their batch
 MEASURED_SECONDS, MEASURED_STEPS = 5.0, 300
 
 log = logging.getLogger(__name__)
 
 
-class Rider(Protocol):
-    """One who steps again and again. All of it is called on the ticker's thread."""
+class Participant(Protocol):
+    """A player in the engine thread's round. The engine thread makes all calls."""
 
     seat: int  # its number as a player of its engine
-    due: float  # when it steps next, by time.monotonic()
+    due: float  # time of its next step, by time.monotonic()
 
     @property
     def engine(self) -> WorldEngine: ...
@@ -37,35 +37,35 @@ class Rider(Protocol):
         """Seconds from step to step, if the engine keeps up."""
 
     def ready(self) -> bool:
-        """False while it stands still or its client has yet to show what was sent."""
+        """False while the player asks for no step, or its page has yet to draw the frames sent."""
 
     def decide(self) -> int | None:
-        """The action to step with, or None if it has moved by itself, with no need of the engine."""
+        """The action to step with; None if the player moved without the engine."""
 
     def take(self, frame: np.ndarray) -> None:
-        """The frame, uint8 (H, W, 3), that its action led to."""
+        """Takes the frame, uint8 (H, W, 3), that the action led to."""
 
 
-class Ticker(threading.Thread):
-    """Steps riders at their pace. Nobody gets more than an even share of the engine's time while others want theirs."""
+class EngineThread(threading.Thread):
+    """Steps participants at their pace. While others wait, nobody gets more than an even share of the engine's time."""
 
     def __init__(self) -> None:
         super().__init__(name="engine", daemon=True)
-        self._riders: list[Rider] = []
+        self._participants: list[Participant] = []
         self._tasks: deque[Callable[[], None]] = deque()
         self._news = threading.Event()
         self._stopping = False
-        self._steps: deque[tuple[float, float, int]] = deque(maxlen=MEASURED_STEPS)  # when, seconds, riders
+        self._steps: deque[tuple[float, float, int]] = deque(maxlen=MEASURED_STEPS)  # time, seconds, players
 
     def do(self, function: Callable[[], Result]) -> Future[Result]:
-        """Runs `function` on the engine's thread, between two batches; what it does must be short."""
+        """Runs `function` on this thread, between two batches. The function must be short."""
         future: Future[Result] = Future()
         self._tasks.append(lambda: _settle(future, function))
         self._news.set()
         return future
 
     def wake(self) -> None:
-        """Looks anew who is ready, from any thread."""
+        """Asks all participants again whether they are ready. From any thread."""
         self._news.set()
 
     def stop(self) -> None:
@@ -73,21 +73,21 @@ class Ticker(threading.Thread):
         self._news.set()
         self.join()
 
-    def add(self, rider: Rider) -> None:
-        """From the ticker's own thread, in a task."""
-        rider.due = time.monotonic()
-        self._riders.append(rider)
+    def add(self, participant: Participant) -> None:
+        """Call it in a task."""
+        participant.due = time.monotonic()
+        self._participants.append(participant)
 
-    def remove(self, rider: object) -> None:
-        """From the ticker's own thread, in a task. Does nothing for one who is not there."""
-        self._riders = [other for other in self._riders if other is not rider]
+    def remove(self, participant: object) -> None:
+        """Call it in a task. Does nothing if the participant is not in the round."""
+        self._participants = [other for other in self._participants if other is not participant]
 
     def measured(self) -> dict[str, float]:
-        """Frames a second of all riders together of late, and the 95th percentile of a batch's time in ms."""
+        """Frames a second of all players together, and the 95th percentile of a batch's time in ms, of late."""
         now = time.monotonic()
         recent = [step for step in list(self._steps) if now - step[0] < MEASURED_SECONDS]
         seconds = [took for _, took, _ in recent]
-        fps = sum(riders for _, _, riders in recent) / MEASURED_SECONDS
+        fps = sum(players for _, _, players in recent) / MEASURED_SECONDS
         return {"fps": round(fps, 1), "p95_ms": round(1000 * float(np.percentile(seconds or [0.0], 95)), 1)}
 
     def run(self) -> None:
@@ -95,38 +95,42 @@ class Ticker(threading.Thread):
             self._news.clear()
             while self._tasks:
                 self._tasks.popleft()()
-            ready = [rider for rider in self._riders if rider.ready()]
+            ready = [each for each in self._participants if each.ready()]
             now = time.monotonic()
-            first = min((rider.due for rider in ready), default=None)
+            first = min((each.due for each in ready), default=None)
             if first is None or first > now:
                 self._news.wait(None if first is None else first - now)
                 continue
-            self._batch([rider for rider in ready if rider.due <= now + EARLY * rider.period], now, len(ready))
+            self._batch([each for each in ready if each.due <= now + EARLY * each.period], now, len(ready))
 
-    def _batch(self, riders: list[Rider], now: float, ready: int) -> None:
-        chosen = [(rider, action) for rider in riders if (action := rider.decide()) is not None]
-        costs = {id(rider): 0.0 for rider in riders}
+    def _batch(self, due: list[Participant], now: float, ready: int) -> None:
+        chosen, costs = [], {}
+        for each in due:
+            started = time.monotonic()
+            action = each.decide()  # going far back is dear, and is paid for like a step
+            costs[id(each)] = time.monotonic() - started
+            if action is not None:
+                chosen.append((each, action))
         for group in _together(chosen):
             started = time.monotonic()
-            frames = group[0][0].engine.step({rider.seat: action for rider, action in group})
+            frames = group[0][0].engine.step({each.seat: action for each, action in group})
             took = time.monotonic() - started
-            for rider, _ in group:
-                costs[id(rider)] = took / len(group)
-                rider.take(frames[rider.seat])
+            for each, _ in group:
+                costs[id(each)] += took / len(group)
+                each.take(frames[each.seat])
             self._steps.append((started, took, len(group)))
-        start = min(now, min(rider.due for rider in riders))
-        for rider in riders:
-            # Late by less than a period is caught up with; more is let go, as is what goes beyond an even share.
-            start_from = start if now - start < rider.period else now
-            rider.due = start_from + max(rider.period, costs[id(rider)] * ready)
+        start = min(now, min(each.due for each in due))
+        for each in due:
+            # A delay below one period is caught up with. A longer delay is forgiven, and an overdrawn share paid back.
+            start_from = start if now - start < each.period else now
+            each.due = start_from + max(each.period, costs[id(each)] * ready)
 
 
-def _together(chosen: list[tuple[Rider, int]]) -> Iterator[list[tuple[Rider, int]]]:
-    """Those who can be stepped as one batch: in the same world, revealed in the same way."""
+def _together(chosen: list[tuple[Participant, int]]) -> Iterator[list[tuple[Participant, int]]]:
+    """Groups that step as one batch: the same world and the same sampling."""
 
-    def key(pair: tuple[Rider, int]) -> tuple[int, str]:
-        rider = pair[0]
-        return id(rider.engine), repr(rider.engine.sampling_of(rider.seat))
+    def key(pair: tuple[Participant, int]) -> tuple[int, str]:
+        return id(pair[0].engine), repr(pair[0].engine.sampling_of(pair[0].seat))
 
     for _, group in groupby(sorted(chosen, key=key), key):
         yield list(group)
@@ -137,7 +141,7 @@ def _settle(future: Future[Any], function: Callable[[], Any]) -> None:
         return
     try:
         future.set_result(function())
-    except Exception as error:  # whoever asked is told; the thread goes on for the others
+    except Exception as error:  # the caller is told; the thread goes on for the others
         if not isinstance(error, GenieError):
             log.exception("a bug met on the engine's thread")
         future.set_exception(error)

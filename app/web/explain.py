@@ -1,4 +1,4 @@
-"""Looks into a world, as HTML: what it sees of a picture, what each of its actions does, its tokens."""
+"""Looks into a world, as HTML: a picture as the world sees it, the effect of each action, the tokens."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from PIL import Image
 
 from app.web.player import data_url
 from genie_core.engine import WorldEngine
-from genie_core.familiarity import familiarity
 from genie_core.world import World
 
 HELD_STEPS = 12
-TOGETHER = 4  # actions stepped as one batch: more would hold up those who play
+TOGETHER = 4  # actions stepped as one batch: more would hold up the players
 FRAME_MS = 160
 HUES = 137.508  # degrees: neighbouring tokens get colours far apart
 
 
-def before_and_after(world: World, prompt: np.ndarray) -> str:
-    """The picture, uint8 (S, S, 3), beside what is left of it as tokens, with a plain word on how familiar it is."""
-    known = familiarity(world, prompt)
+def before_and_after(engine: WorldEngine, prompt: np.ndarray) -> str:
+    """The picture, uint8 (H, W, 3), beside the same after encoding, with a sentence on how familiar it is."""
+    known = engine.familiarity(prompt)
     verdict = (
-        "⚠ Far from anything this world has learnt from. It will play, but not for long what you see."
+        "⚠ Far from anything this world has learnt from. You can play it, but your picture will soon be gone."
         if known.unfamiliar
         else "This world knows pictures like this one."
     )
@@ -35,7 +34,7 @@ def before_and_after(world: World, prompt: np.ndarray) -> str:
 
 
 def each_action(world: World, prompt: np.ndarray, seed: int) -> str:
-    """The same prompt under each action, held for `HELD_STEPS` steps; stills for those who want no motion."""
+    """The same prompt under each action, held for `HELD_STEPS` steps; stills for readers who want no motion."""
     names = [action.name for action in world.config.actions]
     figures = ""
     for first in range(0, len(names), TOGETHER):
@@ -50,7 +49,7 @@ def each_action(world: World, prompt: np.ndarray, seed: int) -> str:
 
 
 def tokens_of(world: World, prompt: np.ndarray) -> np.ndarray:
-    """The token ids (h, w) of a picture, uint8 (S, S, 3)."""
+    """The token ids (h, w) of a picture, uint8 (H, W, 3)."""
     tokens: np.ndarray = world.encode(torch.from_numpy(prompt)[None, None])[0, 0].cpu().numpy()
     return tokens
 

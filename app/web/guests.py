@@ -1,4 +1,4 @@
-"""Everybody's way through the demo: invited with an opening, waiting, seated, gone. Lives on the event loop."""
+"""Each visitor's way through the demo: invited with a game, waiting, seated, gone. Lives on the event loop."""
 
 from __future__ import annotations
 
@@ -9,78 +9,74 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from app.web.engine_thread import Ticker
+from app.web import limits
+from app.web.engine_thread import EngineThread
 from app.web.outbox import Outbox
-from app.web.player import Opening, Player, Stepper
+from app.web.player import GameStart, Player, ProgramPlayer
 from app.web.protocol import Message, Shown
-from app.web.seats import Hall, HallFull, Ticket
+from app.web.seats import Seats, SeatsFull, Ticket
 from genie_core.errors import GenieError
 
 Result = TypeVar("Result")
-LOOK_SECONDS = 0.25  # between two looks at who has gone
-INVITED_SECONDS, MOST_INVITED = 60.0, 64
-STARVING_SECONDS = 10.0  # nothing drawn for so long: the page is gone
-IDLE_SECONDS, IDLE_ALONE_SECONDS = 60.0, 900.0  # without a touch, while others wait and while nobody does
-PROGRAM_IDLE_SECONDS = 60.0
+LOOK_SECONDS = 0.25  # between two rounds of freeing seats
 IDLE = "you have not played for a while, so the seat went to the next player; press Play to come back"
 BROKEN = "something went wrong here; press Play to begin again"
-POLL_SECONDS = 4.0  # without a question from a page that has no socket
 
 
 class Guest:
-    """Somebody with an opening. `ticket` once they have come, `player` once they sit."""
+    """A visitor with a game to play. `ticket` is set once the page has connected, `player` once it has a seat."""
 
-    def __init__(self, token: str, opening: Opening, loop: asyncio.AbstractEventLoop) -> None:
-        self.token, self.opening = token, opening
+    def __init__(self, token: str, start: GameStart, loop: asyncio.AbstractEventLoop) -> None:
+        self.token, self.start = token, start
         self.outbox = Outbox(loop)
         self.ticket: Ticket | None = None
-        self.player: Player | Stepper | None = None
+        self.player: Player | ProgramPlayer | None = None
         self.sitting_down = False  # the engine is making the player
-        self.polled: float | None = None  # when a page without a socket last asked for news
-        self.touched = time.monotonic()  # when a key or a button last was
+        self.polled: float | None = None  # time of the last question from a page without a WebSocket
+        self.touched = time.monotonic()  # time of the last key or button
 
 
-class House:
-    """The hall, the ticker and the guests. `start` and `stop` it on the event loop."""
+class Guests:
+    """The guests, their seats and the engine's thread. `start` and `stop` it on the event loop."""
 
     def __init__(self, seats: int) -> None:
-        self.hall = Hall(seats)
-        self.ticker = Ticker()
-        self._guests: dict[str, Guest] = {}
+        self.seats = Seats(seats)
+        self.engine_thread = EngineThread()
+        self._by_token: dict[str, Guest] = {}
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self.ticker.start()
-        self._watch = asyncio.create_task(self._look_around())
+        self.engine_thread.start()
+        self._watch = asyncio.create_task(self._free_seats())
 
     async def stop(self) -> None:
         self._watch.cancel()
-        for guest in list(self._guests.values()):
+        for guest in list(self._by_token.values()):
             self.leave(guest, "the demo closes")
-        await asyncio.to_thread(self.ticker.stop)
+        await asyncio.to_thread(self.engine_thread.stop)
 
     def health(self) -> dict[str, Any]:
-        told = {"players": self.hall.players, "waiting": self.hall.waiting, "seats": self.hall.seats}
-        return told | {"guests": len(self._guests)} | self.ticker.measured()
+        counts = {"players": self.seats.players, "waiting": self.seats.waiting, "seats": self.seats.count}
+        return counts | {"guests": len(self._by_token)} | self.engine_thread.measured()
 
     def find(self, token: Any) -> Guest | None:
-        return self._guests.get(token) if isinstance(token, str) else None
+        return self._by_token.get(token) if isinstance(token, str) else None
 
-    async def engine(self, function: Callable[[], Result]) -> Result:
-        """Runs `function` on the engine's thread, and waits for it here without holding up anybody."""
-        return await asyncio.wrap_future(self.ticker.do(function))
+    async def on_engine(self, function: Callable[[], Result]) -> Result:
+        """Runs `function` on the engine's thread and waits for it; the event loop goes on."""
+        return await asyncio.wrap_future(self.engine_thread.do(function))
 
-    def invite(self, opening: Opening) -> str:
-        """A token with which to come in soon. Raises HallFull when too many have been asked and have not come."""
-        invited = [guest for guest in self._guests.values() if guest.ticket is None]
-        if len(invited) >= MOST_INVITED:
-            raise HallFull("too many games are about to begin; try again in a minute")
+    def invite(self, start: GameStart) -> str:
+        """A token to connect with soon. Raises SeatsFull while too many invited pages have not connected."""
+        invited = [guest for guest in self._by_token.values() if guest.ticket is None]
+        if len(invited) >= limits.INVITED:
+            raise SeatsFull("too many games are about to begin; try again in a minute")
         token = secrets.token_urlsafe(16)
-        self._guests[token] = Guest(token, opening, self._loop)
+        self._by_token[token] = Guest(token, start, self._loop)
         return token
 
     def enter(self, guest: Guest) -> None:
-        """Takes a seat or a place in the queue. Raises HallFull, and GenieError for one who is in already."""
+        """Takes a seat or a place in the queue. Raises SeatsFull, and GenieError if the guest has either already."""
         if guest.ticket is not None:
             raise GenieError("this game is open elsewhere already; press Play to begin one here")
         guest.touched = time.monotonic()
@@ -90,70 +86,73 @@ class House:
             if ticket is not None:
                 self._moved(guest, ticket)
 
-        ticket = guest.ticket = self.hall.enter(moved)
+        ticket = guest.ticket = self.seats.enter(moved)
         self._moved(guest, ticket)
 
-    async def sit_down(self, opening: Opening) -> str:
-        """A seat for a program, at once; its token. Raises HallFull if there is none, PictureError as `reset` does."""
-        token = self.invite(opening)
-        guest = self._guests[token]
+    async def seat_program(self, start: GameStart) -> tuple[str, Any]:
+        """A seat for a program, at once: its token and first frame, uint8 (H, W, 3).
+
+        Raises SeatsFull if no seat is free, and PictureError as `begin` does.
+        """
+        token = self.invite(start)
+        guest = self._by_token[token]
         try:
-            guest.ticket = self.hall.enter(lambda: None, wait=False)
+            guest.ticket = self.seats.enter(lambda: None, wait=False)
             seat = guest.ticket.seat
             assert seat is not None
-            guest.player = await self.engine(lambda: self._add(Stepper(opening, seat)))
+            player = guest.player = await self.on_engine(lambda: self._add(ProgramPlayer(start, seat)))
         except BaseException:
             self.leave(guest, "")
             raise
-        return token
+        return token, player.session.frame
 
     async def step(self, guest: Guest, action: int) -> Any:
         """The frame after a step of a program's game, uint8 (H, W, 3)."""
-        stepper = guest.player
-        if not isinstance(stepper, Stepper):
+        player = guest.player
+        if not isinstance(player, ProgramPlayer):
             raise GenieError("this game is played by hand; begin one with /start")
         guest.touched = time.monotonic()
-        asked: Future[Any] = await self.engine(lambda: stepper.ask(action))
-        self.ticker.wake()
+        asked: Future[Any] = await self.on_engine(lambda: player.ask(action))
+        self.engine_thread.wake()
         return await asyncio.wrap_future(asked)
 
     def receive(self, guest: Guest, message: Message) -> None:
         if isinstance(message, Shown):
             guest.outbox.shown(message.frame)
-            self.ticker.wake()
+            self.engine_thread.wake()
             return
         guest.touched = time.monotonic()
         player = guest.player
         if isinstance(player, Player):
-            self.ticker.do(lambda: player.handle(message))
+            self.engine_thread.do(lambda: player.handle(message))
 
-    async def begin(self, guest: Guest, opening: Opening) -> None:
-        """Another game for one who sits already, on the same seat. Raises PictureError and SessionError."""
+    async def begin(self, guest: Guest, start: GameStart) -> None:
+        """Begins another game on the seat that the guest has. Raises PictureError and SessionError."""
         player = guest.player
         assert isinstance(player, Player)
         guest.touched = time.monotonic()
-        await self.engine(lambda: player.begin(opening))
+        await self.on_engine(lambda: player.begin(start))
 
     def leave(self, guest: Guest, why: str) -> None:
-        """Frees all that was the guest's. Does nothing for one who has left."""
-        if self._guests.pop(guest.token, None) is None:
+        """Frees everything that the guest has. Does nothing the second time."""
+        if self._by_token.pop(guest.token, None) is None:
             return
         guest.outbox.close(why)
         player, guest.player = guest.player, None
         if player is not None:
-            self.ticker.do(lambda: self._remove(player))
+            self.engine_thread.do(lambda: self._remove(player))
         if guest.ticket is not None and not guest.sitting_down:
-            self.hall.leave(guest.ticket)  # whoever sits down next is made after the player here was removed
+            self.seats.leave(guest.ticket)  # the next player on this seat is made after this one was removed
 
     def _moved(self, guest: Guest, ticket: Ticket) -> None:
-        """The guest has come forward in the queue, or has got a seat."""
+        """The guest has come forward in the queue, or has a seat now."""
         if ticket.seat is None:
-            guest.outbox.put({"queue": {"place": self.hall.place(ticket), "waiting": self.hall.waiting}})
+            guest.outbox.put({"queue": {"place": self.seats.place(ticket), "waiting": self.seats.waiting}})
         elif guest.player is None and not guest.sitting_down:
             guest.touched = time.monotonic()
             guest.sitting_down = True
             seat = ticket.seat
-            coming = self.ticker.do(lambda: self._sit_down(guest, seat))
+            coming = self.engine_thread.do(lambda: self._sit_down(guest, seat))
             coming.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._seated, guest, ticket, done))
 
     def _seated(self, guest: Guest, ticket: Ticket, done: Future[None]) -> None:
@@ -161,50 +160,51 @@ class House:
         error = done.exception()
         if error is not None:
             self.leave(guest, str(error) if isinstance(error, GenieError) else BROKEN)
-        if guest.token not in self._guests:  # perhaps they left while sitting down
+        if guest.token not in self._by_token:  # the page may have left meanwhile
             player, guest.player = guest.player, None
             if player is not None:
-                self.ticker.do(lambda: self._remove(player))
-            self.hall.leave(ticket)
+                self.engine_thread.do(lambda: self._remove(player))
+            self.seats.leave(ticket)
 
     def _sit_down(self, guest: Guest, seat: int) -> None:
-        """On the engine's thread. The page hears of it by `begin`, and from then on its player takes messages."""
+        """On the engine's thread. `begin` tells the page, and from then on the player takes messages."""
         player = Player(seat, guest.outbox)
         guest.player = player
         try:
-            player.begin(guest.opening)
+            player.begin(guest.start)
         except BaseException:
             guest.player = None
             raise
-        self.ticker.add(player)
+        self.engine_thread.add(player)
 
-    def _add(self, player: Any) -> Any:
-        self.ticker.add(player)
+    def _add(self, player: ProgramPlayer) -> ProgramPlayer:
+        self.engine_thread.add(player)
         return player
 
-    def _remove(self, player: Player | Stepper) -> None:
-        self.ticker.remove(player)
+    def _remove(self, player: Player | ProgramPlayer) -> None:
+        self.engine_thread.remove(player)
         player.leave()
 
-    async def _look_around(self) -> None:
+    async def _free_seats(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            for guest in list(self._guests.values()):
+            for guest in list(self._by_token.values()):
                 why = self._gone(guest, time.monotonic())
                 if why is not None:
                     self.leave(guest, why)
 
     def _gone(self, guest: Guest, now: float) -> str | None:
-        """Why the guest has to leave, None if there is no reason."""
+        """Why the guest has to leave; None if there is no reason."""
         untouched, starving = now - guest.touched, guest.outbox.starving_since
         if guest.ticket is None:
-            return "this invitation is too old" if untouched > INVITED_SECONDS else None
-        if isinstance(guest.player, Stepper):
-            return "" if untouched > PROGRAM_IDLE_SECONDS else None
-        if guest.polled is not None and now - guest.polled > POLL_SECONDS:
+            return "this invitation is too old" if untouched > limits.INVITED_SECONDS else None
+        if isinstance(guest.player, ProgramPlayer):
+            return "" if untouched > limits.PROGRAM_IDLE_SECONDS else None
+        if guest.polled is not None and now - guest.polled > limits.POLL_SECONDS:
             return "this page does not ask for news any more"
         if guest.player is None:
             return None
-        if starving is not None and now - starving > STARVING_SECONDS:
+        if starving is not None and now - starving > limits.STARVING_SECONDS:
             return "this page has shown nothing for a while; press Play to come back"
-        return IDLE if untouched > (IDLE_SECONDS if self.hall.waiting else IDLE_ALONE_SECONDS) else None
+        idle = limits.IDLE_SECONDS if self.seats.waiting else limits.IDLE_ALONE_SECONDS
+        return IDLE if untouched > idle else None

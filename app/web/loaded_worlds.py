@@ -1,4 +1,4 @@
-"""The worlds a visitor may name, each loaded once and shared by all who play in it."""
+"""The worlds a visitor may name, each loaded once and shared by all its players."""
 
 from __future__ import annotations
 
@@ -6,45 +6,42 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
+from app.web import limits
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError, HubError
 from genie_core.hub.address import REPOSITORY, Address
 from genie_core.hub.download import bytes_on_hub
 from genie_core.world import World
 
-MOST_LOADED = 3  # beside the world that the demo was started with
-MOST_BYTES = 400_000_000  # of a world that a visitor names
 
-
-class Library:
-    """`first`, the world that the demo was started with; those in the folder `shipped`, by
-    their folders' names; and those of the Hub as OWNER/NAME[@REVISION]. Each has an engine with a player a seat."""
+class LoadedWorlds:
+    """`first`, the world that the demo was started with; the worlds in the folder `shipped`, by folder name; and
+    worlds on the Hub, as OWNER/NAME[@REVISION]. Each has an engine with as many players as there are seats."""
 
     def __init__(self, first: World, shipped: Path, seats: int) -> None:
-        self.title = first.name
+        self.title, self.first = first.name, WorldEngine(first, players=seats)
         self._seats, self._device = seats, first.device
-        self._first = WorldEngine(first, players=seats)
         self._folders = {path.parent.name: path.parent for path in sorted(shipped.glob("*/config.json"))}
         self._loaded: OrderedDict[str, WorldEngine] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
     def names(self) -> list[str]:
-        """Those that need no download, the first one first."""
+        """The worlds that need no download, the first one first."""
         return [self.title, *(name for name in self._folders if name != self.title)]
 
     def engine(self, name: str) -> WorldEngine:
-        """The engine of a world, after loading it if need be, which takes its time.
+        """The engine of a world. Loads the world the first time, which is slow.
 
-        Raises GenieError for a name that is none here, HubError and CheckpointError as `World.from_pretrained` does.
+        Raises GenieError if no world has this name, HubError and CheckpointError as `World.from_pretrained` does.
         """
         if name == self.title:
-            return self._first
+            return self.first
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = WorldEngine(self._load(name).to(self._device), players=self._seats)
             self._loaded.move_to_end(name)
-            while len(self._loaded) > MOST_LOADED:  # whoever plays in one keeps it
+            while len(self._loaded) > limits.WORLDS_LOADED:  # its players keep the engine
                 self._loaded.popitem(last=False)
             return self._loaded[name]
 
@@ -57,8 +54,7 @@ class Library:
                 f"{name[:100]!r} is neither of {', '.join(self.names)} nor OWNER/NAME of a world on the Hub"
             )
         size = bytes_on_hub(Address(repo, revision or None))
-        if size > MOST_BYTES:
-            raise HubError(
-                f"{name} has {size // 10**6:,} MB, and this demo plays worlds of at most {MOST_BYTES // 10**6} MB"
-            )
+        if size > limits.WORLD_BYTES:
+            most = limits.WORLD_BYTES // 10**6
+            raise HubError(f"{name} has {size // 10**6:,} MB, and this demo plays worlds of at most {most} MB")
         return World.from_pretrained(name)

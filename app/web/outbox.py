@@ -1,4 +1,4 @@
-"""What a player has to be told, filled by the engine's thread and emptied by the event loop, with credit for frames."""
+"""What a page has to be told: filled by the engine's thread, emptied by the event loop, with credit for frames."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ import time
 from collections import deque
 from typing import Any
 
+from app.web.limits import CREDIT, MESSAGES_UNSENT
 from app.web.protocol import Frame
-
-CREDIT = 2  # frames on their way or not drawn yet: one is drawn while the next travels, and nothing piles up
-MOST_WORDS = 200  # messages not fetched yet; a client that lets so many pile up is gone
 
 Item = Frame | dict[str, Any]
 
 
 class Outbox:
-    """Frames and words in order. Of frames only the newest `CREDIT` wait; words all do."""
+    """Frames and messages in order. Only the newest `CREDIT` frames wait; all messages do."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -32,7 +30,7 @@ class Outbox:
         return CREDIT - (self._numbered - self._shown)
 
     def number(self) -> int:
-        """The number of the next frame, which is taken by this."""
+        """Takes the next frame number."""
         self._numbered += 1
         return self._numbered
 
@@ -41,17 +39,17 @@ class Outbox:
         self._loop.call_soon_threadsafe(self._put, item)
 
     def shown(self, frame: int) -> None:
-        """On the loop: the client has drawn `frame`, and so all before it."""
+        """On the loop: the page has drawn `frame`, and so all before it."""
         self._shown = max(self._shown, min(frame, self._numbered))
         self.starving_since = None if self.credit > 0 else time.monotonic()
 
     def close(self, why: str) -> None:
-        """On the loop: what is in it is still fetched, then no more."""
+        """On the loop: the items inside can still be taken, and no more come."""
         self.closed = self.closed or why
         self._news.set()
 
     async def take(self, seconds: float | None = None) -> list[Item]:
-        """Waits for news, at most so long; empty if there are none, or if it is closed and empty."""
+        """Waits for items, at most `seconds`. Empty if none came, or if it is closed and empty."""
         if not self._items and self.closed is None:
             self._news.clear()
             try:
@@ -71,7 +69,7 @@ class Outbox:
                 self._items.remove(waiting[0])
             if self.credit <= 0 and self.starving_since is None:
                 self.starving_since = time.monotonic()
-        elif len(self._items) >= MOST_WORDS:
-            return self.close("this page does not fetch what it is told")
+        elif len(self._items) >= MESSAGES_UNSENT:
+            return self.close("this page does not fetch its messages")
         self._items.append(item)
         self._news.set()

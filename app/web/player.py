@@ -1,10 +1,9 @@
-"""A player on a seat: the session, the keys that are down, and what the page is told. Lives on the engine's thread."""
+"""A player on a seat: its session, the keys that are down, and what its page is told. Lives on the engine's thread."""
 
 from __future__ import annotations
 
 import base64
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -14,48 +13,43 @@ import numpy as np
 
 from app.play import commands as c
 from app.play.autoplay import ListedActions, RandomActions, Source
-from app.play.keymap import HeldKeys, build_keymap, resolve
-from app.play.pace import measured_fps
+from app.play.keymap import build_keymap
+from app.play.pilot import Pilot
 from app.play.script import parse_script
 from app.play.session import PlaySession
-from app.play.session_file import SavedSession
+from app.play.start import Start, begin
+from app.web import limits
 from app.web.outbox import Outbox
-from app.web.protocol import Frame, Key, LetGo, Message, Play, key_code, png
+from app.web.protocol import AutoplayScript, Frame, Key, Message, ReleaseAll, key_code, png
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError
 
-MOST_STEPS = 40_000  # of all lines of a player together, 0.9 kB each
-MOST_KEPT, MOST_LINES_SHOWN = 24, 12
-PACE_OVER_STEPS = 45
 RANDOM = "random"
-FULL = f"{MOST_STEPS:,} steps are as many as are kept; download what you like and press Play for a new start"
 
 
 @dataclass(frozen=True, eq=False)
-class Opening:
-    """How a game begins: from a picture, uint8 (H, W, 3), or from a saved session; perhaps with somebody playing."""
+class GameStart:
+    """A game to begin: the engine and the name of its world, the start, and a sentence for the player."""
 
     engine: WorldEngine
     world: str
-    picture: np.ndarray
-    seed: int
-    saved: SavedSession | None = None
-    source: Source | None = None
-    word: str = ""  # to be told at the start
+    start: Start
+    word: str = ""
 
 
 class Player:
-    """A rider of the ticker that plays what its page holds down."""
+    """Plays what its page holds down."""
 
     session: PlaySession  # from the first `begin` on
+    pilot: Pilot
 
     def __init__(self, seat: int, outbox: Outbox) -> None:
         self.seat, self.outbox = seat, outbox
         self.due = 0.0
-        self._inputs = 0
-        self._steps = deque[float](maxlen=PACE_OVER_STEPS)  # when each was done
+        self._inputs = 0  # newest input taken in
+        self._reseeded = 0.0  # time of the last new seed
         self._told: dict[str, Any] = {}
-        self._shown: tuple[int, int] | None = None
+        self._shown: tuple[int, int] | None = None  # line and step
 
     @property
     def engine(self) -> WorldEngine:
@@ -65,21 +59,20 @@ class Player:
     def period(self) -> float:
         return 1 / self.session.fps
 
-    def begin(self, opening: Opening) -> None:
-        """Starts, or starts anew on the same seat; in the same world and seed what was played stays.
+    def begin(self, start: GameStart) -> None:
+        """Begins a game, also as the next one on the same seat. In the same world and seed, earlier lines stay.
 
-        Raises PictureError or SessionError if the opening cannot be played.
+        Raises PictureError or SessionError if the game cannot be played.
         """
-        if self._told and self._goes_on_with(opening):
-            self.session.handle(c.StartFrom(opening.picture))
+        if self._told and self._goes_on_with(start):
+            assert start.start.picture is not None
+            self.session.handle(c.StartFrom(start.start.picture))
+            self.session.handle(c.Autoplay(start.start.autoplay))
+            self.session.handle(c.Pause(False))
         else:
-            self.session = PlaySession(opening.engine, opening.picture, self.seat, opening.seed)
-        if opening.saved is not None:
-            self.session.handle(c.Open(opening.saved))
-        self.session.handle(c.Autoplay(opening.source))
-        self.session.handle(c.Pause(False))
-        self.opening = opening
-        self._keymap, self._held = build_keymap(self.session.config.actions), HeldKeys()
+            self.session = begin(start.engine, start.start, self.seat)
+        self.game = start
+        self.pilot = Pilot(self.session, build_keymap(self.session.config.actions))
         self._told = {}
         self.outbox.put(self._hello())
         self.show()
@@ -89,25 +82,25 @@ class Player:
         self.engine.set_sampling(None, self.seat)
 
     def handle(self, message: Message) -> None:
-        """Takes a message in; what is wrong with it is told to the page alone."""
+        """Takes a message in. A refusal is told to this page alone."""
         try:
             match message:
                 case Key(name, down, number):
-                    (self._held.press if down else self._held.release)(name)
+                    (self.pilot.held.press if down else self.pilot.held.release)(name)
                     self._inputs = max(self._inputs, number)
-                case LetGo():
-                    self._held.clear()
-                    for command in (c.Rewind(False), c.Forward(False)):
-                        self.session.handle(command)
-                case Play(script, mix):
+                case ReleaseAll():
+                    self.pilot.release_all()
+                case AutoplayScript(script, mix):
                     self.session.handle(c.Autoplay(self._source(script), mix))
-                case c.Keep() if len(self.session.kept) >= MOST_KEPT:
-                    raise GenieError(f"{MOST_KEPT} moments are as many as are kept")
+                case c.NewSeed():
+                    self._reseed(message)
+                case c.Keep() if len(self.session.kept) >= limits.KEPT_MOMENTS:
+                    raise GenieError(f"at most {limits.KEPT_MOMENTS} moments are kept")
                 case c.Speed():
-                    self._steps.clear()
+                    self.pilot.stand_still()
                     self.session.handle(message)
                 case _:
-                    self.session.handle(message)  # type: ignore[arg-type]  # what is left are commands
+                    self.session.handle(message)  # type: ignore[arg-type]  # the others are commands
         except GenieError as error:
             self.session.tell(c.REFUSED, str(error))
         self.show()
@@ -116,24 +109,19 @@ class Player:
         return self.outbox.credit > 0
 
     def decide(self) -> int | None:
-        self.session.handle(c.Hold(resolve(self._held.look(), self._keymap)))
         if self._full() and self.session.timeline.at_tip:
             self.session.handle(c.Pause(True))
-        action = self.session.next_action()
+        action = self.pilot.decide()
         if action is None:
-            self._steps.clear()  # standing still, or going along what was played, says nothing of the pace
             self.show()
         return action
 
     def take(self, frame: np.ndarray) -> None:
-        self.session.advance(frame)
-        self._steps.append(time.monotonic())
-        if len(self._steps) == self._steps.maxlen:
-            self.session.pace(measured_fps(self._steps))
+        self.pilot.take(frame)
         self.show()
 
     def show(self) -> None:
-        """Tells the page what is new: words, the state of play, the picture."""
+        """Tells the page what is new: messages, the state of play, the picture."""
         session = self.session
         for event in session.events():
             self.outbox.put({"say": event.text, "kind": event.kind})
@@ -150,18 +138,19 @@ class Player:
             self.outbox.put(Frame(number, self._inputs, session.steps, tip, session.action, session.frame.copy()))
 
     def _hello(self) -> dict[str, Any]:
-        config = self.session.config
+        config, (height, width) = self.session.config, self.session.frame.shape[:2]
         actions = [{"name": a.name, "codes": [key_code(k) for k in _first_keys(a.keys, a.id)]} for a in config.actions]
-        codes = sorted({key_code(key) for binding in self._keymap for key in binding.keys} - {""})
+        codes = sorted({key_code(key) for binding in self.pilot.keymap for key in binding.keys} - {""})
         numpad = [f"Numpad{action.id + 1}" for action in config.actions]
         return {
             "hello": {
-                "world": self.opening.world,
-                "size": config.frame_size,
+                "world": self.game.world,
+                "width": width,
+                "height": height,
                 "fps": config.fps,
                 "actions": actions,
                 "codes": codes + numpad,
-                "word": self.opening.word,
+                "word": self.game.word,
                 "seat": self.seat,
             }
         }
@@ -176,15 +165,15 @@ class Player:
             "temperature": sampling.temperature,
             "kept": [(kept.line.number, kept.step) for kept in session.kept],
             "line": session.timeline.line.number,
-            "lines": [line.number for line in session.timeline.lines[-MOST_LINES_SHOWN:]],
+            "lines": [line.number for line in session.timeline.lines[-limits.LINES_SHOWN :]],
         }
 
     def _strip(self, changed: dict[str, Any]) -> dict[str, Any]:
-        """The pictures of kept moments and of other lines' ends, where those have changed."""
+        """The pictures of kept moments and of the ends of other lines, if either changed."""
         if not {"kept", "lines", "line"} & changed.keys():
             return {}
         timeline = self.session.timeline
-        lines = [line for line in timeline.lines[-MOST_LINES_SHOWN:] if line is not timeline.line]
+        lines = [line for line in timeline.lines[-limits.LINES_SHOWN :] if line is not timeline.line]
         return {
             "kept": [{"step": kept.step, "picture": data_url(kept.thumbnail)} for kept in self.session.kept],
             "lines": [{"line": o.number, "step": o.tip, "picture": data_url(timeline.thumbnail(o))} for o in lines],
@@ -197,28 +186,35 @@ class Player:
             return RandomActions(self.session.steps)
         return ListedActions(parse_script(script, self.session.config.actions))
 
-    def _goes_on_with(self, opening: Opening) -> bool:
-        """Whether a new picture leaves what was played before among the lines."""
-        alike = opening.engine is self.engine and opening.seed == self.session.seed
-        return alike and opening.saved is None and self._steps_kept() < MOST_STEPS
+    def _reseed(self, command: c.NewSeed) -> None:
+        if time.monotonic() - self._reseeded < limits.SEED_SECONDS:
+            raise GenieError("that was too soon after the last seed; enter it again")
+        self._reseeded = time.monotonic()
+        self.session.handle(command)
+
+    def _goes_on_with(self, start: GameStart) -> bool:
+        """Whether the earlier lines stay when this game begins."""
+        alike = start.engine is self.engine and start.start.seed == self.session.seed
+        return alike and start.start.saved is None and self._steps_kept() < limits.STEPS
 
     def _steps_kept(self) -> int:
         return sum(len(line.moments) for line in self.session.timeline.lines)
 
     def _full(self) -> bool:
-        full = self._steps_kept() >= MOST_STEPS
+        full = self._steps_kept() >= limits.STEPS
         if full and not self.session.paused:
-            self.session.tell(c.REFUSED, FULL)
+            text = f"at most {limits.STEPS:,} steps are kept; download what you like and press Play for a new start"
+            self.session.tell(c.REFUSED, text)
         return full
 
 
-class Stepper:
-    """A rider for programs: it steps when asked to, and then together with everybody else."""
+class ProgramPlayer:
+    """A player that a program steps, in one batch with everybody else."""
 
-    def __init__(self, opening: Opening, seat: int) -> None:
+    def __init__(self, start: GameStart, seat: int) -> None:
         self.seat = seat
         self.due = 0.0
-        self.session = PlaySession(opening.engine, opening.picture, seat, opening.seed)
+        self.session = begin(start.engine, start.start, seat)
         self._asked: list[tuple[int, Future[np.ndarray]]] = []
 
     @property

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from app.web import limits
 from genie_core.errors import GenieError
 
-MOST_WAITING = 50
 
-
-class HallFull(GenieError):
-    """Nobody else is let in, not even to wait."""
+class SeatsFull(GenieError):
+    """There is no seat, and no place in the queue."""
 
 
 class Ticket:
-    """`seat` is the number of the seat once there is one. `on_move` is called when the seat or the place changes."""
+    """`seat` is the number of the seat, None in the queue. `on_move` is called when the seat or the place changes."""
 
     def __init__(self, on_move: Callable[[], None]) -> None:
         self.seat: int | None = None
         self.on_move = on_move
 
 
-class Hall:
-    """`seats` of them, numbered from 0, and up to `MOST_WAITING` who wait."""
+class Seats:
+    """`count` seats, numbered from 0, and a queue of at most `limits.WAITING`."""
 
-    def __init__(self, seats: int) -> None:
-        self.seats = seats
-        self._free = list(range(seats))
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._free = list(range(count))
         self._seated: set[Ticket] = set()
         self._waiting: list[Ticket] = []
 
@@ -39,22 +38,23 @@ class Hall:
         return len(self._waiting)
 
     def enter(self, on_move: Callable[[], None], wait: bool = True) -> Ticket:
-        """A ticket with a seat, or with a place in the queue. HallFull if there is neither, or no wish to wait."""
+        """A ticket with a seat, or with a place in the queue. Raises SeatsFull if there is neither, or without `wait`
+        no seat."""
         if not self._free and not wait:
-            raise HallFull(f"all {self.seats} seats are taken; try again in a minute")
-        if len(self._waiting) >= MOST_WAITING:
-            raise HallFull(f"{MOST_WAITING} players are waiting already; come back later")
+            raise SeatsFull(f"all {self.count} seats are taken; try again in a minute")
+        if len(self._waiting) >= limits.WAITING:
+            raise SeatsFull(f"{limits.WAITING} players are waiting already; come back later")
         ticket = Ticket(on_move)
         self._waiting.append(ticket)
         self._seat_waiting()
         return ticket
 
     def place(self, ticket: Ticket) -> int:
-        """How many get a seat up to and with this one; 0 for one who sits or has left."""
+        """The place in the queue, from 1; 0 for a ticket that has a seat or has left."""
         return self._waiting.index(ticket) + 1 if ticket in self._waiting else 0
 
     def leave(self, ticket: Ticket) -> None:
-        """Gives the seat to the first who waits. Does nothing for one who has left already."""
+        """Gives the seat to the first in the queue. Does nothing the second time."""
         if ticket in self._seated:
             self._seated.remove(ticket)
             assert ticket.seat is not None

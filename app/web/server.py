@@ -1,4 +1,4 @@
-"""The web server: the games' routes, the Gradio app beside them, and the beginning and end of both."""
+"""The web server: the routes of the games, the Gradio app beside them, and the start and end of both."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import gradio as gr
@@ -18,9 +19,11 @@ import uvicorn
 import websockets  # noqa: F401  # uvicorn's way to speak WebSocket, which it misses silently
 from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
 
+from app.web.doors import Doors
 from app.web.downloads import KINDS, download
-from app.web.guests import House
-from app.web.loaded_worlds import Library
+from app.web.guests import Guests
+from app.web.limits import MESSAGE_BYTES, UPLOAD_BYTES
+from app.web.loaded_worlds import LoadedWorlds
 from app.web.pages import build_pages
 from app.web.proxy import UnderPrefix
 from app.web.transport import answer_poll, serve_socket
@@ -28,16 +31,15 @@ from app.web.view import STATIC
 from genie_core.errors import GenieError
 from genie_core.world import World
 
-MOST_UPLOADED = "20mb"
-HANG_UP_SECONDS, CLOSING_SECONDS = 1.0, 5  # after being told to end: what streams is cut off; nothing is waited for
-SANS, MONO = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")  # at hand: nothing is fetched from elsewhere
-SWITCH_SECONDS = 0.001  # the engine's thread and the event loop take turns so often; Python's 5 ms would be felt
+HANG_UP_SECONDS, CLOSING_SECONDS = 1.0, 5  # after the signal to end: open streams are cut off, then all else
+SANS, MONO = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")  # on every machine; no font is fetched
+SWITCH_SECONDS = 0.001  # between the engine's thread and the event loop; Python's 5 ms would be felt
 
 
 def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: bool) -> None:
-    """Serves the demo until told to end. `root` is the checkout, with the worlds and pictures that ship.
+    """Serves the demo until the signal to end. `root` is the checkout, with the shipped worlds and pictures.
 
-    Raises GenieError if the port cannot be had.
+    Raises GenieError if the port is taken, or no folder for uploads can be made.
     """
     try:
         listening = socket.create_server((host, port), backlog=128, reuse_port=False)
@@ -45,20 +47,34 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
         raise GenieError(f"port {port} of {host} cannot be had ({error}); name another with --port") from error
     torch.set_num_threads(1)  # the engine's; the other core is for pictures and the network
     sys.setswitchinterval(SWITCH_SECONDS)
-    app = build_app(Library(world, root / "checkpoints", seats), seats, root / "assets")
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        ws_max_size=4096,
-        ws_ping_interval=20,
-        ws_per_message_deflate=False,  # PNGs do not become smaller
-        timeout_graceful_shutdown=CLOSING_SECONDS,
-    )
-    if not quiet:
-        shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host
-        print(f"{world.name} is open at http://{shown}:{listening.getsockname()[1]} (end with Ctrl-C)", flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn's own handler ends the server, and then calls this one
-    Server(config).run(sockets=[listening])
+    with _upload_folder() as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        app = build_app(LoadedWorlds(world, root / "checkpoints", seats), seats, root / "assets")
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            ws_max_size=2 * MESSAGE_BYTES,
+            ws_ping_interval=20,
+            ws_per_message_deflate=False,  # PNGs do not become smaller
+            timeout_graceful_shutdown=CLOSING_SECONDS,
+        )
+        if not quiet:
+            shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host
+            print(f"{world.name} is open at http://{shown}:{listening.getsockname()[1]} (end with Ctrl-C)", flush=True)
+        signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn's own handler ends the server, then calls this one
+        Server(config).run(sockets=[listening])
+
+
+def _upload_folder() -> TemporaryDirectory[str]:
+    """A folder of this process alone, which goes with it: other programs also keep files in Gradio's usual folder."""
+    parent = Path(os.environ.get("GRADIO_TEMP_DIR") or gettempdir())
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return TemporaryDirectory(prefix="genie-", dir=parent, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise GenieError(
+            f"uploads cannot be kept in {parent} ({error.strerror}); name another folder in GRADIO_TEMP_DIR"
+        ) from error
 
 
 class Server(uvicorn.Server):
@@ -73,60 +89,62 @@ class Server(uvicorn.Server):
             connection.transport.close()
 
 
-def build_app(library: Library, seats: int, pictures: Path) -> FastAPI:
+def build_app(worlds: LoadedWorlds, seats: int, pictures: Path) -> FastAPI:
     """The whole as an ASGI app."""
-    house = House(seats)
+    guests = Guests(seats)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        await house.start()
+        await guests.start()
         yield
-        await house.stop()
+        await guests.stop()
 
     app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Doors)
     app.add_middleware(UnderPrefix)
-    app.state.house = house
-    _add_routes(app, house)
+    app.state.guests = guests
+    _add_routes(app, guests)
     return gr.mount_gradio_app(
         app,
-        build_pages(house, library, pictures),
+        build_pages(guests, worlds, pictures),
         path="/",
         ssr_mode=False,  # it would swallow the WebSockets
         run_history=False,
         footer_links=["api"],
-        max_file_size=MOST_UPLOADED,
+        max_file_size=UPLOAD_BYTES,
+        show_error=False,  # a visitor reads our sentences, no exceptions
         theme=gr.themes.Soft(font=SANS, font_mono=MONO),
         head=f"<style>{(STATIC / 'pages.css').read_text(encoding='utf-8')}</style>",  # `css` reaches no container
         root_path=os.environ.get("GRADIO_ROOT_PATH"),  # for a proxy that does not say under which path it serves
     )
 
 
-def _add_routes(app: FastAPI, house: House) -> None:
+def _add_routes(app: FastAPI, guests: Guests) -> None:
     @app.get("/healthz")
     async def health() -> dict[str, Any]:
-        return house.health()
+        return guests.health()
 
     @app.websocket("/play/{token}")
     async def play(socket: WebSocket, token: str) -> None:
-        await serve_socket(house, token, socket)
+        await serve_socket(guests, token, socket)
 
     @app.post("/play/{token}")
     async def poll(request: Request, token: str) -> Response:
-        return await answer_poll(house, token, request)
+        return await answer_poll(guests, token, request)
 
     @app.post("/play/{token}/leave")
     async def leave(token: str) -> None:
-        guest = house.find(token)
+        guest = guests.find(token)
         if guest is not None:
-            house.leave(guest, "the page has gone")
+            guests.leave(guest, "the page has gone")
 
     @app.get("/play/{token}/play.{kind}")
     async def file(token: str, kind: str) -> Response:
-        guest = house.find(token)
+        guest = guests.find(token)
         if guest is None or kind not in KINDS:
             raise HTTPException(404, "there is no such playthrough (any more)")
         try:
-            content = await download(house, guest, kind)
+            content = await download(guests, guest, kind)
         except GenieError as error:
             raise HTTPException(409, str(error)) from error
         headers = {"Content-Disposition": f'attachment; filename="play.{kind}"'}

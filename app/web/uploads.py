@@ -1,32 +1,86 @@
-"""What visitors hand in, pictures above all, read with care: it may be anything."""
+"""What visitors hand in, read with care: it may be anything.
+
+Each file that a request names passes `only_uploads` before Gradio sees the request. The components hand over paths,
+so Gradio decodes nothing. What is decoded is decoded here and in app/media, after its size was checked.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.utils import get_upload_folder
 from PIL import Image
 
+from app.web.limits import PICTURE_PIXELS, UPLOAD_BYTES
 from genie_core.errors import GenieError, PictureError
-from genie_core.pictures import MID_GREY, load_picture
+from genie_core.pictures import FORMATS, MID_GREY, load_picture
 
-MOST_PIXELS = 40_000_000  # of a picture: 120 MB while it is read
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the limit here is lower, and is told
 FOR_THE_SHELL = ("; try: python launch.py", "; name that world with --world")
+NOT_UPLOADED = "a file in this request was not uploaded here; choose it again"
+
+
+def only_uploads(pages: gr.Blocks) -> None:
+    """Makes `pages` refuse each request that names a file, unless it was uploaded to this server or handed out by it.
+
+    Gradio checks this only for apps it launches itself. The answer is the same for any other file, there or not.
+    """
+    preprocess = pages.preprocess_data
+
+    async def checked(function: Any, inputs: list[Any], *args: Any, **options: Any) -> Any:
+        if not all(is_upload(path) for path in _paths(inputs)):
+            raise gr.Error(NOT_UPLOADED, print_exception=False)
+        return await preprocess(function, inputs, *args, **options)
+
+    pages.preprocess_data = checked  # type: ignore[method-assign, assignment]
+
+
+def is_upload(path: Any) -> bool:
+    """Whether `path` leads, without a link out of it, to a file of the upload folder that is small enough."""
+    try:
+        found = Path(path).resolve(strict=True)
+        inside = found.is_relative_to(Path(get_upload_folder()).resolve())
+        return inside and found.is_file() and found.stat().st_size <= UPLOAD_BYTES
+    except (OSError, ValueError, TypeError, RuntimeError):
+        return False
+
+
+def _paths(told: Any) -> Iterator[Any]:
+    """Whatever a request of any nesting names as the path of a file."""
+    waiting = [told]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if "path" in value:
+                yield value["path"]
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
 
 
 def picture_input(**options: Any) -> gr.Image:
-    """A `gr.Image` that gives the path of the file as it came: what Gradio would decode is ours to refuse in words.
+    return path_only(gr.Image(type="filepath", **options))
+
+
+def path_only(component: Any, part: str | None = None) -> Any:
+    """Makes `component` hand over the path of its file, or of `part` of it, as it came: Gradio would decode it.
 
     No subclass: beside the file of one Gradio writes a stub, which has no place in a checkout.
     """
-    image = gr.Image(type="filepath", **options)
-    image.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
-    return image
+
+    def path(payload: Any) -> Any:
+        file = payload if part is None else getattr(payload, part, None)
+        return getattr(file, "path", None)
+
+    component.preprocess = path
+    return component
 
 
 def told_in_words(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,13 +102,13 @@ def read_picture(path: Any) -> np.ndarray:
     if not isinstance(path, str):
         raise PictureError("there is no picture yet; choose, upload or draw one")
     try:
-        with Image.open(path) as image:  # reads no more than the header
-            size = image.size
+        with Image.open(path, formats=FORMATS) as image:  # reads no more than the header
+            width, height = image.size
     except Exception:  # load_picture says better what is wrong
-        size = (1, 1)
-    if size[0] * size[1] > MOST_PIXELS:
+        width = height = 1
+    if width * height > PICTURE_PIXELS:
         raise PictureError(
-            f"the picture has {size[0]}×{size[1]} pixels, at most {MOST_PIXELS // 10**6} million are read"
+            f"the picture has {width}×{height} pixels, at most {PICTURE_PIXELS // 10**6} million are read"
         )
     try:
         return load_picture(path)
@@ -62,15 +116,12 @@ def read_picture(path: Any) -> np.ndarray:
         raise PictureError(str(error).replace(path, Path(path).name)) from error
 
 
-def read_drawing(drawn: Any) -> np.ndarray:
-    """What was drawn, uint8 (H, W, 3), from the value of a `gr.ImageEditor` of type numpy."""
-    picture = drawn.get("composite") if isinstance(drawn, dict) else None
-    if not isinstance(picture, np.ndarray) or picture.ndim != 3 or not picture.any():
+def read_drawing(path: Any) -> np.ndarray:
+    """The drawing in an uploaded file, uint8 (H, W, 3); PictureError if nothing is drawn."""
+    picture = read_picture(path) if isinstance(path, str) else np.array(MID_GREY)
+    if (picture == MID_GREY).all():  # what shows through an empty canvas
         raise PictureError("there is no drawing yet; draw something first")
-    if picture.shape[2] == 3:
-        return picture
-    alpha = picture[..., 3:].astype(np.float32) / 255
-    return (picture[..., :3] * alpha + np.array(MID_GREY) * (1 - alpha)).round().astype(np.uint8)
+    return picture
 
 
 def _without_shell(text: str) -> str:

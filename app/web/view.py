@@ -1,4 +1,4 @@
-"""The play view as a Gradio component: a canvas, held keys and buttons, that fetches its game by a token."""
+"""The play view as a Gradio component: a canvas, held keys and buttons. It fetches its game by a token."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("link.js", "stage.js", "panel.js")
+SCRIPTS = ("transport.js", "stage.js", "panel.js")
 
 
 def game_view(elem_id: str) -> gr.HTML:
-    """Its value is `{"token": ...}` of a guest, or None. The page is drawn once; all else goes over the link.
+    """Its value is `{"token": ...}` of a guest, or None. The page is drawn once; all else goes over the transport.
 
     No subclass: beside the file of one Gradio writes a stub, which has no place in a checkout.
     """

@@ -31,23 +31,23 @@ CODES = ("ArrowLeft", "ArrowRight", "ArrowUp", "Digit1", "Digit8")
 
 def serve() -> None:
     """The server's process: answers each line of its input, `invite` or `report`, with a line of JSON."""
-    from app.web import guests as house
+    from app.web import guests as guests
     from app.web import seats as hall
     from app.web.player import Opening
     from genie_core.pictures import load_picture
 
-    hall.MOST_WAITING = house.MOST_INVITED = 500  # all are let in, or most would be turned away at the door
+    hall.MOST_WAITING = guests.MOST_INVITED = 500  # all are let in, or most would be turned away at the door
 
     picture = load_picture(ROOT / "assets" / "coinrun.png")
     with in_this_process(WORLD, SEATS) as demo:
         print(json.dumps(demo.url), flush=True)
-        engine = demo.library.engine("coinrun")
+        engine = demo.worlds.engine("coinrun")
         for line in sys.stdin:
             if line.strip() == "report":
                 print(json.dumps(report(demo)), flush=True)
                 continue
             try:
-                token = demo.on_loop(lambda: demo.house.invite(Opening(engine, "coinrun", picture, 0)))
+                token = demo.on_loop(lambda: demo.guests.invite(Opening(engine, "coinrun", picture, 0)))
             except Exception as error:
                 token = type(error).__name__
             print(json.dumps(token), flush=True)
@@ -82,7 +82,7 @@ async def visit(server: Server, rng: random.Random, seen: Counter[str]) -> None:
 
     await asyncio.sleep(2 * rng.random())
     token = server.ask("invite")
-    if token == "HallFull":
+    if token == "SeatsFull":
         seen["not let in"] += 1
         await asyncio.sleep(2 + rng.random())
         return

@@ -1,5 +1,5 @@
-// Everything around the picture: buttons, settings, kept moments, downloads, and the word below it.
-const held = new Map(); // what each finger, mouse or key holds down: pointer to what letting go does
+// Everything around the picture: buttons, settings, kept moments, downloads, and the sentence over it.
+const held = new Map(); // pointer or key -> the function that releases what it holds down
 const show = (what, text) => { const at = find(`[data-hud=${what}]`); if (at) at.textContent = text; };
 let fading = 0;
 
@@ -40,12 +40,12 @@ root.addEventListener("keydown", (event) => {
 root.addEventListener("keyup", (event) => letUp(event.code));
 root.addEventListener("click", (event) => {
   const button = event.target.closest("[data-do], [data-kept], [data-line]");
-  // Whoever clicked goes on playing with the keys; whoever pressed Enter stays where they are.
+  // After a click the keys play again; after Enter the focus stays on the button.
   if (event.detail > 0 && event.target.closest("button, a")) find(".stage").focus({ preventScroll: true });
   if (!button) return;
   const { kept, line } = button.dataset;
   if (kept !== undefined) send({ do: "recall", kept: +kept });
-  else if (line !== undefined) send({ do: "jump", line: +line });
+  else if (line !== undefined) send({ do: "line", line: +line });
   else command(button.dataset.do);
 });
 root.addEventListener("change", (event) => {
@@ -53,7 +53,7 @@ root.addEventListener("change", (event) => {
   if (name === "speed") send({ do: "speed", times: +value("speed") });
   else if (name === "unmask_steps" || name === "temperature")
     send({ do: "tune", unmask_steps: +value("unmask_steps"), temperature: +value("temperature") });
-  else if (name === "seed") send({ do: "seed", seed: Math.max(0, Math.floor(+value("seed"))) });
+  else if (name === "seed") reseed(find("[data-set=seed]"));
   else if (name) {
     const how = value("autoplay");
     send({ do: "autoplay", script: how === "script" ? value("script") : how, mix: find("[data-set=mix]").checked });
@@ -63,10 +63,21 @@ root.addEventListener("input", (event) => {
   if (event.target.type === "range") event.target.nextElementSibling.value = event.target.value;
 });
 
+function reseed(field) {
+  const valid = field.value !== "" && field.checkValidity();
+  if (valid) send({ do: "seed", seed: +field.value });
+  else say(`A seed is a whole number from ${field.min} to ${field.max}.`);
+}
+
 function greet(told) {
   hello = told;
+  const names = told.actions.map((action) => action.name);
+  shape(told);
+  show("raw", `1 to ${names.length}`);
+  find("[data-set=script]").placeholder = `as in ${names[0]}*20,${names.at(-1)}*4`;
   root.dataset.world = told.world;
   const pad = find(".pad");
+  pad.style.setProperty("--columns", Math.min(4, names.length));
   pad.replaceChildren(...told.actions.map((action, id) => {
     const button = document.createElement("button"), key = document.createElement("small");
     Object.assign(button, { type: "button", textContent: action.name + " " });
@@ -75,7 +86,7 @@ function greet(told) {
     button.append(key);
     return button;
   }));
-  for (const file of all("[data-file]")) file.href = `${link.url}/play.${file.dataset.file}`;
+  for (const file of all("[data-file]")) file.href = `${transport.url}/play.${file.dataset.file}`;
   say(told.word || `You are in ${told.world}. Hold keys to move.`);
   find(".stage").focus({ preventScroll: true });
 }
@@ -112,29 +123,29 @@ function strip(kept, lines) {
 
 function open() {
   const token = props.value?.token;
-  if (!token || link?.token === token) return;
-  link?.close();
+  if (!token || transport?.token === token) return;
+  transport?.close();
   down.clear(); waiting = []; times = []; newest = 0; state = {};
   show("link", "");
   say("Coming in …", true);
-  link = Object.assign(new Link(token, {
+  transport = Object.assign(new Transport(token, {
     frame: draw,
-    word: (told) => {
+    message: (told) => {
       if (told.hello) greet(told.hello);
       if (told.state) change(told.state);
       if (told.say) say(told.say);
       if (told.queue) { root.dataset.place = told.queue.place; say(`All seats are taken. You are number ${told.queue.place} in the queue.`, true); }
       else delete root.dataset.place;
     },
-    link: (text) => show("link", text),
+    slow: (text) => show("link", text),
     over: (why) => {
-      if (link?.token !== token) return;
+      if (transport?.token !== token) return;
       root.dataset.status = "over";
       say(why, true);
       for (const file of all("[data-file]")) file.removeAttribute("href");
     },
   }), { token });
 }
-window.addEventListener("pagehide", () => link?.close());
+window.addEventListener("pagehide", () => transport?.close());
 watch("value", open);
 open();

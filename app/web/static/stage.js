@@ -1,10 +1,10 @@
-// The picture and the keys. A key counts only while the world has the focus, and none stays down after it is lost.
+// The picture and the keys. A key counts while the world has the focus; when the focus leaves, all keys are released.
 const root = element, find = (what) => root.querySelector(what), all = (what) => [...root.querySelectorAll(what)];
 const COMMANDS = { KeyP: "pause", Period: "step", KeyR: "restart", KeyK: "keep" };
-let link = null, hello = { codes: [], actions: [], size: 64 }, state = {}, down = new Set(), number = 0, waiting = [];
+let transport = null, hello = { codes: [], actions: [] }, state = {}, down = new Set(), number = 0, waiting = [];
 let times = [], newest = 0;
 
-const send = (message) => link?.send(message);
+const send = (message) => transport?.send(message);
 function press(code) {
   if (down.has(code)) return;
   down.add(code);
@@ -16,23 +16,22 @@ function press(code) {
 function release(code) {
   if (down.delete(code)) { number += 1; send({ do: "key", code, down: false, number }); }
 }
-function letGo() {
+function releaseAll() {
   down.clear();
   for (const button of all(".down")) button.classList.remove("down");
   held.clear();
-  send({ do: "let_go" });
+  send({ do: "release_all" });
 }
 
 async function draw(data) {
-  const view = new DataView(data), mine = link;
+  const view = new DataView(data), mine = transport;
   const [frame, inputs, step, tip] = [0, 4, 8, 12].map((at) => view.getUint32(at)), action = view.getUint8(16);
   const bitmap = await createImageBitmap(new Blob([data.slice(17)], { type: "image/png" }));
-  if (link !== mine) return;
+  if (transport !== mine) return;
   if (frame > newest) { // pictures may be decoded out of order
     newest = frame;
-    const canvas = find("canvas");
-    if (canvas.width !== bitmap.width) { canvas.width = canvas.height = bitmap.width; resize(); }
-    canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    shape(bitmap);
+    find("canvas").getContext("2d").drawImage(bitmap, 0, 0);
     measure(inputs);
     Object.assign(root.dataset, { frame, step, tip, action, frames: +(root.dataset.frames ?? 0) + 1 });
     show("action", hello.actions[action]?.name ?? "the picture");
@@ -55,10 +54,18 @@ function measure(inputs) {
   }
 }
 
+function shape({ width, height }) {
+  const canvas = find("canvas");
+  if (canvas.width === width && canvas.height === height) return;
+  Object.assign(canvas, { width, height });
+  resize();
+}
 function resize() {
-  const canvas = find("canvas"), room = Math.min(root.clientWidth || 256, Math.max(256, window.innerHeight - 340), 640);
-  const side = canvas.width * Math.max(1, Math.floor(room / canvas.width)); // whole pixels stay crisp
-  canvas.style.width = canvas.style.height = side + "px";
+  const canvas = find("canvas"), { width, height } = canvas, room = Math.max(256, window.innerHeight - 340);
+  const times = Math.min(Math.min(root.clientWidth || 256, 640) / width, Math.min(room, 640) / height);
+  const whole = times < 1 ? times : Math.floor(times); // whole pixels stay crisp
+  canvas.style.width = whole * width + "px";
+  canvas.style.height = whole * height + "px";
 }
 
 // Delegated to `element`, which survives what Gradio draws anew inside it.
@@ -73,7 +80,7 @@ root.addEventListener("keyup", (event) => {
   if (event.code === "Backspace" && event.target === find(".stage")) send({ do: "rewind", held: false });
   else release(event.code);
 });
-root.addEventListener("focusout", letGo);
-window.addEventListener("blur", letGo);
-document.addEventListener("visibilitychange", () => { if (document.hidden) letGo(); });
+root.addEventListener("focusout", releaseAll);
+window.addEventListener("blur", releaseAll);
+document.addEventListener("visibilitychange", () => { if (document.hidden) releaseAll(); });
 new ResizeObserver(resize).observe(root);

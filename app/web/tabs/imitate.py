@@ -1,4 +1,4 @@
-"""The third tab: the actions of a clip, and the same again from another picture."""
+"""The third tab: the actions of a clip, played again from another picture."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import gradio as gr
 import numpy as np
 
 from app.play.start_pictures import Prompts
-from app.web import clip_actions as imitate
+from app.web import clip_actions
 from app.web.api import result_file
-from app.web.game_starts import Openings, whole
-from app.web.guests import House
-from app.web.tabs.shared import HEAVY, PRIVATE, come, gallery_of, selected
-from app.web.uploads import picture_input, read_picture, told_in_words
+from app.web.game_starts import GameStarts, whole
+from app.web.guests import Guests
+from app.web.tabs.shared import HEAVY, PRIVATE, chosen, come, gallery_of, selected
+from app.web.uploads import path_only, picture_input, read_picture, told_in_words
 from genie_core.errors import GenieError
 from genie_core.pictures import load_picture
 
 
-def imitate_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTML, settings: list[Any]) -> Any:
-    """Gives the event of a clip's actions being played live in `view`."""
-    gr.Markdown("The world watches a clip, says which of its actions explain each step, and does the same elsewhere.")
+def imitate_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.HTML, settings: list[Any]) -> Any:
+    """Returns the event that a clip's actions are played live in `view`."""
+    gr.Markdown("Upload a clip. The world finds the action behind each step, and plays the same from another picture.")
     actions = gr.State([])
     with gr.Row():
         with gr.Column(scale=1, min_width=240):
-            clip = gr.Video(label="a clip", sources=["upload"], height=220, elem_id="clip")
+            clip = path_only(gr.Video(label="a clip", sources=["upload"], height=220, elem_id="clip"))
             gallery = gallery_of(prompts, "play the same from")
             picture = picture_input(
                 label="or from your own", sources=["upload", "clipboard"], height=180, elem_id="imitate-picture"
@@ -44,20 +44,20 @@ def imitate_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTM
     async def watch(path: Any, world: Any) -> Any:
         if path is None:
             return "", []
-        engine = await asyncio.to_thread(openings.engine, world)
-        frames, found = await asyncio.to_thread(imitate.find_actions, engine.world, path)
-        return imitate.timeline(engine.world, frames, found), found
+        engine = await asyncio.to_thread(starts.engine, world)
+        frames, found = await asyncio.to_thread(clip_actions.find_actions, engine.world, path)
+        return clip_actions.timeline(engine.world, frames, found), found
 
     def replay(start: np.ndarray, found: list[int], world: Any, seed: Any, how: Any) -> str:
         if not found:
             raise GenieError("there are no actions yet; upload a clip first")
-        engine = openings.engine(world)
+        engine = starts.engine(world)
         path = result_file(film, ".mp4")
-        imitate.film(engine.world, openings.fitted(engine, start, how), found, whole(seed), path)
+        clip_actions.film(engine.world, starts.fitted(engine, start, how), found, whole(seed), path)
         return str(path)
 
     async def from_gallery(event: gr.SelectData, found: list[int], *settings: Any) -> Any:
-        path = prompts.shipped[event.index]
+        path = chosen(prompts, event)
         return str(path), await asyncio.to_thread(lambda: replay(load_picture(path), found, *settings))
 
     async def from_picture(path: Any, found: list[int], *settings: Any) -> Any:
@@ -67,7 +67,7 @@ def imitate_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTM
         if not found:
             raise GenieError("there are no actions yet; upload a clip first")
         picture = await asyncio.to_thread(read_picture, path)
-        return await come(house, view, await asyncio.to_thread(openings.from_actions, picture, found, *settings))
+        return await come(guests, view, await asyncio.to_thread(starts.from_actions, picture, found, *settings))
 
     clip.change(told_in_words(watch), [clip, settings[0]], [course, actions], **HEAVY)
     gallery.select(selected(from_gallery), [actions, *settings], [picture, film], **HEAVY)

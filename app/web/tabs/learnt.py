@@ -1,4 +1,4 @@
-"""The second tab: what the world sees, what its actions do."""
+"""The second tab: a picture as the world sees it, and the effect of each action."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import gradio as gr
 import numpy as np
 
 from app.play.start_pictures import Prompts
-from app.web import explain as learnt
-from app.web.game_starts import Openings, whole
-from app.web.guests import House
-from app.web.tabs.shared import HEAVY, gallery_of, playing, selected
+from app.web import explain
+from app.web.game_starts import GameStarts, whole
+from app.web.guests import Guests
+from app.web.tabs.shared import HEAVY, chosen, gallery_of, playing, selected
 from app.web.uploads import picture_input, read_picture, told_in_words
 from genie_core.pictures import load_picture
 
 
-def learnt_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTML, settings: list[Any]) -> None:
-    gr.Markdown("The same picture under each of the eight actions, which the world found without being told any.")
+def learnt_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.HTML, settings: list[Any]) -> None:
+    count = len(starts.worlds.first.world.config.actions)
+    gr.Markdown(f"Choose a picture: you see it under each of the world's {count} actions, and as the world sees it.")
     with gr.Row():
         with gr.Column(scale=1, min_width=240):
             gallery = gallery_of(prompts, "look at one of these")
@@ -30,27 +31,27 @@ def learnt_tab(house: House, openings: Openings, prompts: Prompts, view: gr.HTML
             seen, tokens, actions = gr.HTML(elem_id="seen"), gr.HTML(elem_id="tokens"), gr.HTML(elem_id="each-action")
 
     def look(picture: np.ndarray, world: Any, seed: Any, how: Any) -> tuple[str, str, str]:
-        engine = openings.engine(world)
-        prompt = openings.fitted(engine, picture, how)
-        grid = learnt.tokens_of(engine.world, prompt)
+        engine = starts.engine(world)
+        prompt = starts.fitted(engine, picture, how)
+        grid = explain.tokens_of(engine.world, prompt)
         return (
-            learnt.before_and_after(engine.world, prompt),
-            learnt.token_grid(grid),
-            learnt.each_action(engine.world, prompt, whole(seed)),
+            explain.before_and_after(engine, prompt),
+            explain.token_grid(grid),
+            explain.each_action(engine.world, prompt, whole(seed)),
         )
 
     async def at_gallery(event: gr.SelectData, *settings: Any) -> Any:
-        return await asyncio.to_thread(look, load_picture(prompts.shipped[event.index]), *settings)
+        return await asyncio.to_thread(look, load_picture(chosen(prompts, event)), *settings)
 
     async def at_picture(path: Any, *settings: Any) -> Any:
         return await asyncio.to_thread(lambda: look(read_picture(path), *settings))
 
     async def at_current(view: Any, world: Any, seed: Any, how: Any) -> Any:
-        player = playing(house, view)
+        player = playing(guests, view)
         session = player.session
-        frame, grid = await house.engine(lambda: (session.frame, session.timeline.moment.frames[-1].tokens.numpy()))
-        seen, _, actions = await asyncio.to_thread(look, frame, player.opening.world, seed, how)
-        return seen, learnt.token_grid(grid), actions
+        frame, grid = await guests.on_engine(lambda: (session.frame, session.timeline.moment.frames[-1].tokens.numpy()))
+        seen, _, actions = await asyncio.to_thread(look, frame, player.game.world, seed, how)
+        return seen, explain.token_grid(grid), actions
 
     shown = [seen, tokens, actions]
     gallery.select(selected(at_gallery), settings, shown, **HEAVY)

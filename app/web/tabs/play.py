@@ -1,4 +1,4 @@
-"""The first tab: choose, upload, draw or load what to start from, and play."""
+"""The first tab: choose, upload, draw or load a start, and play."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ import numpy as np
 
 from app.play.session_file import SUFFIX
 from app.play.start_pictures import Prompts
-from app.web.game_starts import Openings
-from app.web.guests import House
-from app.web.tabs.shared import PRIVATE, come, gallery_of, selected
-from app.web.uploads import picture_input, read_drawing, read_picture, told_in_words
+from app.web.game_starts import GameStarts
+from app.web.guests import Guests
+from app.web.tabs.shared import PRIVATE, chosen, come, gallery_of, selected
+from app.web.uploads import path_only, picture_input, read_drawing, read_picture, told_in_words
 from app.web.view import game_view
-from genie_core.pictures import FITS, load_picture
+from genie_core.pictures import FITS, fit, load_picture
 
-BLANK = np.full((512, 512, 3), 255, np.uint8)
+CANVAS_SIDE = 512  # pixels, at most, of the longer side
 
 
-def play_tab(house: House, openings: Openings, prompts: Prompts) -> tuple[gr.HTML, list[Any]]:
-    """The first tab; its view, and the components that say world, seed and fit."""
+def play_tab(guests: Guests, starts: GameStarts, prompts: Prompts) -> tuple[gr.HTML, list[Any]]:
+    """The first tab; returns its view, and the components for world, seed and fit."""
+    frame_size = starts.worlds.first.world.config.frame_size
+    enlarged = max(1, CANVAS_SIDE // max(frame_size))
+    canvas = (enlarged * frame_size[0], enlarged * frame_size[1])  # the drawing has the shape of a frame
+    blank = np.full((*canvas, 3), 255, np.uint8)
     with gr.Row():
         with gr.Column(scale=3, min_width=240):
             view = game_view(elem_id="view")
@@ -40,22 +44,25 @@ def play_tab(house: House, openings: Openings, prompts: Prompts) -> tuple[gr.HTM
                     base = gr.Dropdown(
                         ["blank", *(path.stem for path in prompts.shipped)], value="blank", label="draw over"
                     )
-                    drawing = gr.ImageEditor(
-                        BLANK,
-                        type="numpy",
-                        label="drawing",
-                        canvas_size=(512, 512),
-                        fixed_canvas=True,
-                        height=420,
-                        elem_id="drawing",
+                    drawing = path_only(
+                        gr.ImageEditor(
+                            blank,
+                            type="numpy",
+                            label="drawing",
+                            canvas_size=(canvas[1], canvas[0]),
+                            fixed_canvas=True,
+                            height=420,
+                            elem_id="drawing",
+                        ),
+                        "composite",
                     )
                     play_drawing = gr.Button("Play the drawing", variant="primary", elem_id="start-drawing")
                 with gr.Tab("A saved session"):
-                    saved = gr.File(label="session file", file_types=[SUFFIX], elem_id="saved")
+                    saved = path_only(gr.File(label="session file", file_types=[SUFFIX], elem_id="saved"))
             with gr.Row():
                 world = gr.Dropdown(
-                    openings.library.names,
-                    value=openings.library.title,
+                    starts.worlds.names,
+                    value=starts.worlds.title,
                     allow_custom_value=True,
                     label="world, or OWNER/NAME on the Hub",
                     elem_id="world",
@@ -65,24 +72,24 @@ def play_tab(house: House, openings: Openings, prompts: Prompts) -> tuple[gr.HTM
     settings = [world, seed, how]
 
     async def from_gallery(event: gr.SelectData, view: Any, *settings: Any) -> tuple[str, Any]:
-        path = str(prompts.shipped[event.index])
-        opening = await asyncio.to_thread(openings.from_picture, load_picture(path), *settings)
-        return path, await come(house, view, opening)
+        path = chosen(prompts, event)
+        start = await asyncio.to_thread(starts.from_picture, load_picture(path), *settings)
+        return str(path), await come(guests, view, start)
 
     async def from_picture(path: Any, view: Any, *settings: Any) -> Any:
         picture = await asyncio.to_thread(read_picture, path)
-        return await come(house, view, await asyncio.to_thread(openings.from_picture, picture, *settings))
+        return await come(guests, view, await asyncio.to_thread(starts.from_picture, picture, *settings))
 
-    async def from_drawing(drawn: Any, view: Any, *settings: Any) -> Any:
-        opening = await asyncio.to_thread(openings.from_picture, read_drawing(drawn), *settings)
-        return await come(house, view, opening)
+    async def from_drawing(path: Any, view: Any, *settings: Any) -> Any:
+        picture = await asyncio.to_thread(read_drawing, path)
+        return await come(guests, view, await asyncio.to_thread(starts.from_picture, picture, *settings))
 
     async def from_session(path: Any, view: Any, world: Any) -> Any:
-        return await come(house, view, await asyncio.to_thread(openings.from_session, path, world))
+        return await come(guests, view, await asyncio.to_thread(starts.from_session, path, world))
 
     def draw_over(name: str) -> np.ndarray:
         paths = {path.stem: path for path in prompts.shipped}
-        return load_picture(paths[name]).repeat(8, 0).repeat(8, 1) if name in paths else BLANK
+        return fit(load_picture(paths[name]), canvas) if name in paths else blank
 
     gallery.select(selected(from_gallery), [view, *settings], [picture, view], **PRIVATE)
     gr.on([picture.input, play.click], told_in_words(from_picture), [picture, view, *settings], view, **PRIVATE)

@@ -1,15 +1,16 @@
-"""What the tabs have in common: how a page's game is found or begun, and the pictures to choose from."""
+"""What the tabs share: how a page's game is found or begun, and the gallery of start pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app.play.start_pictures import Prompts
-from app.web.guests import Guest, House
-from app.web.player import Opening, Player
+from app.web.guests import Guest, Guests
+from app.web.player import GameStart, Player
 from app.web.uploads import told_in_words
 from genie_core.errors import GenieError
 from genie_core.pictures import load_picture
@@ -18,24 +19,24 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden
 HEAVY: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "film", "concurrency_limit": 1}
 
 
-async def come(house: House, view: Any, opening: Opening) -> Any:
-    """The view's value for a game with this opening: on the seat or place that its page has, or as a new guest."""
-    guest = known(house, view)
+async def come(guests: Guests, view: Any, start: GameStart) -> Any:
+    """The view's value for a game: on the seat or the place in the queue that its page has, or as a new guest."""
+    guest = known(guests, view)
     if guest is None:
-        return {"token": house.invite(opening)}
+        return {"token": guests.invite(start)}
     if isinstance(guest.player, Player):
-        await house.begin(guest, opening)
+        await guests.begin(guest, start)
     else:
-        guest.opening = opening
+        guest.start = start
     return view
 
 
-def known(house: House, view: Any) -> Guest | None:
-    return house.find(view.get("token")) if isinstance(view, dict) else None
+def known(guests: Guests, view: Any) -> Guest | None:
+    return guests.find(view.get("token")) if isinstance(view, dict) else None
 
 
-def playing(house: House, view: Any) -> Player:
-    guest = known(house, view)
+def playing(guests: Guests, view: Any) -> Player:
+    guest = known(guests, view)
     if guest is None or not isinstance(guest.player, Player):
         raise GenieError("you are not playing; begin a game in the tab Play")
     return guest.player
@@ -57,8 +58,15 @@ def gallery_of(prompts: Prompts, label: str) -> gr.Gallery:
     )
 
 
+def chosen(prompts: Prompts, event: gr.SelectData) -> Path:
+    """The picture that was clicked in a gallery."""
+    if type(event.index) is not int or not 0 <= event.index < len(prompts.shipped):
+        raise GenieError("there is no such picture in the gallery; choose another")
+    return prompts.shipped[event.index]
+
+
 def selected(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`told_in_words` for those that take the event: Gradio finds it by its annotation, which must stay in sight."""
+    """`told_in_words` for functions that take the event: Gradio finds the event by its annotation."""
     told = told_in_words(function)
 
     async def on_select(event: gr.SelectData, *args: Any) -> Any:

@@ -1,9 +1,9 @@
-// The way to the player's seat: a WebSocket, or, where that does not open, asking again and again over plain HTTP.
-class Link {
-  constructor(token, heard) {
+// The way to the player's seat: a WebSocket, or, where that does not open, repeated requests over plain HTTP.
+class Transport {
+  constructor(token, on) {
     // The page is the root of the app, whatever prefix a proxy puts before it.
     this.url = new URL("play/" + token, location.origin + location.pathname.replace(/\/?$/, "/"));
-    this.heard = heard; // word(object), frame(ArrayBuffer), link(text), over(why)
+    this.on = on; // message(object), frame(ArrayBuffer), slow(text), over(why)
     this.over = false;
     this.unsent = [];
     this.posting = Promise.resolve();
@@ -18,16 +18,16 @@ class Link {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => { opened = true; clearTimeout(late); this.flush(); };
     socket.onmessage = (event) => {
-      if (typeof event.data !== "string") return this.heard.frame(event.data);
-      const word = JSON.parse(event.data);
-      if (word.bye !== undefined) why = word.bye; else this.heard.word(word);
+      if (typeof event.data !== "string") return this.on.frame(event.data);
+      const message = JSON.parse(event.data);
+      if (message.bye !== undefined) why = message.bye; else this.on.message(message);
     };
     socket.onclose = (event) => {
       clearTimeout(late);
       if (this.over) return;
       if (opened) return this.end(why || (event.code === 1012 ? "the demo starts anew; press Play in a moment" : "the connection broke; press Play to begin again"));
       this.socket = null;
-      this.heard.link("slow: no WebSocket here");
+      this.on.slow("slow: no WebSocket here");
       this.poll();
     };
   }
@@ -55,10 +55,10 @@ class Link {
           const length = view.getUint32(at), isFrame = view.getUint8(at + 4);
           const part = news.slice(at + 5, at + 5 + length);
           at += 5 + length;
-          if (isFrame) { await this.heard.frame(part); continue; }
-          const word = JSON.parse(new TextDecoder().decode(part));
-          if (word.bye !== undefined) return this.end(word.bye);
-          this.heard.word(word);
+          if (isFrame) { await this.on.frame(part); continue; }
+          const message = JSON.parse(new TextDecoder().decode(part));
+          if (message.bye !== undefined) return this.end(message.bye);
+          this.on.message(message);
         }
       } catch (error) { return this.end(error.message || "the connection broke; press Play to begin again"); }
     }
@@ -66,7 +66,7 @@ class Link {
   end(why) {
     if (this.over) return;
     this.over = true;
-    this.heard.over(why);
+    this.on.over(why);
   }
   close() {
     if (this.over) return;
