@@ -13,35 +13,40 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import warm_process
 from local_hub import TOKEN, serve
 from PIL import Image
 
-import launch
+from app.cli.options import MODES, build_parser, flag, parse
 from app.play.script import parse_script
 from app.window.shortcuts import SHORTCUTS
-from genie_core.actions.naming import KEYS, MANDATORY
+from genie_core.checkpoint import read_config
 from genie_core.config import Action, build
-from genie_core.evaluation.figures import FIGURES, SHOWN, at, told
 from genie_core.evaluation.measure import EFFORTS
 from genie_core.evaluation.report import figures_table
-from genie_core.training.settings import load_settings
+from genie_core.games.coinrun.names import KEYS, MANDATORY
 
 ROOT = Path(__file__).parents[1]
 README, CORE_README = ROOT / "README.md", ROOT / "genie_core" / "README.md"
-TEXT = README.read_text(encoding="utf-8")
+WORLDS_README, CONTRIBUTING = ROOT / "checkpoints" / "README.md", ROOT / ".github" / "CONTRIBUTING.md"
+PAGES = {path: path.read_text(encoding="utf-8") for path in (README, CORE_README, WORLDS_README, CONTRIBUTING)}
+TEXT = PAGES[README]
+MOST_WORDS = 1200
 WORLD = ROOT / "checkpoints" / "coinrun"
 RECORDER = "genie_core/games/coinrun/requirements-record.txt"
 OURS = r"(?:app|assets|checkpoints|genie_core|tests|\.ci|\.github)/"
 KEY_NAMES = {"←": "left", "→": "right", "↑": "up", "↓": "down", "esc": "escape", "enter": "return"}
 KEY_NAMES |= {"pgup": "page up", "pgdn": "page down"}
 
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 needs_world = pytest.mark.skipif(
     not (WORLD / "config.json").exists(), reason=f"no world ships in {WORLD.relative_to(ROOT)} yet"
 )
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+def blocks(language: str, pages: list[Path] = [*PAGES]) -> list[str]:  # noqa: B006
+    fenced = re.compile(rf"^```{language}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return [block for page in pages for block in fenced.findall(PAGES[page])]
 
 
 def commands(block: str) -> list[list[str]]:
@@ -50,15 +55,25 @@ def commands(block: str) -> list[list[str]]:
     return [words for line in lines for part in line.split("&&") if (words := shlex.split(part, comments=True))]
 
 
+def without_blocks(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
 def spans(text: str) -> list[str]:
     """What stands `like this` outside of blocks."""
-    return re.findall(r"(?<!`)`([^`\n]+)`(?!`)", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
+    return re.findall(r"(?<!`)`([^`\n]+)`(?!`)", without_blocks(text))
 
 
 SH_BLOCKS = [commands(block) for block in blocks("sh")]
 SH = [words for block in SH_BLOCKS for words in block]
 LAUNCHES = [words for words in SH if words[:2] == ["python", "launch.py"]]
-INLINE = [words for span in spans(TEXT) for words in commands(span) if words[:2] == ["python", "launch.py"]]
+INLINE = [
+    words
+    for text in PAGES.values()
+    for span in spans(text)
+    for words in commands(span)
+    if words[:2] == ["python", "launch.py"]
+]
 CALLS = [words for words in LAUNCHES + INLINE if words[2:] != ["--help"]]
 PYTHON_WITH_HUB = [code for code in blocks("python") if "push_to_hub" in code]
 PYTHON_WITH_DEMO = [code for code in blocks("python") if "gradio_client" in code]
@@ -83,7 +98,11 @@ def test_the_first_two_commands_are_the_promised_ones() -> None:
         "pip install -r requirements.txt && python launch.py --play assets/coinrun.png",
         "pip install -r requirements.txt -r tests/requirements.txt && python -m pytest",
     ]
-    assert [block.strip() for block in blocks("sh")[:2]] == promised
+    assert [block.strip() for block in blocks("sh", [README])[:2]] == promised
+
+
+def test_the_readme_is_short() -> None:
+    assert len(without_blocks(TEXT).split()) <= MOST_WORDS
 
 
 @pytest.mark.parametrize("words", SH, ids=" ".join)
@@ -94,7 +113,7 @@ def test_every_command_is_of_a_kind_that_is_tested(words: list[str]) -> None:
 
 @pytest.mark.parametrize("words", CALLS, ids=" ".join)
 def test_the_command_line_understands(words: list[str]) -> None:
-    launch.parse(words[2:])
+    parse(words[2:])
 
 
 @pytest.mark.parametrize("words", [words for words in SH if words[0] == "pip"], ids=" ".join)
@@ -128,59 +147,76 @@ def test_scripts_use_actions_that_every_world_has() -> None:
 
 
 def test_every_mode_is_shown_and_every_option_named_exists() -> None:
-    known = {flag for action in launch.build_parser()._actions for flag in action.option_strings}
+    known = {flag for action in build_parser()._actions for flag in action.option_strings}
     named = set()
-    for text in (README.read_text(encoding="utf-8"), CORE_README.read_text(encoding="utf-8")):
+    for page, text in PAGES.items():
         ours = re.sub(r"(?:uv )?pip install[^`\n&]*", "", text)
-        named |= set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", ours))
+        named |= set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", ours)) if page != CONTRIBUTING else set()
     assert named - known == set()
-    assert {launch._flag(mode) for mode in launch.MODES} - named == set()
+    assert {flag(mode) for mode in MODES} - named == set()
 
 
 # ---- files and links
 
 
-@pytest.mark.parametrize("readme", [README, CORE_README], ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_named_exist(readme: Path) -> None:
-    text = readme.read_text(encoding="utf-8")
+@each_page
+def test_files_named_exist(page: Path) -> None:
+    text = PAGES[page]
     named = {path.rstrip(".") for path in re.findall(rf"(?<![\w./-]){OURS}[\w./-]*", text)}
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
     short = {span for span in spans(text) if re.fullmatch(r"[\w./-]+\.(?:py|toml)", span)} - {"settings.toml"}
-    assert sorted(path for path in short if not any((at / path).exists() for at in (ROOT, readme.parent))) == []
+    places = (ROOT, page.parent, ROOT / "tests" / "benchmarks")
+    assert sorted(path for path in short if not any((place / path).exists() for place in places)) == []
 
 
-@pytest.mark.parametrize("readme", [README, CORE_README], ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_lead_somewhere(readme: Path) -> None:
-    targets = re.findall(r"\]\(([^)\s]+)\)", readme.read_text(encoding="utf-8"))
-    assert targets
-    for target in targets:
-        if not target.startswith("https://"):
-            assert (readme.parent / target).exists(), f"{target} is not there"
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        if target.startswith("https://"):
+            continue
+        path, _, heading = target.partition("#")
+        to = (page.parent / path).resolve() if path else page
+        assert to.exists(), f"{target} is not there"
+        assert not heading or heading in anchors(to), f"{target} has no such heading"
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as GitHub links to them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_every_file_of_the_core_is_in_its_readme() -> None:
-    text = CORE_README.read_text(encoding="utf-8")
+    text = PAGES[CORE_README]
     files = {str(path.relative_to(CORE_README.parent)) for path in CORE_README.parent.rglob("*.py")}
     assert sorted(file for file in files if not file.endswith("__init__.py") and f"`{file}`" not in text) == []
 
 
 @needs_world
 def test_no_figure_is_missing() -> None:
-    assert re.findall(r"\{\{.*?\}\}", TEXT) == []
+    assert [re.findall(r"\{\{.*?\}\}", text) for text in PAGES.values()] == [[]] * len(PAGES)
 
 
 @needs_world
 def test_its_figures_are_those_of_the_shipped_report() -> None:
     report = json.loads((WORLD / "evaluation.json").read_text(encoding="utf-8"))
-    shown = re.search(r"<!-- made from \S+: .*?-->\n(.*?)\n<!-- end -->", TEXT, re.DOTALL)
-    assert shown, "the README has no table of figures"
-    assert shown[1] == figures_table(report, SHOWN)
+    table = figures_table(report, shown_only=True).splitlines()
+    shown, excerpt = (figures_in(PAGES[page]) for page in (WORLDS_README, README))
+    assert shown == table
+    assert excerpt == [line for line in table if line in excerpt] and len(excerpt) > 10
     effort = EFFORTS["default"]
     assert {name: report["settings"][name] for name in dataclasses.asdict(effort)} == dataclasses.asdict(effort)
     page, card = ((WORLD / name).read_text(encoding="utf-8") for name in ("report.html", "README.md"))
-    for name in SHOWN:
-        assert told(at(report, name), FIGURES[name].digits) in page
+    for value in (line.split(" | ")[1] for line in table[2:]):
+        assert value in page
     assert str(round(report["rollout"]["psnr"]["mean"], 2)) in card
+
+
+def figures_in(text: str) -> list[str]:
+    """The lines of the table of figures, between its marks."""
+    shown = re.search(r"<!-- from \S+; tests/test_readme.py compares -->\n(.*?)\n<!-- end -->", text, re.DOTALL)
+    assert shown, "there is no table of figures"
+    return shown[1].splitlines()
 
 
 def test_the_animation_moves() -> None:
@@ -188,10 +224,11 @@ def test_the_animation_moves() -> None:
         assert gif.n_frames > 20
 
 
-def test_sizes_are_those_of_the_shipped_settings() -> None:
-    settings = load_settings(None)
-    size, grid = settings.tokenizer.frame_size, settings.tokenizer.grid
-    for words in (f"{size}×{size}", f"{grid}×{grid} tokens", f"{settings.dynamics.context_frames} frames"):
+@needs_world
+def test_sizes_are_those_of_the_shipped_world() -> None:
+    config = read_config(WORLD)
+    (height, width), (rows, columns) = config.frame_size, config.tokenizer.grid
+    for words in (f"{width}×{height}", f"{columns}×{rows} tokens", f"{config.context_frames} frames"):
         assert words in TEXT, words
 
 
@@ -248,8 +285,9 @@ def clone(tmp_path: Path) -> Path:
 
 
 def run(words: list[str], folder: Path, **environment: str) -> None:
+    """Run `python` with `words`."""
     kept = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    ended = subprocess.run(words, cwd=folder, env=kept | environment, capture_output=True, text=True, timeout=600)
+    ended = warm_process.run(words, folder, kept | environment)
     assert ended.returncode == 0, ended.stderr
 
 
@@ -258,7 +296,9 @@ def run(words: list[str], folder: Path, **environment: str) -> None:
 def test_the_first_script_plays(clone: Path) -> None:
     words = SCRIPTS[0]
     saved = clone / (option(words, "--save") or "")
-    run([sys.executable, *words[1:]], clone)
+    kept = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    ended = subprocess.run([sys.executable, *words[1:]], cwd=clone, env=kept, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
     described = json.loads((WORLD / "config.json").read_text(encoding="utf-8"))["actions"]
     steps = len(parse_script(option(words, "--actions") or "", [build(Action, action) for action in described]))
     with Image.open(saved) as gif:
@@ -274,9 +314,9 @@ def test_the_way_to_the_hub_and_back_runs(clone: Path) -> None:
     with serve() as hub:
         for words in block:
             script = ["--actions", "right*3", "--save", "hub.gif"] if "--play" in words else []
-            run([sys.executable, *words[1:], *script], clone, HF_ENDPOINT=hub.url, **environment)
+            run([*words[1:], *script], clone, HF_ENDPOINT=hub.url, **environment)
         for code in PYTHON_WITH_HUB:
-            run([sys.executable, "-c", code], clone, HF_ENDPOINT=hub.url, **environment)
+            run(["-c", code], clone, HF_ENDPOINT=hub.url, **environment)
         assert sorted(hub.repos) == ["OWNER/NAME", "OWNER/OTHER-NAME"]
     assert (clone / "hub.gif").exists()
 
@@ -285,7 +325,7 @@ def test_the_way_to_the_hub_and_back_runs(clone: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("code", [code for code in blocks("python") if code not in PYTHON_WITH_HUB + PYTHON_WITH_DEMO])
 def test_the_python_runs(clone: Path, code: str) -> None:
-    run([sys.executable, "-c", code], clone)
+    run(["-c", code], clone)
 
 
 @needs_world
@@ -297,4 +337,4 @@ def test_the_python_for_the_web_demo_runs(clone: Path) -> None:
     port = free_port()
     assert len(PYTHON_WITH_DEMO) == 1
     with as_command(["--web", "--port", str(port), "--quiet"], clone, port):
-        run([sys.executable, "-c", PYTHON_WITH_DEMO[0].replace("7860", str(port))], clone)
+        run(["-c", PYTHON_WITH_DEMO[0].replace("7860", str(port))], clone)
