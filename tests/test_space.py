@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import warm_process
 import yaml
 from conftest import world_config
 from local_hub import TOKEN, LocalHub, Repo, serve
@@ -42,11 +41,9 @@ def hub() -> Iterator[LocalHub]:
         yield running
 
 
-def launched(words: list[str], folder: Path, hub: LocalHub, **more: str) -> subprocess.CompletedProcess[str]:
+def launched(words: list[str], folder: Path, hub: LocalHub, **more: str) -> warm_process.Ended:
     env = environment(folder, HF_ENDPOINT=hub.url, HF_HUB_OFFLINE="0", HF_HUB_DISABLE_XET="1", **more)
-    return subprocess.run(
-        [sys.executable, ROOT / "launch.py", *words], cwd=folder, env=env, capture_output=True, text=True
-    )
+    return warm_process.run([str(ROOT / "launch.py"), *words], folder, env)
 
 
 def settings_of(readme: str) -> dict[str, object]:
