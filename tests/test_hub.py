@@ -73,7 +73,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def repo(hub: LocalHub, tiny_world: Path) -> Repo:
-    """ada/tiny, whose newest commit and tag v1 are a world, among files that no one needs to play it."""
+    """ada/tiny, whose newest commit and tag v1 are a world, among files that play does not need."""
     made = hub.repos["ada/tiny"] = Repo()
     made.tags["v1"] = made.commit(contents(tiny_world) | {"notes.txt": b"hello", "old/model.safetensors": b"x"})
     return made

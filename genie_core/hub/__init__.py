@@ -1,4 +1,4 @@
-"""Worlds on the Hugging Face Hub. It knows repositories and files, not what is in them.
+"""Worlds and the web demo on the Hugging Face Hub: names, downloads, uploads, model cards and Spaces.
 
-huggingface_hub is imported inside the functions alone: playing a world from a folder must not wait for it.
+huggingface_hub is imported inside functions only: playing a world from a folder must not wait for it.
 """

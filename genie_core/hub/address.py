@@ -1,4 +1,4 @@
-"""How a world on the Hub is named: OWNER/NAME[@REVISION]."""
+"""Names of worlds on the Hub: OWNER/NAME[@REVISION]."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*")
 
 
 class Address(NamedTuple):
-    """A repository on the Hub and a branch, tag or commit of it; None is its newest."""
+    """A repository on the Hub and a branch, tag or commit of it; None is the newest commit."""
 
     repo: str
     revision: str | None = None
@@ -22,9 +22,9 @@ class Address(NamedTuple):
 
 
 def find_address(world: str | Path, revision: str | None = None) -> Address | None:
-    """The Hub's address that `world` stands for, None if it stands for a folder: one that exists comes first.
+    """The address on the Hub that `world` names, or None for a folder; an existing folder wins.
 
-    Raises ConfigError if a revision is asked of a folder, or two different ones are given.
+    Raises ConfigError if a folder is given a revision, or two different revisions are given.
     """
     repo, at, told = str(world).partition("@")
     is_address = isinstance(world, str) and not Path(world).exists() and REPOSITORY.fullmatch(repo)
@@ -40,6 +40,6 @@ def find_address(world: str | Path, revision: str | None = None) -> Address | No
 
 
 def require_repository(name: str) -> None:
-    """Raises ConfigError unless `name` is OWNER/NAME."""
+    """Raise ConfigError if `name` is not OWNER/NAME."""
     if not REPOSITORY.fullmatch(name):
         raise ConfigError(f"{name!r} is not OWNER/NAME, as in ada/my-world; your OWNER is what `hf auth whoami` prints")

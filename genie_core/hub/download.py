@@ -1,4 +1,4 @@
-"""From the Hub into its cache: only the files that a world needs, and again those that broke on the way."""
+"""Download a world from the Hub into its cache: only the needed files, and damaged files again."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ PIECE_BYTES = 1 << 20
 
 
 def download(address: Address) -> Path:
-    """The folder of the cache that holds the world's files, after downloading those that are not there yet.
+    """Download the files that the cache lacks; return the folder of the cache that holds the world.
 
-    A branch or tag is looked up on the Hub; where that cannot be reached, what it last was is taken from the cache.
-    Raises HubError: no way there, no such repository or revision, no access, not a world, no room.
+    A branch or tag is looked up on the Hub. If the Hub cannot be reached, the cache decides which commit it was last.
+    Raises HubError: no connection, no such repository or revision, no access, not a world, no room.
     """
     with told_in_words(address), _in_small_pieces():
         from huggingface_hub import snapshot_download
@@ -42,7 +42,7 @@ def download(address: Address) -> Path:
 
 
 def bytes_on_hub(address: Address) -> int:
-    """What the world's files weigh, before any is downloaded. Raises HubError as `download` does."""
+    """Bytes of the world's files, before any is downloaded. Raises HubError as `download` does."""
     with told_in_words(address):
         from huggingface_hub import snapshot_download
 
@@ -51,7 +51,7 @@ def bytes_on_hub(address: Address) -> int:
 
 
 def mend(address: Address, folder: Path) -> bool:
-    """Downloads again what in `folder`, from `download`, is not as the Hub has it; False if all of it is.
+    """Download again the files in `folder` that differ from the Hub's; False if none does.
 
     Raises HubError as `download` does.
     """
@@ -65,9 +65,9 @@ def mend(address: Address, folder: Path) -> bool:
 
 
 def _is_whole(file: Path) -> bool:
-    """The cache names a file's content by its hash: SHA-256, or git's for what is not in large-file storage.
+    """Whether a file has the hash that the cache names it by: SHA-256, or git's hash outside large-file storage.
 
-    Where the cache does without links there is no such name, and the file counts as broken.
+    On systems without links the cache has no such names, and the file counts as broken.
     """
     name, content = file.resolve().name, file.read_bytes()
     found = hashlib.sha256(content), hashlib.sha1(b"blob %d\0" % len(content) + content)
@@ -75,7 +75,7 @@ def _is_whole(file: Path) -> bool:
 
 
 def cached_worlds() -> Iterator[tuple[str, Path]]:
-    """OWNER/NAME@REVISION and folder of each whole world in the cache, by name; without asking the Hub."""
+    """OWNER/NAME@REVISION and folder of each whole world in the cache, by name, without asking the Hub."""
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
     try:
@@ -92,7 +92,7 @@ def cached_worlds() -> Iterator[tuple[str, Path]]:
 
 @contextmanager
 def _in_small_pieces() -> Iterator[None]:
-    """huggingface_hub moves its bar, and goes on after a cut, by pieces of 10 MiB: more than a file of weights has."""
+    """Move the bar, and resume after a cut, by less than huggingface_hub's 10 MiB, which is more than a whole file."""
     from huggingface_hub import constants
 
     usual = constants.DOWNLOAD_CHUNK_SIZE
@@ -104,7 +104,7 @@ def _in_small_pieces() -> Iterator[None]:
 
 
 def _one_bar() -> Any:
-    """Of huggingface_hub's three bars the one that tells bytes of how many, shown where there is something to fetch."""
+    """The one of huggingface_hub's three bars that counts bytes, shown if there is something to download."""
     from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
     class OneBar(tqdm):
@@ -114,7 +114,7 @@ def _one_bar() -> Any:
             super().__init__(*args, **kwargs | {"desc": "downloading", "leave": False})
 
         def set_description(self, *_: Any, **__: Any) -> None:
-            """It is told of reconstruction, which says nothing to a player."""
+            """Keep the name: huggingface_hub would say "reconstruction", which tells a player nothing."""
 
         def display(self, *args: Any, **kwargs: Any) -> None:
             if self.total:

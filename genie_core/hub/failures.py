@@ -1,4 +1,4 @@
-"""Whatever the Hub, the way there or the disk refuses, told in a sentence with a way on."""
+"""Refusals of the Hub, the network or the disk as one sentence each, with what to do next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from genie_core.errors import HubError
 from genie_core.hub.address import Address
 
-AT_HAND = "`python launch.py --worlds` lists what plays without"
+AT_HAND = "`python launch.py --worlds` lists the worlds on this computer"
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
@@ -17,22 +17,22 @@ CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 @contextmanager
 def told_in_words(address: Address, uploading: bool = False) -> Iterator[None]:
-    """Turns what huggingface_hub raises inside into a HubError about `address`."""
+    """Turn errors of huggingface_hub inside the block into a HubError about `address`."""
     from huggingface_hub.errors import EntryNotFoundError
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # whichever httpx this version raises from
 
     try:
         yield
-    # Failing uploads arrive as RuntimeError or ValueError; so do failures of the Hub's own storage protocol.
+    # Failed uploads are RuntimeError or ValueError; so are failures of the Hub's own storage protocol.
     except (httpx.HTTPError, EntryNotFoundError, OSError, RuntimeError, ValueError) as error:
         causes = list(_causes(error))
         sentence = _of_the_disk(causes) or _of_the_repository(causes, address, uploading)
-        sentence = sentence or _of_the_server(causes) or _of_the_way(causes, address, uploading)
+        sentence = sentence or _of_the_server(causes) or _of_the_network(causes, address, uploading)
         raise HubError(" ".join(sentence.split())) from error  # servers answer in several lines
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it was raised from: huggingface_hub wraps the telling one in others."""
+    """The error and its causes: huggingface_hub wraps the telling error in others."""
     while error is not None:
         yield error
         error = error.__cause__
@@ -42,7 +42,7 @@ def _of_the_disk(causes: list[BaseException]) -> str | None:
     for error in causes:
         number = error.errno if isinstance(error, OSError) else None
         if number in FULL:
-            return f"the disk has no room for the download ({error}); make some, or set HF_HOME to a folder elsewhere"
+            return f"the disk has no room for the download ({error}); free some, or set HF_HOME to a folder elsewhere"
         if number in CLOSED:
             return f"the cache cannot be written to ({error}); set HF_HOME to a folder of yours"
     return None
@@ -89,14 +89,14 @@ def _of_the_server(causes: list[BaseException]) -> str | None:
             if status == 403:
                 return f"the Hub forbids this ({said}); {LOG_IN}, with a token that may do it"
             if status == 429:
-                return f"the Hub answers that you ask too often ({said}); wait a few minutes and run this again"
+                return f"the Hub says that you ask too often ({said}); wait a few minutes and run this again"
             if status >= 500:
                 return f"the Hub is out of order ({status} {said}); try later; {AT_HAND}"
             return f"the Hub refuses ({status} {said}); {AT_HAND}"
     return None
 
 
-def _of_the_way(causes: list[BaseException], address: Address, uploading: bool) -> str:
+def _of_the_network(causes: list[BaseException], address: Address, uploading: bool) -> str:
     from huggingface_hub import constants
     from huggingface_hub.errors import (
         FileMetadataError,
@@ -113,7 +113,7 @@ def _of_the_way(causes: list[BaseException], address: Address, uploading: bool) 
     way = "HF_HUB_OFFLINE is set" if offline else f"{constants.ENDPOINT} cannot be reached"
     mend = "unset HF_HUB_OFFLINE" if offline else "connect"
     if uploading and has(OfflineModeIsEnabled, httpx.ConnectError):
-        return f"{address} cannot be published, for {way}; {mend} and run this again"
+        return f"{address} cannot be published because {way}; {mend} and run this again"
     if has(FileMetadataError):
         return f"{constants.ENDPOINT} does not answer as a Hub does; check HF_ENDPOINT and your proxy"
     if has(IncompleteSnapshotError):
@@ -121,4 +121,4 @@ def _of_the_way(causes: list[BaseException], address: Address, uploading: bool) 
     if has(LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.ConnectError):
         return f"{address} is not in the cache, and {way}; {mend} and run this again; {AT_HAND}"
     what, kept = ("upload", "sent") if uploading else ("download", "received")
-    return f"the {what} of {address} broke off ({causes[0]}); run this again: files wholly {kept} are not {kept} twice"
+    return f"the {what} of {address} broke off ({causes[0]}); run this again: complete files are not {kept} twice"

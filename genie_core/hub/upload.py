@@ -1,4 +1,4 @@
-"""A folder onto the Hub, as one commit."""
+"""Upload a folder to the Hub as one commit."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from genie_core.hub.failures import told_in_words
 def upload(
     folder: Path, repo: str, *, private: bool = False, tag: str | None = None, variables: dict[str, str] | None = None
 ) -> str:
-    """Puts the files of `folder` into the repository OWNER/NAME, made if there is none; returns the commit's hash.
+    """Upload the files of `folder` to the repository OWNER/NAME, creating it if needed; return the commit's hash.
 
-    With `variables` it is a Gradio Space, which finds them in its environment. `tag` names the commit. Raises
-    ConfigError for a name that is none; HubError before anything is sent if the tag is taken or a repository meant to
-    be private is public, and if the Hub or the way there refuses.
+    With `variables` the repository is a Gradio Space, with these in its environment. `tag` names the commit. Raises
+    ConfigError if the name is not OWNER/NAME. Raises HubError, before anything is sent, if the tag is taken or the
+    repository is public and `private` is asked for; also if the Hub or the network refuses.
     """
     require_repository(repo)
     with told_in_words(Address(repo), uploading=True):
