@@ -323,10 +323,6 @@ TOO_LARGE = {
     },
     "weights in all": (lambda values, n: values["dynamics"].update(width=4096, layers=n), 128, "1,073,741,824"),
     "past in all": (lambda values, n: values.update(frame_size=[n, n], context_frames=256), 1024, "536,870,912"),
-        lambda values, n: values.update(frame_size=[1024, 1020], dynamics={"width": n, "heads": 2}),
-        4096,
-        "1,073,741,824",
-    ),
     "actions": (lambda values, n: values.update(actions=[{"id": i, "name": f"{i}"} for i in range(n)]), 101, "100"),
     "a name": (lambda values, n: values["actions"][0].update(name="x" * n), 10**6, "200"),
 }
