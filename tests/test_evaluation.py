@@ -13,32 +13,28 @@ import pytest
 import tiny
 import torch
 
-from genie_core.actions.naming import MANDATORY
 from genie_core.config import Action, SamplingConfig
 from genie_core.data import DatasetWriter, VideoDataset
+from genie_core.data.scenes import draw_clips
 from genie_core.engine import WorldEngine, frame_generator
 from genie_core.errors import DataError
 from genie_core.evaluation.buttons import code_histogram
 from genie_core.evaluation.control import measure_control
 from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import HORIZON, measure_fidelity
-from genie_core.evaluation.figures import FIGURES, at
 from genie_core.evaluation.measure import EFFORTS, Effort, Evaluation, evaluate
-from genie_core.evaluation.samples import (
-    WAY,
-    Samples,
-    draw_clips,
-    free_scenes,
-    on_its_way,
-    standing_scenes,
-    wall_scenes,
-)
+from genie_core.figures import Samples, at, table_of
+from genie_core.games import Game, find
+from genie_core.games.coinrun.names import MANDATORY
+from genie_core.games.coinrun.scenes import WAY, free_scenes, on_its_way, standing_scenes, wall_scenes
 from genie_core.models.dynamics import Prediction
 from genie_core.rollout import rollout, teacher_forced
 from genie_core.sampling import unmask
 from genie_core.world import World
 
-EFFORT = known_game.EFFORT
+EFFORT, COINRUN = known_game.EFFORT, find("coinrun")
+FIGURES = table_of(COINRUN.figures)
+WAY_PX = WAY * known_game.SIZE
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +55,11 @@ def figures(data: VideoDataset) -> Figures:
         is_game = issubclass(fault, known_game.Game)
         world = known_game.make_world(fault()) if is_game else known_game.make_world(latent_action=fault())
         if part == "fidelity":
-            samples, _ = measure_fidelity(world, clips, 0, True, True)
+            samples, _ = measure_fidelity(world, clips, COINRUN, quiet=True)
         elif part == "control":
-            samples = measure_control(world, data, clips, EFFORT.scenes, 0, True)
+            samples = measure_control(world, data, clips, COINRUN, EFFORT.scenes, quiet=True)
         else:
-            samples, _ = measure_drift(world, clips.frames[[0, -1], 0], EFFORT.steps, 0, True, True)
+            samples, _ = measure_drift(world, clips.frames[[0, -1], 0], COINRUN, EFFORT.steps, quiet=True)
         return means(samples)
 
     return measure
@@ -301,12 +297,12 @@ def test_free_scenes_are_on_the_way_from_one_side_to_the_other(data: VideoDatase
     clips = np.stack([data.clip(int(start), 17) for start in data.clip_starts(17)])
     x = known_game.look_up(clips[:, [0, 8, 16]]).x
     steps = np.diff(x, axis=1)
-    through = {clip[8].tobytes() for clip in clips[(np.abs(steps) >= WAY).all(1) & (np.prod(steps, axis=1) > 0)]}
+    through = {clip[8].tobytes() for clip in clips[(np.abs(steps) >= WAY_PX).all(1) & (np.prod(steps, axis=1) > 0)]}
     scenes = free_scenes(data, 20)
     assert all(scene.tobytes() in through for scene in scenes)
     states = known_game.look_up(scenes)
     assert len(scenes) == 20 and len(set(states.level)) >= 4
-    assert ((states.x >= WAY) & (states.x <= known_game.WALL - WAY)).all()
+    assert ((states.x >= WAY_PX) & (states.x <= known_game.WALL - WAY_PX)).all()
 
 
 def test_episodes_too_short_for_a_free_scene_leave_out_what_is_asked_there(data: VideoDataset, tmp_path: Path) -> None:
@@ -315,8 +311,8 @@ def test_episodes_too_short_for_a_free_scene_leave_out_what_is_asked_there(data:
             writer.add_episode(data.clip(int(start), 14))
     short = VideoDataset(tmp_path / "short")
     assert not len(free_scenes(short, 4))
-    found = measure_control(known_game.make_world(), short, draw_clips(short, 12, 11, 14), 4, 0, True)
-    assert found.facts[OPPOSITE] is None and not len(found.values[X])
+    found = measure_control(known_game.make_world(), short, draw_clips(short, 12, 11, 14), COINRUN, 4, quiet=True)
+    assert "go either way" in found.missing[OPPOSITE] and not len(found.values[X])
     assert found.values[RISES].mean() == 1
 
 
@@ -407,21 +403,6 @@ def squares(folder: Path) -> VideoDataset:
     return VideoDataset(folder / "squares")
 
 
-def test_of_several_sets_each_is_asked_whether_its_keys_last(tmp_path: Path) -> None:
-    world, jump = tiny.make_looking_world(), [-5, -1, -1, 1, 1, 0, 0]
-    for name, start in (("tapped", [2, 0, 2, 0]), ("held", [2, 2, 2, 2])):
-        with DatasetWriter(tmp_path / name, source={"kind": "scenery"}, frame_size=(16, 16), fps=15) as writer:
-            for clip in tiny.scrolled([*start, *[0] * 7], [0, 0, 0, 0, *jump], clips=8).numpy():
-                writer.add_episode(clip)
-    clips = draw_clips(VideoDataset(tmp_path / "tapped", tmp_path / "held"), 16, HORIZON + 1, HORIZON + 2)
-    found = measure_fidelity(world, clips, 0, False, True)[0].facts
-    frames, last = torch.from_numpy(clips.frames), torch.from_numpy(clips.sets == 1)
-    assert found["latent_action.keys_last"] == float(last.float().mean()) == 0.5
-    codes = [world.infer_actions(frames, keys).numpy()[clips.there[:, 1:]] for keys in (last, False, True)]
-    told = [code_histogram(each, 4) for each in codes]
-    assert found["latent_action.code_histogram"] == told[0] and told[0] not in told[1:]
-
-
 TINY_EFFORT = Effort(clips=4, longest=12, scenes=2, rollouts=2, steps=60)
 
 
@@ -436,7 +417,7 @@ def test_the_same_command_gives_the_same_figures_but_for_speed(tmp_path: Path) -
         assert report.pop("speed")["fps"] > 0
     assert json.dumps(one) == json.dumps(two)
     clips = draw_clips(data, TINY_EFFORT.clips, 11, TINY_EFFORT.longest + 1)
-    mine, other = (measure_fidelity(world, clips, seed, False, True)[0].values for seed in (3, 4))
+    mine, other = (measure_fidelity(world, clips, Game(), seed, quiet=True)[0].values for seed in (3, 4))
     assert mine["rollout.psnr"].mean() == at(one, "rollout.psnr")["mean"] != other["rollout.psnr"].mean()
     assert (mine["tokenizer.psnr"] == other["tokenizer.psnr"]).all(), "nothing is drawn there"
     assert "NaN" not in json.dumps(one) and "Infinity" not in json.dumps(one)
