@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
-from tiny import make_world
+from tiny import make_sized_world, make_world
 
 from app.play import commands as c
 from app.play import session_file, timeline
@@ -339,7 +339,7 @@ def rewritten(data: bytes, told: dict[str, object] | None = None, **tensors: np.
     [
         ({"format": 2}, {}, "session format 2, this program reads 1"),
         ({"sha256": {}}, {}, "was played in the world 'world'"),
-        ({"sha256": None}, {}, "name that world with --world"),
+        ({"sha256": None}, {}, "name the session's world with --world"),
         ({"seed": -1}, {}, "seed is -1"),
         ({"seed": True}, {}, "seed is True"),
         ({"seed": 2**70}, {}, "seed is"),
@@ -350,6 +350,7 @@ def rewritten(data: bytes, told: dict[str, object] | None = None, **tensors: np.
         ({"sampling": {"unmask_steps": 0}}, {}, "unmask_steps 0 is not positive"),
         ({"sampling": {"passes": 1}}, {}, "does not know passes"),
         ({"sampling": 3}, {}, "expected an object"),
+        ({"sampling": {"order": "halton"}}, {}, "order 'halton'"),
         ({}, {"tokens": np.full((13, 4, 4), 64, np.int32)}, "a token is not of this world"),
         ({}, {"tokens": np.full((13, 4, 4), -1, np.int32)}, "a token is not of this world"),
         ({}, {"tokens": np.zeros((12, 4, 4), np.int32)}, "tokens are"),
@@ -370,6 +371,30 @@ def test_sessions_that_are_refused(
     with pytest.raises(SessionError, match=r".*") as caught:
         parse_session(rewritten(data, told, **tensors), world, "s.genie")
     assert words in str(caught.value) and str(caught.value).startswith("s.genie ")
+
+
+def test_sessions_from_when_there_were_orders_load(session: PlaySession, world: World) -> None:
+    played(session, chosen(3))
+    older = {"unmask_steps": 5, "temperature": 0.5, "order": "confidence", "reveal_above": None}
+    assert parse_session(rewritten(session_bytes(session), {"sampling": older}), world).sampling == SamplingConfig(
+        5, 0.5
+    )
+
+
+def test_a_session_of_a_wide_world_comes_back(tmp_path: Path) -> None:
+    """Of 18 by 32 pixels, 3 by 4 tokens."""
+    wide = make_sized_world((18, 32))
+    session = PlaySession(WorldEngine(wide), picture())
+    frames = played(session, chosen(6))
+    assert frames[0].shape == (18, 32, 3) and session.prompt.shape == (18, 32, 3)
+    save_session(session, tmp_path / "s.genie")
+    saved = load_session(tmp_path / "s.genie", wide)
+    assert (saved.tokens.shape, saved.prompt.shape) == ((7, 3, 4), (18, 32, 3))
+    other = PlaySession(WorldEngine(wide), saved.prompt)
+    other.handle(c.Open(saved, replay=True))
+    assert same([other.frame, *(other.tick() for _ in range(6))], frames)
+    session.handle(c.Keep())
+    assert session.kept[0].thumbnail.shape == (32, 32, 3)
 
 
 def test_damaged_files_never_crash_and_never_pass(session: PlaySession, world: World) -> None:

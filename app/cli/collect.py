@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from app.cli.options import FOLDER, Mode, Options, number
 from genie_core import games
+from genie_core.errors import ConfigError
 
 RECORDED = {name: games.find(name) for name in games.known_games() if games.find(name).records}
-OWN: Options = {
-    option.strip("-").replace("-", "_"): arguments
-    for game in RECORDED.values()
-    for option, arguments in game.collect_options.items()
-}
 
 
 def run(args: argparse.Namespace) -> None:
-    game = RECORDED[args.collect]
-    names = [option.strip("-").replace("-", "_") for option in game.collect_options]
-    own: dict[str, Any] = {name: getattr(args, name) for name in names}
-    game.collect(args.out, args.frames, args.seed, args.policy, own, args.quiet)
+    own = {name: getattr(args, name) for name in _own_options(RECORDED[args.collect])}
+    RECORDED[args.collect].collect(args.out, args.frames, args.seed, args.policy, own, args.quiet)
 
 
+def _own_options(game: games.Game) -> Options:
+    told = {name.strip("-").replace("-", "_"): arguments for name, arguments in game.collect_options.items()}
+    return {name: _in_words(arguments) for name, arguments in told.items()}
+
+
+def _in_words(arguments: dict[str, Any]) -> dict[str, Any]:
+    """An option whose type's ConfigError argparse tells as it is."""
+    kind: Callable[[str], Any] = arguments.get("type", str)
+
+    def convert(text: str) -> Any:
+        try:
+            return kind(text)
+        except ConfigError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return arguments | {"type": convert}
+
+
+FRAMES = {"type": number(int, 2), "metavar": "N", "default": 100_000, "help": "how many to record (default 100000)"}
 MODE = Mode(
     run,
     "record a data set by playing a game",
     {"choices": list(RECORDED)},
     {
         "out": {**FOLDER, "required": True, "help": "the folder to write the data set or the training run to"},
-        "frames": {
-            "type": number(int, 2),
-            "metavar": "N",
-            "default": 100_000,
-            "help": "how many frames to record (default 100000)",
-        },
-        "policy": {"metavar": "NAME", "help": "the player's policy: explore or random (default explore)"},
-        **OWN,
+        "frames": FRAMES,
+        "policy": {"metavar": "NAME", "help": "how the player moves: explore or random (default explore)"},
+        **{name: option for game in RECORDED.values() for name, option in _own_options(game).items()},
     },
 )

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
-
-from genie_core.errors import ConfigError
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 MODES = ("play", "web", "worlds", "collect", "train", "evaluate", "benchmark", "publish", "replay", "infer_actions")
-USAGE = "python launch.py MODE [OPTION ...]"
 Options = dict[str, dict[str, Any]]
 """Keyword arguments of argparse's add_argument, by the name of the option."""
 
@@ -50,27 +47,14 @@ def number(kind: type[int] | type[float], least: float, most: float = 2**31 - 1)
 ON: dict[str, Any] = {"action": "store_true"}
 FILE: dict[str, Any] = {"metavar": "FILE", "type": Path}
 FOLDER: dict[str, Any] = {"metavar": "DIR", "type": Path}
+WORLD = str(ROOT / "checkpoints/coinrun")
+DEVICES = ["auto", "cpu", "cuda", "mps"]
 COMMON: Options = {
-    "world": {
-        "default": str(ROOT / "checkpoints/coinrun"),
-        "help": "a folder, or OWNER/NAME[@REVISION] on the Hub (default checkpoints/coinrun)",
-    },
-    "device": {
-        "choices": ["auto", "cpu", "cuda", "mps"],
-        "default": "auto",
-        "help": "where to compute (default auto: the fastest)",
-    },
+    "world": {"default": WORLD, "help": "a folder, or OWNER/NAME[@REVISION] on the Hub (default checkpoints/coinrun)"},
+    "device": {"choices": DEVICES, "default": "auto", "help": "where to compute (default auto: the fastest)"},
     "seed": {"type": number(int, 0), "default": 0, "metavar": "N", "help": "the random seed (default 0)"},
-    "unmask_steps": {
-        "type": number(int, 1),
-        "metavar": "K",
-        "help": "unmasking passes for each frame (default the world's own)",
-    },
-    "temperature": {
-        "type": number(float, 0),
-        "metavar": "T",
-        "help": "how random frames are; 0 takes the likeliest (default the world's own)",
-    },
+    "unmask_steps": {"type": number(int, 1), "metavar": "K", "help": "passes for a frame (default the world's own)"},
+    "temperature": {"type": number(float, 0), "metavar": "T", "help": "0 is the likeliest (default the world's own)"},
     "fps": {"type": number(float, 1, 1000), "metavar": "N", "help": "frames a second (default the world's own)"},
     "quiet": {**ON, "help": "print nothing but errors"},
 }
@@ -88,24 +72,23 @@ def flag(name: str) -> str:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The arguments of a call, with its defaults and, as `run`, what runs its mode; wrong usage exits with 2."""
-    asked = [name for name in MODES if any(word.partition("=")[0] == flag(name) for word in argv)]
+    words = [word.partition("=")[0] for word in argv]
+    asked = [name for name in MODES if flag(name) in words]
     if not asked:
-        whole = build_parser()
-        _, unknown = whole.parse_known_args(argv)
-        _refuse(whole, unknown, ())
-        whole.error(f"one of the modes {' '.join(map(flag, MODES))} is required")
+        parser = build_parser()
+        _refuse(parser, parser.parse_known_args(argv)[1])
+        parser.error(f"one of the modes {' '.join(map(flag, MODES))} is required")
     name, mode = asked[0], find_mode(asked[0])
-    parser = argparse.ArgumentParser("launch.py", f"python launch.py {flag(name)} [OPTION ...]", mode.help)
-    parser.allow_abbrev = False
-    own = {name: mode.argument | {"help": mode.help, "required": True}, **mode.options, **COMMON}
-    for option, arguments in own.items():
-        _add(parser, option, arguments)
-    if len(asked) > 1 and asked[1] not in own:
-        parser.error(f"{flag(name)} and {flag(asked[1])} are two modes, expected one")
-    if {"-h", "--help"} & {*argv}:  # wherever it stands, also in place of an argument
+    usage = f"python launch.py {flag(name)} [OPTION ...]"
+    parser = argparse.ArgumentParser("launch.py", usage, mode.help, allow_abbrev=False)
+    for option, arguments in {name: _own_flag(mode), **mode.options, **COMMON}.items():
+        parser.add_argument(flag(option), **arguments)
+    if {"-h", "--help"} & {*words}:  # wherever it stands, also in place of an argument
         parser.parse_args(["--help"])
+    if len(asked) > 1 and asked[1] not in mode.options:
+        parser.error(f"{flag(name)} and {flag(asked[1])} are two modes, expected one")
     args, unknown = parser.parse_known_args(argv)
-    _refuse(parser, unknown, own, name)
+    _refuse(parser, unknown, name)
     wrong = mode.check(args)
     if wrong is not None:
         parser.error(wrong)
@@ -114,63 +97,34 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """A parser of all modes and options at once, which prints them, an option of several modes at the first."""
-    parser = argparse.ArgumentParser(
-        prog="launch.py",
-        usage=USAGE,
-        description="Playable world models learnt from video. Give one mode and its options.",
-        allow_abbrev=False,
-    )
+    """A parser of all modes and options at once, which prints them; an option of several modes stands at the first."""
+    usage, told = "python launch.py MODE [OPTION ...]", "Playable world models learnt from video. Give one mode."
+    parser = argparse.ArgumentParser("launch.py", usage, told, allow_abbrev=False)
     modes = {name: find_mode(name) for name in MODES}
-    shown = set(modes)
-    group = parser.add_argument_group("modes")
-    for name, mode in modes.items():
-        _add(group, name, mode.argument | {"help": mode.help})
-    for name, mode in modes.items():
-        again = [flag(option) for option in mode.options if option in shown]
-        new = {option: arguments for option, arguments in mode.options.items() if option not in shown}
-        if new or again:
-            group = parser.add_argument_group(f"options of {flag(name)}", f"also {' '.join(again)}" if again else None)
-        for option, arguments in new.items():
-            _add(group, option, arguments | {"required": False})
-        shown |= new.keys()
-    group = parser.add_argument_group("options of every mode")
-    for option, arguments in COMMON.items():
-        _add(group, option, arguments)
+    groups: dict[str, Options] = {"modes": {name: _own_flag(mode) for name, mode in modes.items()}}
+    groups |= {f"options of {flag(name)}": mode.options for name, mode in modes.items() if mode.options}
+    shown: set[str] = set()
+    for title, options in (groups | {"options of every mode": COMMON}).items():
+        again = [flag(option) for option in options if option in shown]
+        group = parser.add_argument_group(title, f"also {' '.join(again)}" if again else None)
+        for option in [option for option in options if option not in shown]:
+            group.add_argument(flag(option), **options[option] | {"required": False})
+        shown |= options.keys()
     return parser
 
 
-def _add(to: argparse._ActionsContainer, name: str, arguments: dict[str, Any]) -> None:
-    kind = arguments.get("type")
-    to.add_argument(flag(name), **arguments | ({"type": _in_words(kind)} if callable(kind) else {}))
+def _own_flag(mode: Mode) -> dict[str, Any]:
+    return mode.argument | {"help": mode.help}
 
 
-def _in_words(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """`kind`, whose ConfigError argparse tells as it is."""
-
-    def convert(text: str) -> Any:
-        try:
-            return kind(text)
-        except ConfigError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    convert.__name__ = kind.__name__
-    return convert
-
-
-def _refuse(parser: argparse.ArgumentParser, unknown: list[str], own: Iterable[str], mode: str = "") -> None:
+def _refuse(parser: argparse.ArgumentParser, unknown: list[str], mode: str = "") -> None:
     """Exits with 2 over words that the mode does not know, if there are any."""
-    for word in unknown:
-        if word.startswith("--"):
-            _refuse_option(parser, word.partition("=")[0], own, mode)
+    for word in (word.partition("=")[0] for word in unknown if word.startswith("--")):
+        users = [flag(name) for name in MODES if word in map(flag, find_mode(name).options)]
+        if users:
+            parser.error(f"{word} goes with {' or '.join(users)}, not with {flag(mode)}")
+        known = {option for name in MODES for option in (name, *find_mode(name).options)} | COMMON.keys()
+        near = difflib.get_close_matches(word, sorted(map(flag, known)), n=1)
+        parser.error(f"there is no option {word}" + (f"; did you mean {near[0]}?" if near else "; --help lists all"))
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-
-
-def _refuse_option(parser: argparse.ArgumentParser, word: str, own: Iterable[str], mode: str) -> NoReturn:
-    users = [flag(name) for name in MODES if word in map(flag, find_mode(name).options)]
-    if users and mode:
-        parser.error(f"{word} goes with {' or '.join(users)}, not with {flag(mode)}")
-    every = [flag(option) for name in MODES for option in (name, *find_mode(name).options)]
-    near = difflib.get_close_matches(word, [*map(flag, own), *every, *map(flag, COMMON)], n=1)
-    parser.error(f"there is no option {word}" + (f"; did you mean {near[0]}?" if near else "; --help lists all"))

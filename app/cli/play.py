@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     world = load_world(args)
     actions = _actions(args, world)
     session = open_session(args, world, _start(args, world, picture, prompts))
-    print_result(args, record(args.save, session, actions, args.quiet))
+    record(args.save, session, actions, args.quiet)
 
 
 def show(args: argparse.Namespace, prompts: Prompts, make: Callable[[World], Start]) -> None:
@@ -91,11 +91,6 @@ def open_session(args: argparse.Namespace, world: World, start: Start) -> PlaySe
             if event.kind == UNFAMILIAR:
                 print(f"warning: {event.text}", file=sys.stderr)
     return session
-
-
-def print_result(args: argparse.Namespace, line: str) -> None:
-    if not args.quiet:
-        print(line)
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -141,11 +136,7 @@ MODE = Mode(
         "continue": {**FILE, "dest": "saved", "help": "continue a session that was saved with F5"},
         "autoplay": {"metavar": "WHAT", "help": "what plays until you press a key: random, or a script"},
         "infer_actions": VIDEO | {"help": "play the actions found in VIDEO"},
-        "fit": {
-            "choices": FITS,
-            "default": "crop",
-            "help": "how a picture is fitted to the world's frames (default crop); palette changes its colours",
-        },
+        "fit": {"choices": FITS, "default": "crop", "help": "how to fit the picture (default crop)"},
     },
     check,
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.cli.known_worlds import load_world
 from app.cli.options import FILE, Mode
-from app.cli.play import ASSETS, SAVE, open_session, print_result, show
+from app.cli.play import ASSETS, SAVE, open_session, show
 
 if TYPE_CHECKING:
     from app.play.start import Start
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> None:
         return
     check_target(args.save)
     world = load_world(args)
-    print_result(args, record_replay(args.save, open_session(args, world, _start(args, world)), args.quiet))
+    record_replay(args.save, open_session(args, world, _start(args, world)), args.quiet)
 
 
 def _start(args: argparse.Namespace, world: World) -> Start:
@@ -34,9 +34,4 @@ def _start(args: argparse.Namespace, world: World) -> Start:
     return Start(None, saved=load_session(args.replay, world), replay=True)
 
 
-MODE = Mode(
-    run,
-    "show a saved session again, bit for bit, in a window or with --save in a file",
-    FILE,
-    {"save": SAVE},
-)
+MODE = Mode(run, "show a saved session again, bit for bit, in a window or with --save in a file", FILE, {"save": SAVE})

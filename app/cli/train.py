@@ -6,6 +6,8 @@ import argparse
 
 from app.cli.options import FILE, FOLDER, ON, Mode, number
 
+STAGES = ["all", "tokenizer", "latent_action", "dynamics"]
+
 
 def run(args: argparse.Namespace) -> None:
     from genie_core.training.run import train
@@ -31,11 +33,7 @@ MODE = Mode(
         "data": {**FOLDER, "nargs": "+", "required": True, "help": "the data set; training reads several as one"},
         "out": {**FOLDER, "required": True, "help": "the folder of the run"},
         "config": {**FILE, "help": "settings of the networks and their training (default those of the game)"},
-        "stage": {
-            "choices": ["all", "tokenizer", "latent_action", "dynamics"],
-            "default": "all",
-            "help": "what to train (default all)",
-        },
+        "stage": {"choices": STAGES, "default": "all", "help": "what to train (default all)"},
         "minutes": {"type": number(float, 0.01), "metavar": "M", "help": "how long to train each stage"},
         "resume": {**ON, "help": "continue the run in --out"},
     },

@@ -6,9 +6,10 @@ import argparse
 import os
 
 from app.cli.known_worlds import load_world
-from app.cli.options import COMMON, ON, ROOT, Mode, number
+from app.cli.options import ON, ROOT, WORLD, Mode, number
 
-PORT = 7860
+HOST, PORT, SEATS = "127.0.0.1", 7860, 4
+MORE = f"how many play at once; more players wait (default {SEATS})"
 
 
 def run(args: argparse.Namespace) -> None:
@@ -23,7 +24,7 @@ def space_arguments() -> list[str]:
     if "SPACE_ID" not in os.environ:
         return []
     port = os.environ.get("GRADIO_SERVER_PORT", str(PORT))
-    world = os.environ.get("GENIE_WORLD") or str(COMMON["world"]["default"])
+    world = os.environ.get("GENIE_WORLD", WORLD)
     return ["--web", "--host", "0.0.0.0", "--port", port, "--world", world]
 
 
@@ -34,20 +35,10 @@ MODE = Mode(
     {
         "host": {
             "metavar": "ADDRESS",
-            "default": "127.0.0.1",
-            "help": "where the web demo listens (default 127.0.0.1: this machine alone)",
+            "default": HOST,
+            "help": f"where to listen (default {HOST}: only this machine)",
         },
-        "port": {
-            "type": number(int, 0, 65535),
-            "metavar": "N",
-            "default": PORT,
-            "help": f"the web demo's port (default {PORT}; 0 is any)",
-        },
-        "max_players": {
-            "type": number(int, 1, 64),
-            "metavar": "N",
-            "default": 4,
-            "help": "how many play at once; more players wait (default 4)",
-        },
+        "port": {"type": number(int, 0, 65535), "metavar": "N", "default": PORT, "help": f"default {PORT}; 0 is any"},
+        "max_players": {"type": number(int, 1, 64), "metavar": "N", "default": SEATS, "help": MORE},
     },
 )

@@ -1,1 +1,1 @@
-"""One playthrough, whoever shows it: the session, its commands and files, and how it begins. No pygame, no Gradio."""
+"""One playthrough, without a front end: how it begins, the session, its commands and its files."""

@@ -1,4 +1,4 @@
-"""Who plays when nobody does: chance, or a list of actions from a script or a video."""
+"""What plays while the player does not: chance, or a list of actions from a script or a video."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 
 from genie_core.errors import ConfigError
 
-LONGEST_HOLD = 8  # steps: chance that changes its mind every step gets nowhere
+LONGEST_HOLD = 8  # steps: with a new action each step a player gets nowhere
 
 
 @dataclass(frozen=True)
 class RandomActions:
-    """Any action, each held for one to `LONGEST_HOLD` steps."""
+    """Actions by chance, each held for one to `LONGEST_HOLD` steps."""
 
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class ListedActions:
-    """These action ids, one a step; over and over with `repeat`."""
+    """These action ids, one a step; with `repeat` from the start again at the end."""
 
     actions: Sequence[int]
     repeat: bool = False
@@ -31,14 +31,14 @@ Source = RandomActions | ListedActions
 
 
 class Autoplayer:
-    """Gives the actions of a source, one for each step that is made."""
+    """Gives the actions of a source, one for each step."""
 
     def __init__(self, source: Source, num_actions: int, mix: bool) -> None:
-        """Raises ConfigError if the source lists an action the world does not have, or none."""
+        """Raises ConfigError if the source lists no action, or one that the world does not have."""
         self.source, self.mix = source, mix
         self._count = num_actions
         self._taken = 0
-        self._left = 0  # steps for which chance holds on to its action
+        self._left = 0  # steps for which chance keeps its action
         self._action = 0
         if isinstance(source, RandomActions):
             self._rng = np.random.default_rng(source.seed)

@@ -1,4 +1,4 @@
-"""What a session can be told, and what it tells: plain values that a window, a browser or a test can make."""
+"""Commands to a session, and its events: plain values that a window, a browser or a test can make."""
 
 from __future__ import annotations
 
@@ -16,52 +16,52 @@ SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 @dataclass(frozen=True)
 class Hold:
-    """Hold down the action of this id until told otherwise; None lets everything go."""
+    """Hold the action of this id until the next Hold; None releases it."""
 
     action: int | None
 
 
 @dataclass(frozen=True)
 class Pause:
-    """Stand still, or play on. None does the one that is not so now."""
+    """Stand still, or play on. None toggles."""
 
     on: bool | None = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """Go on by one frame and stand still: along the line if there is more of it and nothing is held, else by acting."""
+    """Go on by one frame and stand still: along the line if there is more of it and nothing is held, else play one."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Play this many times as fast as the world's own pace, from 0.25 to 4."""
+    """Play this many times as fast as the world's own frame rate, from 0.25 to 4."""
 
     times: float
 
 
 @dataclass(frozen=True)
 class Rewind:
-    """Backspace went down, or up: while it is down each tick goes back."""
+    """While held each tick goes back along the line."""
 
     held: bool
 
 
 @dataclass(frozen=True)
 class Forward:
-    """While true each tick goes on along the line that was played, without playing anew."""
+    """While held each tick goes on along the line that was played, without playing anew."""
 
     held: bool
 
 
 @dataclass(frozen=True)
 class Restart:
-    """Back to the prompt. What was played stays a line of its own."""
+    """Go back to the prompt. What was played stays a line of its own."""
 
 
 @dataclass(frozen=True)
 class NewSeed:
-    """Back to the prompt with other random numbers; None takes the next seed."""
+    """Go back to the prompt with another random seed; None takes the next one."""
 
     seed: int | None = None
 
@@ -75,7 +75,7 @@ class StartFrom:
 
 @dataclass(frozen=True, eq=False)
 class Open:
-    """Take in a session that was saved, at the frame it was saved at; `replay` shows it from its prompt instead."""
+    """Open a saved session at the frame at which it was saved; `replay` shows it from its prompt instead."""
 
     saved: SavedSession
     replay: bool = False
@@ -83,12 +83,12 @@ class Open:
 
 @dataclass(frozen=True)
 class Keep:
-    """Keep this moment, to be jumped to by its number in `kept`."""
+    """Keep this moment, for Recall."""
 
 
 @dataclass(frozen=True)
 class Recall:
-    """Jump to a kept moment, by its place in `kept`."""
+    """Jump to a kept moment, by its index in `kept`."""
 
     kept: int
 
@@ -111,7 +111,7 @@ class Autoplay:
 
 @dataclass(frozen=True)
 class Tune:
-    """Change how frames are revealed from here on; None leaves as is."""
+    """Change the sampling from here on; None leaves a setting as it is."""
 
     unmask_steps: int | None = None
     temperature: float | None = None
@@ -144,7 +144,7 @@ Command = (
 
 @dataclass(frozen=True)
 class Event:
-    """Something to tell the player: `text` in a sentence, `kind` one of the names below for a program."""
+    """Something to tell the player: `text` is a sentence, `kind` one of the names below, for a program."""
 
     kind: str
     text: str

@@ -1,12 +1,11 @@
-"""From held keys to latent actions. Keys go by pygame's names, so this file needs no pygame.
+"""From held keys to latent actions. Keys have pygame's names; this file needs no pygame.
 
-Of everything the held keys spell, a raw code (1-8, also on the keypad) wins over named keys, a combination
-of more keys over one of fewer, and then the key pressed last over those before it. So up+right jumps to the
-right where the world has such an action; where it has none, the later of the two keys counts until it is
-let go, then the other.
+If several keys are held, a number key (also on the keypad) wins, then the largest combination, then the key pressed
+last. So up and right play the world's action for both; if it has none, the later of the two keys counts until it is
+released, then the other.
 
-An action whose name is that of two others, like jump_right, is also played by any key of the one with any of the
-other. A gamepad's buttons are keys too, called `pad left` and so on, and stand beside the keyboard's.
+An action named after two others, like up_right, is also played by any key of the one with any key of the other. A
+gamepad's buttons are keys named `pad left` and so on, beside those of the keyboard.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ PAD_KEYS = {"left": "pad left", "right": "pad right", "up": "pad up", "down": "p
 
 @dataclass(frozen=True)
 class Binding:
-    """Keys that, held together, play an action. Raw codes are the number keys, bound by position."""
+    """Keys that play an action when held together. `raw` ones are the number keys, bound by position."""
 
     keys: frozenset[str]
     action: int
@@ -35,9 +34,9 @@ Keymap = tuple[Binding, ...]
 
 
 def build_keymap(actions: Sequence[Action], bound: Mapping[str, Sequence[str]] | None = None) -> Keymap:
-    """The bindings of a world. Keys that two actions claim stay with the lower id.
+    """The bindings of a world. Keys that two actions claim belong to the lower id.
 
-    `bound` has, by name of the action, the keys that the player gave it in place of the world's.
+    `bound` maps names of actions to the keys that the player chose instead of the world's.
     """
     bindings: dict[frozenset[str], Binding] = {}
     for action in actions:
@@ -52,7 +51,7 @@ def build_keymap(actions: Sequence[Action], bound: Mapping[str, Sequence[str]] |
 
 
 def keys_of(action: Action, bound: Mapping[str, Sequence[str]] | None = None) -> list[str]:
-    """What is shown as the keys of an action: the player's own, else the world's, unless its parts have others now."""
+    """The keys to show for an action: the player's, else the world's, unless its parts were given others."""
     bound = bound or {}
     if action.name in bound:
         return list(bound[action.name])
@@ -60,19 +59,19 @@ def keys_of(action: Action, bound: Mapping[str, Sequence[str]] | None = None) ->
 
 
 def bound_keys(keymap: Keymap) -> set[str]:
-    """Every key that plays a part in moving, and is therefore no command."""
+    """Every key that plays an action, alone or with others, and so is no command."""
     return {key for binding in keymap for key in binding.keys}
 
 
 def _spelled(action: Action, bound: Mapping[str, Sequence[str]]) -> list[frozenset[str]]:
     """The combinations that play `action`, on the keyboard and on a gamepad."""
     own = [frozenset(keys.split(COMBINE)) for keys in keys_of(action, bound)]
-    worlds = [frozenset(keys.split(COMBINE)) for keys in action.keys]  # whatever is bound, a gamepad stays as it was
+    worlds = [frozenset(keys.split(COMBINE)) for keys in action.keys]  # a gamepad keeps them, whatever is bound
     return own + [frozenset(PAD_KEYS[key] for key in keys) for keys in worlds if keys <= PAD_KEYS.keys()]
 
 
 def _combined(name: str, spelled: Mapping[str, list[frozenset[str]]]) -> list[frozenset[str]]:
-    """Any keys of jump with any of right, for jump_right."""
+    """Any key of up with any of right, for up_right."""
     first, _, second = name.partition("_")
     pairs = itertools.product(spelled.get(first, []), spelled.get(second, []))
     return [one | other for one, other in pairs if not one & other and _is_pad(one) == _is_pad(other)]
@@ -83,7 +82,7 @@ def _is_pad(keys: frozenset[str]) -> bool:
 
 
 def resolve(held: Sequence[str], keymap: Keymap) -> int | None:
-    """The action id that `held`, key names in the order they were pressed, spells; None if it spells nothing."""
+    """The action id that `held`, key names in the order pressed, plays; None if it plays nothing."""
     order = {name: position for position, name in enumerate(held)}
     spelled = [binding for binding in keymap if binding.keys <= order.keys()]
     if not spelled:
@@ -96,9 +95,9 @@ def _rank(binding: Binding, order: Mapping[str, int]) -> tuple[bool, int, int]:
 
 
 class HeldKeys:
-    """Which keys are down, in the order they were pressed.
+    """The keys that are down, in the order pressed.
 
-    A key that went down and up between two looks still counts in the next look: a quick tap is a move too.
+    A key that went down and up between two looks still counts in the next look, so that no tap is lost.
     """
 
     def __init__(self) -> None:
@@ -121,7 +120,7 @@ class HeldKeys:
             self._down.remove(name)
 
     def clear(self) -> None:
-        """Lets every key go, seen or not."""
+        """Releases every key, looked at or not."""
         self._down.clear()
         self._unseen.clear()
         self._lifted.clear()

@@ -1,10 +1,10 @@
-"""How far loading is, for whoever shows it."""
+"""How far loading is, for a front end to show."""
 
 from __future__ import annotations
 
 
 class Progress:
-    """Told by whoever loads: `text`, what is being done, and `done`, the share that is done, 0 to 1."""
+    """`text` says what is being loaded, `done` is the share that is done, 0 to 1."""
 
     def __init__(self) -> None:
         self.text, self.done = "", 0.0

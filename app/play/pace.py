@@ -1,4 +1,4 @@
-"""Evenly spaced ticks, and figures of how evenly: for the window's loop and its latency graph. Knows no window."""
+"""Evenly spaced ticks, and figures of how even they are. Knows no window."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ SPAN = 120  # ticks that figures look back on
 
 
 class Pacer:
-    """Waits for evenly spaced moments. They follow each other, not the waking from sleep, so nothing drifts;
-    after a step that took too long the spacing starts afresh and no step is rushed to catch up."""
+    """Waits for evenly spaced moments. Each is counted from the one before, not from waking up, so nothing drifts.
+    After a step that took too long the spacing starts afresh, and no step is rushed to catch up."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Pacer:
 
 
 class Measured:
-    """The last values of something, for a graph."""
+    """The last values of a measurement, for a graph."""
 
     def __init__(self, most: int = SPAN) -> None:
         self.values: deque[float] = deque(maxlen=most)

@@ -24,13 +24,15 @@ def parse_script(text: str, actions: Sequence[Action]) -> list[int]:
     for piece in text.split(","):
         action, count = _parse_piece(piece.strip(), actions)
         if len(ids) + count > MAX_STEPS:
-            raise ScriptError(f"the script runs for over {MAX_STEPS:,} steps, the most there is, by {piece.strip()!r}")
+            raise ScriptError(
+                f"the script is over {MAX_STEPS:,} steps long from {piece.strip()!r} on; play it in parts"
+            )
         ids += [action] * count
     return ids
 
 
 def source_of(text: str, actions: Sequence[Action], seed: int) -> Source:
-    """What plays by itself: actions by chance for `random`, else those of a script. Raises ScriptError."""
+    """A source for autoplay: chance for `random`, else the actions of a script. Raises ScriptError."""
     return RandomActions(seed) if text == RANDOM else ListedActions(tuple(parse_script(text, actions)))
 
 
@@ -43,17 +45,18 @@ def format_script(ids: Iterable[int], actions: Sequence[Action]) -> str:
 def _parse_piece(piece: str, actions: Sequence[Action]) -> tuple[int, int]:
     match = _PIECE.fullmatch(piece)
     if not match:
-        raise _error(f"script piece {piece!r} is not ACTION or ACTION*COUNT", actions)
+        raise _error(f"{piece!r} in the script is neither an action nor ACTION*COUNT", actions)
     known = {str(action.id): action.id for action in actions} | {action.name: action.id for action in actions}
     if match["action"] not in known:
-        raise _error(f"script piece {piece!r} names no action of this world", actions)
+        raise _error(f"{piece!r} in the script names no action of this world", actions)
     count = int(match["count"] or "1")
     if count == 0:
-        raise _error(f"script piece {piece!r} is held for no step at all, expected a count of 1 or more", actions)
+        raise _error(f"{piece!r} in the script lasts 0 steps, expected 1 or more", actions)
     return known[match["action"]], count
 
 
 def _error(fault: str, actions: Sequence[Action]) -> ScriptError:
     names = ", ".join(action.name for action in actions)
     example = f"{actions[0].name}*20,{actions[-1].id}*4"
-    return ScriptError(f"{fault}; it has {names}, or ids 0-{len(actions) - 1}, as in --actions {example}")
+    last = len(actions) - 1
+    return ScriptError(f"{fault}; the actions are {names}, or ids 0-{last}; for example --actions {example}")

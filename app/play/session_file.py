@@ -1,7 +1,7 @@
-"""A saved session: what was played, in a safetensors file. Its tokens are the truth; nothing in it is ever executed.
+"""Saved sessions: a safetensors file with what was played. Frames are decoded from its tokens; nothing is executed.
 
-Tensors: `tokens` int32 (t, h, w), `actions` uint8 (t-1,) between them, `prompt` uint8 (S, S, 3). Metadata: one JSON
-object under `genie_session`. Files come from strangers, so everything is checked before it is believed.
+Tensors: `tokens` int32 (t, h, w), `actions` uint8 (t-1,) between them, `prompt` uint8 (H, W, 3). Metadata: one JSON
+object under `genie_session`. Files come from strangers, so everything is checked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as serialize
 
 from app.play.saved_session import SavedSession
-from genie_core.config import SamplingConfig, build
+from genie_core.config import build_sampling
 from genie_core.errors import ConfigError, PictureError, SessionError
 from genie_core.files import write_whole
 
@@ -37,13 +37,13 @@ PLAY_ON = "save one with F5 while you play: python launch.py --play assets/coinr
 
 
 def snapshot(session: PlaySession) -> Callable[[], bytes]:
-    """Takes note of the line shown, which is quick; the call of what is returned makes the session file of it.
+    """Notes the line shown, which is quick; returns a function that packs the content of its session file.
 
-    That may be in another thread, while play goes on. Raises SessionError if the line is too long.
+    That may be called in another thread while play goes on. Raises SessionError if the line is too long.
     """
     world, line, at, sampling = session.engine.world, session.timeline.line, session.steps, session.sampling
     if line.tip > MOST_STEPS:
-        raise SessionError(f"{line.tip:,} steps are more than the {MOST_STEPS:,} of a session; record a video with V")
+        raise SessionError(f"this line has {line.tip:,} steps, a session at most {MOST_STEPS:,}; record a video with V")
     frames = [line.moment(index).frames[-1] for index in range(line.tip + 1)]
     actions = np.array(list(session.timeline.path()), np.uint8)
 
@@ -84,7 +84,7 @@ def write_session(path: str | Path, data: bytes) -> None:
 
 
 def load_session(path: str | Path, world: World) -> SavedSession:
-    """Reads a session that was played in `world`; SessionError says in words why it cannot be gone on with."""
+    """Reads a session that was played in `world`; SessionError says what is wrong with the file."""
     try:
         if not Path(path).is_file():
             raise SessionError(f"there is no file {path}; expected a {SUFFIX} file; {PLAY_ON}")
@@ -98,7 +98,7 @@ def load_session(path: str | Path, world: World) -> SavedSession:
 def parse_session(data: bytes, world: World, name: str = "the session") -> SavedSession:
     """The content of a session file, called `name` in errors, for `world`; SessionError says what is wrong with it."""
     if len(data) > MOST_BYTES:
-        raise SessionError(f"{name} is larger than the {MOST_BYTES // 10**6} MB that a session can have; {PLAY_ON}")
+        raise SessionError(f"{name} is too large: a session has at most {MOST_BYTES // 10**6} MB; {PLAY_ON}")
     told, tensors = _unpack(data, name)
     try:
         _check_world(told, world, name)
@@ -130,8 +130,8 @@ def _check_world(told: dict[str, Any], world: World, name: str) -> None:
     if theirs != ours:
         changed = [net for net in ours if not isinstance(theirs, dict) or theirs.get(net) != ours[net]]
         raise SessionError(
-            f"{name} was played in the world {str(told['world'])[:100]!r}, whose {' and '.join(changed) or 'networks'} "
-            f"this one, {world.name!r}, does not have; name that world with --world"
+            f"{name} was played in the world {str(told['world'])[:100]!r}, and {world.name!r} has other weights for "
+            f"{' and '.join(changed) or 'its networks'}; name the session's world with --world"
         )
 
 
@@ -150,7 +150,7 @@ def _check(told: dict[str, Any], tensors: dict[str, np.ndarray], world: World) -
     _require(type(seed) is int and 0 <= seed < 2**63, f"seed is {seed!r}")
     _require(type(at) is int and 0 <= at <= last, f"at is {at!r}, expected 0..{last}")
     _require(type(fps) in (int, float) and 1 <= fps <= 1000, f"fps is {fps!r}, expected 1..1000")
-    return SavedSession(tokens, actions, prompt, seed, at, float(fps), build(SamplingConfig, told["sampling"]))
+    return SavedSession(tokens, actions, prompt, seed, at, float(fps), build_sampling(told["sampling"]))
 
 
 def _require(true: Any, otherwise: str) -> None:
@@ -159,7 +159,7 @@ def _require(true: Any, otherwise: str) -> None:
 
 
 def _digest(tensors: dict[str, np.ndarray]) -> str:
-    """Over what no range check can see: a flipped bit makes another token."""
+    """A hash of the tensors, since a flipped bit makes another token that is in range too."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}\n".encode())

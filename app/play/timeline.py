@@ -1,4 +1,4 @@
-"""The tree of all that was played, as lines: a line that branches off shares what came before with the one it left."""
+"""The tree of all that was played, as lines. A line that branches off shares the frames before with its parent."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from genie_core.pictures import fit
 if TYPE_CHECKING:
     from genie_core.engine import Moment
 
-PICTURE_BYTES = 40_000_000  # of pictures kept to be shown again at once; others are decoded from their tokens
+PICTURE_BYTES = 40_000_000  # of pictures kept; others are decoded from their tokens again
 THUMBNAIL = (32, 32)  # pixels, height and width
 
 
 class Line:
-    """A course of play from a prompt to its tip. Of its frames it owns those from `start` on; `parent` has the others.
+    """One course of play, from a prompt to its tip. It owns its frames from `start` on; `parent` has those before.
 
     `actions[i]` led to the frame `start + i`; the prompt has None. `prompt` is uint8 (H, W, 3).
     """
@@ -56,7 +56,7 @@ class Line:
 
 
 class Timeline:
-    """All lines, which of them is shown (`line`) and where on it (`index`)."""
+    """All lines, the one shown (`line`), and the frame of it that is shown (`index`)."""
 
     def __init__(self, look: Callable[[Moment], np.ndarray]) -> None:
         """`look` gives the picture of a moment, uint8 (H, W, 3)."""
@@ -64,7 +64,7 @@ class Timeline:
         self.index = 0
         self._look = look
         self._pictures: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()  # by line number and index
-        self._thumbnails: dict[int, tuple[int, np.ndarray]] = {}  # by line number: of which tip, and its picture
+        self._thumbnails: dict[int, tuple[int, np.ndarray]] = {}  # by line number: its tip and its picture
 
     @property
     def line(self) -> Line:
@@ -79,7 +79,7 @@ class Timeline:
         return self.line.moment(self.index)
 
     def start(self, moments: list[Moment], actions: list[int], prompt: np.ndarray, seed: int) -> None:
-        """A new line from a prompt, with what is known of it already, shown at its first frame."""
+        """Starts a new line from a prompt, with the `moments` and `actions` known already, at its first frame."""
         if len(self.lines) == 1 and self.lines[0].tip == 0:
             self.lines.clear()  # nothing was played on it
             self._pictures.clear()
@@ -90,7 +90,7 @@ class Timeline:
         self.index = 0
 
     def add(self, moment: Moment, action: int, picture: np.ndarray) -> bool:
-        """Goes on from where it is; true if that left the line for a new one."""
+        """Adds a frame after the one shown; true if that began a new line."""
         branched = not self.at_tip
         if branched:
             self.branch()
@@ -100,7 +100,7 @@ class Timeline:
         return branched
 
     def branch(self) -> None:
-        """A new line from here, without a frame of its own yet."""
+        """Begins a new line here, without a frame of its own yet."""
         owner = self.line.owner(self.index)
         self._new_line(owner, self.index + 1, owner.prompt, owner.seed)
 
@@ -113,7 +113,7 @@ class Timeline:
         return self._picture(self.line, self.index)
 
     def picture_of(self, line: Line, index: int) -> np.ndarray:
-        """The picture of frame `index` of `line`, uint8 (H, W, 3), decoded anew if it is not kept any more."""
+        """The picture of frame `index` of `line`, uint8 (H, W, 3), decoded again if it is not kept."""
         return self._picture(line, index)
 
     def thumbnail(self, line: Line, index: int | None = None) -> np.ndarray:

@@ -91,11 +91,11 @@ def write_json(path: Path, report: dict[str, Any]) -> None:
     write_whole(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 
 
-def check_targets(path: Path, folder: Path | None) -> None:
+def check_targets(path: Path | None, folder: Path | None) -> None:
     """Raises DataError if a JSON file could not be written to `path`, or files into `folder`; to be asked first."""
-    if not path.parent.is_dir():
+    if path and not path.parent.is_dir():
         raise DataError(f"cannot write {path}: there is no folder {path.parent}; make it first")
-    if path.is_dir():
+    if path and path.is_dir():
         raise DataError(f"cannot write {path}: it is a folder; give --json the name of a file")
     file = folder and next((each for each in (folder, *folder.parents) if each.is_file()), None)
     if file:
