@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genie_core.data import VideoDataset
-from genie_core.games.coinrun.camera import player_motion, scenery_shift
+from genie_core.games.coinrun.camera import around_player, player_motion, scenery_shift
 
 CLIPS = Path(__file__).parent / "data" / "coinrun-easy-test"
 MARGIN = 8
@@ -54,6 +54,15 @@ def test_any_leading_axes_and_frame_sizes(sceneries: np.ndarray) -> None:
     assert (round(dx), round(dy)) == (-1, 0)
     doubled = frames.repeat(2, axis=2).repeat(2, axis=3)
     assert np.abs(player_motion(doubled) - (2, 0)).max() < 0.6
+
+
+def test_frames_need_not_be_square(sceneries: np.ndarray) -> None:
+    """Wide or high, the shift is looked for in shares of each side, and the middle is left out."""
+    for rows, columns in ((slice(8, 56), slice(None)), (slice(None), slice(12, 52))):
+        before, after = seen(sceneries, 0, 0)[:, rows, columns], seen(sceneries, -2, 3)[:, rows, columns]
+        assert np.abs(np.median(scenery_shift(before, after) - (-2, 3), axis=0)).max() < 0.2
+        height, width = before.shape[1:3]
+        assert around_player(before).shape == (len(before), 2 * int(3 / 16 * height), 2 * int(3 / 16 * width), 3)
 
 
 def test_a_jump_rises_and_falls() -> None:

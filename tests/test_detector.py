@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from genie_core.data import VideoDataset
-from genie_core.games.coinrun.detector import COLUMNS, ROWS, SIDE, middle, paint_out, player_found
+from genie_core.games import find
+from genie_core.games.coinrun.detector import COLUMNS, ROWS, SIDE, middle, player_found
+from genie_core.games.coinrun.fit_detector import paint_out
 
 CLIPS = Path(__file__).parent / "data" / "coinrun-easy-test"
 
@@ -63,6 +65,12 @@ def test_a_little_blur_and_noise_do_not_hide_it(frames: np.ndarray) -> None:
     near = np.mean([np.roll(frames.astype(float), (y, x), (1, 2)) for y, x in ((0, 0), (0, 0), (0, 1), (1, 0))], axis=0)
     noise = np.random.default_rng(0).normal(0, 5, frames.shape)
     assert player_found(np.clip(near + noise, 0, 255).astype(np.uint8)).mean() >= 0.95
+
+
+def test_in_frames_of_another_size_the_game_tells_nothing(frames: np.ndarray) -> None:
+    coinrun = find("coinrun")
+    assert coinrun.player_found(frames[:2, 8:]) is None
+    assert (coinrun.player_found(frames[:2]) == player_found(frames[:2])).all()  # type: ignore[union-attr]
 
 
 def test_the_middle_of_a_frame() -> None:

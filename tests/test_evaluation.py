@@ -18,7 +18,6 @@ from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.data.scenes import draw_clips
 from genie_core.engine import WorldEngine, frame_generator
 from genie_core.errors import DataError
-from genie_core.evaluation.buttons import code_histogram
 from genie_core.evaluation.control import measure_control
 from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import HORIZON, measure_fidelity

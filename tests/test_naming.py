@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from conftest import world_config
 
-from genie_core.actions.naming import KEYS, ActionMotions, measure_actions, name_actions
-from genie_core.config import ConfigError
+from genie_core.actions.naming import measure_actions
+from genie_core.config import Action
 from genie_core.data import VideoDataset
+from genie_core.games import ActionMotions, Game, find
+from genie_core.games.coinrun.names import KEYS
 
+COINRUN = find("coinrun")
 CLIPS = Path(__file__).parent / "data" / "coinrun-easy-test"
 # Player's motion of each code, pixels a step: right, jump, stay, left, jump right, jump left, down, slow right.
 VELOCITIES = [(2, 0), (0, -3), (0, 0), (-2, 0), (2, -3), (-2, -3), (0, 3), (1, 0)]
@@ -37,16 +40,20 @@ def prompts() -> np.ndarray:
     return np.stack([dataset.clip(int(first), 1)[0] for first in dataset.episodes[::8, 0]])
 
 
+def name_actions(motions: np.ndarray) -> tuple[Action, ...]:
+    """Names from the motion (codes, 2) of each code, the same from each prompt."""
+    return COINRUN.name_actions(ActionMotions(np.asarray(motions)[None], 64), len(motions))
+
+
 def test_measured_motions_are_the_worlds_own(prompts: np.ndarray) -> None:
-    motions = measure_actions(scroll, prompts, codes=8, hold=8)
-    assert motions.per_prompt.shape == (len(prompts), 8, 2)
-    np.testing.assert_allclose(motions.mean, VELOCITIES, atol=0.25)
-    np.testing.assert_allclose(motions.mean, motions.per_prompt.mean(axis=0))
-    assert motions.spread.max() < 0.5
+    motions = measure_actions(COINRUN, scroll, prompts, codes=8, hold=8)
+    assert motions is not None and motions.per_prompt.shape == (len(prompts), 8, 2)
+    np.testing.assert_allclose(motions.per_prompt.mean(axis=0), VELOCITIES, atol=0.25)
+    assert motions.per_prompt.std(axis=0).max() < 0.5
 
 
 def test_a_world_is_named_from_its_pictures(prompts: np.ndarray) -> None:
-    actions = name_actions(measure_actions(scroll, prompts, codes=8).typical)
+    actions = COINRUN.name_actions(measure_actions(COINRUN, scroll, prompts, codes=8), 8)
     assert [action.name for action in actions][:7] == [
         "right", "jump", "stay", "left", "jump_right", "jump_left", "down",
     ]  # fmt: skip
@@ -98,9 +105,19 @@ def test_keys_belong_to_plain_names_only() -> None:
     assert {"right", "left", "up", "space", "up+right"} <= set(every_key)
 
 
-def test_too_few_codes_are_refused() -> None:
-    with pytest.raises(ConfigError, match="3 actions are too few"):
-        name_actions(np.zeros((3, 2)))
+def test_too_few_codes_keep_their_motions_without_names() -> None:
+    actions = name_actions(np.array([(2, 0), (0, 0), (-2, 0)], float))
+    assert [action.name for action in actions] == ["action_0", "action_1", "action_2"]
+    assert [action.motion_px for action in actions] == [(2, 0), (0, 0), (-2, 0)] and not any(a.keys for a in actions)
+
+
+def test_a_game_that_tells_no_motion_is_not_even_played(prompts: np.ndarray) -> None:
+    def play(prompts: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        raise AssertionError("nothing can be measured in it")
+
+    assert measure_actions(Game(), play, prompts, codes=3) is None
+    assert [action.name for action in Game().name_actions(None, 3)] == ["action_0", "action_1", "action_2"]
+    assert COINRUN.name_actions(None, 3) == Game().name_actions(None, 3)
 
 
 def test_prompts_in_mid_air_do_not_name_the_codes() -> None:
@@ -108,6 +125,6 @@ def test_prompts_in_mid_air_do_not_name_the_codes() -> None:
     standing = np.array([(0, 0), (-1, 0), (1, 0), (0, -2), (0.4, 0)], float)
     falling = standing + np.array([(0, 4), (0, 4), (0, 4), (0, 4), (0, 0)], float)
     per_prompt = np.stack([standing] * 3 + [falling] * 7)
-    motions = ActionMotions(per_prompt.mean(0), per_prompt.std(0), per_prompt)
-    assert [action.name for action in name_actions(motions.typical)][:4] == ["stay", "left", "right", "jump"]
+    motions = ActionMotions(per_prompt, 64)
+    assert [action.name for action in COINRUN.name_actions(motions, 5)][:4] == ["stay", "left", "right", "jump"]
     assert np.array_equal(motions.typical, standing)

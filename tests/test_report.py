@@ -23,17 +23,21 @@ from PIL import Image
 import launch
 from genie_core.config import Action
 from genie_core.data import DatasetWriter, VideoDataset
+from genie_core.data.scenes import draw_clips
 from genie_core.evaluation import measure as run
 from genie_core.evaluation.compare import compare, write_comparison
-from genie_core.evaluation.fidelity import Filmstrips, measure_fidelity
-from genie_core.evaluation.figures import FIGURES, at, told
+from genie_core.evaluation.distances import Filmstrips
+from genie_core.evaluation.fidelity import measure_fidelity
 from genie_core.evaluation.measure import Effort, Evaluation
 from genie_core.evaluation.metrics import mean_ci95
 from genie_core.evaluation.report import PAGE, figures_table, write_report
-from genie_core.evaluation.samples import Samples, draw_clips
+from genie_core.figures import Samples, at, table_of, told
+from genie_core.games import find
 from genie_core.world import World
 
 ROOT = Path(__file__).parents[1]
+COINRUN = find("coinrun")
+FIGURES = table_of(COINRUN.figures)
 SHIPPED, CLIPS = ROOT / "checkpoints" / "coinrun", ROOT / "tests" / "data" / "coinrun-easy-test"
 
 
@@ -73,7 +77,8 @@ def test_every_figure_measured_is_told_with_its_interval(folder: Path, perfect: 
         assert f"<tr><td>{figure.label}</td><td>{value}</td><td>{n}</td>" in page, name
         assert f"| {figure.label} | {value} | {n} | " in text, name
     assert "40.62" in text and "GenieRedux" in text
-    assert "FVD" not in text.split("Published")[0], "it was not asked for"
+    assert "FVD" not in text.split("- ")[0], "it was not asked for"
+    assert "- not measured, fvd: not asked for" in text
     assert json.loads((folder / "evaluation.json").read_text()) == json.loads(
         json.dumps({**perfect.report, "world": "<b>copy"})
     )
@@ -132,7 +137,10 @@ def test_figures_are_told_with_a_dash_where_nothing_was_measured() -> None:
     assert told({"mean": None, "ci95": None, "n": 0}, 2) == told(None, 2) == "–"
     assert "FVD" not in figures_table({"fvd": None})
     assert "| FVD, 16 frames | 210.0 ± 12.0 | 256 | – | – |" in figures_table(
-        {"fvd": {"value": 210.0, "ci95": 12.0, "n": 256, "kernel_distance": {"value": 1, "ci95": 1, "n": 256}}}
+        {
+            "game": "coinrun",
+            "fvd": {"value": 210.0, "ci95": 12.0, "n": 256, "kernel_distance": {"value": 1, "ci95": 1, "n": 256}},
+        }
     )
 
 
@@ -142,12 +150,14 @@ def test_figures_are_told_with_a_dash_where_nothing_was_measured() -> None:
 def evaluation(name: str, samples: Samples) -> Evaluation:
     """What `compare` looks at."""
     nothing = np.empty((0, 0, 0, 0, 0), np.uint8)
-    report = {"world": name, "data": "d", "settings": {}, "fvd": None}
+    report = {"world": name, "game": "coinrun", "data": "d", "settings": {}, "fvd": None}
     return Evaluation(report, samples, Filmstrips(nothing, nothing, nothing), nothing)
 
 
 def of_fidelity(world: World, data: VideoDataset, clips: int, seed: int = 0) -> Evaluation:
-    return evaluation(world.name, measure_fidelity(world, draw_clips(data, clips, 11, 11), seed, True, True)[0])
+    return evaluation(
+        world.name, measure_fidelity(world, draw_clips(data, clips, 11, 11), COINRUN, seed, quiet=True)[0]
+    )
 
 
 def winners(comparison: dict[str, Any]) -> dict[str, str]:
@@ -277,7 +287,7 @@ def test_evaluate_writes_the_figures_and_the_report(files: Path, capsys: pytest.
     report = json.loads((files / "found.json").read_text())
     assert report["world"] == "one" and report["data"] == "data" and report["clips"] == 3
     assert report["settings"] == {
-        **{"unmask_steps": 3, "temperature": 0.0, "order": "confidence", "reveal_above": None, "seed": 5},
+        **{"unmask_steps": 3, "temperature": 0.0, "seed": 5},
         **dataclasses.asdict(QUICK),
     }
     assert {"tokenizer", "latent_action", "rollout", "delta_psnr", "control", "drift", "fvd", "speed"} <= set(report)
