@@ -72,15 +72,25 @@ def test_a_shipped_card_tells_each_rule_and_claims_no_more(world: str) -> None:
 
 
 def test_a_world_without_rules_says_that_nothing_was_laid_down() -> None:
-    assert f"{FOUND}: nothing was laid down by hand.\n" in card(world_config())
+    assert f"- {FOUND}: nothing was laid down by hand.\n" in card(world_config())
     named = tuple(Action(id=i, name=f"way_{i}x") for i in range(len(world_config().actions)))
-    assert "Only the names come from a list" in card(world_config(actions=named))
+    assert "The names come from a list" in card(world_config(actions=named))
 
 
 def test_a_world_whose_codes_rules_find_claims_nothing_without_a_list_of_them() -> None:
     training = {name: value for name, value in CONFIG.training.items() if name != "rules"}
     text = card(dataclasses.replace(CONFIG, training=training))
-    assert FOUND not in text and f"Rules written by hand for {GAME} decide" in text
+    assert FOUND not in text and f"- By hand: the rules of {GAME} that say which motion stands for a key" in text
+
+
+def test_the_rules_of_a_world_trained_now_are_told() -> None:
+    """In the words that its training writes into config.json."""
+    rules = CONFIG.latent_action.rules
+    assert rules is not None
+    plain, looking = (find(GAME).rules_in_words(dataclasses.replace(rules, look_size=size)) for size in (None, 16))
+    assert all(rule.startswith("By hand: ") for rule in looking)
+    assert len(looking) == len(plain) + 1 and "16x16" in str(set(looking) - set(plain))
+    assert any("names" in rule for rule in plain) and find("unknown").rules_in_words(rules) == ()
 
 
 def test_motion_is_a_column_only_where_it_is_known() -> None:

@@ -156,6 +156,13 @@ def test_every_mode_is_shown_and_every_option_named_exists() -> None:
     assert {flag(mode) for mode in MODES} - named == set()
 
 
+def test_the_long_tests_run_every_week() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "long.yml").read_text(encoding="utf-8")
+    promised = "python -m pytest -m long"
+    assert f"- run: {promised}" in workflow and f"`{promised}`" in PAGES[CONTRIBUTING]
+    assert re.search(r'schedule:\n +- cron: "\d+ \d+ \* \* \d"', workflow)
+
+
 # ---- files and links
 
 

@@ -71,7 +71,7 @@ def test_only_what_a_space_needs_goes_along(tmp_path: Path) -> None:
     copy_program(ROOT, tmp_path, world_config(game="coinrun"))
     copied = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert NEEDED - {"README.md"} <= copied
-    unneeded = r"/training/|/evaluation/|/tools/|/data/|/window/|tests/|\.pyc|^checkpoints/|/\.|play\.gif|\.md$"
+    unneeded = r"/training/|/evaluation/|/tools/|/window/|tests/|\.pyc|^checkpoints/|/\.|play\.gif|\.md$"
     assert [path for path in copied if re.search(unneeded, path)] == []
     required = (tmp_path / "requirements.txt").read_text()
     assert [name for name in ("lightning", "pygame", "matplotlib", "platformdirs") if name in required] == []

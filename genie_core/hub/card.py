@@ -11,6 +11,7 @@ from genie_core.figures import Figure, table_of
 from genie_core.games import find
 
 TASK = "image-to-video"
+BY_HAND = "By hand"  # how a rule begins in `training.rules`
 
 
 def card(config: WorldConfig, repo: str | None = None, animation: str | None = None) -> str:
@@ -98,18 +99,19 @@ def _table(rows: list[list[str]]) -> str:
 
 def _origin(config: WorldConfig) -> str:
     """What of the actions was learnt and what a person laid down; it claims no more than the config says."""
-    title = "## What was learnt, and what was laid down by hand\n\n"
-    rules = config.training.get("rules")
-    if isinstance(rules, list) and rules:
-        return title + "\n".join(f"- {rule}" for rule in rules)
-    if config.latent_action.rules is not None:
-        return title + (
-            f"Rules written by hand for {config.latent_action.rules.game} decide which motion stands for a key, so the "
-            "actions were not found from video alone. What each action does to the picture was learnt."
+    told, rules = config.training.get("rules"), config.latent_action.rules
+    lines = [str(rule) for rule in told] if isinstance(told, list) else []
+    if not lines and rules is None:
+        lines = ["The actions were found, not given: nothing was laid down by hand."]
+    elif not any(line.startswith(BY_HAND) for line in lines) and rules is not None:
+        lines.append(
+            f"{BY_HAND}: the rules of {rules.game} that say which motion stands for a key, so the actions were not "
+            "found from video alone. What each action does to the picture was learnt."
         )
     named = any(not re.fullmatch(r"action_\d+", action.name) for action in config.actions)
-    naming = " Only the names come from a list: each action was held from many pictures and named after its motion."
-    return title + "The actions were found, not given: nothing was laid down by hand." + (naming if named else "")
+    if named and not any("names" in line for line in lines):
+        lines.append("The names come from a list: each action was held from many pictures and named after its motion.")
+    return "## What was learnt, and what was laid down by hand\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
 def _training(training: dict[str, Any]) -> str:

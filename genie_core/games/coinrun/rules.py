@@ -191,3 +191,22 @@ def on_sphere(surprise: Tensor) -> Tensor:
     """Surprise (…, 2) in standard deviations to unit vectors (…, 3): none is a pole, much is near the equator."""
     pole = torch.full_like(surprise[..., :1], POLE)
     return F.normalize(torch.cat([surprise, pole], -1), dim=-1)
+
+
+def in_words(rules: Rules) -> tuple[str, ...]:
+    """The rules of this wing, and its names, as sentences for the model card of a world trained with them."""
+    size = rules.look_size
+    told = [
+        "a code stands for a surprise, which is the motion seen minus the motion expected from the past.",
+        "the player's motion is the scenery's motion reversed, because the camera follows the player.",
+        "where the ground or a ceiling cuts a fall or a rise short, no key counts as pressed.",
+        f"a player whose speed falls by more than {HIT} pixels in one step has hit a wall. From then on, the key "
+        "towards it counts as held until something moves.",
+        "in half of the clips for the dynamics, the key of a take-off counts as held until the rise ends.",
+        f"in 2 of {PUSHED_EVERY} clips for the dynamics, a key to the left or right counts as held wherever the player "
+        "stands still.",
+        "the names and keys. Each code was held from many pictures, and the player's motion chose among given names.",
+    ]
+    if size is not None:
+        told.append(f"a turn of what the middle {size}x{size} pixels show counts as a surprise of {PUSH} pixels.")
+    return tuple(f"By hand: {sentence}" for sentence in told)
