@@ -20,6 +20,10 @@ from app.cli import options
 from app.cli.known_worlds import WORLDS, complete, load_world
 from app.cli.options import MODES, ROOT, find_mode, flag, parse
 from app.cli.worlds import describe_worlds
+from genie_core import games
+from genie_core.data.dataset import VideoDataset
+from genie_core.evaluation.measure import Evaluation
+from genie_core.world import World
 
 HIDDEN = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
 
@@ -333,3 +337,37 @@ sys.exit(launch.main({[str(part) for part in call]}))
 def test_playing_without_the_web_does_not_import_it() -> None:
     code = "import sys, launch, app.play.session, app.media.write; sys.exit('gradio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0
+
+
+def test_evaluating_takes_the_clips_that_ship_and_prints_a_table(
+    tiny_world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figure = {"mean": 31.25, "ci95": 0.5, "n": 24}
+    asked = []
+
+    def evaluate(world: World, dataset: VideoDataset, *_: object) -> Evaluation:
+        asked.append((world.config.game, dataset.info.source["game"], world.name))
+        return Evaluation({"source": {}, "world": world.name, "tokenizer": {"psnr": figure}}, *[None] * 3)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("genie_core.evaluation.measure.evaluate", evaluate)
+    assert launch.main(["--evaluate", "--quick"]) == 0
+    assert asked == [("coinrun", "coinrun", "coinrun")]
+    assert "| tokenizer PSNR, dB | 31.25 ± 0.50 | 24 |" in capsys.readouterr().out
+    assert launch.main(["--evaluate", "--world", str(tiny_world)]) == 1
+    assert "name a data set with --data DIR" in capsys.readouterr().err
+
+
+def test_a_benchmark_prints_its_figures(
+    tiny_world: Path, short_benchmark: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert launch.main(["--benchmark", "--world", str(tiny_world), "--quiet"]) == 0
+    figures = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert float(figures["fps"]) > 0 and figures["unmask_steps"] == "1" and "step_ms.p50" in figures
+
+
+def test_a_game_brings_the_options_of_its_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(type(games.find("coinrun")), "collect", lambda self, *arguments: told.extend(arguments))
+    call = ["--collect", "coinrun", "--out", str(tmp_path), "--frames", "500", "--levels", "7:9", "--seed", "3"]
+    assert launch.main([*call, "--quiet"]) == 0
+    assert told == [tmp_path, 500, 3, None, {"levels": (7, 9), "mode": "easy"}, True]
