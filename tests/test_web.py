@@ -34,7 +34,7 @@ STAY, RIGHT, LEFT = 2, 0, 3  # of the tiny world of conftest.py
 
 @pytest.fixture(scope="module")
 def demo(tiny_world: Path) -> Iterator[Demo]:
-    with in_this_process(tiny_world, seats=2) as running:
+    with in_this_process(tiny_world, seats=2, fps=40) as running:
         yield running
 
 

@@ -1,10 +1,12 @@
-"""The web demo as people meet it: a real browser, the real world, keys, clicks and fingers."""
+"""The web demo in a real browser: keys, clicks and fingers."""
 
 from __future__ import annotations
 
 import base64
 import io
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,9 @@ pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 pytest.importorskip("playwright", reason="pip install -r tests/requirements.txt")
 
 from playwright.sync_api import sync_playwright
-from webdemo import PATIENCE, Demo, as_command, free_port, wait_for
+from webdemo import PATIENCE, Demo, as_command, free_port, in_this_process, wait_for
 
+from genie_core.checkpoint import read_config
 from genie_core.games.coinrun.camera import player_motion
 
 ROOT = Path(__file__).parents[1]
@@ -42,9 +45,17 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The demo of the shipped world, as the command."""
     port = free_port()
     words = ["--web", "--port", str(port), "--max-players", "2", "--quiet"]
     with as_command(words, tmp_path_factory.mktemp("demo"), port) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_world: Path) -> Iterator[Demo]:
+    """A demo of the tiny world, for what is the same in every world."""
+    with in_this_process(tiny_world, seats=2, fps=30) as running:
         yield running
 
 
@@ -57,7 +68,7 @@ def browser() -> Iterator[Any]:
 
 
 class Visitor:
-    """Somebody in front of a page."""
+    """A page in a browser context of its own."""
 
     def __init__(self, browser: Any, demo: Demo, script: str = "", **options: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}} | options)
@@ -105,48 +116,49 @@ def pixels(url: str) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB"))
 
 
-def id_of(name: str) -> str:
-    from genie_core.checkpoint import read_config
-
-    return str(next(a.id for a in read_config(ROOT / "checkpoints/coinrun").actions if a.name == name))
-
-
 def moved_right_px(frames: list[np.ndarray]) -> float:
     """Mean motion of the player to the right, relative to the scenery, in pixels a step."""
     return float(player_motion(np.stack(frames))[..., 0].mean())
 
 
-RIGHT, LEFT, STAY = id_of("right"), id_of("left"), id_of("stay")
+RIGHT, STAY, LEFT = "0", "2", "3"  # ids in the tiny world of conftest.py
+
+
+def ids_of(*names: str) -> list[str]:
+    """The ids of actions of the shipped world."""
+    ids = {action.name: str(action.id) for action in read_config(ROOT / "checkpoints/coinrun").actions}
+    return [ids[name] for name in names]
 
 
 def test_upload_hold_right_let_go(browser: Any, demo: Demo) -> None:
+    right_id, left_id, stay_id = ids_of("right", "left", "stay")
     with Visitor(browser, demo) as visitor:
         visitor.upload(ROOT / "assets" / "coinrun-ledge.png")
         page = visitor.page
         page.keyboard.down("ArrowRight")
-        visitor.until(f"drawn.filter(f => f.action == {RIGHT}).length > 12")
+        visitor.until(f"drawn.filter(f => f.action == {right_id}).length > 12")
         page.keyboard.up("ArrowRight")
-        visitor.until(f"drawn.slice(-10).every(f => f.action == {STAY})")
+        visitor.until(f"drawn.slice(-10).every(f => f.action == {stay_id})")
         drawn = visitor.drawn()
-        right = [picture for _, action, picture in drawn if action == RIGHT]
+        right = [picture for _, action, picture in drawn if action == right_id]
         assert moved_right_px(right) > 0.5
         assert abs(moved_right_px([picture for _, _, picture in drawn[-6:]])) < 0.3
         page.keyboard.down("ArrowRight")
-        visitor.until(f"d.action == {RIGHT}")
+        visitor.until(f"d.action == {right_id}")
         page.keyboard.press("Tab")  # the focus goes elsewhere while the key is down
-        visitor.until(f"d.action == {STAY}")
+        visitor.until(f"d.action == {stay_id}")
         page.keyboard.up("ArrowRight")
         page.click(".stage")
         page.keyboard.down("ArrowLeft")
-        visitor.until(f"d.action == {LEFT}")
+        visitor.until(f"d.action == {left_id}")
         page.evaluate("window.dispatchEvent(new Event('blur'))")
-        visitor.until(f"d.action == {STAY}")
+        visitor.until(f"d.action == {stay_id}")
 
 
-def test_rewind_branch_download_and_reload_give_the_same_frames(browser: Any, demo: Demo, tmp_path: Path) -> None:
+def test_rewind_branch_download_and_reload_give_the_same_frames(browser: Any, tiny: Demo, tmp_path: Path) -> None:
     import av
 
-    with Visitor(browser, demo) as visitor:
+    with Visitor(browser, tiny) as visitor:
         visitor.upload(ROOT / "assets" / "coinrun.png")
         page = visitor.page
         page.keyboard.down("ArrowRight")
@@ -188,21 +200,21 @@ def test_rewind_branch_download_and_reload_give_the_same_frames(browser: Any, de
         assert np.array_equal(visitor.drawn()[-1][2], first[step])
 
 
-def test_the_fifth_wheel_waits_and_a_closed_tab_frees_its_seat(browser: Any, demo: Demo) -> None:
+def test_the_fifth_wheel_waits_and_a_closed_tab_frees_its_seat(browser: Any, tiny: Demo) -> None:
     picture = ROOT / "assets" / "coinrun.png"
-    with Visitor(browser, demo) as first, Visitor(browser, demo) as second, Visitor(browser, demo) as third:
+    with Visitor(browser, tiny) as first, Visitor(browser, tiny) as second, Visitor(browser, tiny) as third:
         first.upload(picture), second.upload(picture)
         third.page.set_input_files("#picture input[type=file]", str(picture))
         third.word("You are number 1 in the queue")
         first.page.close()
         third.playing()
         second.until("drawn.length > 5")
-        assert demo.health()["players"] == 2
-    wait_for(lambda: demo.health()["guests"] == 0, "all seats to be free")
+        assert tiny.health()["players"] == 2
+    wait_for(lambda: tiny.health()["guests"] == 0, "all seats to be free")
 
 
-def test_a_drawing_becomes_a_world_that_warns_and_fields_keep_their_keys(browser: Any, demo: Demo) -> None:
-    with Visitor(browser, demo) as visitor:
+def test_a_drawing_becomes_a_world_that_warns_and_fields_keep_their_keys(browser: Any, tiny: Demo) -> None:
+    with Visitor(browser, tiny) as visitor:
         page = visitor.page
         page.get_by_role("tab", name="Draw one").click()
         canvas = page.locator("#drawing canvas").first
@@ -224,9 +236,9 @@ def test_a_drawing_becomes_a_world_that_warns_and_fields_keep_their_keys(browser
         assert {action for _, action, _ in visitor.drawn()} <= {STAY, "255"}
 
 
-def test_fingers_play_on_a_small_screen(browser: Any, demo: Demo) -> None:
+def test_fingers_play_on_a_small_screen(browser: Any, tiny: Demo) -> None:
     phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-    with Visitor(browser, demo, **phone) as visitor:
+    with Visitor(browser, tiny, **phone) as visitor:
         visitor.upload(ROOT / "assets" / "coinrun.png")
         page = visitor.page
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -246,8 +258,8 @@ def test_fingers_play_on_a_small_screen(browser: Any, demo: Demo) -> None:
         visitor.until(f"d.action == {STAY}")
 
 
-def test_without_web_sockets_it_plays_and_says_so(browser: Any, demo: Demo) -> None:
-    with Visitor(browser, demo, NO_SOCKETS) as visitor:
+def test_without_web_sockets_it_plays_and_says_so(browser: Any, tiny: Demo) -> None:
+    with Visitor(browser, tiny, NO_SOCKETS) as visitor:
         visitor.upload(ROOT / "assets" / "coinrun.png")
         assert "no WebSocket" in visitor.page.inner_text("[data-hud=link]")
         visitor.page.keyboard.down("ArrowRight")
@@ -255,7 +267,7 @@ def test_without_web_sockets_it_plays_and_says_so(browser: Any, demo: Demo) -> N
         visitor.page.keyboard.up("ArrowRight")
         visitor.until(f"d.action == {STAY}")
         visitor.page.goto("about:blank")
-        wait_for(lambda: demo.health()["guests"] == 0, "the seat to be free")
+        wait_for(lambda: tiny.health()["guests"] == 0, "the seat to be free")
 
 
 def test_keyboard_alone_and_the_other_tabs(browser: Any, demo: Demo, tmp_path: Path) -> None:
@@ -293,12 +305,9 @@ def test_keyboard_alone_and_the_other_tabs(browser: Any, demo: Demo, tmp_path: P
         page.wait_for_selector("#view .stage", state="visible")
 
 
-def test_it_ends_when_told_though_a_page_is_open(browser: Any, tmp_path: Path, tiny_world: Path) -> None:
-    port = free_port()
-    words = ["--web", "--port", str(port), "--world", str(tiny_world), "--quiet"]
-    visitor = None
-    with as_command(words, tmp_path, port) as demo:
-        visitor = Visitor(browser, demo)
+def test_it_ends_when_told_though_a_page_is_open(browser: Any, demo: Demo) -> None:
+    """The last test of this file: `demo` checks that its process ends well."""
+    with Visitor(browser, demo) as visitor:
         visitor.upload(ROOT / "assets" / "coinrun.png")
-    with visitor:
+        os.kill(demo.pid, signal.SIGTERM)
         visitor.word("the demo starts anew")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import socket
@@ -78,15 +79,17 @@ class Demo:
 
 
 @contextmanager
-def in_this_process(world: Path, seats: int = 2) -> Iterator[Demo]:
-    """Serves the world of a folder in a thread."""
+def in_this_process(world: Path, seats: int = 2, fps: float | None = None) -> Iterator[Demo]:
+    """Serves the world of a folder in a thread, at its own pace or at `fps`."""
     import uvicorn
 
     from app.web.loaded_worlds import LoadedWorlds
     from app.web.server import Server, build_app
     from genie_core.world import World
 
-    worlds = LoadedWorlds(World.from_pretrained(world), ROOT / "checkpoints", seats)
+    first = World.from_pretrained(world)
+    first.config = dataclasses.replace(first.config, fps=fps or first.config.fps)
+    worlds = LoadedWorlds(first, ROOT / "checkpoints", seats)
     app = build_app(worlds, seats, ROOT / "assets")
     server = Server(uvicorn.Config(app, port=0, log_level="warning", ws_max_size=4096))
     listening = socket.create_server(("127.0.0.1", 0))
