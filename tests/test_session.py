@@ -99,13 +99,13 @@ def test_what_is_played_after_a_rewind_is_what_would_have_been(world: World) -> 
     actions, other = chosen(), chosen(12, seed=1)
     session = PlaySession(WorldEngine(world, 3, HOT), picture())
     frames = played(session, actions)
-    session.handle(c.Jump(0, 20))
+    session.handle(c.GoTo(0, 20))
     branch = played(session, other)
     alone = PlaySession(WorldEngine(world, 3, HOT), picture())
     assert same(played(alone, actions[:20] + other)[20:], branch)
     assert session.actions == actions[:20] + other
     assert kinds(session) == [c.BRANCHED]
-    session.handle(c.Jump(0, 35))
+    session.handle(c.GoTo(0, 35))
     assert same(played(session, actions[35:]), frames[35:])
     assert [(line.start, line.tip) for line in session.timeline.lines] == [(0, 40), (21, 32), (36, 40)]
 
@@ -165,7 +165,7 @@ def test_another_seed_and_another_picture_start_new_trees(session: PlaySession) 
     with pytest.raises(PictureError):
         session.handle(c.StartFrom(np.zeros((4, 4), np.uint8)))
     assert session.steps == 0 and len(session.timeline.lines) == 3
-    session.handle(c.Jump(0))
+    session.handle(c.GoTo(0))
     assert np.array_equal(session.frame, frames[6]) and session.seed == 3
 
 
@@ -194,7 +194,7 @@ def test_kept_moments(session: PlaySession) -> None:
     assert np.array_equal(session.frame, frames[8]) and session.status == "resting"
     assert session.kept[0].thumbnail.shape == (32, 32, 3)
     session.handle(c.Recall(9))
-    session.handle(c.Jump(99))
+    session.handle(c.GoTo(99))
     assert session.steps == 8
 
 
@@ -275,7 +275,7 @@ def test_two_players_step_as_one_batch_with_settings_of_their_own(world: World) 
 def test_saved_and_gone_on_with(session: PlaySession, world: World, tmp_path: Path) -> None:
     session.handle(c.Tune(temperature=0.7))
     frames = played(session, chosen())
-    session.handle(c.Jump(0, 30))
+    session.handle(c.GoTo(0, 30))
     save_session(session, tmp_path / "s.genie")
     assert [path.name for path in tmp_path.iterdir()] == ["s.genie"]
     saved = load_session(tmp_path / "s.genie", world)
@@ -284,13 +284,13 @@ def test_saved_and_gone_on_with(session: PlaySession, world: World, tmp_path: Pa
     assert (other.steps, other.seed, other.sampling, len(other.timeline.lines)) == (30, 3, session.sampling, 1)
     assert np.array_equal(other.frame, frames[30])
     assert same(played(other, chosen()[30:]), frames[30:])
-    other.handle(c.Jump(0))
+    other.handle(c.GoTo(0))
     assert np.array_equal(other.frame, frames[40])
     assert same(played(other, chosen(9, 2)), played_from(session, chosen(9, 2)))
 
 
 def played_from(session: PlaySession, actions: list[int]) -> list[np.ndarray]:
-    session.handle(c.Jump(0))
+    session.handle(c.GoTo(0))
     return played(session, actions)
 
 
@@ -410,7 +410,7 @@ def test_damaged_files_never_crash_and_never_pass(session: PlaySession, world: W
         other = PlaySession(WorldEngine(world), saved.prompt)  # what is not refused plays: a digit of the seed, say
         other.handle(c.Open(saved))
         assert np.array_equal(other.timeline.line.moment(0).frames[-1].tokens, saved.tokens[0])
-        other.handle(c.Jump(0))
+        other.handle(c.GoTo(0))
         assert np.array_equal(other.frame, frames[12])
     for junk in (b"", b"\xff" * 100, data[:-1], data[:100], data + b"x", b"[" * 100_000, b"\x80\x04K\x01."):
         with pytest.raises(SessionError, match=r"expected.*python launch\.py --play") as caught:

@@ -88,14 +88,14 @@ class Keep:
 
 @dataclass(frozen=True)
 class Recall:
-    """Jump to a kept moment, by its index in `kept`."""
+    """Go to a kept moment, by its index in `kept`."""
 
     kept: int
 
 
 @dataclass(frozen=True)
-class Jump:
-    """Jump to frame `index` of line number `line`; None is its last frame."""
+class GoTo:
+    """Go to frame `index` of line number `line`; None is its last frame."""
 
     line: int
     index: int | None = None
@@ -135,7 +135,7 @@ Command = (
     | Open
     | Keep
     | Recall
-    | Jump
+    | GoTo
     | Autoplay
     | Tune
     | Quit

@@ -1,4 +1,4 @@
-"""Action scripts, `right*20,jump*4,7*10`: a playthrough in a line of text."""
+"""Action scripts, `right*20,left*4,7*10`: a playthrough in a line of text."""
 
 from __future__ import annotations
 

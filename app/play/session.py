@@ -37,7 +37,7 @@ class Mode(StrEnum):
     REWINDING = "rewinding"  # a travel key is held
     FORWARD = "forward"
     PAUSED = "paused"  # a halt: until Pause(False)
-    RESTING = "resting"  # a halt: until the player acts, after rewinding or a jump
+    RESTING = "resting"  # a halt: until the player acts, after rewinding or a GoTo
     REPLAY = "replay"  # shows what was played
     AUTOPLAY = "autoplay"
     PLAYING = "playing"
@@ -204,7 +204,7 @@ class PlaySession:
             case c.Recall(kept):
                 if 0 <= kept < len(self.kept):
                     self._go(self.kept[kept].line, self.kept[kept].step)
-            case c.Jump(number, index):
+            case c.GoTo(number, index):
                 line = next((line for line in self.timeline.lines if line.number == number), None)
                 if line is not None:
                     self._go(line, line.tip if index is None else index)

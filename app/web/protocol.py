@@ -181,7 +181,7 @@ MESSAGES: dict[str, Callable[[dict[str, Any]], Message]] = {
     "seed": lambda told: c.NewSeed(_whole(told, "seed")),
     "keep": lambda told: c.Keep(),
     "recall": lambda told: c.Recall(_whole(told, "kept")),
-    "line": lambda told: c.Jump(_whole(told, "line")),
+    "line": lambda told: c.GoTo(_whole(told, "line")),
     "autoplay": lambda told: AutoplayScript(_text(told, "script", SCRIPT_LENGTH), _flag(told, "mix")),
     "tune": _tune,
 }

@@ -187,7 +187,7 @@ class WindowLoop:
     def _click(self, position: tuple[int, int]) -> None:
         for thumbnail in self.thumbnails:
             if thumbnail.area.collidepoint(position):
-                self.session.handle(c.Jump(thumbnail.line.number, thumbnail.step))
+                self.session.handle(c.GoTo(thumbnail.line.number, thumbnail.step))
 
     def _load_settings(self) -> Settings:
         try:

@@ -104,7 +104,7 @@ def _next_branch(window: Window, by: int) -> None:
         window.messages.add(f"there is one branch only; hold {_key(window, 'rewind')}, then act to make another")
         return
     line = timeline.lines[(timeline.lines.index(timeline.line) + by) % len(timeline.lines)]
-    window.session.handle(c.Jump(line.number))
+    window.session.handle(c.GoTo(line.number))
 
 
 def _cycle_autoplay(window: Window) -> None:
