@@ -1,6 +1,6 @@
 """A world's folder on disk: config.json, README.md and three safetensors files, written and read strictly.
 
-Nothing here unpickles, and nothing is guessed: what does not fit exactly is refused in words.
+Nothing is unpickled and nothing is guessed: a file that does not fit exactly is a CheckpointError.
 """
 
 from __future__ import annotations
@@ -129,14 +129,14 @@ def _from_json(values: dict[str, Any], version: int) -> WorldConfig:
 
 
 def _game_of_format_1(training: Any) -> str:
-    """Format 1 says its game among what it learnt from, if at all."""
+    """Format 1 names the game in the data's source, if anywhere."""
     source = training.get("source") if isinstance(training, dict) else None
     game = source.get("game") if isinstance(source, dict) else None
     return game if isinstance(game, str) and 0 < len(game) <= MOST_NAME else UNKNOWN_GAME
 
 
 def _networks_of_format_1(sections: dict[str, Any], game: str) -> Networks:
-    """Format 1 repeats in each section what the networks share, knows squares only, and one game's rules."""
+    """Format 1 repeats shared values in each section; frames are square, and the rules are one game's."""
     for name, section in sections.items():
         require(isinstance(section, dict), f"{name} is {told(section)}, expected an object")
     tokenizer, latent_action, dynamics = (dict(section) for section in sections.values())
@@ -155,8 +155,8 @@ def load_weights(folder: Path, networks: dict[str, nn.Module]) -> None:
     for name, network in networks.items():
         relative = f"{name}/{WEIGHTS}"
         file = folder / relative
-        _check_file(file, files.get(relative))
         try:
+            _check_file(file, files.get(relative))
             tensors = load_file(file)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{file} is not a readable safetensors file ({error}); {MEND}") from error
@@ -232,10 +232,10 @@ def _float(text: str) -> float:
 
 
 def _to_json(config: WorldConfig) -> dict[str, Any]:
-    """What format 2 says: each value that the networks share once, and nothing of what is off."""
+    """The values of format 2: those that the networks share stand once, and None is left out."""
     values = dataclasses.asdict(config)
     for name, keys in DERIVED.items():
-        values[name] = {key: value for key, value in _of_what_is_on(values[name]).items() if key not in keys}
+        values[name] = {key: value for key, value in _without_none(values[name]).items() if key not in keys}
     if config.latent_action.context_frames == config.context_frames:
         del values["latent_action"]["context_frames"]
     return {
@@ -249,11 +249,12 @@ def _to_json(config: WorldConfig) -> dict[str, Any]:
     }
 
 
-def _of_what_is_on(values: dict[str, Any]) -> dict[str, Any]:
-    """A section without what is None, which means off, in its own sections too."""
-    parts = {key: _of_what_is_on(value) if isinstance(value, dict) else value for key, value in values.items()}
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    """A section without the values that are None, in its own sections too."""
+    parts = {key: _without_none(value) if isinstance(value, dict) else value for key, value in values.items()}
     return {key: value for key, value in parts.items() if value is not None}
 
 
 def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -279,13 +279,13 @@ DERIVED = {
     "latent_action": ("frame_size", "num_actions"),
     "dynamics": ("grid", "code_bits", "token_factors", "num_actions", "context_frames"),
 }
-"""What a section of a file does not say, because the file says it once for all networks."""
+"""Values that a section of a file leaves out, because the file says them once for all networks."""
 
 
 def build_networks(size: object, context_frames: object, num_actions: object, sections: dict[str, Any]) -> Networks:
-    """The networks of `sections`, as files have them, with what they have in common, which is asked once.
+    """The networks of `sections`, as files have them, with the values that they share.
 
-    `latent_action` may have a `context_frames` of its own. ConfigError names what is wrong, or asked twice.
+    `latent_action` may have its own `context_frames`. ConfigError names a wrong value, or one that is said twice.
     """
     for name, keys in DERIVED.items():
         section = sections.get(name, {})

@@ -26,13 +26,13 @@ from genie_core.pixels import to_frames
 from genie_core.sampling import unmask
 from genie_core.world import World
 
-KEPT_BYTES = 120_000_000  # of keys and pictures of frames gone by; older frames keep their tokens alone
+KEPT_BYTES = 120_000_000  # of keys and pictures of past frames; older frames keep only their tokens
 SHARED_FROM = 8  # players whose step is worth sharing between threads
-REFRESHED = 8  # frames before those needed that a jump far back brings back too, for the steps back that follow
+REFRESHED = 8  # frames kept before those needed when a player goes far back, for the steps back that follow
 
 
 class Seen(NamedTuple):
-    """What decoding a frame gave: its `picture`, uint8 (H, W, 3), and what decoding the next one needs."""
+    """A decoded frame: its `picture`, uint8 (H, W, 3), and the decoder's memory for the next frame."""
 
     picture: np.ndarray
     decoder_past: DecoderPast
@@ -44,9 +44,9 @@ class Frame:
     __slots__ = ("_grid", "_packed", "action", "index", "keys", "seen")
 
     def __init__(self, index: int, tokens: Tensor, action: int, seen: Seen | None) -> None:
-        self.index = index  # 0 is the prompt
-        # As bytes, which Python packs densely: a small tensor among large ones that come and go pins 10 kB.
+        self.index = index  # 0 is the first frame of the prompt
         self._grid = tuple(tokens.shape)
+        # As bytes, which Python packs densely: a small tensor among large ones that come and go pins 10 kB.
         self._packed = tokens.cpu().numpy().astype(np.int32).tobytes()
         self.action = action  # that led here
         self.seen = seen
@@ -60,7 +60,7 @@ class Frame:
 
 
 class Moment(NamedTuple):
-    """A point of a playthrough to come back to. It shares its frames with those before and after, and copies none."""
+    """A point of a playthrough to come back to. Moments share their frames and copy none."""
 
     frames: tuple[Frame, ...]  # the last ones, this one included
     seed: int
@@ -68,10 +68,10 @@ class Moment(NamedTuple):
 
 @contextmanager
 def threads_for(players: int) -> Iterator[None]:
-    """One thread for the products of a step, which are too small to share unless there are many players.
+    """Use one thread for a step: its products are too small to share unless there are many players.
 
-    A second one made a step no faster with a core of its own and four times slower beside another busy process.
-    OMP_NUM_THREADS, where it is set, is obeyed instead.
+    A second thread made a step no faster on a core of its own, and four times slower beside another busy process. If
+    OMP_NUM_THREADS is set, it decides instead.
     """
     usual = torch.get_num_threads()
     if "OMP_NUM_THREADS" in os.environ or players >= SHARED_FROM:
@@ -101,7 +101,7 @@ class NextFrame:
         self.blank = torch.full_like(self._last, dynamics.config.mask_id)
 
     def predict(self, draft: Tensor) -> Prediction:
-        """What becomes of tokens (b, h, w), some of them masked."""
+        """A prediction of tokens (b, h, w), some of which are masked in `draft`."""
         frames = torch.stack([self._last, draft], 1) if self._first else draft[:, None]
         self._first = False
         return self._dynamics.play(frames, self._actions_into[:, -frames.shape[1] :], self._newest, self._ring)
@@ -114,7 +114,7 @@ def frame_generator(seed: int, index: int) -> torch.Generator:
 
 
 def bytes_kept(world: World) -> int:
-    """Of a frame, while it has its keys and what was seen of it."""
+    """The bytes of a frame that has its keys and its picture."""
     dynamics, tokenizer = world.dynamics.config, world.tokenizer.config
     keys = 2 * dynamics.layers * dynamics.tokens * dynamics.width
     decoder = (DECODER_REACH // 2) * dynamics.tokens * (tokenizer.code_bits + tokenizer.channels[-1])
@@ -123,10 +123,10 @@ def bytes_kept(world: World) -> int:
 
 
 class WorldEngine:
-    """Plays `world`: one dear `reset`, then many cheap `step`s, each one frame.
+    """Plays `world`: one slow `reset`, then many fast `step`s, each one frame.
 
-    Several `players` have playthroughs of their own, stepped as one batch. The noise of a frame depends on the player's
-    seed and the number of the frame alone, so going back and doing the same gives the same.
+    Each of `players` has a playthrough of its own; all are stepped as one batch. The noise of a frame depends only on
+    the player's seed and the frame's number, so the same actions from the same moment give the same frames.
     """
 
     def __init__(self, world: World, seed: int = 0, sampling: SamplingConfig | None = None, players: int = 1) -> None:
@@ -135,7 +135,7 @@ class WorldEngine:
         self.sampling = sampling or world.config.sampling
         self._ring = world.dynamics.empty_ring(players)
         self._now: list[Moment | None] = [None] * players
-        self._samplings: dict[int, SamplingConfig] = {}  # of players who have settings of their own
+        self._samplings: dict[int, SamplingConfig] = {}  # of players with their own settings
         self._kept: dict[Frame, None] = {}  # in the order computed
         config = world.dynamics.config
         self._exact_after = (config.layers - 1) * config.context_frames  # frames that the keys of a frame depend on
@@ -179,7 +179,7 @@ class WorldEngine:
     def step(self, action: int | dict[int, int]) -> np.ndarray | dict[int, np.ndarray]:
         """Goes on by one frame under latent action `action`; returns it, uint8 (H, W, 3).
 
-        With several players `action` maps those that step to their actions, and so does the answer to their frames.
+        With several players, `action` maps players to actions, and the result maps the same players to frames.
         """
         if not isinstance(action, dict):
             return self._step({0: action})[0]
@@ -190,21 +190,21 @@ class WorldEngine:
         return self._samplings.get(player, self.sampling)
 
     def set_sampling(self, sampling: SamplingConfig | None, player: int = 0) -> None:
-        """Reveals the next frames of `player` by settings of its own; None is by the engine's again."""
+        """Reveals the next frames of `player` by its own settings; None goes back to the engine's."""
         self._check_player(player)
         self._samplings.pop(player, None)
         if sampling is not None:
             self._samplings[player] = sampling
 
     def snapshot(self, player: int = 0) -> Moment:
-        """Where `player` is, to be given to `restore` as often as one likes. Costs next to nothing."""
+        """The current moment of `player`, for `restore`. Costs next to nothing."""
         return self._at(player)
 
     @torch.inference_mode()
     def restore(self, moment: Moment, player: int = 0) -> np.ndarray:
-        """Puts `player` back to `moment`, which it or another player of this world was at; returns its picture.
+        """Puts `player` at `moment`, its own or another player's of this world; returns the picture there.
 
-        What follows is what followed then. A moment long gone takes as long as some dozens of steps.
+        The frames that follow are those that followed then. An old moment takes as long as some dozens of steps.
         """
         self._check_player(player)
         frames = moment.frames
@@ -224,7 +224,7 @@ class WorldEngine:
     def look(self, moment: Moment) -> np.ndarray:
         """The picture of `moment`, uint8 (H, W, 3), without going there.
 
-        Of a moment long gone it is decoded anew, in the time of a few pictures, or of one if that before it is at hand.
+        An old picture is decoded anew, in the time of a few pictures, or of one if the picture before is at hand.
         """
         frame = moment.frames[-1]
         if frame.seen is None:
@@ -233,9 +233,9 @@ class WorldEngine:
         return cast(Seen, frame.seen).picture.copy()
 
     def moments(self, tokens: np.ndarray, actions: np.ndarray, seed: int) -> list[Moment]:
-        """The moments, to `look` at and `restore`, of a playthrough kept as tokens (t, h, w) and actions (t-1,).
+        """The moments, for `look` and `restore`, of a playthrough kept as tokens (t, h, w) and actions (t-1,).
 
-        Nothing is computed yet. Raises ConfigError for what this world cannot have played.
+        Nothing is computed yet. Raises ConfigError if this world cannot have played them.
         """
         dynamics = self.world.dynamics.config
         expected = (len(actions) + 1, *dynamics.grid)
@@ -294,7 +294,7 @@ class WorldEngine:
         return {player: seen[row].picture.copy() for row, player in enumerate(players)}
 
     def _decode(self, tokens: Tensor, before: list[Seen | None]) -> list[Seen]:
-        """Tokens (b, h, w) to what is seen of them, after what was seen `before`, None for all at a start."""
+        """Decodes tokens (b, h, w), each after the frame `before`; all of `before` are None at a start."""
         pasts = [seen.decoder_past for seen in before if seen is not None]
         past = DecoderPast(*(torch.cat(parts) for parts in zip(*pasts, strict=True))) if pasts else None
         pixels, past = self.world.tokenizer.decode_next(tokens[:, None], past)
@@ -304,7 +304,7 @@ class WorldEngine:
 
     @torch.inference_mode()
     def _look_again(self, frames: tuple[Frame, ...]) -> None:
-        """Decodes the last of `frames` anew, from the few before it that its picture depends on, or one still seen."""
+        """Decodes the last of `frames` anew, from the few before it that its picture depends on."""
         needed = frames[-1 - DECODER_REACH :]
         seen: Seen | None = None
         for before in range(len(needed) - 1, 0, -1):
@@ -319,7 +319,7 @@ class WorldEngine:
 
     @torch.inference_mode()
     def _recompute_keys(self, frames: tuple[Frame, ...]) -> None:
-        """Predicts from `frames` again as in play, which gives the same keys, as far as they saw all they had seen."""
+        """Predicts from `frames` again as in play: the same keys, for frames with their whole past in `frames`."""
         ring = self.world.dynamics.empty_ring(1)
         for position, (frame, after) in enumerate(pairwise(frames)):
             new = NextFrame(self.world.dynamics, ring, [frame], [after.action])
@@ -329,7 +329,7 @@ class WorldEngine:
                 self._keep(frame)
 
     def _keep(self, frame: Frame) -> None:
-        """Remembers that `frame` has just been computed; those computed longest ago lose what they can."""
+        """Remembers that `frame` was just computed; the frames computed longest ago lose keys and pictures."""
         self._kept.pop(frame, None)
         self._kept[frame] = None
         while len(self._kept) > self._room:

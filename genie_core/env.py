@@ -1,10 +1,10 @@
-"""A world as a Gymnasium environment, for whoever trains an agent inside one. Gymnasium is optional.
+"""A world as a Gymnasium environment, to train agents in. Gymnasium is optional.
 
     import gymnasium
     env = gymnasium.make("genie_core.env:Genie-v0", world="checkpoints/coinrun", prompts=[picture])
     envs = gymnasium.make_vec("genie_core.env:Genie-v0", num_envs=8, world="checkpoints/coinrun", prompts=[picture])
 
-A world knows no reward and no end: `reward` says what is worth what, and an episode is cut after `max_steps`.
+A world has no reward and no end: pass `reward` to score steps; an episode is truncated after `max_steps`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
         return self._frame.copy(), {"step": 0}
 
     def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """The next frame, its reward, never an end, and whether the episode is cut here."""
+        """The next frame, its reward, terminated (always False) and whether the episode is truncated here."""
         if self._frame is None:
             raise gymnasium.error.ResetNeeded("step() before reset(): there is no picture to go on from")
         before, self._frame = self._frame, self._engine.step(int(action))
@@ -84,8 +84,8 @@ class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
 
 
 class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
-    """Several playthroughs of one world, stepped as one batch; otherwise as `WorldEnv`. One that was cut starts
-    anew with the next step."""
+    """Several playthroughs of one world, stepped as one batch; otherwise as `WorldEnv`. A truncated one starts anew
+    with the next step."""
 
     metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": ["rgb_array"]}  # noqa: RUF012
 
@@ -121,7 +121,7 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return self._frames.copy(), {"step": self._steps.copy()}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Next frames (players, H, W, 3), rewards, ends (none) and cuts, each (players,)."""
+        """Next frames (players, H, W, 3), rewards, terminated (all False) and truncated, each (players,)."""
         done = self._steps >= self._max_steps
         going = {player: int(action) for player, action in enumerate(actions) if not done[player]}
         rewards = np.zeros(self.num_envs)

@@ -34,7 +34,7 @@ def load_picture(path: str | Path) -> np.ndarray:
 
     The camera's rotation is applied, transparency is laid over mid-grey, deeper channels are scaled to 8 bits.
     A JPEG far larger than any prompt comes at a reduced scale.
-    Raises PictureError for what is not there, not a picture, damaged, or above some 179 million pixels.
+    Raises PictureError for a file that is missing, no picture, damaged, or above some 179 million pixels.
     """
     data = _read(path)
     try:

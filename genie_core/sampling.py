@@ -88,7 +88,7 @@ def gumbel(uniform: Tensor) -> Tensor:
 
 
 def least(values: Tensor, masked: Tensor, step: int, sampling: SamplingConfig) -> Tensor:
-    """The tokens (b, n) of lowest value that pass `step` leaves masked, of those that are."""
+    """Which tokens (b, n) pass `step` leaves masked: the masked ones of lowest value."""
     scheduled = int(masked_fraction(step, sampling.unmask_steps) * masked.shape[1])
     left = (masked.sum(1, keepdim=True) - 1).clamp(max=scheduled)
     ranks = values.masked_fill(~masked, torch.inf).argsort(dim=1).argsort(dim=1)

@@ -1,4 +1,4 @@
-"""World: the three networks together, stateless. It knows frames and tokens, not playthroughs."""
+"""World: the three networks together, without state. It knows frames and tokens, not playthroughs."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class World:
     def from_pretrained(cls, path: str | Path, revision: str | None = None) -> World:
         """Loads a world strictly, from the folder `path` or, if there is none, from the Hub: a text OWNER/NAME.
 
-        `revision`, a branch, tag or commit, may also stand behind an @. Downloads what the cache lacks, and once more
-        what is damaged there. CheckpointError says in words what is wrong with a world, HubError why it cannot be had.
+        `revision`, a branch, tag or commit, may also stand behind an @. Files that the cache lacks are downloaded, and
+        damaged ones once more. Raises CheckpointError for a damaged world, HubError if it cannot be downloaded.
         """
         address = find_address(path, revision)
         if address is None:
@@ -83,7 +83,7 @@ class World:
         return {name: getattr(self, name) for name in NETWORKS}
 
     def fingerprint(self) -> dict[str, str]:
-        """A sha256 of each network's weights, by which a saved session knows its world again."""
+        """A sha256 of each network's weights: a saved session checks it against its world's."""
         return checkpoint.fingerprint(self.networks())
 
     @property
@@ -109,8 +109,8 @@ class World:
     def infer_actions(self, frames: Tensor, progress: bool = False) -> Tensor:
         """The latent action between each two of uint8 frames (b, t, H, W, 3), a video of any length: ids (b, t-1).
 
-        Long videos are looked at in spans that fit into memory, each with the earlier frames it depends on, so that
-        the seams do not show. `progress` shows a bar if it takes long.
+        A long video is processed in spans that fit into memory. Each span has the earlier frames that it depends on, so
+        spans give the same actions as the whole. `progress` shows a bar if it takes long.
         """
         model, (b, t, height, width, _) = self.latent_action, frames.shape
         if t < 2:

@@ -19,7 +19,7 @@ from genie_core.config import (
     told,
     unnamed_actions,
 )
-from genie_core.errors import CheckpointError, ConfigError
+from genie_core.errors import CheckpointError, ConfigError, WriteError
 from genie_core.world import NETWORKS, World
 
 WEIGHTS = "model.safetensors"
@@ -107,6 +107,21 @@ def test_saving_twice_and_loading_and_saving_give_the_same_bytes(folder: Path, t
     again = tmp_path / "again"
     World.from_pretrained(folder).save_pretrained(again)
     assert all((again / path.relative_to(folder)).read_bytes() == path.read_bytes() for path in before)
+
+
+@pytest.mark.parametrize("place", ["a file/world", "full/world"])
+def test_a_disk_that_refuses_a_world_is_told_in_words(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a file").write_text("")
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(WriteError, match=r"cannot be (made|written): .*; save elsewhere, or make room"):
+        make_world().save_pretrained(tmp_path / place)
+    assert not [path for path in tmp_path.rglob("*") if path.suffix == ".part"]
 
 
 def test_a_config_may_be_rewritten_beside_its_weights(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What temporal attention keeps of frames gone by: a ring of fixed size, written in place.
+"""The keys and values of past frames for temporal attention: a ring of fixed size, written in place.
 
 Frame f of a playthrough lives in slot f mod `slots`, so the order of the slots, and with it every rounding, depends on
 f alone: a ring that is filled again with the same frames goes on exactly as before.
@@ -48,7 +48,7 @@ class KeyRing:
         return self if rows == list(range(self.data.shape[2])) else KeyRing(self.data[:, :, rows])
 
     def frame(self, row: int, frame: int) -> Tensor:
-        """A copy (2, layers, n, heads, e) of what is kept of frame `frame` of playthrough `row`."""
+        """A copy (2, layers, n, heads, e) of the keys and values of frame `frame` of playthrough `row`."""
         return self.data[:, :, row, frame % self.slots].clone()
 
     def put(self, row: int, frame: int, kept: Tensor) -> None:
@@ -62,10 +62,10 @@ class KeyRing:
     def ages(self, newest: list[int], count: int) -> Tensor:
         """(b, count, slots): how many frames before each of the `count` newest the frame in each slot lies.
 
-        One more than the context holds where there is none, or none that may be seen.
+        An empty slot, or one that may not be seen, has an age one above the context's.
         """
         last = torch.tensor(newest, device=self.data.device)[:, None, None]
         back = torch.arange(count - 1, -1, -1, device=self.data.device)[:, None]
         age = (last - torch.arange(self.slots, device=self.data.device)) % self.slots - back
-        unseen = (age < 0) | (age > last - back)  # what is too old has slid to that age by itself
+        unseen = (age < 0) | (age > last - back)  # a frame that is too old reaches that age by itself
         return age.masked_fill(unseen, self.context_frames + 1)

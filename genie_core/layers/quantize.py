@@ -77,8 +77,8 @@ class VectorQuantizer(nn.Module):
     """Nearest of `size` unit vectors, learnt by moving averages; a code that falls out of use is revived.
 
     Source: VQ-VAE, van den Oord et al. 2017 (arXiv:1711.00937), app. A.1. Differs: on the unit sphere, as in
-    ViT-VQGAN, so that a code cannot be lost by its length; the averages' decay and the revival threshold are
-    for a codebook of eight.
+    ViT-VQGAN, so that a code cannot be lost by its length; the averages' decay and the revival threshold are for a
+    small codebook.
     """
 
     decay = 0.95

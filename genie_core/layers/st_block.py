@@ -73,7 +73,7 @@ class TemporalAttention(nn.Module):
     def play(self, x: Tensor, ring: Layer, bias: Tensor, keep: int) -> Tensor:
         """Puts the newest frames x (b, t, n, d) into the ring; returns the update of the last `keep` of them.
 
-        `bias` (b, t, slots, 1, heads) is added to the scores of what is in the ring.
+        `bias` (b, t, slots, 1, heads) is added to the scores of the frames in the ring.
         Products are taken element by element: one query a frame is too little for a matrix product to pay.
         """
         q, k, v = split_heads(self.qkv(x), self.heads)  # (b, t, n, g, e)
@@ -153,7 +153,7 @@ class STBlock(nn.Module):
         return x + self.mlp(self.norms[2](x)), key_values
 
     def key_values(self, x: Tensor) -> KeyValues:
-        """What `forward` gives besides x: all that is needed of the last block for frames that are not predicted."""
+        """The keys and values that `forward` returns: frames that are not predicted need no more of the last block."""
         return self.temporal.project(self.norms[1](x + self.spatial(self.norms[0](x))))[1]
 
     def draft(self, x: Tensor, clean: KeyValues) -> Tensor:

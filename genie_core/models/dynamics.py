@@ -48,7 +48,7 @@ class DynamicsModel(nn.Module):
             )
 
     def forward(self, clean: Tensor, drafts: Tensor, actions: Tensor) -> Prediction:
-        """What becomes of `drafts` (b, t, h, w), frame i seeing frames < i of `clean` (b, t, h, w).
+        """Predicts `drafts` (b, t, h, w), frame i seeing frames < i of `clean` (b, t, h, w).
 
         `actions` (b, t-1) lead from each frame to the next. Predicts (b, t, h, w) tokens.
         """
@@ -61,7 +61,7 @@ class DynamicsModel(nn.Module):
         return self._predict(last.draft(draft, last.key_values(x)))
 
     def play(self, tokens: Tensor, actions_into: Tensor, newest: list[int], ring: KeyRing) -> Prediction:
-        """What becomes of the last of the frames `tokens` (b, t, h, w), a draft: predicts (b, h, w) tokens.
+        """Predicts the last of the frames `tokens` (b, t, h, w), which is a draft: (b, h, w) tokens.
 
         t is 1, or 2 when the frame before the draft is final and not in the ring yet. `actions_into` (b, t) lead to
         the frames, `newest` says which frame of its playthrough each row's draft is, counted from the prompt, which is
@@ -119,7 +119,7 @@ class DynamicsModel(nn.Module):
 
 
 class Link(nn.Module):
-    """Adds to a token's features what its sub-tokens known so far say of the next one."""
+    """Adds to a token's features what its known sub-tokens say about the next one."""
 
     def __init__(self, width: int, bits: int, hidden: int) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class Link(nn.Module):
 
 
 class Prediction(NamedTuple):
-    """What `network` makes of some tokens, of `shape` (…): the logits of each one's sub-tokens, one after the other."""
+    """A prediction of tokens of `shape` (…): the logits of their sub-tokens, one after the other."""
 
     features: Tensor  # (…, width)
     network: DynamicsModel

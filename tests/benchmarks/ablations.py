@@ -34,15 +34,15 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
+from genie_core import games
 from genie_core.data import VideoDataset
+from genie_core.data.scenes import draw_clips
 from genie_core.evaluation import metrics
-from genie_core.evaluation.buttons import keys_last, mutual_information
+from genie_core.evaluation.buttons import mutual_information
 from genie_core.evaluation.efficientnet import load_efficientnet_lite0
-from genie_core.evaluation.samples import draw_clips
 from genie_core.layers.quantize import split_tokens
 from genie_core.models import tokenizer as tokenizer_file
 from genie_core.models.dynamics import DynamicsModel
-from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_model
 from genie_core.rollout import rollout
@@ -52,9 +52,9 @@ from genie_core.training.clips import FrameClips, split_starts
 from genie_core.training.dynamics_stage import DynamicsStage
 from genie_core.training.grow import go_on_from
 from genie_core.training.latent_action_stage import LatentActionStage
-from genie_core.training.run import load_network
-from genie_core.training.settings import StageSettings, load_settings
-from genie_core.training.stage import GRADIENT_NORM, Batch, Batches, Stage
+from genie_core.training.learnt import load_network
+from genie_core.training.settings import DynamicsSettings, LatentActionSettings, TokenizerSettings, load_settings
+from genie_core.training.stage import Batch, Batches, Stage
 from genie_core.training.tokenizer_stage import TokenizerStage
 from genie_core.training.tokens import TokenClips
 from genie_core.world import World
@@ -140,32 +140,26 @@ def dynamics(
     change: Callable[[DynamicsModel], None] = lambda network: None,
     stage: type[DynamicsStage] = DynamicsStage,
     pace: dict[str, Any] | None = None,
-    constants: dict[str, float] | None = None,
     clips: slice = slice(None),
     **config: Any,
 ) -> Callable[..., str]:
     def variant(run: Path, dataset: VideoDataset, judged: dict[str, VideoDataset], minutes: float) -> str:
-        settings = load_settings(run / "settings.toml")
-        own = replace(settings.dynamics, **{"width": 128, "heads": 4, "link_width": 256} | config)
+        settings = load_settings(run / "settings.toml", dataset.info.frame_size)
+        own = replace(settings.networks.dynamics, **{"width": 128, "heads": 4, "link_width": 256} | config)
         network = DynamicsModel(own)
         change(network)
-        starts = {name: each.start_from for name, each in settings.train.items()}
-        tokenizer = load_network(run, "tokenizer", VideoTokenizer(settings.tokenizer), starts["tokenizer"])
-        paced = StageSettings(minutes=minutes, batch_size=6, decay=0.65)
+        tokenizer_config, start = settings.networks.tokenizer, settings.tokenizer.start_from
+        tokenizer = load_network(run, "tokenizer", VideoTokenizer(tokenizer_config), start)
+        paced = DynamicsSettings(minutes=minutes, batch_size=6, decay=0.65)
         taught = stage(network, replace(paced, **pace or {}), tokenizer)
-        before = {name: getattr(dynamics_stage, name) for name in constants or {}}
-        for name, value in (constants or {}).items():
-            setattr(dynamics_stage, name, value)
         sample = TokenClips(run / "tokens" / "train", 6)
         sample.tokens, sample.actions = sample.tokens[clips], sample.actions[clips]
         steps, averaged = learn(taught, sample)
-        for name, value in before.items():
-            setattr(dynamics_stage, name, value)
-        world = World.from_pretrained(settings.train["latent_action"].start_from)
+        world = World.from_pretrained(settings.latent_action.start_from or run / "world")
         factors = {"token_factors": own.token_factors}
         world.config = replace(
             world.config,
-            tokenizer=replace(settings.tokenizer, **factors),
+            tokenizer=replace(tokenizer_config, **factors),
             dynamics=own,
             sampling=settings.sampling,
         )
@@ -175,8 +169,8 @@ def dynamics(
         told = f"{size:.2f} M parameters, {steps} steps, {nats[0]:.3f} nats a token held out (averaged {nats[1]:.3f})"
         for name, data in judged.items():
             drawn = draw_clips(data, JUDGED_CLIPS, 11, 11)
-            real, last = drawn.frames, keys_last(world, drawn)
-            actions = world.infer_actions(torch.from_numpy(real), last).numpy()
+            real = drawn.frames
+            actions = world.infer_actions(torch.from_numpy(real)).numpy()
             played = np.concatenate([rollout(world, real[i : i + 16, 0], actions[i : i + 16], i) for i in (0, 16, 32)])
             told += f"; {name} {metrics.psnr(real[:, 1:], played[:, 1:]).mean():.2f} dB"
         return told
@@ -217,7 +211,7 @@ class Perceptual(TokenizerStage):
 
     DEPTHS, WEIGHT, FRAMES = (1, 3, 5), 0.1, 16
 
-    def __init__(self, network: VideoTokenizer, settings: StageSettings) -> None:
+    def __init__(self, network: VideoTokenizer, settings: TokenizerSettings) -> None:
         super().__init__(network, settings)
         self._net = [load_efficientnet_lite0()]
 
@@ -249,7 +243,7 @@ class Adversarial(TokenizerStage):
 
     WEIGHT, AFTER = 0.05, 0.3  # from so much of the minutes on
 
-    def __init__(self, network: VideoTokenizer, settings: StageSettings) -> None:
+    def __init__(self, network: VideoTokenizer, settings: TokenizerSettings) -> None:
         super().__init__(network, settings)
         layers: list[nn.Module] = []
         for inputs, outputs in ((3, 32), (32, 64), (64, 64)):
@@ -277,13 +271,13 @@ def tokenizer(
     stage: type[TokenizerStage] = TokenizerStage, start_from: str | None = None, temporal_frames: int = 3, **config: Any
 ) -> Callable[..., str]:
     def variant(run: Path, dataset: VideoDataset, judged: dict[str, VideoDataset], minutes: float) -> str:
-        settings = load_settings(run / "settings.toml")
+        own = load_settings(run / "settings.toml", dataset.info.frame_size).networks.tokenizer
         with instead(tokenizer_file, "TEMPORAL_FRAMES", temporal_frames):
-            network = VideoTokenizer(replace(settings.tokenizer, **config))
+            network = VideoTokenizer(replace(own, **config))
         if start_from:
             go_on_from(network, World.from_pretrained(start_from).tokenizer)
-        starts, _ = split_starts(dataset, 4)
-        steps, _ = learn(stage(network, StageSettings(minutes=minutes)), FrameClips(dataset, starts, 4, 16))
+        starts, _ = split_starts(dataset, 4, 50)
+        steps, _ = learn(stage(network, TokenizerSettings(minutes=minutes)), FrameClips(dataset, starts, 4, 16))
         told, network = f"{steps} steps", network.eval()
         for name, data in judged.items():
             clips = draw_clips(data, JUDGED_CLIPS, 11, 11).frames
@@ -304,9 +298,10 @@ def tokenizer(
 
 def latent_action(**config: Any) -> Callable[..., str]:
     def variant(run: Path, dataset: VideoDataset, judged: dict[str, VideoDataset], minutes: float) -> str:
-        network = LatentActionModel(replace(load_settings(run / "settings.toml").latent_action, **config))
-        starts, _ = split_starts(dataset, 20)
-        stage = LatentActionStage(network, StageSettings(minutes=minutes))
+        own = load_settings(run / "settings.toml", dataset.info.frame_size).networks.latent_action
+        network = games.latent_action_model(replace(own, **config))
+        starts, _ = split_starts(dataset, 20, 50)
+        stage = LatentActionStage(network, LatentActionSettings(minutes=minutes))
         steps, _ = learn(stage, FrameClips(dataset, starts, 20, 12))
         told, network = f"{steps} steps", network.eval()
         for name, data in judged.items():
@@ -315,7 +310,8 @@ def latent_action(**config: Any) -> Callable[..., str]:
             with torch.inference_mode():
                 codes = [network.infer(to_model(torch.from_numpy(rows))).indices for rows in np.split(clips.frames, 12)]
             chosen = torch.cat(codes).numpy()
-            shared = mutual_information(chosen[:, 4:], clips.true_actions[:, 4:])
+            buttons = games.find(data.info.source.get("game")).buttons(clips.true_actions)
+            shared = mutual_information(chosen[:, 4:], buttons[:, 4:])
             shares = np.bincount(chosen.ravel(), minlength=network.config.num_actions) / chosen.size
             told += f"; {name} {shared:.3f} of the keys' information, {(shares > 0.01).sum()} codes in use"
         return told
@@ -334,7 +330,7 @@ def learn(stage: Stage, sample: Callable[[np.random.Generator], Batch]) -> tuple
     trainer = L.Trainer(
         accelerator="cpu",
         max_epochs=-1,
-        gradient_clip_val=GRADIENT_NORM,
+        gradient_clip_val=stage.settings.gradient_norm,
         callbacks=[Average()],
         logger=False,
         enable_checkpointing=False,
@@ -363,8 +359,8 @@ VARIANTS: dict[str, Callable[..., str]] = {
     "dynamics:context-11": dynamics(context_frames=11),
     "dynamics:first-data-only": dynamics(clips=slice(HALF)),
     "dynamics:second-data-only": dynamics(clips=slice(-HALF, None)),
-    "dynamics:true-contexts": dynamics(constants={"FLIPPED_BITS": 0.0, "OWN_CONTEXT_AFTER": 2.0}),
-    "dynamics:flipped-bits-only": dynamics(constants={"OWN_CONTEXT_AFTER": 2.0}),
+    "dynamics:true-contexts": dynamics(pace={"flipped_bits": 0.0, "own_context": 0.0}),
+    "dynamics:flipped-bits-only": dynamics(pace={"own_context": 0.0}),
     "dynamics:changed-count-double": dynamics(stage=ChangedCountsDouble),
     "dynamics:constant-rates": dynamics(pace={"decay": 0.0}),
     "dynamics:adamw": dynamics(stage=AdamW, pace={"muon_learning_rate": 1.5e-3}),
@@ -379,7 +375,7 @@ VARIANTS: dict[str, Callable[..., str]] = {
     "latent_action:history-16": latent_action(context_frames=16),
     "latent_action:4-codes": latent_action(num_actions=4),
     "latent_action:16-codes": latent_action(num_actions=16),
-    "latent_action:displacement": latent_action(expectation_layers=None),
+    "latent_action:displacement": latent_action(rules=None),
 }
 
 if __name__ == "__main__":

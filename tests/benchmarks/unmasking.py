@@ -1,4 +1,4 @@
-"""What unmasking gives: quality against passes, order, temperature, as a table and a plot.
+"""What unmasking gives: quality against passes and temperature, as a table and a plot.
 
     python tests/benchmarks/unmasking.py --data runs/data/easy-choose --json FILE [--plot FILE.png]
 
@@ -20,21 +20,19 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
+from genie_core.evaluation.samples import draw_clips
 
 from genie_core import World
 from genie_core.config import SamplingConfig
 from genie_core.data.dataset import VideoDataset
 from genie_core.evaluation.fidelity import HORIZON, measure_fidelity
 from genie_core.evaluation.metrics import mean_ci95, sharpness
-from genie_core.evaluation.samples import draw_clips
 from genie_core.rollout import rollout
 
 CLIPS, DRIFT_STEPS, DRIFT_PROMPTS = 24, 60, 8
 SETTINGS = [
     *(SamplingConfig(steps) for steps in (1, 2, 3, 4, 8, 16, 25)),
-    *(SamplingConfig(steps, order=order) for order in ("random", "halton") for steps in (2, 4, 8)),
     *(SamplingConfig(2, temperature) for temperature in (0.5, 1.0)),
-    *(SamplingConfig(4, reveal_above=above) for above in (0.5, 0.9)),
 ]
 
 
@@ -70,13 +68,11 @@ def plot(rows: list[dict[str, Any]], file: Path) -> None:
         "sharpness_60": "gradient energy after 60 steps, share of the prompts'",
     }
     for panel, (key, title) in zip(panels, titles.items(), strict=True):
-        for order in ("confidence", "random", "halton"):
-            line = [r for r in rows if r["order"] == order and not r["temperature"] and r["reveal_above"] is None]
-            panel.plot([r["unmask_steps"] for r in line], [r[key] for r in line], "o-", label=order)
+        line = [row for row in rows if not row["temperature"]]
+        panel.plot([row["unmask_steps"] for row in line], [row[key] for row in line], "o-")
         panel.set_xscale("log", base=2)
         panel.set_xlabel("unmasking passes")
         panel.set_title(title, fontsize=9)
-    panels[0].legend()
     figure.savefig(file, dpi=90)
 
 

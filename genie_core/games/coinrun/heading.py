@@ -1,4 +1,4 @@
-"""Which way the one that a camera follows is turned: in the air a turn is nearly all that a key does."""
+"""Which way the player is turned: in the air a turn is nearly all that a key does."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ DECIDED = 2.0  # sharpens a logit: one of 1 is nearly as sure a heading as can b
 
 
 class Heading(nn.Module):
-    """Tells from the middle of a still frame, where a camera keeps whom it follows, which way the scenery goes by.
+    """Tells which way the scenery moves from the middle of a still frame, where the camera keeps the player.
 
-    Learnt from what moves before each frame, without labels. A still frame holds no motion, so what tells it is which
+    Learnt without labels from the motion before each frame. A still frame holds no motion, so the network learns which
     way the player faces. A mirrored frame has the opposite heading, by construction.
     """
 
@@ -46,7 +46,7 @@ class Heading(nn.Module):
 def turns(logits: Tensor) -> Tensor:
     """Headings (b, t) to what each step turned, (b, t-1): 1 to where the scenery goes right, -1 to the left, 0 if not.
 
-    To turn is to get a heading that was not there before. To lose one is to come to a stand, which needs no key.
+    A turn is a new heading. Losing a heading is coming to a stand, which needs no key.
     """
     headings = (DECIDED * logits).tanh()
     right, left = headings.clamp(min=0), (-headings).clamp(min=0)
@@ -57,8 +57,8 @@ def heading_error(logits: Tensor, surprise: Tensor, seen: Tensor) -> Tensor:
     """How badly headings (b, t) tell the way of the step before each, in nats; a scalar.
 
     That way is the surprise along x, which shows a key just pressed, and half the motion seen, which shows one held;
-    both are pixels (b, t-1, 2). Where neither shows, a heading should stay what it was: most of those who do nothing
-    have not turned, and no motion tells how they look.
+    both are pixels (b, t-1, 2). Where neither shows, a heading should stay the same: a player who does nothing has
+    mostly not turned, and no motion tells the look.
     """
     ways = (surprise + seen / 2)[..., 0]
     clear = ways.abs() > CLEAR
