@@ -13,7 +13,15 @@ from genie_core import limits
 from genie_core.errors import ConfigError
 from genie_core.limits import Size as Size
 from genie_core.limits import as_size as as_size
-from genie_core.limits import grid_of, require_actions, require_blocks, require_factors, require_name, require_up_to
+from genie_core.limits import (
+    grid_of,
+    require_actions,
+    require_blocks,
+    require_factors,
+    require_name,
+    require_up_to,
+    require_weights,
+)
 from genie_core.limits import require as require
 from genie_core.limits import told as told
 
@@ -46,6 +54,10 @@ class TokenizerConfig:
         require(
             all(0 < width <= limits.MOST_WIDTH and width % 8 == 0 for width in self.channels),
             f"tokenizer channels {told(self.channels)} are not all multiples of 8 up to {limits.MOST_WIDTH}",
+        )
+        require_weights(
+            (22 + 18 * self.decoder_blocks) * sum(width**2 for width in self.channels) + 72 * self.channels[-1] ** 2,
+            f"channels {self.channels} and decoder_blocks {self.decoder_blocks}",
         )
         require_factors(self.code_bits, self.token_factors)
 
@@ -102,7 +114,7 @@ class LatentActionConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frame_size", as_size(self.frame_size))
-        require_up_to(limits.MOST_SIDE, patch_size=self.patch_size)
+        require_up_to(limits.MOST_PATCH, patch_size=self.patch_size)
         require_up_to(limits.MOST_WIDTH, code_width=self.code_width)
         require(self.patch_size % 4 == 0, f"patch_size {self.patch_size} is not a multiple of 4")
         require_actions(self.num_actions)
@@ -113,6 +125,8 @@ class LatentActionConfig:
                 look is None or (0 < look <= side and look % 4 == 0),
                 f"look_size {look} is not a multiple of 4 up to {side}, the shorter side of a frame",
             )
+            layers = self.rules.expectation_layers
+            require_blocks(self.width, layers, self.heads, self.context_frames, grid=(1, 1))
             require(self.code_width == 3, f"code_width {self.code_width} is not 3, the width of codes found by rules")
 
     @property

@@ -15,8 +15,9 @@ Size = tuple[int, int]
 MOST_SIDE = 1024  # pixels of a frame's height or width
 MOST_WIDTH = 4096  # of a network, and of one of its levels
 MOST_LAYERS = 128
+MOST_PATCH = 64  # pixels along one side
 MOST_LEVELS = 6  # of a tokenizer, each of which halves the frame
-MOST_WEIGHTS = 2**30  # of a stack of blocks, estimated from its width and layers
+MOST_WEIGHTS = 2**30  # of a stack of blocks or convolutions, about
 MOST_CONTEXT_FRAMES = 256
 MOST_KEPT = 2**29  # numbers that temporal attention keeps of the past
 MOST_ACTIONS = 100  # one byte holds an action in a training run
@@ -86,17 +87,17 @@ def require_blocks(width: int, layers: int, heads: int, context_frames: int, gri
     require_up_to(MOST_LAYERS, layers=layers)
     require(heads > 0 and width % heads == 0, f"width {width} does not divide into {told(heads)} heads")
     require_up_to(MOST_CONTEXT_FRAMES, context_frames=context_frames)
-    weights = 16 * layers * width**2
-    require(
-        weights <= MOST_WEIGHTS,
-        f"width {width} and layers {layers} give {weights:,} weights, at most {MOST_WEIGHTS:,} are built",
-    )
+    require_weights(16 * layers * width**2, f"width {width} and layers {layers}")
     kept = 2 * layers * width * context_frames * grid[0] * grid[1]
     require(
         kept <= MOST_KEPT,
         f"layers {layers}, width {width}, context_frames {context_frames} and grid {grid} keep {kept:,} numbers of the "
         f"past, at most {MOST_KEPT:,} fit",
     )
+
+
+def require_weights(count: int, what: str) -> None:
+    require(count <= MOST_WEIGHTS, f"{what} give {count:,} weights, at most {MOST_WEIGHTS:,} are built")
 
 
 def require_name(name: str, what: str) -> None:

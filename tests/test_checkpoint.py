@@ -328,7 +328,7 @@ TOO_LARGE = {
     "decoder_blocks": (lambda values, n: values["tokenizer"].update(decoder_blocks=n), 10**7, "128"),
     "code_bits": (lambda values, n: values["tokenizer"].update(code_bits=n), 2**20, "24"),
     "one sub-token": (lambda values, n: values["tokenizer"].update(code_bits=n, token_factors=1), 24, "16"),
-    "patch_size": (lambda values, n: values["latent_action"].update(patch_size=n), 2**20, "1,024"),
+    "patch_size": (lambda values, n: values["latent_action"].update(patch_size=n), 2**20, "64"),
     "code_width": (lambda values, n: values["latent_action"].update(code_width=n), 2**20, "4,096"),
     "link_width": (lambda values, n: values["dynamics"].update(link_width=n), 2**20, "4,096"),
     **{
@@ -336,6 +336,18 @@ TOO_LARGE = {
         for network in ("latent_action", "dynamics")
         for key, size, most in (("width", 2**20, "4,096"), ("layers", 10**7, "128"))
     },
+    "weights of a tokenizer": (
+        lambda values, n: values["tokenizer"].update(channels=[4096, 4096], decoder_blocks=n),
+        128,
+        "1,073,741,824",
+    ),
+    "weights of rules": (
+        lambda values, n: values["latent_action"].update(
+            code_width=3, width=4096, layers=1, rules={"game": "coinrun", "expectation_layers": n}
+        ),
+        128,
+        "1,073,741,824",
+    ),
     "weights in all": (lambda values, n: values["dynamics"].update(width=4096, layers=n), 128, "1,073,741,824"),
     "past in all": (lambda values, n: values.update(frame_size=[n, n], context_frames=256), 1024, "536,870,912"),
     "actions": (lambda values, n: values.update(actions=[{"id": i, "name": f"{i}"} for i in range(n)]), 101, "100"),
