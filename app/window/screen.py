@@ -6,7 +6,8 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from concurrent.futures import Future
+from typing import TypeVar
 
 import pygame
 
@@ -67,32 +68,18 @@ class Screen:
             self._window = None
 
 
-class Loading(Generic[Built]):
-    """Runs `build` in a thread, so that the window stays responsive."""
+def _in_thread(build: Callable[[], Built]) -> Future[Built]:
+    """Runs `build` in a daemon thread: the window stays responsive, and quitting does not wait for the result."""
+    future: Future[Built] = Future()
 
-    def __init__(self, build: Callable[[], Built]) -> None:
-        self._build = build
-        self._result: list[Built] = []
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="loading", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
+    def run() -> None:
         try:
-            self._result.append(self._build())
+            future.set_result(build())
         except BaseException as error:
-            self._error = error
+            future.set_exception(error)
 
-    @property
-    def done(self) -> bool:
-        return not self._thread.is_alive()
-
-    def result(self) -> Built:
-        """Waits, and returns what `build` returned or raises what it raised."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._result[0]
+    threading.Thread(target=run, name="loading", daemon=True).start()
+    return future
 
 
 def splash(name: str, build: Callable[[], Built], progress: Progress, scale: float) -> Built | None:
@@ -100,8 +87,8 @@ def splash(name: str, build: Callable[[], Built], progress: Progress, scale: flo
     pygame.event.pump()  # before its first events, a window keeps no picture
     clock = pygame.time.Clock()
     _draw_splash(name, progress, scale)
-    loading = Loading(build)
-    while not loading.done:
+    loading = _in_thread(build)
+    while not loading.done():
         closing = pygame.event.get([pygame.QUIT, pygame.KEYDOWN])  # later events wait for the loop
         if any(event.type == pygame.QUIT or event.key == pygame.K_ESCAPE for event in closing):
             return None
