@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from genie_core.world import World
 
 VIDEO = {"metavar": "VIDEO", "type": Path}
-VIDEOS = (".mp4", ".webm", ".mkv", ".mov", ".avi")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -21,11 +20,6 @@ def run(args: argparse.Namespace) -> None:
 
     world = find_world(args)
     print(format_script(find_actions(world, args.infer_actions, args.quiet), world.config.actions))
-
-
-def is_video(path: Path) -> bool:
-    """By its suffix, as nothing is read yet."""
-    return path.suffix.lower() in VIDEOS and path.is_file()
 
 
 def find_actions(world: World, video: Path, quiet: bool) -> list[int]:

@@ -5,25 +5,23 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.infer_actions import VIDEO, find_actions, is_video
+from app.cli.infer_actions import VIDEO, find_actions
 from app.cli.known_worlds import load_world
 from app.cli.options import FILE, ROOT, Mode
+from genie_core.errors import PictureError
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from app.play.autoplay import Source
     from app.play.session import PlaySession
     from app.play.start import Start
-    from app.play.start_pictures import Prompts
     from genie_core.world import World
 
-ASSETS = ROOT / "assets"
 SAVE = {**FILE, "help": "write to FILE: .mp4, .gif, .png (contact sheet) or .npz (frames and actions)"}
 FITS = ("crop", "pad", "stretch", "palette")  # as in genie_core.pictures, which --help does not wait for
+VIDEOS = (".mp4", ".webm", ".mkv", ".mov", ".avi")
 
 
 def check(args: argparse.Namespace) -> str | None:
@@ -40,90 +38,73 @@ def check(args: argparse.Namespace) -> str | None:
 
 def run(args: argparse.Namespace) -> None:
     from app.media.write import check_target
+    from app.play.loading import Progress
     from app.play.start_pictures import Prompts
+    from genie_core.pictures import load_picture
 
+    if args.play and args.play.suffix.lower() in VIDEOS:
+        raise PictureError(f"{args.play} is a video, and --play takes a picture; --infer-actions plays a video's moves")
     if args.save is not None:
         check_target(args.save)
-    picture = read_picture(args.play) if args.play else None
-    prompts = Prompts(ASSETS, args.play)
-    if args.save is None:
-        show(args, prompts, lambda world: _start(args, world, picture, prompts))
-        return
-    from app.play.record import record
-
-    world = load_world(args)
-    actions = _actions(args, world)
-    session = open_session(args, world, _start(args, world, picture, prompts))
-    record(args.save, session, actions, args.quiet)
-
-
-def show(args: argparse.Namespace, prompts: Prompts, make: Callable[[World], Start]) -> None:
-    """Plays in a window what `make` gives for the world, which is loaded while the window says so."""
-    from app.play.loading import Progress
-    from app.window.play import play
-
-    progress = Progress()
+    picture = load_picture(args.play) if args.play else None
+    prompts, progress = Prompts(ROOT / "assets", args.play), Progress()
 
     def begin() -> PlaySession:
         progress.tell("loading torch", 0.1)
-        import torch  # noqa: F401
+        from app.play.start import Start
 
         progress.tell("reading the world", 0.5)
         world = load_world(args)
+        prompts.game = world.config.game
         progress.tell("looking at the picture", 0.8)
-        return open_session(args, world, make(world))
+        palette = prompts.palette if args.fit == "palette" else None
+        return _session(args, world, Start(picture, args.fit, palette, seed=args.seed))
 
-    play(begin, Path(args.world).resolve().name, prompts, progress, quiet=args.quiet)
+    if args.save is None:
+        from app.window.play import play
+
+        play(begin, Path(args.world).resolve().name, prompts, progress, quiet=args.quiet)
+    else:
+        _record(args, begin())
 
 
-def open_session(args: argparse.Namespace, world: World, start: Start) -> PlaySession:
-    """The session that `start` describes, with the frame rate and the sampling of the command line, if given."""
-    from app.play.commands import UNFAMILIAR
+def _session(args: argparse.Namespace, world: World, start: Start) -> PlaySession:
+    """The session that the command line describes, from a start with the picture."""
+    from app.play.session_file import load_session
     from app.play.start import begin
     from genie_core.engine import WorldEngine
 
-    if start.saved is not None and args.fps is None:
-        world.config = dataclasses.replace(world.config, fps=start.saved.fps)
-    start = dataclasses.replace(start, seed=args.seed, unmask_steps=args.unmask_steps, temperature=args.temperature)
-    session = begin(WorldEngine(world, args.seed), start)
-    if args.save is not None and not args.quiet:
-        for event in session.events():
-            if event.kind == UNFAMILIAR:
-                print(f"warning: {event.text}", file=sys.stderr)
-    return session
-
-
-def read_picture(path: Path) -> np.ndarray:
-    """A picture file, uint8 (H, W, 3); PictureError names the option for a video."""
-    from genie_core.errors import PictureError
-    from genie_core.pictures import load_picture
-
-    if is_video(path):
-        raise PictureError(f"{path} is a video, and --play starts from a picture; --infer-actions plays its moves")
-    return load_picture(path)
-
-
-def _start(args: argparse.Namespace, world: World, picture: np.ndarray | None, prompts: Prompts) -> Start:
-    from app.play.autoplay import ListedActions
-    from app.play.script import source_of
-    from app.play.session_file import load_session
-    from app.play.start import Start
-
-    prompts.game = world.config.game
-    source = None if args.autoplay is None else source_of(args.autoplay, world.config.actions, args.seed)
-    if args.infer_actions and args.save is None:
-        source = ListedActions(tuple(find_actions(world, args.infer_actions, args.quiet)))
     saved = None if args.saved is None else load_session(args.saved, world)
-    return Start(picture, args.fit, prompts.palette if args.fit == "palette" else None, saved, autoplay=source)
+    if saved is not None and args.fps is None:
+        world.config = dataclasses.replace(world.config, fps=saved.fps)
+    told = {"unmask_steps": args.unmask_steps, "temperature": args.temperature}
+    told |= {"saved": saved, "replay": "replay" in args, "autoplay": _source(args, world)}
+    return begin(WorldEngine(world, args.seed), dataclasses.replace(start, **told))
 
 
-def _actions(args: argparse.Namespace, world: World) -> list[int]:
-    """What is to be played into a file."""
-    from app.play.script import parse_script
+def _source(args: argparse.Namespace, world: World) -> Source | None:
+    """What is played, unless it is the player who does."""
+    from app.play.autoplay import ListedActions
+    from app.play.script import parse_script, source_of
 
     if args.infer_actions:
-        return find_actions(world, args.infer_actions, args.quiet)
-    return parse_script(args.actions, world.config.actions)
+        return ListedActions(tuple(find_actions(world, args.infer_actions, args.quiet)))
+    if args.actions is not None:
+        return ListedActions(tuple(parse_script(args.actions, world.config.actions)))
+    return None if args.autoplay is None else source_of(args.autoplay, world.config.actions, args.seed)
+
+
+def _record(args: argparse.Namespace, session: PlaySession) -> None:
+    from app.play.commands import UNFAMILIAR
+    from app.play.record import record, record_replay
+
+    for event in session.events():
+        if event.kind == UNFAMILIAR and not args.quiet:
+            print(f"warning: {event.text}", file=sys.stderr)
+    if session.autoplay is None:
+        record_replay(args.save, session, args.quiet)
+    else:
+        record(args.save, session, session.autoplay.source.actions, args.quiet)  # type: ignore[union-attr]
 
 
 MODE = Mode(
