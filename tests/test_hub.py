@@ -20,6 +20,7 @@ from local_hub import TOKEN, LocalHub, Repo, serve
 from PIL import Image
 from warm_process import Ended
 
+from genie_core.checkpoint import read_config
 from genie_core.errors import ConfigError
 from genie_core.hub.address import Address, find_address, require_repository
 from genie_core.hub.download import FILES
@@ -362,7 +363,9 @@ def test_the_shipped_world_is_published_and_played(hub: LocalHub, home: Path, tm
     sha, files = hub.repos["ada/coinrun"].commits[-1]
     assert f"commit {sha}" in ended.stdout and hub.repos["ada/coinrun"].tags == {"v1": sha}
     assert set(files) == {*FILES, "README.md", "play.gif"}
-    assert all(files[path] == (SHIPPED / path).read_bytes() for path in FILES)
+    assert all(files[path] == (SHIPPED / path).read_bytes() for path in FILES if path != "config.json")
+    (tmp_path / "config.json").write_bytes(files["config.json"])  # in the format of new worlds
+    assert read_config(tmp_path) == read_config(SHIPPED)
     with Image.open(io.BytesIO(files["play.gif"])) as gif:
         assert gif.n_frames > 20, "the animation is played by the world"
     for route in ("POST /ada/coinrun.git/info/lfs/objects/batch", "PUT /store/.*", "POST /api/verify"):
