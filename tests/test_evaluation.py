@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import known_game
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 import tiny
 import torch
 
-from genie_core.config import Action, SamplingConfig
+from genie_core.config import SamplingConfig, unnamed_actions
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.data.scenes import draw_clips
 from genie_core.engine import WorldEngine, frame_generator
@@ -22,10 +24,10 @@ from genie_core.evaluation.control import measure_control
 from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import HORIZON, measure_fidelity
 from genie_core.evaluation.measure import EFFORTS, Effort, Evaluation, evaluate
+from genie_core.evaluation.report import figures_table
 from genie_core.figures import Samples, at, table_of
 from genie_core.games import Game, find
-from genie_core.games.coinrun.names import MANDATORY
-from genie_core.games.coinrun.scenes import WAY, free_scenes, on_its_way, standing_scenes, wall_scenes
+from genie_core.games.coinrun.scenes import PRESSED, WAY, free_scenes, on_its_way, standing_scenes, wall_scenes
 from genie_core.models.dynamics import Prediction
 from genie_core.rollout import rollout, teacher_forced
 from genie_core.sampling import unmask
@@ -41,6 +43,24 @@ def data(planted_data: VideoDataset) -> VideoDataset:
     return planted_data
 
 
+class SameScenes(type(COINRUN)):  # type: ignore[misc]
+    """CoinRun, whose scenes of one data set are looked for once."""
+
+    def __init__(self, data: VideoDataset) -> None:
+        self.free = super().open_scenes(data, EFFORT.scenes)
+        self.standing = standing_scenes(data, EFFORT.scenes)
+        self.walls = wall_scenes(data, EFFORT.scenes, PRESSED)
+
+    def open_scenes(self, dataset: VideoDataset, count: int) -> np.ndarray:
+        return self.free
+
+    def control(self, *arguments: Any) -> Samples:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("genie_core.games.coinrun.physics.standing_scenes", lambda *_: self.standing)
+            patch.setattr("genie_core.games.coinrun.physics.wall_scenes", lambda *_: self.walls)
+            return super().control(*arguments)
+
+
 Figures = Callable[[known_game.Game | known_game.PlantedLatentActions, str], dict[str, float]]
 
 
@@ -48,17 +68,18 @@ Figures = Callable[[known_game.Game | known_game.PlantedLatentActions, str], dic
 def figures(data: VideoDataset) -> Figures:
     """Means of all values of one part of the evaluation, for a world with a fault."""
     clips = draw_clips(data, EFFORT.clips, HORIZON + 1, EFFORT.longest + 1)
+    game = SameScenes(data)
 
     @cache
     def measure(fault: type, part: str) -> dict[str, float]:
         is_game = issubclass(fault, known_game.Game)
         world = known_game.make_world(fault()) if is_game else known_game.make_world(latent_action=fault())
         if part == "fidelity":
-            samples, _ = measure_fidelity(world, clips, COINRUN, quiet=True)
+            samples, _ = measure_fidelity(world, clips, game, quiet=True)
         elif part == "control":
-            samples = measure_control(world, data, clips, COINRUN, EFFORT.scenes, quiet=True)
+            samples = measure_control(world, data, clips, game, EFFORT.scenes, quiet=True)
         else:
-            samples, _ = measure_drift(world, clips.frames[[0, -1], 0], COINRUN, EFFORT.steps, quiet=True)
+            samples, _ = measure_drift(world, clips.frames[[0, -1], 0], game, EFFORT.steps, quiet=True)
         return means(samples)
 
     return measure
@@ -405,33 +426,71 @@ def squares(folder: Path) -> VideoDataset:
 TINY_EFFORT = Effort(clips=4, longest=12, scenes=2, rollouts=2, steps=60)
 
 
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> VideoDataset:
+    return squares(tmp_path_factory.mktemp("data"))
+
+
+def evaluated(data: VideoDataset) -> dict[str, Any]:
+    """The report of a world of no known game, with noise in every frame; its speed is measured in no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("genie_core.evaluation.speed.STEPS", 2)
+        patch.setattr("genie_core.evaluation.speed.WARM_UP", 2)
+        patch.setattr("genie_core.machine.MATMUL", 64)
+        return evaluate(tiny.make_world(sampling=WARM), data, TINY_EFFORT, seed=3, quiet=True).report
+
+
+@pytest.fixture(scope="module")
+def unknown(video: VideoDataset) -> dict[str, Any]:
+    return evaluated(video)
+
+
 @pytest.mark.slow
-@pytest.mark.usefixtures("short_benchmark")
-def test_the_same_command_gives_the_same_figures_but_for_speed(tmp_path: Path) -> None:
-    """With noise in every frame; another seed gives others. No player is looked for, and no button told."""
-    data = squares(tmp_path)
-    world = tiny.make_world(sampling=WARM, actions=tuple(Action(i, name) for i, name in enumerate(MANDATORY)))
-    one, two = (evaluate(world, data, TINY_EFFORT, seed=3, quiet=True).report for _ in range(2))
-    for report in (one, two):
-        assert report.pop("speed")["fps"] > 0
-    assert json.dumps(one) == json.dumps(two)
-    clips = draw_clips(data, TINY_EFFORT.clips, 11, TINY_EFFORT.longest + 1)
+def test_the_same_command_gives_the_same_figures_but_for_speed(unknown: dict[str, Any], video: VideoDataset) -> None:
+    """With noise in every frame; another seed gives others."""
+    again = evaluated(video)
+    assert unknown["speed"]["fps"] > 0 and again["speed"]["fps"] > 0
+    assert json.dumps(again | {"speed": None}) == json.dumps(unknown | {"speed": None})
+    clips = draw_clips(video, TINY_EFFORT.clips, 11, TINY_EFFORT.longest + 1)
+    world = tiny.make_world(sampling=WARM)
     mine, other = (measure_fidelity(world, clips, Game(), seed, quiet=True)[0].values for seed in (3, 4))
-    assert mine["rollout.psnr"].mean() == at(one, "rollout.psnr")["mean"] != other["rollout.psnr"].mean()
+    assert mine["rollout.psnr"].mean() == at(unknown, "rollout.psnr")["mean"] != other["rollout.psnr"].mean()
     assert (mine["tokenizer.psnr"] == other["tokenizer.psnr"]).all(), "nothing is drawn there"
-    assert "NaN" not in json.dumps(one) and "Infinity" not in json.dumps(one)
-    assert not {"player_found", "player_alive_200"} & set(one["rollout"]) | set(one["drift"]) & {"player_alive_200"}
-    assert "nmi" not in one["latent_action"] and at(one, "control.walls") is None
-    assert one["settings"]["temperature"] == WARM.temperature
+    assert "NaN" not in json.dumps(unknown) and "Infinity" not in json.dumps(unknown)
+    assert unknown["settings"]["temperature"] == WARM.temperature
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("short_benchmark")
-def test_a_world_without_named_actions_is_measured_in_what_it_has(tmp_path: Path) -> None:
-    report = evaluate(tiny.make_world(), squares(tmp_path), TINY_EFFORT, quiet=True).report
-    assert [at(report, f"control.{name}") for name in ("opposite_actions", "rises", "lands", "walls")] == [None] * 4
-    assert "idle" not in report["drift"] and at(report, "drift.frozen")["n"] == 2
-    assert at(report, "rollout.psnr")["n"] == 4
+def test_a_world_of_no_known_game_is_measured_in_all_that_is_general(unknown: dict[str, Any]) -> None:
+    """The report says of every general figure it lacks why, and nothing of what one game alone has."""
+    reasons = unknown["not_measured"]
+    missing = [name for name in table_of() if not at(unknown, name)]
+    assert unknown["game"] == "unknown" and all(name.startswith(tuple(reasons)) for name in missing)
+    assert "opposites" in reasons["control.opposite_actions"] and "nothing" in reasons["drift.idle"]
+    assert "true actions" in reasons["latent_action.nmi"] and "--full" in reasons["fvd"]
+    assert at(unknown, "rollout.psnr")["n"] == TINY_EFFORT.clips
+    assert at(unknown, "drift.frozen")["n"] == TINY_EFFORT.rollouts and "held" in unknown["drift"]
+    assert not any(at(unknown, name) for name in COINRUN.figures if name not in table_of())
+    assert not set(reasons) & (set(COINRUN.figures) - set(table_of())), "what nobody expects needs no reason"
+
+
+@pytest.mark.slow
+def test_a_report_of_no_known_game_can_be_read(unknown: dict[str, Any]) -> None:
+    table = figures_table(unknown)
+    assert table.startswith("| figure | value | n |\n") and FIGURES["rollout.psnr"].label in table
+    assert "GenieRedux" not in table and "player" not in table
+    assert FIGURES["control.opposite_actions"].label not in table
+
+
+def test_a_game_is_measured_though_the_world_lacks_the_names_it_asks_for(data: VideoDataset) -> None:
+    world = known_game.make_world()
+    world.config = dataclasses.replace(world.config, actions=unnamed_actions(len(known_game.NAMES)))
+    clips = draw_clips(data, 4, 11, 11)
+    found = measure_control(world, data, clips, COINRUN, 2, quiet=True)
+    assert {OPPOSITE, RISES, LANDS, WALLS} == set(found.missing) and X in found.values
+    drift, strips = measure_drift(world, clips.frames[:2, 0], COINRUN, 20, quiet=True)
+    assert "drift.idle" in drift.missing and len(strips) == 2
+    assert np.isnan(drift.values["drift.answers_0"]).all()
 
 
 def test_a_data_set_of_short_episodes_is_refused_in_words(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from genie_core import World
 from genie_core.actions.naming import measure_actions
 from genie_core.data.dataset import VideoDataset
+from genie_core.games import find
 from genie_core.rollout import rollout
 
 PROMPTS = 96
@@ -36,10 +37,14 @@ def main() -> None:
     starts = dataset.clip_starts(1)
     starts = starts[np.linspace(0, len(starts) - 1, PROMPTS).astype(int)]
     prompts = np.stack([dataset.clip(int(start), 1)[0] for start in starts])
-    motions = measure_actions(partial(rollout, world), prompts, len(world.config.actions))
+    game = find(world.config.game)
+    motions = measure_actions(game, partial(rollout, world), prompts, len(world.config.actions))
+    if motions is None:
+        parser.error(f"--world: the game of {args.world}, {game.name}, tells no motion")
+    mean, spread = motions.per_prompt.mean(0), motions.per_prompt.std(0)
     print("code name        mean x   mean y   spread x   spread y, px a step")
-    for action, mean, spread in zip(world.config.actions, motions.mean, motions.spread, strict=True):
-        print(f"{action.id:4} {action.name:10} {mean[0]:+7.2f}  {mean[1]:+7.2f}  {spread[0]:9.2f}  {spread[1]:9.2f}")
+    for action, (x, y), (spread_x, spread_y) in zip(world.config.actions, mean, spread, strict=True):
+        print(f"{action.id:4} {action.name:10} {x:+7.2f}  {y:+7.2f}  {spread_x:9.2f}  {spread_y:9.2f}")
     print("mean difference over its standard deviation:")
     difference = motions.per_prompt[:, :, None] - motions.per_prompt[:, None]  # (prompts, codes, codes, 2)
     apart = np.abs(difference.mean(0)) / np.maximum(difference.std(0), 1e-9)

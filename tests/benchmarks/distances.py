@@ -25,12 +25,13 @@ import torch
 from tqdm import tqdm
 
 from genie_core.data import VideoDataset
+from genie_core.data.scenes import Clips, draw_clips, spread
 from genie_core.evaluation.distances import Filmstrips, measure_distances
 from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import FILM, HORIZON
 from genie_core.evaluation.measure import Effort, write_json
 from genie_core.evaluation.metrics import share_ci95
-from genie_core.evaluation.samples import Clips, draw_clips, spread
+from genie_core.games import find
 from genie_core.rollout import TOGETHER, rollout
 from genie_core.world import World
 
@@ -80,7 +81,8 @@ def films(world: World, clips: Clips) -> Filmstrips:
 
 def random_playthroughs(world: World, prompts: np.ndarray, data: str) -> None:
     """Prints the shares of long random playthroughs from `prompts` in which the player is there and answers."""
-    samples, _ = measure_drift(world, prompts, Effort().steps, SEED, True, True, policies=("random",))
+    game = find(world.config.game)
+    samples, _ = measure_drift(world, prompts, game, Effort().steps, SEED, True, policies=("random",))
     for name, values in sorted(samples.values.items()):
         share = share_ci95(values)
         print(f"{world.name}, {data}: {name} {share.mean:.3f} ± {share.ci95:.3f} of {share.n}")

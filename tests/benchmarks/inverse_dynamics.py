@@ -27,7 +27,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from genie_core.data import VideoDataset
-from genie_core.evaluation.buttons import buttons
+from genie_core.games import find
 
 BATCH, JUDGED, TOLD_EVERY = 64, 4000, 120  # clips, clips, seconds
 RATE, FALLS_FROM = 1e-3, 0.4  # the learning rate, and the share of the minutes after which it falls to nothing
@@ -63,7 +63,7 @@ def main() -> None:
     torch.manual_seed(0)
     learnt, judged = VideoDataset(*args.data), VideoDataset(args.judge)
     blocks = [Block(inputs, outputs) for inputs, outputs in ((32, 64), (64, 96), (96, 128))]
-    view = View(args.past + 2, args.middle or learnt.info.frame_size)
+    view = View(args.past + 2, args.middle or min(learnt.info.frame_size))
     first, last = nn.Conv2d(3 * view.frames, 32, 4, 2, 1), nn.Linear(256, 6)
     grid = view.size // 16
     head = [nn.Flatten(), nn.Linear(128 * grid**2, 256), nn.GELU(), nn.Dropout(0.1), last]
@@ -90,9 +90,11 @@ def main() -> None:
 def batch(dataset: VideoDataset, starts: np.ndarray, view: View) -> tuple[Tensor, Tensor]:
     """Pixels of clips, (b, frames * 3, size, size) in -0.5..0.5, and the button of the last step of each, (b,)."""
     clips = np.stack([dataset.clip(int(start), view.frames) for start in starts])
-    edge = (clips.shape[2] - view.size) // 2
-    frames = torch.from_numpy(clips[:, :, edge : edge + view.size, edge : edge + view.size])
-    keys = buttons(np.array([dataset.true_actions(int(start), view.frames)[view.frames - 2] for start in starts]))
+    top, left = ((side - view.size) // 2 for side in clips.shape[2:4])
+    frames = torch.from_numpy(clips[:, :, top : top + view.size, left : left + view.size])
+    keys = find(dataset.info.source["game"]).buttons(
+        np.array([dataset.true_actions(int(start), view.frames)[view.frames - 2] for start in starts])
+    )
     return rearrange(frames.float() / 255 - 0.5, "b t h w c -> b (t c) h w"), torch.from_numpy(keys).long()
 
 

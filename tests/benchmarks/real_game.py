@@ -22,12 +22,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from genie_core.actions.naming import HOLD
-from genie_core.evaluation.control import FALL_STEPS, JUMP_STEPS, LANDED, RISEN
-from genie_core.evaluation.drift import ANSWERS, LONGEST_HOLD, LOOK_BACK, LOOKS
-from genie_core.evaluation.samples import STANDING, STOOD_STEPS, WAY_STEPS, on_its_way
+from genie_core.evaluation.drift import ANSWERS, LONGEST_HOLD
+from genie_core.games import LOOKS
 from genie_core.games.coinrun.camera import player_motion
 from genie_core.games.coinrun.detector import player_found
-from genie_core.games.coinrun.record import ACTIONS, POLICIES, open_coinrun
+from genie_core.games.coinrun.physics import FALL_STEPS, JUMP_STEPS, LANDED, RISEN
+from genie_core.games.coinrun.record import ACTIONS, FRAME_SIZE, POLICIES, open_coinrun
+from genie_core.games.coinrun.scenes import STOOD_STEPS, WAY_STEPS, on_its_way, stands
+from genie_core.games.coinrun.survival import LOOK_BACK
 
 KEYS = [ACTIONS[name] for name in ("left", "right", "up", "left_up", "right_up", "stay")]
 BEGINNING = 60  # steps at most that a life's own policy plays before random keys do, as prompts come from all over
@@ -56,11 +58,11 @@ def jump(source: dict[str, Any], seed: int) -> tuple[bool, bool]:
     actions = POLICIES[source["policy"]].actions(random.Random(seed))
     env = open_coinrun(tuple(source["levels"]), source["mode"], seed)
     frames = [step(env, next(actions)) for _ in range(STOOD_STEPS + 1)]
-    while (np.abs(player_motion(np.stack(frames[-STOOD_STEPS - 1 :])[None])) >= STANDING).any():
+    while not stands(player_motion(np.stack(frames[-STOOD_STEPS - 1 :])[None]), FRAME_SIZE).all():
         frames.append(step(env, next(actions)))
     script = np.repeat([ACTIONS["up"], ACTIONS["stay"]], [JUMP_STEPS, FALL_STEPS])
     flight = np.stack([frames[-1], *(step(env, int(action)) for action in script)])
-    height = -player_motion(flight[None])[0, :, 1].cumsum()
+    height = -player_motion(flight[None])[0, :, 1].cumsum() / FRAME_SIZE
     return bool(height.max() >= RISEN), bool(height.max() >= RISEN and abs(height[-1]) <= LANDED)
 
 
@@ -74,7 +76,8 @@ def live(source: dict[str, Any], seed: int) -> dict[int, tuple[bool, bool]]:
         frames.append(step(env, next(held)))
         if number in LOOKS:
             there = player_found(np.stack(frames[-LOOK_BACK:])[None]).mean() > 0.5
-            told[number] = (bool(there), further(env, ACTIONS["right"]) - further(env, ACTIONS["left"]) >= ANSWERS)
+            apart = further(env, ACTIONS["right"]) - further(env, ACTIONS["left"])
+            told[number] = (bool(there), apart >= ANSWERS * FRAME_SIZE)
     return told
 
 

@@ -20,13 +20,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
-from genie_core.evaluation.samples import draw_clips
 
 from genie_core import World
 from genie_core.config import SamplingConfig
 from genie_core.data.dataset import VideoDataset
+from genie_core.data.scenes import draw_clips
 from genie_core.evaluation.fidelity import HORIZON, measure_fidelity
 from genie_core.evaluation.metrics import mean_ci95, sharpness
+from genie_core.games import Game
 from genie_core.rollout import rollout
 
 CLIPS, DRIFT_STEPS, DRIFT_PROMPTS = 24, 60, 8
@@ -40,7 +41,7 @@ def measure(world: World, data: Path, sampling: SamplingConfig) -> dict[str, Any
     world.config = dataclasses.replace(world.config, sampling=sampling)
     dataset = VideoDataset(data)
     clips = draw_clips(dataset, CLIPS, HORIZON + 1, HORIZON + 1)
-    samples, _ = measure_fidelity(world, clips, 0, False, True)
+    samples, _ = measure_fidelity(world, clips, Game(), quiet=True)
     psnr, delta, sharp = (
         mean_ci95(samples.values[name]) for name in ("rollout.psnr", "delta_psnr.value", "rollout.sharpness")
     )

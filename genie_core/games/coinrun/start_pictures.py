@@ -1,33 +1,27 @@
 """Pictures to start a world from, and a sheet of what it makes of each.
 
-    python tests/benchmarks/start_images.py --data runs/data/easy-test --out assets/starts [--world W] [--prefix hard-]
+    python -m genie_core.games.coinrun.start_pictures --data runs/data/easy-test --out assets/starts [--prefix hard-]
 
-Twelve frames of a data set of levels that training has not seen, as unlike one another in colour as it has, and six
-from elsewhere: a sketch, a child's drawing and two pictures in pixel art, all drawn here, and two photographs that
-scikit-image ships, both in the public domain. sheet.png has a row for each: the picture, the same as the world sees it,
-and frames of a playthrough; the familiarity of each is printed. The prefix names the frames and the sheet of another
-world's game, so that they lie beside the default world's.
+Twelve frames of a data set of levels that training has not seen, as unlike in colour as the set has, and six pictures
+from elsewhere: a sketch, a child's drawing, two pictures in pixel art, and two photographs in the public domain that
+scikit-image ships. sheet.png has a row for each: the picture, the picture as the world sees it, and frames of a
+playthrough. The familiarity of each is printed. The prefix keeps the frames and sheet of two worlds apart.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from pathlib import Path
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import skimage.data
 from PIL import Image, ImageDraw
 
-from genie_core import World, WorldEngine
 from genie_core.data.dataset import VideoDataset
-from genie_core.evaluation.control import action_id
-from genie_core.evaluation.samples import standing_scenes
+from genie_core.engine import WorldEngine
+from genie_core.games.coinrun.scenes import standing_scenes
 from genie_core.pictures import fit
+from genie_core.world import World
 
 FROM_LEVELS, CANDIDATES = 12, 400
 SCRIPT = (("right", 16), ("jump", 8), ("right", 16), ("stay", 10), ("left", 10))
@@ -75,8 +69,8 @@ def play(world: World, picture: np.ndarray) -> np.ndarray:
     """The picture, what the world sees of it, and SHOWN frames of SCRIPT: uint8 (2 + shown, H, W, 3)."""
     engine = WorldEngine(world)
     frames = [fit(picture, world.config.frame_size), engine.reset(picture)]
-    actions = [action_id(world, name) for name, steps in SCRIPT for _ in range(steps)]
-    played = [engine.step(action) for action in actions if action is not None]
+    ids = {action.name: action.id for action in world.config.actions}
+    played = [engine.step(ids[name]) for name, steps in SCRIPT for _ in range(steps)]
     return np.stack(frames + [played[step - 1] for step in SHOWN])
 
 
