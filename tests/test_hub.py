@@ -231,7 +231,7 @@ def on_a_terminal(words: list[str], home: Path, url: str) -> str:
 
 @pytest.mark.slow
 def test_a_download_that_is_cut_goes_on_where_it_was(hub: LocalHub, repo: Repo, home: Path) -> None:
-    """Of a file as large as the shipped world's, which a world's loading would not look at yet."""
+    """With a file as large as the shipped world's, in one part of a download that nothing loads yet."""
     repo.commit({WEIGHTS: (SHIPPED / WEIGHTS).read_bytes()})
     hub.cuts, hub.cut_after = 3, 3 << 20  # the small files come whole before that, and are hung up on all the same
     folder = fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url))

@@ -1,4 +1,4 @@
-"""The web demo as a Space of the Hub: what is published for it, and that it serves and plays as it runs there."""
+"""The web demo as a Space of the Hub: its published files, and that it serves and plays as on the Hub."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_refusals_to_publish_a_space(hub: LocalHub, tmp_path: Path, tiny_world: 
 
 
 class Proxy(BaseHTTPRequestHandler):
-    """Serves what is behind it under the path `prefix` alone, and says so as proxies do."""
+    """Serve the server behind it under the path `prefix` alone, and say so as proxies do."""
 
     prefix, behind = "/of/somebody", ("127.0.0.1", 0)
 
@@ -170,7 +170,7 @@ def pump(source: object, to: object) -> None:
 
 @pytest.fixture
 def read_only_clone(tmp_path: Path) -> Iterator[Path]:
-    """What a Space has: a copy of the program that it may not write to. Root may, so what is there is checked after."""
+    """A copy of the program that a Space may not write to. Root may, so the files are compared afterwards."""
     clone = tmp_path / "clone"
     clone.mkdir()
     copy_program(ROOT, clone, world_config())

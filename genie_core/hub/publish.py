@@ -13,7 +13,7 @@ from genie_core.hub.upload import upload
 
 
 class Publishable(Protocol):
-    """What is asked of a world here; `World` is one, which this package must not import."""
+    """The part of `World` that this package uses and must not import."""
 
     config: WorldConfig
     name: str
