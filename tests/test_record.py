@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from conftest import FakeEngine
 
 from app.play.record import record, record_replay
 from app.play.session import PlaySession
 
 
-def test_what_is_played_is_saved(tmp_path: Path, prompt: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_played_is_saved(tmp_path: Path, prompt: np.ndarray) -> None:
     engine = FakeEngine()
-    record(tmp_path / "p.npz", PlaySession(engine, prompt), [3, 3, 5])
-    assert capsys.readouterr().out == f"saved {tmp_path / 'p.npz'}, 4 frames played\n"
+    told = record(tmp_path / "p.npz", PlaySession(engine, prompt), [3, 3, 5], quiet=True)
+    assert told == f"saved {tmp_path / 'p.npz'}, 4 frames played"
     with np.load(tmp_path / "p.npz") as saved:
         assert saved["actions"].tolist() == engine.taken == [3, 3, 5]
         assert np.array_equal(saved["frames"][0], prompt)

@@ -102,9 +102,11 @@ def _record(args: argparse.Namespace, session: PlaySession) -> None:
         if event.kind == UNFAMILIAR and not args.quiet:
             print(f"warning: {event.text}", file=sys.stderr)
     if session.autoplay is None:
-        record_replay(args.save, session, args.quiet)
+        line = record_replay(args.save, session, args.quiet)
     else:
-        record(args.save, session, session.autoplay.source.actions, args.quiet)  # type: ignore[union-attr]
+        line = record(args.save, session, session.autoplay.source.actions, args.quiet)  # type: ignore[union-attr]
+    if not args.quiet:
+        print(line)
 
 
 MODE = Mode(

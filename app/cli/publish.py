@@ -55,7 +55,8 @@ def animate(world: World, pictures: Path, folder: Path, quiet: bool) -> Path | N
     if not picture.is_file():
         return None
     actions = world.config.actions
-    shown = [action.id for action in actions if action.keys][:MOST_SHOWN] or list(range(len(actions)))[:MOST_SHOWN]
+    named = sorted((action for action in actions if action.keys), key=lambda action: -action.motion_px[0])
+    shown = [action.id for action in (named or actions)[:MOST_SHOWN]]  # what goes right first: most levels lie there
     session = begin(WorldEngine(world), Start(load_picture(picture)))
     record(folder / ANIMATION, session, [action for action in shown for _ in range(HELD_STEPS)], quiet)
     return folder / ANIMATION

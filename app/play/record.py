@@ -12,29 +12,26 @@ from app.media.write import save_frames
 from app.play.session import PlaySession
 
 
-def record(path: str | Path, session: PlaySession, actions: Sequence[int], quiet: bool = False) -> None:
-    """Plays `actions` and saves them to `path`, with a bar and a line that says so unless `quiet`.
+def record(path: str | Path, session: PlaySession, actions: Sequence[int], quiet: bool = False) -> str:
+    """Plays `actions` and saves them to `path`, with a bar unless `quiet`; returns a line that says so.
 
     Raises RecordingError as `save_frames` does; `check_target` finds most of it before a session is begun.
     """
     steps = tqdm(actions, desc="playing", unit=" steps", delay=2, disable=quiet)
-    _save(path, session, session.play(steps), actions, quiet)
+    return _save(path, session, session.play(steps), actions)
 
 
-def record_replay(path: str | Path, session: PlaySession, quiet: bool = False) -> None:
+def record_replay(path: str | Path, session: PlaySession, quiet: bool = False) -> str:
     """Saves to `path` all that was played on the line of `session`, decoded from its tokens; as `record` else."""
     actions = list(session.timeline.path())
     steps = tqdm(range(len(actions) + 1), desc="decoding", unit=" frames", delay=2, disable=quiet)
-    _save(path, session, (session.seek(step) for step in steps), actions, quiet)
+    return _save(path, session, (session.seek(step) for step in steps), actions)
 
 
-def _save(
-    path: str | Path, session: PlaySession, shown: Iterable[np.ndarray], actions: Sequence[int], quiet: bool
-) -> None:
+def _save(path: str | Path, session: PlaySession, shown: Iterable[np.ndarray], actions: Sequence[int]) -> str:
     frames = np.empty((len(actions) + 1, *session.frame.shape), np.uint8)
     for step, frame in enumerate(shown):
         frames[step] = frame
     names = [action.name for action in session.config.actions]
     save_frames(path, frames, np.array(actions, np.int64), session.config.fps, names)
-    if not quiet:
-        print(f"saved {path}, {len(frames)} frames played")
+    return f"saved {path}, {len(frames)} frames played"

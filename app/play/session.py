@@ -299,7 +299,7 @@ class PlaySession:
     def _go(self, line: Line, index: int) -> None:
         """Shows a frame that was played before, and rests there; the engine follows when it has to step from there."""
         self.timeline.go(line, index)
-        self.frame = self.timeline.picture()
+        self.frame = self.timeline.picture_of(line, self.steps)
         self._halt = self._halt or Mode.RESTING
 
     def _end_rest(self) -> None:

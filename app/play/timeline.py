@@ -108,21 +108,20 @@ class Timeline:
         """Shows frame `index` of `line`, or the nearest it has."""
         self._line, self.index = line, min(max(index, 0), line.tip)
 
-    def picture(self) -> np.ndarray:
-        """The picture shown, uint8 (H, W, 3)."""
-        return self._picture(self.line, self.index)
-
     def picture_of(self, line: Line, index: int) -> np.ndarray:
         """The picture of frame `index` of `line`, uint8 (H, W, 3), decoded again if it is not kept."""
-        return self._picture(line, index)
+        key = (line.owner(index).number, index)
+        if key not in self._pictures:
+            self._remember(*key, self._look(line.moment(index)))
+        return self._pictures[key]
 
     def thumbnail(self, line: Line, index: int | None = None) -> np.ndarray:
         """The tip of `line`, or another frame of it, as a small picture, uint8 (32, 32, 3)."""
         if index is not None:
-            return fit(self._picture(line, index), THUMBNAIL)
+            return fit(self.picture_of(line, index), THUMBNAIL)
         tip, small = self._thumbnails.get(line.number, (-1, line.prompt))
         if tip != line.tip:
-            small = fit(self._picture(line, line.tip), THUMBNAIL)
+            small = fit(self.picture_of(line, line.tip), THUMBNAIL)
             self._thumbnails[line.number] = (line.tip, small)
         return small
 
@@ -132,12 +131,6 @@ class Timeline:
             action = self.line.action(index)
             assert action is not None
             yield action
-
-    def _picture(self, line: Line, index: int) -> np.ndarray:
-        key = (line.owner(index).number, index)
-        if key not in self._pictures:
-            self._remember(*key, self._look(line.moment(index)))
-        return self._pictures[key]
 
     def _remember(self, number: int, index: int, picture: np.ndarray) -> None:
         self._pictures[number, index] = picture
