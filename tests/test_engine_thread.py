@@ -45,12 +45,14 @@ class Participant:
         self.engine, self.seat, self.period = engine, seat, 1 / fps
         self.due = 0.0
         self.stands = False
+        self.looks_back = 0.0  # seconds before each step
         self.steps = 0
 
     def ready(self) -> bool:
         return not self.stands
 
     def decide(self) -> int:
+        time.sleep(self.looks_back)
         return 1
 
     def take(self, frame: np.ndarray) -> None:
@@ -109,6 +111,15 @@ def test_a_dear_player_gets_no_more_time_than_the_others(thread: EngineThread) -
     wait_for(lambda: dear.steps >= 8, "steps of the dear one")
     # Taking turns would give each one step for a step of the dear one; its share is a quarter of the time.
     assert min(player.steps for player in cheap) > 2 * dear.steps
+
+
+def test_going_far_back_counts_as_time_of_the_engine(thread: EngineThread) -> None:
+    engine = Engine()
+    dear, cheap = Participant(engine, 9, fps=1000), Participant(engine, 0, fps=50)
+    dear.looks_back = 0.05
+    add(thread, dear, cheap)
+    wait_for(lambda: dear.steps >= 8, "steps of the dear one")
+    assert cheap.steps > 1.5 * dear.steps  # side by side they would have the same
 
 
 def test_an_error_goes_to_its_caller_and_the_thread_goes_on(

@@ -26,7 +26,10 @@ from app.web import limits
 from app.web.outbox import CREDIT
 from app.web.player import GameStart
 from app.web.protocol import HEADER
+from app.web.server import upload_folder
 from genie_core import World, WorldEngine
+from genie_core.config import Action, WorldConfig, build_networks
+from genie_core.errors import GenieError
 
 pytestmark = pytest.mark.slow
 STAY, RIGHT, LEFT = 2, 0, 3  # of the tiny world of conftest.py
@@ -216,6 +219,29 @@ def test_a_playthrough_has_an_end_and_a_new_start_is_a_new_start(demo: Demo, mon
         page.until(lambda: page.frames[-1][0][2] == 5, "step 5 of the new one")
 
 
+def test_a_frame_need_not_be_square(tmp_path: Path) -> None:
+    sections = {
+        "tokenizer": {"channels": [8, 8], "decoder_blocks": 1, "code_bits": 8},
+        "latent_action": {"width": 16, "layers": 1, "heads": 2, "code_width": 4},
+        "dynamics": {"width": 16, "layers": 1, "heads": 2},
+    }
+    actions = tuple(Action(i, f"action_{i}") for i in range(3))
+    networks = build_networks((90, 160), 3, len(actions), sections)
+    World(WorldConfig(*networks, actions=actions)).save_pretrained(tmp_path / "wide")
+    with in_this_process(tmp_path / "wide", seats=1) as demo:
+        start = GameStart(demo.worlds.first, "wide", Start(picture()))
+        token = demo.on_loop(lambda: demo.guests.invite(start))
+        with Page(demo, token) as page:
+            page.play(2)
+            hello = page.word("hello")
+            assert (hello["width"], hello["height"], len(hello["actions"])) == (160, 90, 3)
+            assert page.frames[-1][1].shape == (90, 160, 3)
+            key(page, "Digit3", True)
+            page.until(lambda: action_of(page) == 2, "the third action")
+            assert demo.get(f"/play/{token}/play.gif")[6:10] == struct.pack("<HH", 4 * 160, 4 * 90)
+        assert "0 to 2" in demo.get("/gradio_api/info").decode(), "the endpoints describe the world's own actions"
+
+
 # ---- seats
 
 
@@ -268,6 +294,12 @@ def test_who_does_not_play_is_let_go_when_others_wait(demo: Demo, monkeypatch: p
                 busy.play(1)
             assert "the seat went to the next player" in idle.ended()
             waiting.play(1)
+
+
+def test_a_folder_for_uploads_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "/dev/null/uploads")
+    with pytest.raises(GenieError, match=r"uploads cannot be kept in /dev/null/uploads .*; name another folder"):
+        upload_folder()
 
 
 # ---- abuse

@@ -120,6 +120,7 @@ def stranger(tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         stranger = Stranger(demo, folder / "gradio")
         yield stranger
         stranger.http.close()
+    assert stranger.files() == set(), "uploads go with the process"
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +222,16 @@ def test_a_link_among_the_uploads_leads_nowhere(stranger: Stranger, secrets: Pat
     upload = Path(stranger.upload(png(np.full((32, 32, 3), 90, np.uint8)), "way-out.png"))
     upload.unlink()
     upload.symlink_to(secrets / "secret.png")
-    assert NOT_UPLOADED in stranger.hand_in("image", named(str(upload)))
+    refused(stranger.hand_in("image", named(str(upload))))
+    upload.unlink()
+
+
+def test_uploads_to_other_programs_are_theirs(stranger: Stranger) -> None:
+    other = stranger.folder / "0123" / "picture.png"
+    other.parent.mkdir()
+    other.write_bytes(png(np.full((32, 32, 3), 90, np.uint8)))
+    refused(stranger.hand_in("image", named(str(other))))
+    other.unlink()
 
 
 def test_an_endless_file_holds_up_nobody(stranger: Stranger) -> None:

@@ -47,7 +47,7 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
         raise GenieError(f"port {port} of {host} cannot be had ({error}); name another with --port") from error
     torch.set_num_threads(1)  # the engine's; the other core is for pictures and the network
     sys.setswitchinterval(SWITCH_SECONDS)
-    with _upload_folder() as folder:
+    with upload_folder() as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         app = build_app(LoadedWorlds(world, root / "checkpoints", seats), seats, root / "assets")
         config = uvicorn.Config(
@@ -65,7 +65,7 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
         Server(config).run(sockets=[listening])
 
 
-def _upload_folder() -> TemporaryDirectory[str]:
+def upload_folder() -> TemporaryDirectory[str]:
     """A folder of this process alone, which goes with it: other programs also keep files in Gradio's usual folder."""
     parent = Path(os.environ.get("GRADIO_TEMP_DIR") or gettempdir())
     try:

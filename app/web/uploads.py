@@ -23,7 +23,6 @@ from genie_core.errors import GenieError, PictureError
 from genie_core.pictures import FORMATS, MID_GREY, load_picture
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the limit here is lower, and is told
-FOR_THE_SHELL = ("; try: python launch.py", "; name that world with --world")
 NOT_UPLOADED = "a file in this request was not uploaded here; choose it again"
 
 
@@ -125,7 +124,6 @@ def read_drawing(path: Any) -> np.ndarray:
 
 
 def _without_shell(text: str) -> str:
-    """Without the advice that is for those who typed a command."""
-    for advice in FOR_THE_SHELL:
-        text = text.split(advice)[0]
-    return text
+    """Without the clauses for people at a command line."""
+    what, *advice = text.split("; ")
+    return "; ".join([what, *(clause for clause in advice if "launch.py" not in clause and " --" not in clause)])

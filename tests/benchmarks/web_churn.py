@@ -1,4 +1,4 @@
-"""Connections to the web demo opened and dropped at random: does anything of them stay?
+"""Opens and drops connections to the web demo at random, and measures what stays of them.
 
 python tests/benchmarks/web_churn.py [--minutes 2] [--connections 200]
 """
@@ -31,14 +31,13 @@ CODES = ("ArrowLeft", "ArrowRight", "ArrowUp", "Digit1", "Digit8")
 
 def serve() -> None:
     """The server's process: answers each line of its input, `invite` or `report`, with a line of JSON."""
-    from app.web import guests as guests
-    from app.web import seats as hall
-    from app.web.player import Opening
+    from app.play.start import Start
+    from app.web import limits
+    from app.web.player import GameStart
     from genie_core.pictures import load_picture
 
-    hall.MOST_WAITING = guests.MOST_INVITED = 500  # all are let in, or most would be turned away at the door
-
-    picture = load_picture(ROOT / "assets" / "coinrun.png")
+    limits.WAITING = limits.INVITED = 500  # all are let in, or most would be turned away at the door
+    start = Start(load_picture(ROOT / "assets" / "coinrun.png"))
     with in_this_process(WORLD, SEATS) as demo:
         print(json.dumps(demo.url), flush=True)
         engine = demo.worlds.engine("coinrun")
@@ -47,7 +46,7 @@ def serve() -> None:
                 print(json.dumps(report(demo)), flush=True)
                 continue
             try:
-                token = demo.on_loop(lambda: demo.guests.invite(Opening(engine, "coinrun", picture, 0)))
+                token = demo.on_loop(lambda: demo.guests.invite(GameStart(engine, "coinrun", start)))
             except Exception as error:
                 token = type(error).__name__
             print(json.dumps(token), flush=True)
@@ -77,7 +76,7 @@ class Server:
 
 
 async def visit(server: Server, rng: random.Random, seen: Counter[str]) -> None:
-    """Comes, perhaps waits, perhaps plays, and goes in one of several ways."""
+    """Connects, perhaps waits, perhaps plays, and leaves in one of several ways."""
     from websockets.asyncio.client import connect
 
     await asyncio.sleep(2 * rng.random())

@@ -1,4 +1,4 @@
-"""What a browser gets of the web demo: frames a second, and from a key to the first frame that it changes.
+"""Measures the web demo in a browser: frames a second, and the time from a key to the first frame it changes.
 
 python tests/benchmarks/web_speed.py [--presses 30] [--seconds 10]
 """
