@@ -415,11 +415,14 @@ def test_teacher_forced_frames_are_one_step_from_the_true_past(world: World) -> 
 # ---- whole evaluations of other worlds
 
 
-def squares(folder: Path) -> VideoDataset:
-    """A video without true actions or a player: frames of 16 pixels."""
-    with DatasetWriter(folder / "squares", source={"kind": "squares"}, frame_size=(16, 16)) as writer:
+WIDE = (16, 22)
+
+
+def squares(folder: Path, size: tuple[int, int] = tiny.SIZE) -> VideoDataset:
+    """A video without true actions or a player."""
+    with DatasetWriter(folder / "squares", source={"kind": "squares"}, frame_size=size) as writer:
         for clip in tiny.walking_squares(6, 14).frames.numpy():
-            writer.add_episode(clip)
+            writer.add_episode(np.pad(clip, ((0, 0), (0, 0), (0, size[1] - clip.shape[2]), (0, 0)), mode="edge"))
     return VideoDataset(folder / "squares")
 
 
@@ -428,16 +431,23 @@ TINY_EFFORT = Effort(clips=4, longest=12, scenes=2, rollouts=2, steps=60)
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> VideoDataset:
-    return squares(tmp_path_factory.mktemp("data"))
+    return squares(tmp_path_factory.mktemp("data"), WIDE)
+
+
+def wide_world() -> World:
+    """A world of no known game, whose frames are not square, with noise in every frame."""
+    world = tiny.make_sized_world(WIDE)
+    world.config = dataclasses.replace(world.config, sampling=WARM)
+    return world
 
 
 def evaluated(data: VideoDataset) -> dict[str, Any]:
-    """The report of a world of no known game, with noise in every frame; its speed is measured in no time."""
+    """The report of `wide_world`, whose speed is measured in no time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("genie_core.evaluation.speed.STEPS", 2)
         patch.setattr("genie_core.evaluation.speed.WARM_UP", 2)
         patch.setattr("genie_core.machine.MATMUL", 64)
-        return evaluate(tiny.make_world(sampling=WARM), data, TINY_EFFORT, seed=3, quiet=True).report
+        return evaluate(wide_world(), data, TINY_EFFORT, seed=3, quiet=True).report
 
 
 @pytest.fixture(scope="module")
@@ -452,7 +462,7 @@ def test_the_same_command_gives_the_same_figures_but_for_speed(unknown: dict[str
     assert unknown["speed"]["fps"] > 0 and again["speed"]["fps"] > 0
     assert json.dumps(again | {"speed": None}) == json.dumps(unknown | {"speed": None})
     clips = draw_clips(video, TINY_EFFORT.clips, 11, TINY_EFFORT.longest + 1)
-    world = tiny.make_world(sampling=WARM)
+    world = wide_world()
     mine, other = (measure_fidelity(world, clips, Game(), seed, quiet=True)[0].values for seed in (3, 4))
     assert mine["rollout.psnr"].mean() == at(unknown, "rollout.psnr")["mean"] != other["rollout.psnr"].mean()
     assert (mine["tokenizer.psnr"] == other["tokenizer.psnr"]).all(), "nothing is drawn there"
