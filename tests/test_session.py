@@ -313,6 +313,41 @@ def test_a_replay_shows_what_was_played_and_then_waits(session: PlaySession, wor
     assert kinds(other) == [c.BRANCHED] and other.actions == [*chosen(12)[:1], 2]
 
 
+def test_a_replay_that_was_rewound_goes_on(session: PlaySession, world: World) -> None:
+    frames = played(session, chosen(8))
+    other = PlaySession(WorldEngine(world), picture(3))
+    other.handle(c.Open(parse_session(session_bytes(session), world), replay=True))
+    for _ in range(5):
+        other.tick()
+    other.handle(c.Rewind(True))
+    other.tick()
+    assert (other.status, other.steps) == ("rewinding", 4)
+    other.handle(c.Rewind(False))
+    assert (other.status, other.next_action()) == ("resting", None)
+    other.handle(c.Pause(False))
+    assert other.status == "replay" and same([other.tick() for _ in range(4)], frames[5:])
+    other.handle(c.Open(parse_session(session_bytes(session), world), replay=True))
+    other.tick()
+    other.handle(c.Restart())
+    assert (other.status, other.next_action()) == ("playing", other.idle), "a restart ends it"
+
+
+def test_a_travel_key_covers_a_pause(session: PlaySession) -> None:
+    played(session, chosen(5))
+    session.handle(c.Autoplay(ListedActions((1,), repeat=True)))
+    session.handle(c.Pause(True))
+    session.handle(c.Rewind(True))
+    session.tick()
+    assert (session.status, session.paused, session.steps) == ("rewinding", True, 4)
+    session.handle(c.Forward(True))
+    assert session.status == "forward", "the travel key pressed last counts"
+    session.handle(c.Rewind(False))
+    session.handle(c.Forward(False))
+    assert (session.status, session.steps) == ("paused", 5)
+    session.handle(c.Pause())
+    assert session.status == "autoplay"
+
+
 def test_tokens_are_the_truth_of_a_replay(session: PlaySession, world: World) -> None:
     """A replay decodes: actions that were changed, which would have led elsewhere, change no frame."""
     frames = played(session, chosen(12))
