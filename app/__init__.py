@@ -1,4 +1,4 @@
-"""What a player sees and touches: the window, the recordings, the browser. pygame and Gradio live here only."""
+"""The command line and the front ends. Only they know argparse, pygame, Gradio and ffmpeg."""
 
 import os
 import warnings

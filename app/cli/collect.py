@@ -24,7 +24,7 @@ def _own_options(game: games.Game) -> Options:
 
 
 def _in_words(arguments: dict[str, Any]) -> dict[str, Any]:
-    """An option whose type's ConfigError argparse tells as it is."""
+    """The same option, with the ConfigError of its type as argparse's message."""
     kind: Callable[[str], Any] = arguments.get("type", str)
 
     def convert(text: str) -> Any:

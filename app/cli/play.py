@@ -83,7 +83,7 @@ def _session(args: argparse.Namespace, world: World, start: Start) -> PlaySessio
 
 
 def _source(args: argparse.Namespace, world: World) -> Source | None:
-    """What is played, unless it is the player who does."""
+    """What plays instead of the player, None if nothing does."""
     from app.play.autoplay import ListedActions
     from app.play.script import parse_script, source_of
 

@@ -32,7 +32,7 @@ MODE = Mode(
     {
         "data": {**FOLDER, "nargs": "+", "required": True, "help": "the data set; training reads several as one"},
         "out": {**FOLDER, "required": True, "help": "the folder of the run"},
-        "config": {**FILE, "help": "settings of the networks and their training (default those of the game)"},
+        "config": {**FILE, "help": "settings of the networks and their training (default: the game's)"},
         "stage": {"choices": STAGES, "default": "all", "help": "what to train (default all)"},
         "minutes": {"type": number(float, 0.01), "metavar": "M", "help": "how long to train each stage"},
         "resume": {**ON, "help": "continue the run in --out"},
