@@ -354,7 +354,7 @@ def make_world(game: Game | None = None, latent_action: PlantedLatentActions | N
 
 # ---- a data set of the game, and how much is measured on it
 
-EFFORT = Effort(clips=8, longest=16, scenes=4, rollouts=2, steps=200)
+EFFORT = Effort(clips=12, longest=16, scenes=4, rollouts=2, steps=200)
 
 
 def record(out: Path, seed: int = 0) -> VideoDataset:
