@@ -13,7 +13,6 @@ from app.cli.options import FOLDER, ON, ROOT, Mode
 from genie_core.errors import DataError
 
 if TYPE_CHECKING:
-    from genie_core.data.dataset import VideoDataset
     from genie_core.world import World
 
 CLIPS = ROOT / "tests/data"
@@ -24,6 +23,7 @@ def check(args: argparse.Namespace) -> str | None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from genie_core.data.dataset import VideoDataset
     from genie_core.evaluation.compare import compare, rows, write_comparison
     from genie_core.evaluation.measure import EFFORTS, check_targets, evaluate, write_json
     from genie_core.evaluation.report import check_extras, figures_table, write_report
@@ -31,9 +31,10 @@ def run(args: argparse.Namespace) -> None:
     check_targets(args.json, args.report)
     effort = EFFORTS["quick" if args.quick else "full" if args.full else "default"]
     check_extras(effort, args.report)
+    asked = VideoDataset(*args.data) if args.data else None
     names = args.compare or [args.world]
     worlds = [load_world(argparse.Namespace(**vars(args) | {"world": name})) for name in names]
-    dataset = _dataset(args.data, worlds[0])
+    dataset = VideoDataset(_clips_that_ship(worlds[0])) if asked is None else asked
     found = [evaluate(world, dataset, effort, args.seed, args.quiet) for world in worlds]
     report = compare(*found) if args.compare else found[0].report
     if args.json is None:
@@ -46,16 +47,12 @@ def run(args: argparse.Namespace) -> None:
         write_report(args.report, worlds[0], found[0])
 
 
-def _dataset(folders: list[Path] | None, world: World) -> VideoDataset:
-    """The data set asked for, or the clips that ship of the world's game."""
-    from genie_core.data.dataset import VideoDataset
-
-    if folders:
-        return VideoDataset(*folders)
+def _clips_that_ship(world: World) -> Path:
+    """The folder of a data set of the world's game."""
     for told in sorted(CLIPS.glob("*/dataset.json")):
         source = json.loads(told.read_text(encoding="utf-8")).get("source", {})
         if source.get("game") == world.config.game:
-            return VideoDataset(told.parent)
+            return told.parent
     raise DataError(f"no clips of the game of {world.name}, {world.config.game}, ship; name a data set with --data DIR")
 
 
