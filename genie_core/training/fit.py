@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
@@ -46,7 +47,13 @@ def fit(stage: Stage, sample: Sample, look: Sample, out: Path, seed: int, device
         try:
             trainer.fit(
                 stage,
-                DataLoader(Batches(sample, (seed, steps)), batch_size=None, num_workers=1, prefetch_factor=4),
+                DataLoader(
+                    Batches(sample, (seed, steps)),
+                    batch_size=None,
+                    num_workers=1,
+                    prefetch_factor=4,
+                    worker_init_fn=_hush,
+                ),
                 DataLoader(Batches(look, (0,)), batch_size=None),
                 ckpt_path=folder / CHECKPOINT if state else None,
                 weights_only=True,
@@ -58,6 +65,11 @@ def fit(stage: Stage, sample: Sample, look: Sample, out: Path, seed: int, device
             raise WriteError(
                 f"{folder} cannot be written: {error.strerror or error}; make room and go on with --resume"
             ) from error
+
+
+def _hush(_: int) -> None:
+    """Errors of the loader process reach the training process; a connection cut by Ctrl-C is none."""
+    sys.excepthook = lambda *_: None
 
 
 def _trainer(stage: Stage, folder: Path, steps: int, device: str, quiet: bool) -> L.Trainer:

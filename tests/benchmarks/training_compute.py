@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from genie_core import World
+from genie_core import World, games
 from genie_core.training.dynamics_stage import DynamicsStage
 from genie_core.training.latent_action_stage import LatentActionStage
 from genie_core.training.settings import STAGES, StageSettings, load_settings
@@ -38,15 +38,17 @@ CORES = 2
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", default="checkpoints/coinrun")
-    parser.add_argument("--config", type=Path, nargs="+", default=[None])
+    parser.add_argument("--config", type=Path, nargs="+", help="default: the settings of the world's game")
     args = parser.parse_args()
-    world, settings = World.from_pretrained(args.world), [load_settings(file).train for file in args.config]
+    world = World.from_pretrained(args.world)
+    files = args.config or [games.find(world.config.game).settings]
+    settings = [load_settings(file, world.config.frame_size) for file in files]
     told = world.config.training["stages"]
     print("stage          steps  frames seen   PFLOP  core-hours")
     totals = [0.0, 0.0, 0.0]
     for name in STAGES:
         parts = list(_parts(told[name]))
-        paces = [settings[min(index, len(settings) - 1)][name] for index in range(len(parts))]
+        paces = [settings[min(index, len(settings) - 1)].stage(name) for index in range(len(parts))]
         flop = {pace: _flop_of_a_step(world, name, pace) for pace in set(paces)}
         frames = sum(
             part["steps"] * pace.batch_size * pace.clip_frames for part, pace in zip(parts, paces, strict=True)
@@ -69,11 +71,11 @@ def _flop_of_a_step(world: World, name: str, pace: StageSettings) -> int:
     """Of the training step of a stage, on a batch of noise."""
     world.networks()[name].requires_grad_()
     stage = _stage(world, name, pace).train()
-    size, config = world.config.frame_size, world.config.dynamics
+    config = world.config.dynamics
     clips = (pace.batch_size, pace.clip_frames)
     batch = {
-        "frames": torch.randint(256, (*clips, size, size, 3), dtype=torch.uint8),
-        "tokens": torch.randint(config.mask_id, (*clips, config.grid, config.grid)),
+        "frames": torch.randint(256, (*clips, *world.config.frame_size, 3), dtype=torch.uint8),
+        "tokens": torch.randint(config.mask_id, (*clips, *config.grid)),
         "actions": torch.randint(config.num_actions, (clips[0], clips[1] - 1)),
     }
     with FlopCounterMode(display=False) as counter:
