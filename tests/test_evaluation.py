@@ -23,7 +23,7 @@ from genie_core.errors import DataError
 from genie_core.evaluation.control import measure_control
 from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import HORIZON, measure_fidelity
-from genie_core.evaluation.measure import EFFORTS, Effort, Evaluation, evaluate
+from genie_core.evaluation.measure import EFFORTS, Effort, Evaluation, _game_of, evaluate
 from genie_core.evaluation.report import figures_table
 from genie_core.figures import Samples, at, table_of
 from genie_core.games import Game, find
@@ -501,6 +501,16 @@ def test_a_game_is_measured_though_the_world_lacks_the_names_it_asks_for(data: V
     drift, strips = measure_drift(world, clips.frames[:2, 0], COINRUN, 20, quiet=True)
     assert "drift.idle" in drift.missing and len(strips) == 2
     assert np.isnan(drift.values["drift.answers_0"]).all()
+
+
+def test_data_of_another_game_is_measured_as_any_video(tmp_path: Path) -> None:
+    """Its buttons are its own: CoinRun's table ends at 14."""
+    for name, told in (("other", {"game": "other"}), ("untold", {})):
+        with DatasetWriter(tmp_path / name, source=told, frame_size=tiny.SIZE) as writer:
+            writer.add_episode(tiny.random_frames(1, 12)[0].numpy(), np.full(11, 99))
+    world = known_game.make_world()
+    assert type(_game_of(world, VideoDataset(tmp_path / "other"))) is Game
+    assert _game_of(world, VideoDataset(tmp_path / "untold")).name == "coinrun"
 
 
 def test_a_data_set_of_short_episodes_is_refused_in_words(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from genie_core.config import UNKNOWN_GAME
 from genie_core.data.dataset import VideoDataset
 from genie_core.data.scenes import draw_clips
 from genie_core.errors import DataError
@@ -65,7 +66,7 @@ def evaluate(
     world: World, dataset: VideoDataset, effort: Effort = EFFORTS["default"], seed: int = 0, quiet: bool = False
 ) -> Evaluation:
     """Measures `world` on clips and scenes of `dataset`. Raises DataError if it has no clip of 11 frames."""
-    game = find(world.config.game)
+    game = _game_of(world, dataset)
     clips = draw_clips(dataset, effort.clips, HORIZON + 1, effort.longest + 1)
     samples, strips = measure_fidelity(world, clips, game, seed, quiet)
     samples.update(measure_control(world, dataset, clips, game, effort.scenes, seed, quiet))
@@ -84,6 +85,12 @@ def evaluate(
         "source": dataset.info.source,
     }
     return Evaluation(report, samples, strips, long_play)
+
+
+def _game_of(world: World, dataset: VideoDataset) -> Game:
+    """The game of `world`; any video if the data is of another game, whose buttons and looks it cannot tell."""
+    own, told = world.config.game, dataset.info.source.get("game")
+    return find(own if told in (own, None, UNKNOWN_GAME) else UNKNOWN_GAME)
 
 
 def write_json(path: Path, report: dict[str, Any]) -> None:
