@@ -102,6 +102,17 @@ def test_uploads_that_are_no_picture_are_refused_in_words(client: Any, tmp_path:
     assert "/gradio/" not in str(refused.value), "where files lie here is nobody's business"
 
 
+def test_a_seed_that_is_no_whole_number_is_refused_in_words(client: Any, picture_file: Path) -> None:
+    for seed, word in (
+        (2.7, "seed 2.7 is not a whole"),
+        (-3, "from 0 to"),
+        (3e9, "from 0 to"),
+        (None, "seed is empty"),
+    ):
+        with pytest.raises(Exception, match=word):
+            client.predict(image=handed(picture_file), world="tiny", seed=seed, api_name="/start")
+
+
 @pytest.mark.parametrize("world", ["../tiny", "/etc", "checkpoints/coinrun", "nobody", "a" * 500, ""])
 def test_a_visitor_names_no_folder_of_this_machine(client: Any, picture_file: Path, world: str) -> None:
     with pytest.raises(Exception, match="neither of tiny"):

@@ -270,6 +270,7 @@ def test_other_doors_of_gradio_are_shut(stranger: Stranger) -> None:
     body = {"session_hash": "x", "component_id": 1, "fn_name": "accept_blobs", "data": {}}
     for path in ("component_server", "component_server/", "process_recording", "vibe-edit", "run-history/connect"):
         assert stranger.http.post(f"/gradio_api/{path}", json=body).status_code == 404
+    assert stranger.http.get("/monitoring/summary").status_code == 403
 
 
 # ---- giants

@@ -52,7 +52,7 @@ def add_api(guests: Guests, starts: GameStarts) -> None:
 
     with gr.Group(visible=False):
         image = picture_input(label="image")
-        world, seed = gr.Textbox(title, label="world"), gr.Number(0, label="seed", precision=0)
+        world, seed = gr.Textbox(title, label="world"), gr.Number(0, label="seed")
         token, action = gr.Textbox(label="token"), gr.Textbox(some.name, label="action")
         actions = gr.Textbox(f"{some.name}*20", label="actions")
         frame = gr.Image(label="frame", format="png", interactive=False)

@@ -10,7 +10,8 @@ PREFIX = re.compile(rb"(?:/[\w.~-]+)+")
 
 
 class UnderPrefix:
-    """Tells Gradio of `X-Forwarded-Prefix`, which it does not read, in the two places from which it makes addresses."""
+    """Tells Gradio of `X-Forwarded-Prefix`, which it does not read: in the host and in the root path, of which it makes
+    its addresses."""
 
     def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
         self.app = app

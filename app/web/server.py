@@ -110,6 +110,7 @@ def build_app(worlds: LoadedWorlds, seats: int, pictures: Path) -> FastAPI:
         path="/",
         ssr_mode=False,  # it would swallow the WebSockets
         run_history=False,
+        enable_monitoring=False,  # anybody could read who called what
         footer_links=["api"],
         max_file_size=UPLOAD_BYTES,
         show_error=False,  # a visitor reads our sentences, no exceptions

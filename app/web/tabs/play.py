@@ -67,7 +67,7 @@ def play_tab(guests: Guests, starts: GameStarts, prompts: Prompts) -> tuple[gr.H
                     label="world, or OWNER/NAME on the Hub",
                     elem_id="world",
                 )
-                seed = gr.Number(0, label="seed", precision=0, minimum=0)
+                seed = gr.Number(0, label="seed")
                 how = gr.Dropdown(list(FITS), value=FITS[0], label="fit")
     settings = [world, seed, how]
 
