@@ -112,7 +112,9 @@ def check_targets(path: Path | None, folder: Path | None) -> None:
 def _report(samples: Samples) -> dict[str, Any]:
     means = {name: _mean(values, name in samples.shares)._asdict() for name, values in samples.values.items()}
     known = {name: mean for name, mean in means.items() if mean["n"]}
-    return nested({**known, **samples.curves, **samples.facts})
+    return {"control": {}} | nested(
+        {**known, **samples.curves, **samples.facts}
+    )  # a section though a game tells nothing
 
 
 def _reasons(report: dict[str, Any], samples: Samples, game: Game, effort: Effort) -> dict[str, str]:
