@@ -114,7 +114,7 @@ def _report(samples: Samples) -> dict[str, Any]:
     known = {name: mean for name, mean in means.items() if mean["n"]}
     return {"control": {}} | nested(
         {**known, **samples.curves, **samples.facts}
-    )  # a section though a game tells nothing
+    )  # there in any case
 
 
 def _reasons(report: dict[str, Any], samples: Samples, game: Game, effort: Effort) -> dict[str, str]:
