@@ -16,6 +16,7 @@ from app.play.script import parse_script, source_of
 from app.play.session import PlaySession
 from app.play.session_file import load_session, save_session
 from app.play.start import Start, begin
+from app.play.start_pictures import Prompts
 from genie_core.config import SamplingConfig
 from genie_core.engine import WorldEngine
 from genie_core.errors import ScriptError
@@ -114,6 +115,20 @@ def test_what_plays_by_itself() -> None:
     assert source_of("left*2,jump", ACTIONS, 5) == ListedActions((3, 3, 1))
     with pytest.raises(ScriptError):
         source_of("fly", ACTIONS, 5)
+
+
+def test_pictures_to_start_from_are_of_the_world_s_game(tmp_path: Path) -> None:
+    for name in ("coinrun.png", "coinrun-pit.png", "pong-1.png", "web-page.png", "mine.png"):
+        Image.new("RGB", (8, 6)).save(tmp_path / name)
+
+    def names(game: str | None, first: str | None = None) -> list[str]:
+        prompts = Prompts(tmp_path, first and tmp_path / first, game)
+        return [path.name for path in (*prompts.files, prompts.next())]
+
+    assert names("pong") == ["pong-1.png", "pong-1.png"]
+    assert names("coinrun", "coinrun.png") == ["coinrun-pit.png", "coinrun.png", "coinrun-pit.png"]
+    for unknown in (None, "unknown"):
+        assert names(unknown, "mine.png") == ["mine.png", "coinrun-pit.png", "coinrun.png", "coinrun-pit.png"]
 
 
 @pytest.mark.parametrize(
