@@ -1,7 +1,7 @@
-"""What becomes of a world in a long playthrough: under random keys, with no key held, and with one key held.
+"""Long playthroughs: under random keys, with no key held, and with one key held.
 
-No truth exists for these, so each is judged by itself and by real frames: does it still answer, is the picture as sharp
-as a real one, does it still move; and by what the game tells of it.
+There is no true video to compare with. So each playthrough is judged by itself and by real frames: does it still
+answer, is the picture as sharp as a real one, does it still move; and by the game's own figures.
 """
 
 from __future__ import annotations

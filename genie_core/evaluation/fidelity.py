@@ -1,6 +1,6 @@
-"""How faithful a world is to real clips: the tokenizer alone, one true step, and rollouts from one and four frames.
+"""How faithful a world is to real clips: tokenizer alone, teacher forcing, rollouts from one and four frames.
 
-Also how much the actions matter to a rollout, ΔPSNR, which is measured on the same clips.
+ΔPSNR, how much the actions matter to a rollout, is measured on the same clips.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`--evaluate`: everything that is measured of a world, as one JSON file and a report to look at.
+"""`--evaluate`: all measurements of a world, as one JSON file.
 
-Every figure is at the world's own sampling settings; the same command on the same machine gives the same figures, but
-for those of speed.
+Every figure is at the world's own sampling settings. The same command on the same machine gives the same figures,
+except for speed.
 """
 
 from __future__ import annotations
@@ -112,9 +112,7 @@ def check_targets(path: Path | None, folder: Path | None) -> None:
 def _report(samples: Samples) -> dict[str, Any]:
     means = {name: _mean(values, name in samples.shares)._asdict() for name, values in samples.values.items()}
     known = {name: mean for name, mean in means.items() if mean["n"]}
-    return {"control": {}} | nested(
-        {**known, **samples.curves, **samples.facts}
-    )  # there in any case
+    return {"control": {}} | nested({**known, **samples.curves, **samples.facts})  # there in any case
 
 
 def _reasons(report: dict[str, Any], samples: Samples, game: Game, effort: Effort) -> dict[str, str]:

@@ -4,7 +4,8 @@
 
 Both distances compare real clips with the same clips, played from their first frames by inferred actions; the FVD is
 also measured between real clips and others. `--into` writes `fvd` and `efficientnet_lite0` into an evaluation of the
-same world, data and sampling settings that was made without them. `--rollouts` adds long random playthroughs.
+same world, data and sampling settings that was made without them; if it lies in the world's folder, the model card
+tells the FVD too. `--rollouts` adds long random playthroughs.
 Needs `pip install --no-deps -r genie_core/evaluation/requirements-full.txt`.
 """
 
@@ -24,6 +25,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from genie_core.checkpoint import read_config
 from genie_core.data import VideoDataset
 from genie_core.data.scenes import Clips, draw_clips, spread
 from genie_core.evaluation.distances import Filmstrips, measure_distances
@@ -31,7 +33,10 @@ from genie_core.evaluation.drift import measure_drift
 from genie_core.evaluation.fidelity import FILM, HORIZON
 from genie_core.evaluation.measure import Effort, write_json
 from genie_core.evaluation.metrics import share_ci95
+from genie_core.figures import FIGURES
+from genie_core.files import write_whole
 from genie_core.games import find
+from genie_core.hub.card import card
 from genie_core.rollout import TOGETHER, rollout
 from genie_core.world import World
 
@@ -54,6 +59,7 @@ def main() -> None:
         print(f"{args.world}, {dataset.info.name}: {name} {json.dumps(distance)}", flush=True)
     if args.into:
         write_json(args.into, report | found)
+        tell_card(args.into.parent, report, found["fvd"]["value"])
     if args.rollouts:
         random_playthroughs(world, clips.frames[spread(len(clips), args.rollouts), 0], dataset.info.name)
 
@@ -67,6 +73,17 @@ def read_evaluation(file: Path, world: World, dataset: VideoDataset, parser: arg
     if here != there:
         parser.error(f"--into: {file} was measured with {there}; this call has {here}")
     return report
+
+
+def tell_card(folder: Path, report: dict, fvd: float) -> None:
+    """Adds the FVD to the metrics and the model card of the world in `folder`, if that tells the same evaluation."""
+    file, name = folder / "config.json", report["source"].get("policy", report["data"])
+    values = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    measured = values.get("training", {}).get("metrics", {}).get(name)
+    if measured is not None:
+        measured["fvd"] = round(fvd, FIGURES["fvd"].digits)
+        write_whole(file, json.dumps(values, indent=2) + "\n")
+        write_whole(folder / "README.md", card(read_config(folder)))
 
 
 def films(world: World, clips: Clips) -> Filmstrips:

@@ -53,7 +53,7 @@ def _walls(subject: Subject, scenes: np.ndarray, names: list[str]) -> Samples:
     if None in ids:
         return missing(UNNAMED, "control.walls")
     if not ids:
-        return missing("the data set shows nobody who holds a key against a wall", "control.walls")
+        return missing("the data set shows no key held against a wall", "control.walls")
     across = _travelled(subject, scenes, np.repeat(np.array(ids)[:, None], PUSH_STEPS, axis=1))[..., 0].sum(1)
     return shares({"control.walls": np.abs(across) <= STOPPED})
 

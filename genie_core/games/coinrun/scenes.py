@@ -33,7 +33,7 @@ def standing_scenes(dataset: VideoDataset, count: int) -> np.ndarray:
 def free_scenes(dataset: VideoDataset, count: int) -> np.ndarray:
     """Up to `count` frames, uint8 (n, H, W, 3), in which the real player is on its way along x.
 
-    It came from one side and goes on to the other, so that no wall is near on either. None where episodes are short.
+    It comes from one side and goes on to the other, so no wall is near. Short episodes give no frames.
     """
     length = 2 * WAY_STEPS + 1
     free = np.empty((0, *dataset.info.frame_size, 3), np.uint8)
@@ -58,8 +58,10 @@ def on_its_way(clips: np.ndarray) -> np.ndarray:
 
 
 def wall_scenes(dataset: VideoDataset, count: int, pressed: dict[str, tuple[int, ...]]) -> tuple[np.ndarray, list[str]]:
-    """Up to `count` frames, uint8 (n, H, W, 3), in which a wall keeps the real player where it is, and the name of the
-    key it holds against that: `pressed` says which true actions are which key."""
+    """Up to `count` frames, uint8 (n, H, W, 3), in which a wall stops the real player, and the key held against it.
+
+    `pressed` gives the true actions of each key.
+    """
     starts = dataset.clip_starts(WALL_STEPS + 1)
     if not dataset.has_true_actions:
         return np.empty((0, 1, 1, 3), np.uint8), []

@@ -1,4 +1,4 @@
-"""CoinRun's own figures of long play: whether the player is still there, and how far one moves that nobody moves."""
+"""CoinRun's own figures of long play: whether the player is still there, and how far an idle player drifts."""
 
 from __future__ import annotations
 
