@@ -1,1 +1,1 @@
-"""What a world is worth: picture metrics, the player's motion, and names for its actions found without labels."""
+"""Measurements of a world: picture metrics, control, long play, distances, speed, and their report."""
