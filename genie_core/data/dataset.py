@@ -17,7 +17,6 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +28,6 @@ from genie_core.errors import DataError
 
 FORMAT_VERSION = 2
 READABLE_VERSIONS = (1, 2)
-CLIPS_ASKED = 64
 LARGEST_SIDE = 4096  # pixels
 HIGHEST_FPS = 1000
 MOST_COMPRESSED = 4 * 2**30  # bytes of frames in compressed shards, which are held in memory
@@ -72,7 +70,6 @@ class VideoDataset:
             for file, frames in info.shards
         ]
         self._shard_ends = np.cumsum([len(shard) for shard in self._shards])
-        self._set_ends = np.cumsum([info.frames for info in infos])
 
     def __reduce__(self) -> tuple[type[VideoDataset], tuple[Path, ...]]:
         return VideoDataset, self.paths
@@ -108,10 +105,6 @@ class VideoDataset:
             )
         return found
 
-    def set_of(self, frames: np.ndarray) -> np.ndarray:
-        """The index, from 0, of the data set that each of the frame numbers `frames` (n,) belongs to: (n,)."""
-        return np.searchsorted(self._set_ends, frames, side="right")
-
     def true_actions(self, start: int, length: int) -> np.ndarray:
         """The game's own actions between the frames of a clip, int8 (length-1,). For evaluation only."""
         self._check_clip(start, length)
@@ -138,18 +131,6 @@ class VideoDataset:
                 f"a clip of {length} frames at {start} of {self.path} leaves episode {episode}, "
                 f"which ends with frame {end - 1}; take a start from clip_starts({length})"
             )
-
-
-def ask_each_set(sets: np.ndarray, ask: Callable[[np.ndarray], bool]) -> np.ndarray:
-    """For each of some clips what `ask` says of the data set that it is of, `sets` (n,): bool (n,).
-
-    It is given the positions of up to CLIPS_ASKED of its clips, evenly from first to last.
-    """
-    answers = np.zeros(len(sets), bool)
-    for each in np.unique(sets):
-        own = np.flatnonzero(sets == each)
-        answers[own] = ask(own[np.linspace(0, len(own) - 1, min(CLIPS_ASKED, len(own))).astype(int)])
-    return answers
 
 
 def _read_info(path: Path) -> DatasetInfo:
@@ -224,6 +205,9 @@ def _join(infos: list[DatasetInfo]) -> DatasetInfo:
             )
     if not others:
         return first
+    game = first.source.get("game")
+    if any(info.source.get("game") != game for info in others):
+        game = None
     return DatasetInfo(
         name="+".join(info.name for info in infos),
         frame_size=first.frame_size,
@@ -231,7 +215,7 @@ def _join(infos: list[DatasetInfo]) -> DatasetInfo:
         frames=sum(info.frames for info in infos),
         episodes=sum(info.episodes for info in infos),
         shards=tuple(shard for info in infos for shard in info.shards),
-        source={"game": first.source.get("game"), "sets": [info.source for info in infos]},
+        source={"game": game, "sets": [info.source for info in infos]},
     )
 
 

@@ -27,7 +27,7 @@ from genie_core.training.learnt import CHECKPOINT, check_starts, load_network
 from genie_core.training.settings import STAGES, TrainingSettings, load_settings
 from genie_core.training.stage import Stage
 from genie_core.training.tokenizer_stage import TokenizerStage
-from genie_core.training.tokens import TokenClips, keep_tokens
+from genie_core.training.tokens import TokenClips, write_tokens
 
 LOOK_CLIPS = 16
 HELD_OUT_TOKEN_CLIPS = 256
@@ -130,7 +130,7 @@ def _build_dynamics(
     ):
         chosen = np.sort(rng.choice(starts, min(clips, len(starts)), replace=False))
         folder = out / "tokens" / part
-        keep_tokens(folder, dataset, chosen, own.clip_frames, tokenizer, latent_action, mirrored, quiet)
+        write_tokens(folder, dataset, chosen, own.clip_frames, tokenizer, latent_action, mirrored, quiet)
     return (
         DynamicsStage(DynamicsModel(configs.dynamics), own, tokenizer),
         TokenClips(out / "tokens" / "train", own.batch_size),

@@ -22,7 +22,6 @@ from genie_core.pixels import to_model
 from genie_core.training.stage import Batch
 
 CLIPS_AT_ONCE = 16
-ORIGIN = "origin.json"
 
 
 @torch.inference_mode()
@@ -38,9 +37,19 @@ def write_tokens(
 ) -> None:
     """Write tokens.npy int32 (clips, length, h, w) and actions.npy int8 (clips, length-1) into `folder`.
 
-    The share `mirrored` of the clips, evenly among the others, is mirrored first. `starts` are drawn from the training
-    or the held-out episodes of `dataset`.
+    The share `mirrored` of the clips, evenly among the others, is mirrored first. Nothing is done if the same encoder
+    and latent actions have written `folder` from the same clips before: origin.json remembers.
     """
+    origin: dict[str, Any] = {
+        **fingerprint({"encoder": tokenizer.encoder, "latent_action": latent_action}),
+        "data": [dataset.info.name, len(dataset)],
+        "clips": [len(starts), length, mirrored],
+    }
+    file = folder / "origin.json"
+    if file.exists() and json.loads(file.read_text()) == origin:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
     tokens, actions = [], []
     for first in tqdm(range(0, len(starts), CLIPS_AT_ONCE), desc=f"tokens {folder.name}", disable=quiet):
         rows = np.arange(first, min(first + CLIPS_AT_ONCE, len(starts)))
@@ -50,33 +59,9 @@ def write_tokens(
         pixels = to_model(torch.from_numpy(clips))
         tokens.append(tokenizer.encode(pixels).int().numpy())
         actions.append(latent_action.infer_for_training(pixels, first).indices.to(torch.int8).numpy())
-    folder.mkdir(parents=True, exist_ok=True)
     for name, parts in (("tokens.npy", tokens), ("actions.npy", actions)):
-        with whole_file(folder / name) as partial, partial.open("wb") as file:
-            np.save(file, np.concatenate(parts))
-
-
-def keep_tokens(
-    folder: Path,
-    dataset: VideoDataset,
-    starts: np.ndarray,
-    length: int,
-    tokenizer: VideoTokenizer,
-    latent_action: LatentActionModel,
-    mirrored: float,
-    quiet: bool,
-) -> None:
-    """Write `folder` as `write_tokens` does, unless it was written so by the same encoder and latent actions."""
-    origin: dict[str, Any] = {
-        **fingerprint({"encoder": tokenizer.encoder, "latent_action": latent_action}),
-        "data": [dataset.info.name, len(dataset)],
-        "clips": [len(starts), length, mirrored],
-    }
-    file = folder / ORIGIN
-    if file.exists() and json.loads(file.read_text()) == origin:
-        return
-    file.unlink(missing_ok=True)
-    write_tokens(folder, dataset, starts, length, tokenizer, latent_action, mirrored, quiet)
+        with whole_file(folder / name) as partial, partial.open("wb") as stream:
+            np.save(stream, np.concatenate(parts))
     write_whole(file, json.dumps(origin, indent=1) + "\n")
 
 
