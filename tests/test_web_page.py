@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -309,5 +307,5 @@ def test_it_ends_when_told_though_a_page_is_open(browser: Any, demo: Demo) -> No
     """The last test of this file: `demo` checks that its process ends well."""
     with Visitor(browser, demo) as visitor:
         visitor.upload(ROOT / "assets" / "coinrun.png")
-        os.kill(demo.pid, signal.SIGTERM)
+        demo.end()
         visitor.word("the demo starts anew")

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -53,6 +54,13 @@ class Demo:
     ) -> None:
         self.url, self.guests, self.loop, self.worlds, self.pid = url, guests, loop, worlds, pid
         self.socket_url = url.replace("http", "ws")
+        self._told_to_end = False
+
+    def end(self) -> None:
+        """Asks the process to end, once: a second signal could meet it on its way out."""
+        if not self._told_to_end:
+            os.kill(self.pid, signal.SIGTERM)
+        self._told_to_end = True
 
     def health(self) -> dict[str, Any]:
         return json.loads(self.get("/healthz"))
@@ -142,7 +150,7 @@ def as_command(words: list[str], folder: Path, port: int, cwd: Path = ROOT, **mo
         try:
             wait_for(answers, "the demo to open", 120)
             yield demo
-            process.terminate()
+            demo.end()
             assert process.wait(PATIENCE) == 0, log.read_text()
             assert "Traceback" not in log.read_text(), log.read_text()
         finally:
