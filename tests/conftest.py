@@ -159,8 +159,13 @@ def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def short_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     """Speed, which these tests do not look at, is measured in no time."""
-    monkeypatch.setattr("genie_core.evaluation.speed.STEPS", 5)
-    monkeypatch.setattr("genie_core.machine.MATMUL", 64)
+    shorten_benchmark(monkeypatch)
+
+
+def shorten_benchmark(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("genie_core.evaluation.speed.STEPS", 5)
+    patch.setattr("genie_core.evaluation.speed.WARM_UP", 2)
+    patch.setattr("genie_core.machine.MATMUL", 64)
 
 
 @pytest.fixture(scope="session")
@@ -178,4 +183,6 @@ def perfect(planted_data: VideoDataset) -> Evaluation:
 
     from genie_core.evaluation.measure import evaluate
 
-    return evaluate(known_game.make_world(), planted_data, known_game.EFFORT, quiet=True)
+    with pytest.MonkeyPatch.context() as patch:
+        shorten_benchmark(patch)
+        return evaluate(known_game.make_world(), planted_data, known_game.EFFORT, quiet=True)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from conftest import shorten_benchmark
 
 from genie_core.config import SamplingConfig, unnamed_actions
 from genie_core.data import DatasetWriter, VideoDataset
@@ -444,9 +445,7 @@ def wide_world() -> World:
 def evaluated(data: VideoDataset) -> dict[str, Any]:
     """The report of `wide_world`, whose speed is measured in no time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("genie_core.evaluation.speed.STEPS", 2)
-        patch.setattr("genie_core.evaluation.speed.WARM_UP", 2)
-        patch.setattr("genie_core.machine.MATMUL", 64)
+        shorten_benchmark(patch)
         return evaluate(wide_world(), data, TINY_EFFORT, seed=3, quiet=True).report
 
 
