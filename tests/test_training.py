@@ -420,6 +420,15 @@ def test_what_a_resume_was_told_is_kept(run: Path, data: Path, tmp_path: Path) -
     assert (run / "settings.toml").read_text() == other.read_text()
 
 
+def test_a_run_that_another_process_trains_is_refused(data: Path, config: Path, tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="this system has no such locks")
+    (tmp_path / "settings.toml").write_text(SETTINGS)
+    with (tmp_path / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(ConfigError, match=r"another process trains the run .*--out"):
+            train([data], tmp_path, minutes=0.001, resume=True, quiet=True)
+
+
 def test_stages_come_in_order(data: Path, config: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no trained tokenizer.*--stage tokenizer"):
         train([data], tmp_path / "run", config, stage="dynamics", minutes=0.001, quiet=True)

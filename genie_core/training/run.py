@@ -6,7 +6,9 @@ metrics/from-STEP/metrics.csv; tokens/ (what the dynamics learns from) and, once
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import lightning as L
@@ -53,11 +55,28 @@ def train(
     settings = _open_run(out, config, resume, dataset)
     if minutes is not None:
         settings = settings.lasting(minutes)
-    for name in STAGES if stage == "all" else (stage,):
-        L.seed_everything(seed, verbose=False)
-        fit(*_build(name, settings, dataset, out, seed, quiet), out, seed, device, quiet)
-    if all((out / name / CHECKPOINT).exists() or settings.stage(name).start_from for name in STAGES):
-        assemble(out, settings, dataset)
+    with _alone(out):
+        for name in STAGES if stage == "all" else (stage,):
+            L.seed_everything(seed, verbose=False)
+            fit(*_build(name, settings, dataset, out, seed, quiet), out, seed, device, quiet)
+        if all((out / name / CHECKPOINT).exists() or settings.stage(name).start_from for name in STAGES):
+            assemble(out, settings, dataset)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Raise ConfigError if another process trains the run, on systems that can tell."""
+    with (out / ".lock").open("w") as file:
+        with contextlib.suppress(ImportError):  # of a system without such locks
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ConfigError(
+                    f"another process trains the run {out}; wait for its end, or choose another --out"
+                ) from None
+        yield
 
 
 def _open_run(out: Path, config: Path | None, resume: bool, dataset: VideoDataset) -> TrainingSettings:
