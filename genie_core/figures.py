@@ -49,8 +49,6 @@ FIGURES: dict[str, Figure] = {
     "fvd": Figure("FVD, 16 frames", "lower", 1, "fvd", "fvd"),
     "fvd.between_real": Figure("FVD between real clips and others", "none", 1),
     "fvd.kernel_distance": Figure("KVD, 16 frames", "lower", 2),
-    "efficientnet_lite0": Figure("Fréchet distance of single frames by EfficientNet-Lite0", "lower", 1),
-    "efficientnet_lite0.kernel_distance": Figure("kernel distance of single frames by EfficientNet-Lite0", "lower", 3),
     "delta_psnr.value": Figure("ΔPSNR at frame 4, dB", "higher", 2, "delta_psnr_4", "delta_psnr", True),
     "delta_psnr.random_rollouts.sharpness": Figure("its random rollouts: gradient energy at frame 16", "one"),
     "latent_action.code_gain_db": Figure("gain of the next frame by its code, dB", "higher"),

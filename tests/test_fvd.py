@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+import known_game
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,8 @@ from genie_core.errors import CheckpointError, MissingExtraError
 from genie_core.evaluation.fvd import bootstrap, features, frechet_distance, kernel_distance, resized
 from genie_core.evaluation.i3d import I3D
 from genie_core.evaluation.i3d_weights import load_i3d
+from genie_core.evaluation.measure import EFFORTS, Effort, evaluate
+from genie_core.evaluation.report import check_extras, figures_table
 
 ROOT = Path(__file__).parents[1]
 DISTANCES = pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
@@ -97,6 +100,13 @@ def test_damaged_weights_are_refused_in_words(weights_file: Path, content: bytes
     weights_file.write_bytes(content)
     with pytest.raises(CheckpointError, match="--force-reinstall"):
         load_i3d()
+
+
+@pytest.mark.slow
+def test_missing_weights_are_told_before_all_measuring(empty_site: Path) -> None:
+    check_extras(EFFORTS["default"], None)
+    with pytest.raises(MissingExtraError):
+        check_extras(EFFORTS["full"], None)
 
 
 # The distances
@@ -231,3 +241,18 @@ def test_other_real_clips_are_nearer_than_spoilt_ones(seen: dict[str, np.ndarray
     to_others = {name: distance(seen["others"], found) for name, found in seen.items() if name != "others"}
     for name in ("blur 4", "noise 20", "shuffled", "frozen"):
         assert to_others[name] > to_others["real"], to_others
+
+
+# In an evaluation
+
+
+@pytest.mark.slow
+def test_an_evaluation_tells_the_distances_of_a_blurred_world(network: I3D, tmp_path: Path) -> None:
+    effort = Effort(clips=6, longest=16, scenes=2, rollouts=1, steps=20, fvd_clips=3)
+    data = known_game.record(tmp_path / "planted")
+    report = evaluate(known_game.make_world(known_game.Blurred()), data, effort, quiet=True).report
+    found = report["fvd"]
+    assert found["value"] > 1 and found["kernel_distance"]["value"] > 0, found
+    assert found["n"] == found["kernel_distance"]["n"] == 3 and found["ci95"] > 0, found
+    assert found["frames"] == 16
+    assert "FVD" in figures_table(report)

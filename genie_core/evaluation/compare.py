@@ -32,7 +32,7 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Any]:
         "worlds": names,
         "data": first.report["data"],
         "settings": [first.report["settings"], second.report["settings"]],
-        **{name: [at(first.report, name), at(second.report, name)] for name in ("fvd", "efficientnet_lite0")},
+        "fvd": [at(first.report, "fvd"), at(second.report, "fvd")],
         "differences": {name: row for name, row in rows.items() if row["n"]},
     }
 

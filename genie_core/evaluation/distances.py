@@ -1,4 +1,4 @@
-"""FVD and EfficientNet-Lite0 distance between real clips and the same clips played by a world."""
+"""FVD between real clips and the same clips played by a world."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import numpy as np
 
 from genie_core.data.scenes import Clips, spread
 from genie_core.errors import DataError
-from genie_core.evaluation.efficientnet import frame_features, load_efficientnet_lite0
-from genie_core.evaluation.fvd import RESAMPLES, bootstrap, features, frechet_distance, kernel_distance
+from genie_core.evaluation.fvd import bootstrap, features, frechet_distance, kernel_distance
 from genie_core.evaluation.i3d_weights import load_i3d
-
-FRAME_RESAMPLES = 100  # of four times the rows and three times the features
 
 
 class Filmstrips(NamedTuple):
@@ -24,25 +21,20 @@ class Filmstrips(NamedTuple):
 
 
 def measure_distances(strips: Filmstrips, clips: Clips, count: int, seed: int, quiet: bool) -> dict[str, Any]:
-    """`fvd` and `efficientnet_lite0` of up to `count` clips that are long enough; both None for a count of 0.
+    """`fvd` of up to `count` clips that are long enough; None for a count of 0.
 
     `fvd.between_real` is the distance between real clips and other real clips: the lowest that so few clips can give.
     Raises DataError if fewer than two clips are long enough.
     """
     if not count:
-        return {"fvd": None, "efficientnet_lite0": None}
+        return {"fvd": None}
     real, played, others = _films(strips, clips, count)
-    how = {"frames": real.shape[1], "clips": len(real), "seed": seed}
     network = load_i3d()
     sets = [features(network, film, quiet) for film in (real, played, others)]
-    fvd = _distances(*sets[:2], seed=seed, quiet=quiet) | how
+    fvd = _distances(*sets[:2], seed, quiet) | {"frames": real.shape[1], "clips": len(real), "seed": seed}
     if len(others) > 1:
-        fvd["between_real"] = _distances(sets[0][: len(others)], sets[2], seed=seed, quiet=quiet)
-    frames = list(range(3, real.shape[1], 4))  # neighbouring frames are much alike
-    lite = load_efficientnet_lite0()
-    pair = [frame_features(lite, film[:, frames], quiet) for film in (real, played)]
-    single = _distances(*pair, seed=seed, quiet=quiet, resamples=FRAME_RESAMPLES)
-    return {"fvd": fvd, "efficientnet_lite0": single | how | {"frames": frames}}
+        fvd["between_real"] = _distances(sets[0][: len(others)], sets[2], seed, quiet)
+    return {"fvd": fvd}
 
 
 def _films(strips: Filmstrips, clips: Clips, count: int) -> list[np.ndarray]:
@@ -57,9 +49,9 @@ def _films(strips: Filmstrips, clips: Clips, count: int) -> list[np.ndarray]:
     return [strips.truth[chosen], strips.played[chosen], strips.truth[others]]
 
 
-def _distances(*sets: np.ndarray, seed: int, quiet: bool, resamples: int = RESAMPLES) -> dict[str, Any]:
+def _distances(one: np.ndarray, other: np.ndarray, seed: int, quiet: bool) -> dict[str, Any]:
     fvd, kernel = (
-        bootstrap(distance, *sets, resamples=resamples, seed=seed, quiet=quiet)._asdict()
+        bootstrap(distance, one, other, seed=seed, quiet=quiet)._asdict()
         for distance in (frechet_distance, kernel_distance)
     )
     return fvd | {"kernel_distance": kernel}

@@ -3,9 +3,6 @@
 Source: FVD, Unterthiner et al. 2018 (arXiv:1812.01717), and its code: frames enlarged to 224x224, then the 400 logits
 of I3D, not the features before them. Compare distances of equally many and equally long clips only: between other real
 clips the Fréchet distance is above 0 too, the more so the fewer they are; the kernel distance is 0 on average.
-
-The distances take features (n, d) of n clips, or (n, t, d) of t single frames of each, as efficientnet.py makes them.
-The frames of a clip are alike, so what counts, is redrawn and is compared with what is not its own is the clip.
 """
 
 from __future__ import annotations
@@ -15,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from einops import reduce
 from torch import Tensor
 from tqdm import tqdm
 
@@ -64,14 +60,13 @@ def resized(pixels: Tensor) -> Tensor:
 
 
 def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """FVD of two features: the squared 2-Wasserstein distance of the Gaussians fitted to all their rows of d.
+    """FVD of features (n, d) and (m, d): the squared 2-Wasserstein distance of the Gaussians fitted to them.
 
     With centred features A and B, scaled so that A'A and B'B are the covariances, the trace of the root of their
     product is the sum of the singular values of AB'. So no root of an ill-conditioned d x d matrix is taken, and
     fewer rows than d do no harm.
     """
     _check_sets(one, other, same_number=False)
-    one, other = _rows(one), _rows(other)
     a, b = _scaled(one), _scaled(other)
     overlap = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     means = ((one.mean(0) - other.mean(0)) ** 2).sum()
@@ -79,11 +74,10 @@ def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def kernel_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """KVD of two features: unbiased squared MMD with the kernel (x.y / d + 1)^3, that of KID.
+    """KVD of two features (n, d): unbiased squared MMD with the kernel (x.y / d + 1)^3, that of KID.
 
     Source: Bińkowski et al. 2018 (arXiv:1801.01401), its u-statistic: a clip is not compared with the one of its own
-    row, so that it is unbiased too where one set was played from the prompts of the other, nor are any frames of the
-    two. May fall below 0.
+    row, so that it is unbiased too where one set was played from the prompts of the other. May fall below 0.
     """
     _check_sets(one, other, same_number=True)
     within = _mean_of_pairs(_kernel(one, one)) + _mean_of_pairs(_kernel(other, other))
@@ -109,10 +103,6 @@ def bootstrap(
     return Distance(distance(*sets), float(1.96 * np.std(redrawn, ddof=1)), n)
 
 
-def _rows(features: np.ndarray) -> np.ndarray:
-    return features.reshape(-1, features.shape[-1])
-
-
 def _scaled(features: np.ndarray) -> np.ndarray:
     """Centred rows whose outer products add up to the covariance; of more than d rows an equivalent d."""
     rows = (features - features.mean(0)) / np.sqrt(len(features) - 1)
@@ -120,9 +110,8 @@ def _scaled(features: np.ndarray) -> np.ndarray:
 
 
 def _kernel(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(n, m) of clips: means over their frames."""
-    kernel = _rows(one) @ _rows(other).T / one.shape[-1] + 1
-    return reduce(kernel * kernel * kernel, "(n t) (m s) -> n m", "mean", n=len(one), m=len(other))
+    kernel = one @ other.T / one.shape[-1] + 1
+    return kernel * kernel * kernel
 
 
 def _mean_of_pairs(kernel: np.ndarray) -> float:
@@ -131,9 +120,9 @@ def _mean_of_pairs(kernel: np.ndarray) -> float:
 
 
 def _check_sets(*sets: np.ndarray, same_number: bool) -> None:
-    first = sets[0].shape
+    n, *width = sets[0].shape
     for features in sets:
-        if features.ndim not in (2, 3) or features.shape[1:] != first[1:] or len(features) < 2:
-            raise ValueError(f"features are {[s.shape for s in sets]}, expected (n, d) or (n, t, d) alike, n 2 or more")
-        if same_number and len(features) != first[0]:
+        if features.ndim != 2 or [*features.shape[1:]] != width or len(features) < 2:
+            raise ValueError(f"features are {[s.shape for s in sets]}, expected (n, d) of one d, n 2 or more")
+        if same_number and len(features) != n:
             raise ValueError(f"features are {[s.shape for s in sets]}, expected as many clips in each")

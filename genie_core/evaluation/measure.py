@@ -120,7 +120,7 @@ def _reasons(report: dict[str, Any], samples: Samples, game: Game, effort: Effor
     reasons = {name: reason for name, reason in samples.missing.items() if not at(report, name)}
     for name in table_of(game.figures):
         if at(report, name) is None and not any(name.startswith(known) for known in reasons):
-            asked = name.startswith(("fvd", "efficientnet")) and not effort.fvd_clips
+            asked = name.startswith("fvd") and not effort.fvd_clips
             reasons[name] = "not asked for; --full measures it" if asked else NOTHING_FOUND
     return reasons
 

@@ -12,7 +12,6 @@ import numpy as np
 from genie_core import checkpoint
 from genie_core.actions.naming import HOLD
 from genie_core.config import WorldConfig
-from genie_core.evaluation.efficientnet import load_efficientnet_lite0
 from genie_core.evaluation.i3d_weights import load_i3d
 from genie_core.evaluation.measure import Effort, Evaluation, write_json
 from genie_core.evaluation.plots import plot, strip
@@ -41,7 +40,6 @@ def check_extras(effort: Effort, folder: Path | None) -> None:
     """Raises MissingExtraError, before the measuring, for what the measuring or the report would miss at its end."""
     if effort.fvd_clips:
         load_i3d()
-        load_efficientnet_lite0()
     if folder is not None:
         plot("", "", "", [])
 

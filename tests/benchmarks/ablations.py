@@ -39,7 +39,6 @@ from genie_core.data import VideoDataset
 from genie_core.data.scenes import draw_clips
 from genie_core.evaluation import metrics
 from genie_core.evaluation.buttons import mutual_information
-from genie_core.evaluation.efficientnet import load_efficientnet_lite0
 from genie_core.layers.quantize import split_tokens
 from genie_core.models import tokenizer as tokenizer_file
 from genie_core.models.dynamics import DynamicsModel
@@ -206,38 +205,6 @@ def no_neighbours(network: DynamicsModel) -> None:
 # ---- tokenizer
 
 
-class Perceptual(TokenizerStage):
-    """Pictures are to look alike to EfficientNet-Lite0 as well, at three depths of it."""
-
-    DEPTHS, WEIGHT, FRAMES = (1, 3, 5), 0.1, 16
-
-    def __init__(self, network: VideoTokenizer, settings: TokenizerSettings) -> None:
-        super().__init__(network, settings)
-        self._net = [load_efficientnet_lite0()]
-
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        pixels = to_model(batch["frames"])
-        rebuilt = self.network(pixels).pixels
-        told = super().losses(batch)  # once more through the network: dear, but one way to say what the rest is
-        if self.training:
-            seen, real = (self.features(x) for x in (rebuilt, pixels))
-            told["loss"] = told["loss"] + self.WEIGHT * sum(F.l1_loss(a, b) for a, b in zip(seen, real, strict=True))
-        return told
-
-    def features(self, pixels: Tensor) -> list[Tensor]:
-        net, found = self._net[0], []
-        frames = rearrange(pixels, "b c t h w -> (b t) c h w")[
-            :: max(1, pixels.shape[0] * pixels.shape[2] // self.FRAMES)
-        ]
-        x = F.interpolate((frames + 1) * 127.5, scale_factor=1.5, mode="bilinear")
-        x = net._swish(net._bn0(net._conv_stem((x - 127) / 128)))
-        for index, block in enumerate(net._blocks[: max(self.DEPTHS) + 1]):
-            x = block(x)
-            if index in self.DEPTHS:
-                found.append(F.normalize(x, dim=1))
-        return found
-
-
 class Adversarial(TokenizerStage):
     """A small critic of patches learns to tell real pictures from rebuilt ones, and the decoder to pass (hinge)."""
 
@@ -368,7 +335,6 @@ VARIANTS: dict[str, Callable[..., str]] = {
     "tokenizer:16x16": tokenizer(channels=(32, 64), code_bits=6, token_factors=1),
     "tokenizer:frames-alone": tokenizer(temporal_frames=1),
     "tokenizer:from-easy": tokenizer(start_from="checkpoints/coinrun"),
-    "tokenizer:perceptual": tokenizer(Perceptual),
     "tokenizer:adversarial": tokenizer(Adversarial),
     "latent_action:plain": latent_action(),
     "latent_action:history-2": latent_action(context_frames=2),

@@ -1,11 +1,10 @@
-"""The FVD and the EfficientNet-Lite0 distance of a world alone, without the rest of `--evaluate --full`.
+"""The FVD of a world alone, without the rest of `--evaluate --full`.
 
     python tests/benchmarks/distances.py --world WORLD --data DATA [--clips 128] [--into FILE.json] [--rollouts 64]
 
-Both distances compare real clips with the same clips, played from their first frames by inferred actions; the FVD is
-also measured between real clips and others. `--into` writes `fvd` and `efficientnet_lite0` into an evaluation of the
-same world, data and sampling settings that was made without them; if it lies in the world's folder, the model card
-tells the FVD too. `--rollouts` adds long random playthroughs.
+It compares real clips with the same clips, played from their first frames by inferred actions, and real clips with
+others. `--into` writes `fvd` into an evaluation of the same world, data and sampling settings that was made without it;
+if it lies in the world's folder, the model card tells the FVD too. `--rollouts` adds long random playthroughs.
 Needs `pip install --no-deps -r genie_core/evaluation/requirements-full.txt`.
 """
 
