@@ -30,10 +30,10 @@ def measure_distances(strips: Filmstrips, clips: Clips, count: int, seed: int, q
         return {"fvd": None}
     real, played, others = _films(strips, clips, count)
     network = load_i3d()
-    sets = [features(network, film, quiet) for film in (real, played, others)]
-    fvd = _distances(*sets[:2], seed, quiet) | {"frames": real.shape[1], "clips": len(real), "seed": seed}
+    seen, made, unlike = (features(network, film, quiet) for film in (real, played, others))
+    fvd = _distances(seen, made, seed, quiet) | {"frames": real.shape[1], "clips": len(real), "seed": seed}
     if len(others) > 1:
-        fvd["between_real"] = _distances(sets[0][: len(others)], sets[2], seed, quiet)
+        fvd["between_real"] = _distances(seen[: len(others)], unlike, seed, quiet)
     return {"fvd": fvd}
 
 

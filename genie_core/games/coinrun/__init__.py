@@ -30,7 +30,7 @@ class GAME(Game):
             "type": names.level_range,
             "default": (0, 10_000),
             "metavar": "A:B",
-            "help": "levels from A up to, but not with, B (default 0:10000)",
+            "help": "levels A to B - 1 (default 0:10000)",
         },
         "--mode": {"choices": ["easy", "hard"], "default": "easy", "help": "difficulty of the levels (default easy)"},
     }
