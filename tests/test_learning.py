@@ -27,7 +27,14 @@ RATE = 3e-3
 CONFIG = WorldConfig(
     tokenizer=TokenizerConfig(frame_size=(16, 16), channels=(16, 32), decoder_blocks=1, code_bits=6),
     latent_action=LatentActionConfig(
-        frame_size=(16, 16), patch_size=4, width=32, layers=1, heads=2, context_frames=4, num_actions=CODES, code_width=4
+        frame_size=(16, 16),
+        patch_size=4,
+        width=32,
+        layers=1,
+        heads=2,
+        context_frames=4,
+        num_actions=CODES,
+        code_width=4,
     ),
     dynamics=DynamicsConfig(grid=(4, 4), code_bits=6, width=32, layers=2, heads=2, context_frames=4, num_actions=CODES),
     sampling=SamplingConfig(unmask_steps=2),

@@ -65,7 +65,7 @@ def test_a_full_disk_is_told_and_loses_nothing_already_written(tmp_path: Path) -
     try:
         for frame in noise(200):
             recorder.add(frame)
-        with pytest.raises(RecordingError, match=r"v\.mp4 cannot be written on: .* the video up to here plays; make room"):
+        with pytest.raises(RecordingError, match=r"v\.mp4 cannot be written on: .* up to here plays; make room"):
             recorder.close()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
