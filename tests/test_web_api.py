@@ -59,7 +59,7 @@ def test_a_program_steps_a_world_as_the_engine_does(
             client.predict(token=token, action=wrong, api_name="/step")
     monkeypatch.setattr(limits, "PROGRAM_IDLE_SECONDS", 0.1)
     wait_for(lambda: demo.health()["players"] == 0, "the seat of a program that has gone")
-    with pytest.raises(Exception, match="no game of this token"):
+    with pytest.raises(Exception, match="no game has this token"):
         client.predict(token=token, action="left", api_name="/step")
 
 

@@ -285,7 +285,7 @@ def test_keyboard_alone_and_the_other_tabs(browser: Any, demo: Demo, tmp_path: P
             page.locator("[data-file=mp4]").focus()
             page.keyboard.press("Enter")
         loading.value.save_as(tmp_path / "play.mp4")
-        page.get_by_role("tab", name="See what it learnt").click()
+        page.get_by_role("tab", name="See what each action does").click()
         page.click("#look-current")
         page.wait_for_selector("#each-action [data-actions='8'] figure:nth-child(8)")
         assert page.get_attribute("#seen .verdict", "data-unfamiliar") == "False"

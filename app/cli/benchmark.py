@@ -12,10 +12,14 @@ JSON = {**FILE, "help": "write the figures to FILE as JSON (default: print a tab
 
 
 def run(args: argparse.Namespace) -> None:
+    from genie_core.evaluation.measure import check_targets, write_json
     from genie_core.evaluation.speed import benchmark
 
-    report = benchmark(load_world(args), json_path=args.json, quiet=args.quiet)
-    if args.json is None:
+    check_targets(args.json, None)
+    report = benchmark(load_world(args), args.quiet)
+    if args.json is not None:
+        write_json(args.json, report)
+    else:
         print("\n".join(f"{name:25} {told}" for name, told in _told(report)))
 
 

@@ -44,7 +44,7 @@ MODE = Mode(
     {
         "out": {**FOLDER, "required": True, "help": "the folder to write the data set or the training run to"},
         "frames": FRAMES,
-        "policy": {"metavar": "NAME", "help": "how the player moves: explore or random (default explore)"},
+        "policy": {"metavar": "NAME", "help": "how to move: random, or explore, which holds keys (default explore)"},
         **{name: option for game in RECORDED.values() for name, option in _own_options(game).items()},
     },
 )

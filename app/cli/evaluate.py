@@ -66,11 +66,14 @@ MODE = Mode(
     "measure a world on held-out clips of a data set",
     ON,
     {
-        "data": {**FOLDER, "nargs": "+", "help": "the data set (default: the clips that ship of the world's game)"},
+        "data": {**FOLDER, "nargs": "+", "help": "one or more data sets (default: shipped clips of the world's game)"},
         "json": JSON,
         "quick": {**ON, "help": "measure on few clips, for a first look: about a minute"},
         "full": {**ON, "help": "measure on many clips, with the FVD, for figures to publish: an hour or more"},
-        "report": {**FOLDER, "help": "write a page with tables, plots and pictures to DIR; may be the world's folder"},
+        "report": {
+            **FOLDER,
+            "help": "write a page of tables, plots and pictures to DIR, for example the world's folder",
+        },
         "compare": {"nargs": 2, "metavar": "WORLD", "help": "measure these two worlds on the same clips"},
     },
     check,

@@ -37,4 +37,6 @@ def find_actions(world: World, video: Path, quiet: bool) -> list[int]:
     return actions
 
 
-MODE = Mode(run, "print the actions that a world finds in a video, as --actions takes them", VIDEO, {})
+MODE = Mode(
+    run, "print the actions found in VIDEO, in the form that --actions takes; or, with --play, play them", VIDEO, {}
+)

@@ -53,8 +53,16 @@ COMMON: Options = {
     "world": {"default": WORLD, "help": "a folder, or OWNER/NAME[@REVISION] on the Hub (default checkpoints/coinrun)"},
     "device": {"choices": DEVICES, "default": "auto", "help": "where to compute (default auto: the fastest)"},
     "seed": {"type": number(int, 0), "default": 0, "metavar": "N", "help": "the random seed (default 0)"},
-    "unmask_steps": {"type": number(int, 1), "metavar": "K", "help": "passes for a frame (default the world's own)"},
-    "temperature": {"type": number(float, 0), "metavar": "T", "help": "0 is the likeliest (default the world's own)"},
+    "unmask_steps": {
+        "type": number(int, 1),
+        "metavar": "K",
+        "help": "passes that draw each frame; more take longer (default the world's own)",
+    },
+    "temperature": {
+        "type": number(float, 0),
+        "metavar": "T",
+        "help": "randomness of the frames; 0 for none (default the world's own)",
+    },
     "fps": {"type": number(float, 1, 1000), "metavar": "N", "help": "frames a second (default the world's own)"},
     "quiet": {**ON, "help": "print nothing but errors"},
 }
@@ -106,7 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
     shown: set[str] = set()
     for title, options in (groups | {"options of every mode": COMMON}).items():
         again = [flag(option) for option in options if option in shown]
-        group = parser.add_argument_group(title, f"also {' '.join(again)}" if again else None)
+        group = parser.add_argument_group(title, f"also takes {', '.join(again)}, explained above" if again else None)
         for option in [option for option in options if option not in shown]:
             group.add_argument(flag(option), **options[option] | {"required": False})
         shown |= options.keys()

@@ -111,15 +111,15 @@ def _record(args: argparse.Namespace, session: PlaySession) -> None:
 
 MODE = Mode(
     run,
-    "play from a picture: in a window, or without one with --actions and --save",
+    "play from a picture, in a window; with --actions and --save, play into a file instead",
     {"metavar": "IMAGE", "type": Path, "nargs": "?"},
     {
-        "actions": {"metavar": "SCRIPT", "help": "what to play, by names or ids of actions: right*20,left*4,7*10"},
+        "actions": {"metavar": "SCRIPT", "help": "actions by name or id, each with its steps: right*20,left*4,7*10"},
         "save": SAVE,
         "continue": {**FILE, "dest": "saved", "help": "continue a session that was saved with F5"},
-        "autoplay": {"metavar": "WHAT", "help": "what plays until you press a key: random, or a script"},
+        "autoplay": {"metavar": "WHAT", "help": "play by itself until you press a key: random, or a SCRIPT as above"},
         "infer_actions": VIDEO | {"help": "play the actions found in VIDEO"},
-        "fit": {"choices": FITS, "default": "crop", "help": "how to fit the picture (default crop)"},
+        "fit": {"choices": FITS, "default": "crop", "help": "how to fit the picture into a frame (default crop)"},
     },
     check,
 )

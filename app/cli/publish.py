@@ -67,9 +67,9 @@ MODE = Mode(
     "put a world on the Hugging Face Hub, for anyone to play",
     {"metavar": "OWNER/NAME"},
     {
-        "space": {**ON, "help": "publish the web demo as a Gradio Space, for the world in --world"},
+        "space": {**ON, "help": "publish a Gradio Space instead: this web demo, playing the world"},
         "private": {**ON, "help": "only you, and people you name on the Hub, may see it"},
-        "revision": {"metavar": "TAG", "help": "publish under this tag, as in --world OWNER/NAME@TAG"},
+        "revision": {"metavar": "TAG", "help": "a tag for this version, which --world OWNER/NAME@TAG then loads"},
         "dry_run": {**ON, "help": "print the files and the model card instead of publishing them"},
     },
 )

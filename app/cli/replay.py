@@ -14,5 +14,5 @@ def run(args: argparse.Namespace) -> None:
     play.run(argparse.Namespace(**vars(args), **NOTHING_ELSE, saved=args.replay))
 
 
-HELP = "show a saved session again, bit for bit, in a window or with --save in a file"
+HELP = "play a saved session again exactly as it was, in a window or, with --save, into a file"
 MODE = Mode(run, HELP, FILE, {"save": play.SAVE})

@@ -30,9 +30,9 @@ MODE = Mode(
     "train a world on a data set, in three stages",
     ON,
     {
-        "data": {**FOLDER, "nargs": "+", "required": True, "help": "the data set; training reads several as one"},
+        "data": {**FOLDER, "nargs": "+", "required": True, "help": "one or more data sets, used as one"},
         "out": {**FOLDER, "required": True, "help": "the folder of the run"},
-        "config": {**FILE, "help": "settings of the networks and their training (default: the game's)"},
+        "config": {**FILE, "help": "TOML file of network and training settings (default: the one made for the game)"},
         "stage": {"choices": STAGES, "default": "all", "help": "what to train (default all)"},
         "minutes": {"type": number(float, 0.01), "metavar": "M", "help": "how long to train each stage"},
         "resume": {**ON, "help": "continue the run in --out"},

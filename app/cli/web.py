@@ -9,7 +9,7 @@ from app.cli.known_worlds import load_world
 from app.cli.options import ON, ROOT, WORLD, Mode, number
 
 HOST, PORT, SEATS = "127.0.0.1", 7860, 4
-MORE = f"how many play at once; more players wait (default {SEATS})"
+MORE = f"how many people can play at once; others wait in a queue (default {SEATS})"
 
 
 def run(args: argparse.Namespace) -> None:
@@ -30,7 +30,7 @@ def space_arguments() -> list[str]:
 
 MODE = Mode(
     run,
-    "open the web demo, for a browser here or, with --host, for anyone",
+    "start the web demo, for this computer or, with --host, for others too",
     ON,
     {
         "host": {
@@ -38,7 +38,12 @@ MODE = Mode(
             "default": HOST,
             "help": f"where to listen (default {HOST}: only this machine)",
         },
-        "port": {"type": number(int, 0, 65535), "metavar": "N", "default": PORT, "help": f"default {PORT}; 0 is any"},
+        "port": {
+            "type": number(int, 0, 65535),
+            "metavar": "N",
+            "default": PORT,
+            "help": f"port to listen on (default {PORT}; 0 picks a free one)",
+        },
         "max_players": {"type": number(int, 1, 64), "metavar": "N", "default": SEATS, "help": MORE},
     },
 )

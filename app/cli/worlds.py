@@ -47,4 +47,4 @@ def _figures(training: Any) -> list[str]:
     return [text.format(value) for text, value in known if isinstance(value, int | float)]
 
 
-MODE = Mode(run, "list the worlds at hand", ON, {})
+MODE = Mode(run, "list the worlds on this computer", ON, {})

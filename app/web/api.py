@@ -33,7 +33,7 @@ def add_api(guests: Guests, starts: GameStarts) -> None:
     async def step(token: str, action: str) -> np.ndarray:
         guest = guests.find(token)
         if guest is None:
-            raise GenieError("there is no game of this token (any more); begin one with /start")
+            raise GenieError("no game has this token, or it has ended; begin one with /start")
         return await guests.step(guest, find_action(action, guest.start.engine.world.config.actions))
 
     async def rollout(image: str | None, actions: str, world: str, seed: float) -> str:
@@ -42,7 +42,7 @@ def add_api(guests: Guests, starts: GameStarts) -> None:
             script = parse_script(actions, engine.world.config.actions)
             if len(script) > limits.ROLLOUT_STEPS:
                 most = limits.ROLLOUT_STEPS
-                raise ScriptError(f"the script runs for {len(script)} steps, at most {most} are played here")
+                raise ScriptError(f"the script runs for {len(script)} steps; at most {most} are played here")
             prompt = starts.fitted(engine, read_picture(image), "crop")
             path = result_file(video, ".mp4")
             film(engine.world, prompt, script, whole(seed), path)
@@ -63,15 +63,15 @@ def add_api(guests: Guests, starts: GameStarts) -> None:
         [image, world, seed],
         [token, frame],
         api_name="start",
-        api_description="Begins a game from a picture, on a seat of its own. Returns a token for /step, and the first "
-        "frame as the world sees it. The game ends after a minute without a step.",
+        api_description="Begins a game from a picture; it takes the place of one player. Returns a token for /step, "
+        "and the first frame, which is the world's copy of the picture. The game ends after a minute without a step.",
     )
     go.click(
         told_in_words(step),
         [token, action],
         frame,
         api_name="step",
-        api_description="Steps a game of /start once and returns the new frame. Name the action, as in "
+        api_description="Plays one step of a game that /start began, and returns the new frame. Name the action, as in "
         f"{some.name}, or give its id, 0 to {len(known) - 1}.",
         concurrency_limit=guests.seats.count,
     )
@@ -91,7 +91,7 @@ def find_action(told: Any, actions: tuple[Action, ...]) -> int:
     """The id of an action, given its name or id; ScriptError if the world has no such action."""
     steps = parse_script(str(told), actions)
     if len(steps) != 1:
-        raise ScriptError(f"{told!r} is {len(steps)} steps, /step takes one; use /rollout for a script")
+        raise ScriptError(f"{told!r} is {len(steps)} steps, but /step takes one; use /rollout for a script")
     return steps[0]
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from app.media.write import save_frames
+from app.media.write import encode
 from app.play.session import PlaySession
-from app.play.session_file import session_bytes
+from app.play.session_file import snapshot
 from app.web import limits
 from app.web.guests import Guest, Guests
 from app.web.player import Player
@@ -28,11 +26,11 @@ async def download(guests: Guests, guest: Guest, kind: str) -> bytes:
         raise GenieError("nothing has been played yet")
     session = guest.player.session
     if kind == "genie":
-        return await guests.on_engine(lambda: session_bytes(session))
+        return await guests.on_engine(lambda: snapshot(session)())
     async with one_at_a_time:
         frames, actions = await _film(guests, session)
         names = [action.name for action in session.config.actions]
-        return await asyncio.to_thread(_encode, kind, frames, actions, session.config.fps, names)
+        return await asyncio.to_thread(encode, f".{kind}", frames, actions, session.config.fps, names)
 
 
 async def _film(guests: Guests, session: PlaySession) -> tuple[np.ndarray, np.ndarray]:
@@ -46,10 +44,3 @@ async def _film(guests: Guests, session: PlaySession) -> tuple[np.ndarray, np.nd
         chunk = range(first, min(first + CHUNK, end))
         frames += await guests.on_engine(lambda chunk=chunk: [session.timeline.picture_of(line, i) for i in chunk])  # type: ignore[misc]
     return np.stack(frames), np.array(actions, np.int64)
-
-
-def _encode(kind: str, frames: np.ndarray, actions: np.ndarray, fps: float, names: list[str]) -> bytes:
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / f"play.{kind}"
-        save_frames(path, frames, actions, fps, names)
-        return path.read_bytes()

@@ -24,12 +24,13 @@ def before_and_after(engine: WorldEngine, prompt: np.ndarray) -> str:
     """The picture, uint8 (H, W, 3), beside the same after encoding, with a sentence on how familiar it is."""
     known = engine.familiarity(prompt)
     verdict = (
-        "⚠ Far from anything this world has learnt from. You can play it, but your picture will soon be gone."
+        "⚠ This world was trained on nothing like it. You can play it, but it will soon turn into something else."
         if known.unfamiliar
         else "This world knows pictures like this one."
     )
-    told = f"Familiarity {known.score:.2f} of 1; {known.psnr:.1f} dB between the two pictures. {verdict}"
-    figures = _figure(data_url(prompt), "your picture, fitted") + _figure(data_url(known.seen), "as the world sees it")
+    told = f"Familiarity {known.score:.2f} of 1. The two pictures match with a PSNR of {known.psnr:.1f} dB. {verdict}"
+    figures = _figure(data_url(prompt), "your picture, fitted into a frame")
+    figures += _figure(data_url(known.seen), "the world's copy of it")
     return f'<p class="verdict" data-unfamiliar="{known.unfamiliar}">{told}</p><div class="look">{figures}</div>'
 
 

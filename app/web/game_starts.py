@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from app.play.autoplay import ListedActions
-from app.play.saved_session import SavedSession
+from app.play.commands import SavedSession
 from app.play.session_file import MOST_BYTES, parse_session
 from app.play.start import Start
 from app.play.start_pictures import Prompts

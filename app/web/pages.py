@@ -20,7 +20,7 @@ from app.web.uploads import only_uploads
 CLEARED = (3600, 7200)  # seconds: how often old uploads and results are deleted, and from what age on
 PLAY = "play"
 INTRO = (
-    "Choose a picture and play on. The world makes every next frame from the key you hold; there is no game behind it."
+    "Choose a picture and play from it. Neural networks draw each new frame from the key you hold; no game is running."
 )
 
 
@@ -33,7 +33,7 @@ def build_pages(guests: Guests, worlds: LoadedWorlds, pictures: Path) -> gr.Bloc
         with gr.Tabs() as tabs:
             with gr.Tab("Play", id=PLAY):
                 view, settings = play_tab(guests, starts, prompts)
-            with gr.Tab("See what it learnt"):
+            with gr.Tab("See what each action does"):
                 learnt_tab(guests, starts, prompts, view, settings)
             with gr.Tab("Imitate a video"):
                 goes_live = imitate_tab(guests, starts, prompts, view, settings)

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from app.play import commands as c
-from app.play.autoplay import ListedActions, RandomActions, Source
+from app.play.autoplay import Source
 from app.play.keymap import build_keymap
 from app.play.pilot import Pilot
-from app.play.script import parse_script
+from app.play.script import source_of
 from app.play.session import PlaySession
 from app.play.start import Start, begin
 from app.web import limits
@@ -23,8 +23,6 @@ from app.web.outbox import Outbox
 from app.web.protocol import AutoplayScript, Frame, Key, Message, ReleaseAll, key_code, png
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError
-
-RANDOM = "random"
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +156,7 @@ class Player:
     def _state(self) -> dict[str, Any]:
         session, sampling = self.session, self.session.sampling
         return {
-            "status": session.status,
+            "status": session.mode,
             "speed": session.speed,
             "seed": session.seed,
             "unmask_steps": sampling.unmask_steps,
@@ -180,11 +178,7 @@ class Player:
         }
 
     def _source(self, script: str) -> Source | None:
-        if not script:
-            return None
-        if script == RANDOM:
-            return RandomActions(self.session.steps)
-        return ListedActions(parse_script(script, self.session.config.actions))
+        return source_of(script, self.session.config.actions, self.session.steps) if script else None
 
     def _reseed(self, command: c.NewSeed) -> None:
         if time.monotonic() - self._reseeded < limits.SEED_SECONDS:

@@ -117,7 +117,7 @@ function strip(kept, lines) {
   };
   find(".strip").replaceChildren(
     ...kept.map((moment, i) => tile({ kept: i }, `kept step ${moment.step}`, moment.picture)),
-    ...lines.map((end) => tile({ line: end.line }, `other line, step ${end.step}`, end.picture)),
+    ...lines.map((end) => tile({ line: end.line }, `other branch, step ${end.step}`, end.picture)),
   );
 }
 
@@ -127,7 +127,7 @@ function open() {
   transport?.close();
   down.clear(); waiting = []; times = []; newest = 0; state = {};
   show("link", "");
-  say("Coming in …", true);
+  say("Connecting …", true);
   transport = Object.assign(new Transport(token, {
     frame: draw,
     message: (told) => {

@@ -21,25 +21,27 @@ from genie_core.pictures import load_picture
 
 def imitate_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.HTML, settings: list[Any]) -> Any:
     """Returns the event that a clip's actions are played live in `view`."""
-    gr.Markdown("Upload a clip. The world finds the action behind each step, and plays the same from another picture.")
+    gr.Markdown(
+        "Upload a clip: the world finds the action of each step. Then choose a picture to play these actions from."
+    )
     actions = gr.State([])
     with gr.Row():
         with gr.Column(scale=1, min_width=240):
             clip = path_only(gr.Video(label="a clip", sources=["upload"], height=220, elem_id="clip"))
-            gallery = gallery_of(prompts, "play the same from")
+            gallery = gallery_of(prompts, "choose a picture to play from")
             picture = picture_input(
-                label="or from your own", sources=["upload", "clipboard"], height=180, elem_id="imitate-picture"
+                label="or use your own", sources=["upload", "clipboard"], height=180, elem_id="imitate-picture"
             )
         with gr.Column(scale=3, min_width=240):
             course = gr.HTML(elem_id="course")
             film = gr.Video(
-                label="the same actions from the other picture",
+                label="the actions of the clip, played from your picture",
                 interactive=False,
                 height=400,
                 elem_id="film",
                 autoplay=True,
             )
-            live = gr.Button("Play it live, to take over", elem_id="live")
+            live = gr.Button("Play these actions live; any key takes over", elem_id="live")
 
     async def watch(path: Any, world: Any) -> Any:
         if path is None:

@@ -19,14 +19,14 @@ from genie_core.pictures import load_picture
 
 def learnt_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.HTML, settings: list[Any]) -> None:
     count = len(starts.worlds.first.world.config.actions)
-    gr.Markdown(f"Choose a picture: you see it under each of the world's {count} actions, and as the world sees it.")
+    gr.Markdown(f"Choose a picture to see the world's copy of it, and what each of the {count} actions does there.")
     with gr.Row():
         with gr.Column(scale=1, min_width=240):
-            gallery = gallery_of(prompts, "look at one of these")
+            gallery = gallery_of(prompts, "choose a picture")
             picture = picture_input(
-                label="or at your own", sources=["upload", "clipboard"], height=200, elem_id="look-picture"
+                label="or use your own", sources=["upload", "clipboard"], height=200, elem_id="look-picture"
             )
-            current = gr.Button("The frame I am playing", elem_id="look-current")
+            current = gr.Button("Use the current frame of my game", elem_id="look-current")
         with gr.Column(scale=3, min_width=240):
             seen, tokens, actions = gr.HTML(elem_id="seen"), gr.HTML(elem_id="tokens"), gr.HTML(elem_id="each-action")
 
