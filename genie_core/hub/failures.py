@@ -26,8 +26,8 @@ def told_in_words(address: Address, uploading: bool = False) -> Iterator[None]:
     # Failed uploads are RuntimeError or ValueError; so are failures of the Hub's own storage protocol.
     except (httpx.HTTPError, EntryNotFoundError, OSError, RuntimeError, ValueError) as error:
         causes = list(_causes(error))
-        sentence = _of_the_disk(causes) or _of_the_repository(causes, address, uploading)
-        sentence = sentence or _of_the_server(causes) or _of_the_network(causes, address, uploading)
+        found = _of_the_disk(causes) or _of_the_repository(causes, address, uploading) or _of_the_server(causes)
+        sentence = found or _of_the_network(causes, address, uploading)
         raise HubError(" ".join(sentence.split())) from error  # servers answer in several lines
 
 
@@ -49,76 +49,54 @@ def _of_the_disk(causes: list[BaseException]) -> str | None:
 
 
 def _of_the_repository(causes: list[BaseException], address: Address, uploading: bool) -> str | None:
-    from huggingface_hub import constants
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub import constants, errors
 
-    page = f"{constants.ENDPOINT}/{address.repo}"
-    for error in causes:
-        if isinstance(error, GatedRepoError):  # before its parent class, RepositoryNotFoundError
-            return f"{address.repo} is gated: accept its terms at {page}, {LOG_IN}, and run this again"
-        if isinstance(error, RepositoryNotFoundError):
-            if uploading:
-                return f"the Hub does not let you write to {address.repo}: {LOG_IN}, with a token that may write"
-            return (
-                f"there is neither a folder {address} here nor a world {address.repo} on the Hub; "
-                f"check the name, or, if it is private, {LOG_IN}"
-            )
-        if isinstance(error, RevisionNotFoundError):
-            return (
-                f"{address.repo} has no revision {address.revision!r}: leave it out for the newest, "
-                f"or choose one at {page}"
-            )
-        if isinstance(error, HFValidationError):
-            return f"{address.repo} cannot be a repository's name ({error}); write OWNER/NAME"
-    return None
+    repo, page = address.repo, f"{constants.ENDPOINT}/{address.repo}"
+    missing = f"there is neither a folder {address} here nor a world {repo} on the Hub; check the name, or, if it is "
+    closed = f"the Hub does not let you write to {repo}: {LOG_IN}, with a token that may write"
+    kinds = {  # a class before its parent
+        errors.GatedRepoError: f"{repo} is gated: accept its terms at {page}, {LOG_IN}, and run this again",
+        errors.RepositoryNotFoundError: closed if uploading else f"{missing}private, {LOG_IN}",
+        errors.RevisionNotFoundError: f"{repo} has no revision {address.revision!r}: leave it out for the newest, "
+        f"or choose one at {page}",
+        errors.HFValidationError: f"{repo} cannot be a repository's name ({causes[0]}); write OWNER/NAME",
+    }
+    return next((told for error in causes for kind, told in kinds.items() if isinstance(error, kind)), None)
 
 
 def _of_the_server(causes: list[BaseException]) -> str | None:
     from huggingface_hub.errors import HfHubHTTPError
 
-    for error in causes:
-        if isinstance(error, HfHubHTTPError):
-            status, said = error.response.status_code, error.server_message or error.response.reason_phrase
-            if status == 401:
-                return f"the Hub does not accept your token ({said}); {LOG_IN}"
-            if status == 403:
-                return f"the Hub forbids this ({said}); {LOG_IN}, with a token that may do it"
-            if status == 429:
-                return f"the Hub says that you ask too often ({said}); wait a few minutes and run this again"
-            if status >= 500:
-                return f"the Hub is out of order ({status} {said}); try later; {AT_HAND}"
-            return f"the Hub refuses ({status} {said}); {AT_HAND}"
-    return None
+    error = next((error for error in causes if isinstance(error, HfHubHTTPError)), None)
+    if error is None:
+        return None
+    status, said = error.response.status_code, error.server_message or error.response.reason_phrase
+    known = {
+        401: f"the Hub does not accept your token ({said}); {LOG_IN}",
+        403: f"the Hub forbids this ({said}); {LOG_IN}, with a token that may do it",
+        429: f"the Hub says that you ask too often ({said}); wait a few minutes and run this again",
+    }
+    broken = f"the Hub is out of order ({status} {said}); try later; {AT_HAND}"
+    return known.get(status, broken if status >= 500 else f"the Hub refuses ({status} {said}); {AT_HAND}")
 
 
 def _of_the_network(causes: list[BaseException], address: Address, uploading: bool) -> str:
-    from huggingface_hub import constants
-    from huggingface_hub.errors import (
-        FileMetadataError,
-        IncompleteSnapshotError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-    )
+    from huggingface_hub import constants, errors
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # whichever httpx this version raises from
 
     def has(*kinds: type[BaseException]) -> bool:
         return any(isinstance(error, kinds) for error in causes)
 
-    offline = constants.HF_HUB_OFFLINE
-    way = "HF_HUB_OFFLINE is set" if offline else f"{constants.ENDPOINT} cannot be reached"
-    mend = "unset HF_HUB_OFFLINE" if offline else "connect"
-    if uploading and has(OfflineModeIsEnabled, httpx.ConnectError):
+    way, mend = f"{constants.ENDPOINT} cannot be reached", "connect"
+    if constants.HF_HUB_OFFLINE:
+        way, mend = "HF_HUB_OFFLINE is set", "unset HF_HUB_OFFLINE"
+    if uploading and has(errors.OfflineModeIsEnabled, httpx.ConnectError):
         return f"{address} cannot be published because {way}; {mend} and run this again"
-    if has(FileMetadataError):
+    if has(errors.FileMetadataError):
         return f"{constants.ENDPOINT} does not answer as a Hub does; check HF_ENDPOINT and your proxy"
-    if has(IncompleteSnapshotError):
+    if has(errors.IncompleteSnapshotError):
         return f"an earlier download of {address} broke off, and {way}; {mend} and run this again for the rest"
-    if has(LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.ConnectError):
+    if has(errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx.ConnectError):
         return f"{address} is not in the cache, and {way}; {mend} and run this again; {AT_HAND}"
     what, kept = ("upload", "sent") if uploading else ("download", "received")
     return f"the {what} of {address} broke off ({causes[0]}); run this again: complete files are not {kept} twice"
