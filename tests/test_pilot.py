@@ -60,7 +60,7 @@ def test_releasing_all_ends_travel_too(pilot: Pilot, engine: FakeEngine) -> None
     pilot.session.handle(c.Rewind(True))
     assert pilot.tick() and pilot.session.steps == 3
     pilot.release_all()
-    assert not pilot.tick() and (pilot.session.status, pilot.session.steps) == ("resting", 3)
+    assert not pilot.tick() and (pilot.session.mode, pilot.session.steps) == ("resting", 3)
     assert engine.taken == [2] * 4
 
 

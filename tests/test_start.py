@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from conftest import ACTIONS
 from PIL import Image
+from played import save_session
 
 import launch
 from app.media.write import save_frames
 from app.play.autoplay import ListedActions, RandomActions
 from app.play.script import parse_script, source_of
 from app.play.session import PlaySession
-from app.play.session_file import load_session, save_session
+from app.play.session_file import load_session
 from app.play.start import Start, begin
 from app.play.start_pictures import Prompts
 from genie_core.config import SamplingConfig
@@ -99,14 +100,14 @@ def test_what_is_given_beats_what_was_saved(saved: tuple[Path, np.ndarray], worl
     given = begin(WorldEngine(world), Start(None, saved=played, seed=9, temperature=0.5))
     assert (given.seed, given.steps, given.sampling) == (4, 6, SamplingConfig(1, 0.5))
     plain = begin(WorldEngine(world, sampling=SamplingConfig(5)), Start(None, saved=played, replay=True))
-    assert (plain.sampling, plain.status, plain.steps) == (SamplingConfig(1), "replay", 0)
+    assert (plain.sampling, plain.mode, plain.steps) == (SamplingConfig(1), "replay", 0)
 
 
 def test_who_plays_and_how_it_fits(world: World, prompt: np.ndarray) -> None:
     engine = WorldEngine(world, players=2)
     session = begin(engine, Start(prompt[:20], "stretch", autoplay=RandomActions(5), seed=5), player=1)
     assert session.autoplay is not None and session.autoplay.source == RandomActions(5)
-    assert (session.player, session.seed, session.status) == (1, 5, "autoplay")
+    assert (session.player, session.seed, session.mode) == (1, 5, "autoplay")
     assert np.array_equal(session.prompt, fit(prompt[:20], (32, 32), "stretch"))
 
 

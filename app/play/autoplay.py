@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,30 +37,22 @@ class Autoplayer:
     def __init__(self, source: Source, num_actions: int, mix: bool) -> None:
         """Raises ConfigError if the source lists no action, or one that the world does not have."""
         self.source, self.mix = source, mix
-        self._count = num_actions
-        self._taken = 0
-        self._left = 0  # steps for which chance keeps its action
-        self._action = 0
+        self._actions: Iterator[int]
         if isinstance(source, RandomActions):
-            self._rng = np.random.default_rng(source.seed)
-        elif not source.actions or not all(0 <= action < num_actions for action in source.actions):
+            self._actions = _by_chance(source.seed, num_actions)
+        elif source.actions and all(0 <= action < num_actions for action in source.actions):
+            self._actions = itertools.cycle(source.actions) if source.repeat else iter(source.actions)
+        else:
             raise ConfigError(f"autoplay needs actions from 0 to {num_actions - 1}, at least one")
 
     def next(self) -> int | None:
         """The next action, or None if the source has no more."""
-        return self._chance() if isinstance(self.source, RandomActions) else self._listed(self.source)
+        return next(self._actions, None)
 
-    def _listed(self, source: ListedActions) -> int | None:
-        if self._taken == len(source.actions):
-            if not source.repeat:
-                return None
-            self._taken = 0
-        self._taken += 1
-        return int(source.actions[self._taken - 1])
 
-    def _chance(self) -> int:
-        if not self._left:
-            self._action = int(self._rng.integers(self._count))
-            self._left = int(self._rng.integers(1, LONGEST_HOLD + 1))
-        self._left -= 1
-        return self._action
+def _by_chance(seed: int, num_actions: int) -> Iterator[int]:
+    rng = np.random.default_rng(seed)
+    while True:
+        action = int(rng.integers(num_actions))
+        for _ in range(rng.integers(1, LONGEST_HOLD + 1)):
+            yield action

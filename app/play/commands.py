@@ -3,78 +3,94 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
-    from app.play.autoplay import Source
-    from app.play.saved_session import SavedSession
+from app.play.autoplay import Source
+from genie_core.config import SamplingConfig
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
+class Command:
+    """What a session can be told to do."""
+
+
 @dataclass(frozen=True)
-class Hold:
+class Hold(Command):
     """Hold the action of this id until the next Hold; None releases it."""
 
     action: int | None
 
 
 @dataclass(frozen=True)
-class Pause:
+class Pause(Command):
     """Stand still, or play on. None toggles."""
 
     on: bool | None = None
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Command):
     """Go on by one frame and stand still: along the line if there is more of it and nothing is held, else play one."""
 
 
 @dataclass(frozen=True)
-class Speed:
+class Speed(Command):
     """Play this many times as fast as the world's own frame rate, from 0.25 to 4."""
 
     times: float
 
 
 @dataclass(frozen=True)
-class Rewind:
+class Rewind(Command):
     """While held each tick goes back along the line."""
 
     held: bool
 
 
 @dataclass(frozen=True)
-class Forward:
+class Forward(Command):
     """While held each tick goes on along the line that was played, without playing anew."""
 
     held: bool
 
 
 @dataclass(frozen=True)
-class Restart:
+class Restart(Command):
     """Go back to the prompt. What was played stays a line of its own."""
 
 
 @dataclass(frozen=True)
-class NewSeed:
+class NewSeed(Command):
     """Go back to the prompt with another random seed; None takes the next one."""
 
     seed: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class StartFrom:
+class StartFrom(Command):
     """Start from another picture, uint8 (H, W, 3) of any size."""
 
     picture: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Open:
+class SavedSession:
+    """A playthrough, checked against its world: `tokens` int32 (t, h, w), `actions` uint8 (t-1,), `prompt` uint8
+    (H, W, 3). `at` is the frame that was shown, 0..t-1; `fps` is its pace in frames a second."""
+
+    tokens: np.ndarray
+    actions: np.ndarray
+    prompt: np.ndarray
+    seed: int
+    at: int
+    fps: float
+    sampling: SamplingConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Open(Command):
     """Open a saved session at the frame at which it was saved; `replay` shows it from its prompt instead."""
 
     saved: SavedSession
@@ -82,19 +98,19 @@ class Open:
 
 
 @dataclass(frozen=True)
-class Keep:
+class Keep(Command):
     """Keep this moment, for Recall."""
 
 
 @dataclass(frozen=True)
-class Recall:
+class Recall(Command):
     """Go to a kept moment, by its index in `kept`."""
 
     kept: int
 
 
 @dataclass(frozen=True)
-class GoTo:
+class GoTo(Command):
     """Go to frame `index` of line number `line`; None is its last frame."""
 
     line: int
@@ -102,7 +118,7 @@ class GoTo:
 
 
 @dataclass(frozen=True)
-class Autoplay:
+class Autoplay(Command):
     """Let `source` play; None stops it. Any key takes over for good, or with `mix` for as long as it is held."""
 
     source: Source | None
@@ -110,7 +126,7 @@ class Autoplay:
 
 
 @dataclass(frozen=True)
-class Tune:
+class Tune(Command):
     """Change the sampling from here on; None leaves a setting as it is."""
 
     unmask_steps: int | None = None
@@ -118,28 +134,8 @@ class Tune:
 
 
 @dataclass(frozen=True)
-class Quit:
+class Quit(Command):
     """Play no further."""
-
-
-Command = (
-    Hold
-    | Pause
-    | Step
-    | Speed
-    | Rewind
-    | Forward
-    | Restart
-    | NewSeed
-    | StartFrom
-    | Open
-    | Keep
-    | Recall
-    | GoTo
-    | Autoplay
-    | Tune
-    | Quit
-)
 
 
 @dataclass(frozen=True)

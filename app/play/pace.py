@@ -1,12 +1,10 @@
-"""Evenly spaced ticks, and figures of how even they are. Knows no window."""
+"""Evenly spaced ticks, and the pace they reach. Knows no window."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Callable
-
-SPAN = 120  # ticks that figures look back on
 
 
 class Pacer:
@@ -34,21 +32,6 @@ class Pacer:
     def left(self) -> float:
         """Seconds until the next moment; negative when it has passed."""
         return self._due + 1 / self.fps - self._clock()
-
-
-class Measured:
-    """The last values of a measurement, for a graph."""
-
-    def __init__(self, most: int = SPAN) -> None:
-        self.values: deque[float] = deque(maxlen=most)
-
-    def add(self, value: float) -> None:
-        self.values.append(value)
-
-    def percentile(self, percent: float) -> float:
-        """0 if there are no values yet."""
-        ordered = sorted(self.values)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else 0.0
 
 
 def measured_fps(ticks: deque[float]) -> float:

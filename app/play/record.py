@@ -23,9 +23,10 @@ def record(path: str | Path, session: PlaySession, actions: Sequence[int], quiet
 
 def record_replay(path: str | Path, session: PlaySession, quiet: bool = False) -> str:
     """Saves to `path` all that was played on the line of `session`, decoded from its tokens; as `record` else."""
-    actions = list(session.timeline.path())
+    timeline = session.timeline
+    actions = list(timeline.path())
     steps = tqdm(range(len(actions) + 1), desc="decoding", unit=" frames", delay=2, disable=quiet)
-    return _save(path, session, (session.seek(step) for step in steps), actions)
+    return _save(path, session, (timeline.picture_of(timeline.line, step) for step in steps), actions)
 
 
 def _save(path: str | Path, session: PlaySession, shown: Iterable[np.ndarray], actions: Sequence[int]) -> str:

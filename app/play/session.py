@@ -16,8 +16,7 @@ import numpy as np
 
 from app.play import commands as c
 from app.play.autoplay import Autoplayer, Source
-from app.play.commands import Command, Event
-from app.play.saved_session import SavedSession
+from app.play.commands import Command, Event, SavedSession
 from app.play.timeline import Line, Timeline
 from genie_core.errors import ConfigError
 from genie_core.pictures import fit
@@ -32,7 +31,7 @@ STRIDES = ((0, 1), (30, 2), (90, 4))  # after so many ticks of rewinding, a tick
 
 
 class Mode(StrEnum):
-    """What a tick does. A travel key covers a halt, and a halt covers what goes on without one."""
+    """What a tick does, by the name to show. A travel key covers a halt, and a halt covers what goes on without one."""
 
     REWINDING = "rewinding"  # a travel key is held
     FORWARD = "forward"
@@ -112,11 +111,6 @@ class PlaySession:
         return None if self.action is None else self.config.actions[self.action]
 
     @property
-    def actions(self) -> list[int]:
-        """The actions from the prompt to `frame`."""
-        return list(self.timeline.path())[: self.steps]
-
-    @property
     def idle(self) -> int:
         """The action played while nothing is held: the one named "stay", or the first if none is."""
         return next((action.id for action in self.config.actions if action.name == IDLE_NAME), 0)
@@ -130,11 +124,6 @@ class PlaySession:
     def mode(self) -> Mode:
         autoplay = self.autoplay is not None and self._goes_on is Mode.PLAYING
         return self._travel or self._halt or (Mode.AUTOPLAY if autoplay else self._goes_on)
-
-    @property
-    def status(self) -> str:
-        """The name of the mode, for a front end to show."""
-        return self.mode.value
 
     @property
     def paused(self) -> bool:
@@ -243,7 +232,9 @@ class PlaySession:
             self._go(self.timeline.line, self.steps + 1)
             return None
         if self._goes_on is Mode.REPLAY and not one_step:
-            self._replay()
+            self._go_along(Mode.REPLAY)
+            if not self.timeline.at_tip:  # there it rests
+                self._end_rest()
             return None
         if self.engine.snapshot(self.player) is not self.timeline.moment:
             self.engine.restore(self.timeline.moment, self.player)
@@ -262,11 +253,6 @@ class PlaySession:
         for action in actions:
             self.handle(c.Hold(action))
             yield self.tick()
-
-    def seek(self, step: int) -> np.ndarray:
-        """Goes to frame `step` of this line, or the nearest there is, and returns it, uint8 (H, W, 3)."""
-        self._go(self.timeline.line, step)
-        return self.frame
 
     def _start(self, picture: np.ndarray, seed: int, judge: bool = False) -> None:
         prompt = fit(picture, self.config.frame_size)
@@ -325,12 +311,6 @@ class PlaySession:
             self._goes_on = Mode.PLAYING
             if not was_at_tip:
                 self.tell(c.LINE_ENDED, f"this line ends at step {self.steps}; press a key to play on")
-
-    def _replay(self) -> None:
-        """One tick of a replay, which rests at the end of the line."""
-        self._go_along(Mode.REPLAY)
-        if not self.timeline.at_tip:
-            self._end_rest()
 
     def _choose(self) -> int:
         """The action for this step: the player's, or else autoplay's, or else the one for doing nothing."""

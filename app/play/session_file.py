@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as serialize
 
-from app.play.saved_session import SavedSession
+from app.play.commands import SavedSession
 from genie_core.config import build_sampling
 from genie_core.errors import ConfigError, PictureError, SessionError
 from genie_core.files import write_whole
@@ -66,16 +66,6 @@ def snapshot(session: PlaySession) -> Callable[[], bytes]:
         return serialize(tensors, {KEY: json.dumps(told)})
 
     return pack
-
-
-def session_bytes(session: PlaySession) -> bytes:
-    """The line shown, from its prompt to its tip, as the content of a session file; SessionError if it is too long."""
-    return snapshot(session)()
-
-
-def save_session(session: PlaySession, path: str | Path) -> None:
-    """Writes the line shown to `path`, whole or not at all; SessionError if the disk refuses."""
-    write_session(path, session_bytes(session))
 
 
 def write_session(path: str | Path, data: bytes) -> None:

@@ -58,6 +58,8 @@ class Line:
 class Timeline:
     """All lines, the one shown (`line`), and the frame of it that is shown (`index`)."""
 
+    line: Line
+
     def __init__(self, look: Callable[[Moment], np.ndarray]) -> None:
         """`look` gives the picture of a moment, uint8 (H, W, 3)."""
         self.lines: list[Line] = []
@@ -65,10 +67,6 @@ class Timeline:
         self._look = look
         self._pictures: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()  # by line number and index
         self._thumbnails: dict[int, tuple[int, np.ndarray]] = {}  # by line number: its tip and its picture
-
-    @property
-    def line(self) -> Line:
-        return self._line
 
     @property
     def at_tip(self) -> bool:
@@ -106,7 +104,7 @@ class Timeline:
 
     def go(self, line: Line, index: int) -> None:
         """Shows frame `index` of `line`, or the nearest it has."""
-        self._line, self.index = line, min(max(index, 0), line.tip)
+        self.line, self.index = line, min(max(index, 0), line.tip)
 
     def picture_of(self, line: Line, index: int) -> np.ndarray:
         """The picture of frame `index` of `line`, uint8 (H, W, 3), decoded again if it is not kept."""
@@ -139,6 +137,6 @@ class Timeline:
 
     def _new_line(self, parent: Line | None, start: int, prompt: np.ndarray, seed: int) -> Line:
         number = self.lines[-1].number + 1 if self.lines else 0
-        self._line = Line(number, parent, start, prompt, seed)
-        self.lines.append(self._line)
-        return self._line
+        self.line = Line(number, parent, start, prompt, seed)
+        self.lines.append(self.line)
+        return self.line
