@@ -11,6 +11,7 @@ import pygame
 import pytest
 import torch
 from PIL import Image
+from played import actions_of, save_session, session_bytes
 from test_window import down, make_engine, up
 from tiny import make_world
 
@@ -18,7 +19,7 @@ from app.media.write import save_frames
 from app.play import commands as c
 from app.play.autoplay import ListedActions, RandomActions
 from app.play.session import PlaySession
-from app.play.session_file import parse_session, save_session, session_bytes
+from app.play.session_file import parse_session
 from app.play.start_pictures import Prompts
 from app.window import panel
 from app.window.drawing import Canvas
@@ -42,7 +43,7 @@ def window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WindowLo
         Image.fromarray(picture(seed)).save(tmp_path / f"coinrun-{seed}.png")
     scale = open_window("tiny")
     session = PlaySession(WorldEngine(make_world()), picture())
-    yield WindowLoop(session, "tiny", Prompts(tmp_path), tmp_path / "keys.json", scale)
+    yield WindowLoop(session, "tiny", Prompts(tmp_path), tmp_path / "keys.json", scale, run_shortcut)
     pygame.quit()
 
 
@@ -61,7 +62,7 @@ def press(window: WindowLoop, *keys: int, mod: int = 0, ticks: int = 1) -> None:
 
 def told(window: WindowLoop) -> str:
     window.tick()
-    return " / ".join(window.messages.texts)
+    return " / ".join(text for _, text, _ in window.messages.shown)
 
 
 def drop(window: WindowLoop, path: Path) -> None:
@@ -116,7 +117,7 @@ def test_a_frame_of_a_video_is_picked_and_its_actions_played(window: WindowLoop,
     actions = window.session.engine.world.infer_actions(torch.from_numpy(seen[None, 4:]))[0].tolist()
     assert window.opener._finding.result() == actions
     press(window, ticks=len(actions) + 1)
-    assert window.session.actions[1:] == actions
+    assert actions_of(window.session)[1:] == actions
 
 
 def test_a_dropped_session_is_gone_on_with(window: WindowLoop, tmp_path: Path) -> None:
@@ -139,11 +140,11 @@ def pace_told(window: WindowLoop) -> str:
 def test_a_replay_has_a_pace_and_standing_still_has_none(window: WindowLoop, tmp_path: Path) -> None:
     press(window, ticks=8)
     window.session.handle(c.Open(parse_session(session_bytes(window.session), make_world()), replay=True))
-    again = WindowLoop(window.session, "tiny", None, tmp_path / "keys.json", 1.0)
+    again = WindowLoop(window.session, "tiny", None, tmp_path / "keys.json", 1.0, run_shortcut)
     press(again, ticks=4)
-    assert again.session.status == "replay" and float(pace_told(again)) > 0
+    assert again.session.mode == "replay" and float(pace_told(again)) > 0
     press(again, ticks=8)
-    assert again.session.status == "resting" and pace_told(again) == "-"
+    assert again.session.mode == "resting" and pace_told(again) == "-"
     press(again, pygame.K_1, ticks=3)
     assert float(pace_told(again)) > 0
     press(again, pygame.K_TAB)
@@ -262,7 +263,7 @@ def test_files_of_one_second_do_not_overwrite_each_other(window: WindowLoop) -> 
 
 def test_settings_that_cannot_be_read_are_told_and_play_goes_on(window: WindowLoop, tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("{")
-    again = WindowLoop(window.session, "tiny", None, tmp_path / "keys.json", 1.0)
+    again = WindowLoop(window.session, "tiny", None, tmp_path / "keys.json", 1.0, run_shortcut)
     assert "the default keys are used" in told(again)
     press(again, pygame.K_PAGEDOWN)
 
@@ -272,7 +273,7 @@ def test_frames_of_any_shape_are_kept_previewed_and_saved(
     window: WindowLoop, tmp_path: Path, frame_size: tuple[int, int]
 ) -> None:
     session = PlaySession(make_engine(frame_size), picture())  # type: ignore[arg-type]
-    other = WindowLoop(session, "other", window.opener.prompts, tmp_path / "keys.json", 1.0)
+    other = WindowLoop(session, "other", window.opener.prompts, tmp_path / "keys.json", 1.0, run_shortcut)
     press(other, pygame.K_4, pygame.K_k, pygame.K_p, pygame.K_g, ticks=2)
     assert [thumbnail.area.size for thumbnail in other.thumbnails] == [(48, 48)] * 2
     press(other, pygame.K_i)

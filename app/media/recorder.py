@@ -9,6 +9,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -25,30 +26,25 @@ class Background:
     """Does jobs one after the other in a thread. Each returns a sentence to show, or raises a GenieError."""
 
     def __init__(self) -> None:
-        self._jobs: queue.Queue[Callable[[], str] | None] = queue.Queue()
-        self._told: deque[tuple[bool, str]] = deque()
-        self._thread = threading.Thread(target=self._work, name="saving", daemon=True)
-        self._thread.start()
+        self._worker, self._jobs = ThreadPoolExecutor(1, "saving"), deque[Future[str]]()
 
     def submit(self, job: Callable[[], str]) -> None:
-        self._jobs.put(job)
+        self._jobs.append(self._worker.submit(job))
 
     def told(self) -> list[tuple[bool, str]]:
         """For each job done since the last call: whether it went well, and its sentence."""
-        return [self._told.popleft() for _ in range(len(self._told))]
+        told = []
+        while self._jobs and self._jobs[0].done():
+            try:
+                told.append((True, self._jobs.popleft().result()))
+            except GenieError as error:
+                told.append((False, str(error)))
+        return told
 
     def close(self) -> list[tuple[bool, str]]:
         """Waits for all jobs; returns as `told` does."""
-        self._jobs.put(None)
-        self._thread.join()
+        self._worker.shutdown()
         return self.told()
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                self._told.append((True, job()))
-            except GenieError as error:
-                self._told.append((False, str(error)))
 
 
 class VideoRecorder:

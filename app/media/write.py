@@ -60,10 +60,15 @@ def save_frames(path: str | Path, frames: np.ndarray, actions: np.ndarray, fps: 
     Raises RecordingError if `check_target` does or the disk refuses.
     """
     check_target(path)
-    path = Path(path)
-    written = io.BytesIO()  # in memory first: a full disk then speaks for itself, not through each library's errors
-    WRITERS[path.suffix.lower()](written, Playthrough(frames, actions, fps, names))
-    write_whole(path, written.getvalue(), RecordingError)
+    # In memory first: a full disk then speaks for itself, not through each library's errors.
+    write_whole(path, encode(Path(path).suffix.lower(), frames, actions, fps, names), RecordingError)
+
+
+def encode(suffix: str, frames: np.ndarray, actions: np.ndarray, fps: float, names: Sequence[str]) -> bytes:
+    """The content of the file that `save_frames` writes, for a suffix of `WRITERS`."""
+    written = io.BytesIO()
+    WRITERS[suffix](written, Playthrough(frames, actions, fps, names))
+    return written.getvalue()
 
 
 def _write_mp4(file: BinaryIO, played: Playthrough) -> None:

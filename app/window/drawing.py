@@ -13,30 +13,20 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Theme:
-    """The colours of everything except the world's frames."""
+    """The colours of everything except the world's frames; by default the dark ones."""
 
-    paper: Colour
-    panel: Colour
-    cap: Colour
-    cap_edge: Colour
-    ink: Colour
-    faint: Colour
-    accent: Colour
-    on_accent: Colour
-    warning: Colour
+    paper: Colour = (13, 14, 18)
+    panel: Colour = (23, 25, 31)
+    cap: Colour = (43, 47, 57)
+    cap_edge: Colour = (70, 76, 90)
+    ink: Colour = (226, 229, 236)
+    faint: Colour = (150, 157, 171)
+    accent: Colour = (255, 190, 70)
+    on_accent: Colour = (38, 26, 4)
+    warning: Colour = (255, 122, 92)
 
 
-DARK = Theme(
-    paper=(13, 14, 18),
-    panel=(23, 25, 31),
-    cap=(43, 47, 57),
-    cap_edge=(70, 76, 90),
-    ink=(226, 229, 236),
-    faint=(150, 157, 171),
-    accent=(255, 190, 70),
-    on_accent=(38, 26, 4),
-    warning=(255, 122, 92),
-)
+DARK = Theme()
 LIGHT = Theme(
     paper=(221, 223, 228),
     panel=(246, 247, 249),
@@ -45,7 +35,6 @@ LIGHT = Theme(
     ink=(28, 31, 38),
     faint=(92, 98, 111),
     accent=(255, 178, 38),
-    on_accent=(38, 26, 4),
     warning=(176, 42, 20),
 )
 THEMES = {"dark": DARK, "light": LIGHT}

@@ -21,19 +21,14 @@ class Messages:
     """The last messages, each shown long enough to read it."""
 
     def __init__(self) -> None:
-        self._shown: deque[tuple[float, str, bool]] = deque(maxlen=MOST_MESSAGES)
+        self.shown: deque[tuple[float, str, bool]] = deque(maxlen=MOST_MESSAGES)  # until when, the text, if a warning
 
     def add(self, text: str, warning: bool = False) -> None:
-        self._shown.append((time.monotonic() + SHOWN_SECONDS, text, warning))
-
-    @property
-    def texts(self) -> list[str]:
-        """The messages still kept, oldest first."""
-        return [text for _, text, _ in self._shown]
+        self.shown.append((time.monotonic() + SHOWN_SECONDS, text, warning))
 
     def draw(self, canvas: Canvas, area: pygame.Rect) -> None:
         now, top = time.monotonic(), area.top + canvas.px(8)
-        for until, text, warning in self._shown:
+        for until, text, warning in self.shown:
             if until < now:
                 continue
             for line in _wrapped(canvas, text, area.width - canvas.px(32)):

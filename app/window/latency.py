@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 
+import numpy as np
 import pygame
 
-from app.play.pace import Measured
 from app.window.drawing import Canvas
 
 GRAPH_WIDTH, GRAPH_HEIGHT, GRAPH_MS = 260, 96, 100.0
 CAPTION = 18  # text size
+SPAN = 120  # steps that are looked back on
 
 
 class Latency:
     """Milliseconds over the last steps. The window tells when a key goes down and when a step begins and ends."""
 
     def __init__(self) -> None:
-        self.step_ms, self.late_ms, self.key_ms = Measured(), Measured(), Measured()
+        self.step_ms, self.late_ms, self.key_ms = (deque[float](maxlen=SPAN) for _ in range(3))
         self._last_step: float | None = None  # when it ended, in seconds; None after standing still
         self._key_down: float | None = None  # when the first key since the last step went down
 
@@ -31,10 +33,10 @@ class Latency:
     def stepped(self, began: float, ended: float, fps: float) -> None:
         """Notes a step, by time.perf_counter, that was due at `fps` steps a second."""
         if self._last_step is not None:
-            self.late_ms.add(1000 * max(0.0, ended - self._last_step - 1 / fps))
+            self.late_ms.append(1000 * max(0.0, ended - self._last_step - 1 / fps))
         if self._key_down is not None:
-            self.key_ms.add(1000 * (ended - self._key_down))
-        self.step_ms.add(1000 * (ended - began))
+            self.key_ms.append(1000 * (ended - self._key_down))
+        self.step_ms.append(1000 * (ended - began))
         self._last_step, self._key_down = ended, None
 
     def draw(self, canvas: Canvas, area: pygame.Rect) -> None:
@@ -43,23 +45,27 @@ class Latency:
         box.topright = area.right - canvas.px(8), area.top + canvas.px(8)
         canvas.veil(box)
         floor = box.top + canvas.px(GRAPH_HEIGHT)
-        bar = max(1, box.width // (self.step_ms.values.maxlen or 1))
+        bar = max(1, box.width // SPAN)
         for x, y in self._points(canvas, box, self.step_ms):
             pygame.draw.line(canvas.surface, canvas.theme.cap_edge, (x, floor), (x, y), bar)
         late = self._points(canvas, box, self.late_ms)
         if len(late) > 1:
             pygame.draw.lines(canvas.surface, canvas.theme.accent, False, late)
         captions = (
-            f"step {self.step_ms.percentile(50):.0f} ms, p95 {self.step_ms.percentile(95):.0f}",
-            f"late p95 {self.late_ms.percentile(95):.1f} ms   key {self.key_ms.percentile(50):.0f} ms",
+            f"step {_percentile(self.step_ms, 50):.0f} ms, p95 {_percentile(self.step_ms, 95):.0f}",
+            f"late p95 {_percentile(self.late_ms, 95):.1f} ms   key {_percentile(self.key_ms, 50):.0f} ms",
         )
         for line, caption in enumerate(captions):
             canvas.text(caption, (box.left + canvas.px(8), floor + canvas.px(6 + 17 * line)), CAPTION)
 
-    def _points(self, canvas: Canvas, box: pygame.Rect, measured: Measured) -> list[tuple[int, int]]:
+    def _points(self, canvas: Canvas, box: pygame.Rect, measured: deque[float]) -> list[tuple[int, int]]:
         floor, tall = box.top + canvas.px(GRAPH_HEIGHT), canvas.px(GRAPH_HEIGHT - 8)
-        places = measured.values.maxlen or 1
         return [
-            (box.left + round(place * box.width / places), floor - round(min(value / GRAPH_MS, 1) * tall))
-            for place, value in enumerate(measured.values)
+            (box.left + round(place * box.width / SPAN), floor - round(min(value / GRAPH_MS, 1) * tall))
+            for place, value in enumerate(measured)
         ]
+
+
+def _percentile(measured: deque[float], percent: float) -> float:
+    """0 if nothing has been measured yet."""
+    return float(np.percentile(measured or [0.0], percent, method="higher"))

@@ -23,7 +23,6 @@ from app.window.hud import Messages, Thumbnail, draw_strip
 from app.window.latency import Latency
 from app.window.opener import Opener
 from app.window.preview import Preview
-from app.window.run_shortcut import run_shortcut
 from app.window.saver import Saver
 from app.window.screen import Screen
 from app.window.settings import Settings, load_settings, save_settings
@@ -38,14 +37,21 @@ class WindowLoop:
     """A session in the window, with the player's settings, and the help or a preview over it at times."""
 
     def __init__(
-        self, session: PlaySession, name: str, prompts: Prompts | None, settings_file: Path, scale: float
+        self,
+        session: PlaySession,
+        name: str,
+        prompts: Prompts | None,
+        settings_file: Path,
+        scale: float,
+        run_shortcut: Callable[[WindowLoop, str, bool], None],
     ) -> None:
+        """`run_shortcut` runs the shortcut of a name, with Shift or without: it knows the window, not the other way."""
         self.session, self.name, self.scale = session, name, scale
         self.messages, self.screen, self.gamepads = Messages(), Screen(), Gamepads()
         self.overlay: Help | Preview | None = None
         self.latency, self.show_latency = Latency(), False
         self.thumbnails: list[Thumbnail] = []
-        self._settings_file = settings_file
+        self._settings_file, self._run_shortcut = settings_file, run_shortcut
         self.settings = self._load_settings()
         self.pilot = Pilot(session, build_keymap(session.config.actions, self.settings.actions))
         self.pacer = Pacer(session.fps)
@@ -177,7 +183,7 @@ class WindowLoop:
             self.session.handle(c.Rewind(down) if shortcut == "rewind" else c.Forward(down))
         elif shortcut is not None:
             if down:
-                self._attempt(lambda: run_shortcut(self, shortcut, shift))
+                self._attempt(lambda: self._run_shortcut(self, shortcut, shift))
         elif down:
             self.pilot.held.press(key)
             self.latency.key_pressed()

@@ -62,7 +62,7 @@ def facts(session: PlaySession, fps: float) -> dict[str, str]:
         "action": playing.name if playing else "-",
         "step": f"{session.steps}{behind}",
         "fps": (f"{fps:.1f}" if fps else "-") + speed,
-        "now": STATUS.get(session.status, session.status),
+        "now": STATUS.get(session.mode, session.mode),
         "seed": str(session.seed),
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pygame
 
@@ -11,6 +10,7 @@ from app.play.loading import Progress
 from app.play.session import PlaySession
 from app.play.start_pictures import Prompts
 from app.window.loop import WindowLoop
+from app.window.run_shortcut import run_shortcut
 from app.window.screen import open_window, splash
 from app.window.settings import settings_file
 from genie_core.errors import DisplayError
@@ -21,14 +21,12 @@ def play(
     name: str,
     prompts: Prompts | None = None,
     progress: Progress | None = None,
-    settings: Path | None = None,
     quiet: bool = False,
 ) -> None:
     """Opens a window for the world called `name`, builds the session behind a splash, and plays until Quit.
 
-    `prompts` are the pictures to go through. `start` tells `progress` how far it is. `settings` is the file of the
-    player's own keys, by default the user's. `quiet` prints no saved files. Raises what `start` raises, and
-    DisplayError if no window can be opened.
+    `prompts` are the pictures to go through. `start` tells `progress` how far it is. `quiet` prints no saved
+    files. Raises what `start` raises, and DisplayError if no window can be opened.
     """
     try:
         scale = open_window(name)
@@ -38,6 +36,6 @@ def play(
     try:
         session = splash(name, start, progress or Progress(), scale)
         if session is not None:
-            WindowLoop(session, name, prompts, settings or settings_file(), scale).run(quiet)
+            WindowLoop(session, name, prompts, settings_file(), scale, run_shortcut).run(quiet)
     finally:
         pygame.quit()

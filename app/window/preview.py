@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -39,10 +40,9 @@ class Preview:
         judge: Callable[[np.ndarray], Familiarity],
     ) -> None:
         """`frames` gives, for a way to fit, uint8 (t, H, W, 3): one picture of any size, or a video's fitted frames."""
-        self._frames, self._size, self._palette, self._judge = frames, size, palette, judge
+        self._of, self._size, self._palette, self._judge = cache(frames), size, palette, judge
         self.how, self.at = how, 0
         self.chosen: Chosen | None = None
-        self._by_fit: dict[str, np.ndarray] = {}
         self._seen: dict[tuple[str, int], tuple[np.ndarray, Familiarity]] = {}
         self.count = len(self._of(how))
 
@@ -72,11 +72,6 @@ class Preview:
             fitted = fit(frames[min(self.at, len(frames) - 1)], self._size, how, self._palette)
             self._seen[key] = fitted, self._judge(fitted)
         return self._seen[key]
-
-    def _of(self, how: str) -> np.ndarray:
-        if how not in self._by_fit:
-            self._by_fit[how] = self._frames(how)
-        return self._by_fit[how]
 
     def draw(self, canvas: Canvas, area: pygame.Rect) -> None:
         canvas.veil(area, opacity=250)

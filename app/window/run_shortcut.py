@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import pygame
 
 from app.play import commands as c
 from app.play.autoplay import ListedActions, RandomActions
-from app.play.session import PlaySession
 from app.window.drawing import THEMES
 from app.window.help import Help
-from app.window.hud import Messages
-from app.window.opener import Opener
-from app.window.preview import Preview
-from app.window.saver import Saver
-from app.window.screen import Screen
-from app.window.settings import Settings
+from app.window.loop import WindowLoop
 from app.window.shortcuts import shortcut_key
 
 
-class Window(Protocol):
-    """The parts of the window that shortcuts act on."""
-
-    session: PlaySession
-    settings: Settings
-    messages: Messages
-    screen: Screen
-    opener: Opener
-    saver: Saver
-    show_latency: bool
-
-    def set(self, **changes: object) -> None: ...
-
-    def change_settings(self, settings: Settings) -> None: ...
-
-    def open_overlay(self, overlay: Help | Preview) -> None: ...
-
-    def follow_speed(self) -> None: ...
-
-
-def run_shortcut(window: Window, name: str, shift: bool) -> None:
+def run_shortcut(window: WindowLoop, name: str, shift: bool) -> None:
     """Runs a shortcut of `SHORTCUTS`, other than rewind and forward, which are held; Shift may vary it."""
     session, settings, opener, saver = window.session, window.settings, window.opener, window.saver
     runs: dict[str, Callable[[], object]] = {
@@ -74,21 +47,21 @@ def run_shortcut(window: Window, name: str, shift: bool) -> None:
     runs[name]()
 
 
-def _change_speed(window: Window, by: int) -> None:
+def _change_speed(window: WindowLoop, by: int) -> None:
     place = c.SPEEDS.index(window.session.speed) + by
     window.session.handle(c.Speed(c.SPEEDS[min(max(place, 0), len(c.SPEEDS) - 1)]))
     window.follow_speed()
     window.messages.add(f"speed {window.session.speed:g}×")
 
 
-def _load(window: Window) -> None:
+def _load(window: WindowLoop) -> None:
     if window.saver.last_session is None:
         window.messages.add(f"no session saved yet; {_key(window, 'save')} saves this one")
     else:
         window.opener.load(window.saver.last_session)
 
 
-def _recall(window: Window) -> None:
+def _recall(window: WindowLoop) -> None:
     """Goes to the kept moment before the one shown, or to the last one."""
     session = window.session
     if not session.kept:
@@ -98,7 +71,7 @@ def _recall(window: Window) -> None:
     session.handle(c.Recall(((here[0] if here else 0) - 1) % len(session.kept)))
 
 
-def _next_branch(window: Window, by: int) -> None:
+def _next_branch(window: WindowLoop, by: int) -> None:
     timeline = window.session.timeline
     if len(timeline.lines) < 2:
         window.messages.add(f"there is one branch only; hold {_key(window, 'rewind')}, then act to make another")
@@ -107,7 +80,7 @@ def _next_branch(window: Window, by: int) -> None:
     window.session.handle(c.GoTo(line.number))
 
 
-def _cycle_autoplay(window: Window) -> None:
+def _cycle_autoplay(window: WindowLoop) -> None:
     """Switches autoplay from off to random, to random while no key is held, to the last video's actions, to off."""
     session, imitated = window.session, window.opener.imitated
     chance = RandomActions(session.seed + session.steps)
@@ -127,5 +100,5 @@ def _cycle_autoplay(window: Window) -> None:
     window.messages.add(text)
 
 
-def _key(window: Window, name: str) -> str:
+def _key(window: WindowLoop, name: str) -> str:
     return shortcut_key(name, window.settings).capitalize()

@@ -13,6 +13,7 @@ import numpy as np
 import pygame
 from PIL import Image
 
+from app.media.mp4 import enlarge
 from app.media.recorder import Background, VideoRecorder
 from app.media.write import MP4_ENLARGED, RecordingError, save_frames
 from app.play import commands as c
@@ -75,7 +76,7 @@ class Saver:
     def photo(self, screen: pygame.Surface | None) -> None:
         """Saves the world's frame, enlarged, or all of `screen`, as a PNG."""
         path, frame = self._path(".png"), self._session.frame
-        picture = frame.repeat(MP4_ENLARGED, 0).repeat(MP4_ENLARGED, 1) if screen is None else _pixels(screen)
+        picture = enlarge(frame, MP4_ENLARGED) if screen is None else _pixels(screen)
         self._submit(path, lambda: _save_png(path, picture))
 
     def save(self) -> None:

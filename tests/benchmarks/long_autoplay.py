@@ -27,6 +27,7 @@ from app.play.autoplay import RandomActions
 from app.play.pace import Pacer
 from app.play.session import PlaySession
 from app.window.loop import WindowLoop
+from app.window.run_shortcut import run_shortcut
 from app.window.screen import open_window
 from genie_core import World, WorldEngine
 from genie_core.pictures import load_picture
@@ -88,7 +89,7 @@ def main() -> None:
     engine.step = counted  # type: ignore[method-assign,assignment]
     session = PlaySession(engine, load_picture(ROOT / "assets" / "coinrun.png"))
     session.handle(c.Autoplay(RandomActions(0)))
-    loop = WatchedLoop(session, "coinrun", None, Path("keys.json"), open_window("coinrun"))
+    loop = WatchedLoop(session, "coinrun", None, Path("keys.json"), open_window("coinrun"), run_shortcut)
     for name, fps, minutes in (("full speed", 1000.0, args.minutes), ("own pace", world.config.fps, args.minutes / 5)):
         loop.pacer.fps, loop.seconds = fps, 60 * minutes
         gaps = np.diff(loop.watch())
