@@ -13,15 +13,7 @@ from genie_core import limits
 from genie_core.errors import ConfigError
 from genie_core.limits import Size as Size
 from genie_core.limits import as_size as as_size
-from genie_core.limits import (
-    grid_of,
-    require_actions,
-    require_blocks,
-    require_factors,
-    require_name,
-    require_up_to,
-    require_weights,
-)
+from genie_core.limits import grid_of, require_blocks, require_factors, require_name, require_weights, require_within
 from genie_core.limits import require as require
 from genie_core.limits import told as told
 
@@ -46,14 +38,12 @@ class TokenizerConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "frame_size", as_size(self.frame_size))
-        require_up_to(limits.MOST_LAYERS, decoder_blocks=self.decoder_blocks)
+        require_within(1, limits.MOST_LAYERS, decoder_blocks=self.decoder_blocks)
+        fitting = all(0 < width <= limits.MOST_WIDTH and width % 8 == 0 for width in self.channels)
         require(
-            0 < len(self.channels) <= limits.MOST_LEVELS,
-            f"the tokenizer has {len(self.channels)} channels, expected 1 to {limits.MOST_LEVELS}",
-        )
-        require(
-            all(0 < width <= limits.MOST_WIDTH and width % 8 == 0 for width in self.channels),
-            f"tokenizer channels {told(self.channels)} are not all multiples of 8 up to {limits.MOST_WIDTH}",
+            fitting and 0 < len(self.channels) <= limits.MOST_LEVELS,
+            f"tokenizer channels {told(self.channels)} are not 1 to {limits.MOST_LEVELS} multiples of 8 up to "
+            f"{limits.MOST_WIDTH}",
         )
         require_weights(
             (22 + 18 * self.decoder_blocks) * sum(width**2 for width in self.channels) + 72 * self.channels[-1] ** 2,
@@ -91,7 +81,7 @@ class Rules:
 
     def __post_init__(self) -> None:
         require_name(self.game, "the game of the rules")
-        require_up_to(limits.MOST_LAYERS, expectation_layers=self.expectation_layers)
+        require_within(1, limits.MOST_LAYERS, expectation_layers=self.expectation_layers)
 
 
 @dataclass(frozen=True)
@@ -114,10 +104,10 @@ class LatentActionConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frame_size", as_size(self.frame_size))
-        require_up_to(limits.MOST_PATCH, patch_size=self.patch_size)
-        require_up_to(limits.MOST_WIDTH, code_width=self.code_width)
+        require_within(1, limits.MOST_PATCH, patch_size=self.patch_size)
+        require_within(1, limits.MOST_WIDTH, code_width=self.code_width)
         require(self.patch_size % 4 == 0, f"patch_size {self.patch_size} is not a multiple of 4")
-        require_actions(self.num_actions)
+        require_within(2, limits.MOST_ACTIONS, num_actions=self.num_actions)
         require_blocks(self.width, self.layers, self.heads, self.context_frames, self.grid)
         if self.rules is not None:
             look, side = self.rules.look_size, min(self.frame_size)
@@ -156,10 +146,10 @@ class DynamicsConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "grid", as_size(self.grid, "grid"))
         require_factors(self.code_bits, self.token_factors)
-        require_actions(self.num_actions)
+        require_within(2, limits.MOST_ACTIONS, num_actions=self.num_actions)
         require_blocks(self.width, self.layers, self.heads, self.context_frames, self.grid)
         if self.link_width is not None:
-            require_up_to(limits.MOST_WIDTH, link_width=self.link_width)
+            require_within(1, limits.MOST_WIDTH, link_width=self.link_width)
 
     @property
     def tokens(self) -> int:
@@ -185,12 +175,8 @@ class SamplingConfig:
     temperature: float = 0.0
 
     def __post_init__(self) -> None:
-        require_up_to(limits.MOST_UNMASK_STEPS, unmask_steps=self.unmask_steps)
-        require(self.temperature >= 0, f"temperature {told(self.temperature)} is negative")
-        require(
-            self.temperature <= limits.MOST_TEMPERATURE,
-            f"temperature {told(self.temperature)} is above {limits.MOST_TEMPERATURE:g}",
-        )
+        require_within(1, limits.MOST_UNMASK_STEPS, unmask_steps=self.unmask_steps)
+        require_within(0, limits.MOST_TEMPERATURE, temperature=self.temperature)
 
 
 @dataclass(frozen=True)
@@ -239,16 +225,14 @@ class WorldConfig:
         tokenizer, latent_action, dynamics = self.tokenizer, self.latent_action, self.dynamics
         if not self.actions:
             object.__setattr__(self, "actions", unnamed_actions(dynamics.num_actions))
-        for ours, theirs, what in (
-            (tokenizer.grid, dynamics.grid, "grid"),
-            (tokenizer.code_bits, dynamics.code_bits, "code_bits"),
-            (tokenizer.token_factors, dynamics.token_factors, "token_factors"),
+        for what, other, name in (
+            ("grid", dynamics, "dynamics"),
+            ("code_bits", dynamics, "dynamics"),
+            ("token_factors", dynamics, "dynamics"),
+            ("frame_size", latent_action, "latent action model"),
         ):
-            require(ours == theirs, f"{what}: the tokenizer has {ours}, the dynamics {theirs}")
-        require(
-            latent_action.frame_size == tokenizer.frame_size,
-            f"frame_size: the tokenizer has {tokenizer.frame_size}, the latent action model {latent_action.frame_size}",
-        )
+            ours, theirs = getattr(tokenizer, what), getattr(other, what)
+            require(ours == theirs, f"{what}: the tokenizer has {ours}, the {name} {theirs}")
         require(
             latent_action.num_actions == dynamics.num_actions == len(self.actions),
             f"num_actions: the latent action model has {latent_action.num_actions}, the dynamics "
@@ -260,10 +244,7 @@ class WorldConfig:
             [action.id for action in self.actions] == list(range(len(names))),
             f"action ids are not 0..{len(names) - 1} in order",
         )
-        require(
-            limits.LEAST_FPS <= self.fps <= limits.MOST_FPS,
-            f"fps {told(self.fps)} is not between {limits.LEAST_FPS:g} and {limits.MOST_FPS:g}",
-        )
+        require_within(limits.LEAST_FPS, limits.MOST_FPS, fps=self.fps)
         require_name(self.game, "the game")
 
     @property

@@ -56,15 +56,14 @@ def grid_of(size: Size, stride: int) -> Size:
     return -(-size[0] // stride), -(-size[1] // stride)
 
 
-def require_up_to(most: int, **sizes: int) -> None:
-    """Each of `sizes`, by name, is 1 to `most`."""
-    for name, value in sizes.items():
-        require(value > 0, f"{name} {told(value)} is not positive")
-        require(value <= most, f"{name} {told(value)} is above {most:,}, the most that a world may have")
+def require_within(least: float, most: float, **values: float) -> None:
+    """Each of `values`, by name, is `least` to `most`."""
+    for name, value in values.items():
+        require(least <= value <= most, f"{name} {told(value)} is outside {least:,}..{most:,}")
 
 
 def require_factors(code_bits: int, token_factors: int) -> None:
-    require(0 < code_bits <= MOST_CODE_BITS, f"code_bits {told(code_bits)} is outside 1..{MOST_CODE_BITS}")
+    require_within(1, MOST_CODE_BITS, code_bits=code_bits)
     require(
         token_factors > 0 and code_bits % token_factors == 0,
         f"code_bits {code_bits} does not divide into token_factors {told(token_factors)}",
@@ -76,17 +75,12 @@ def require_factors(code_bits: int, token_factors: int) -> None:
     )
 
 
-def require_actions(num_actions: int) -> None:
-    require(num_actions > 1, f"num_actions {told(num_actions)} leaves nothing to choose")
-    require_up_to(MOST_ACTIONS, num_actions=num_actions)
-
-
 def require_blocks(width: int, layers: int, heads: int, context_frames: int, grid: Size) -> None:
     """A stack of space-time blocks of this shape can be built, and keeps its past, in the memory of a computer."""
-    require_up_to(MOST_WIDTH, width=width)
-    require_up_to(MOST_LAYERS, layers=layers)
+    require_within(1, MOST_WIDTH, width=width)
+    require_within(1, MOST_LAYERS, layers=layers)
     require(heads > 0 and width % heads == 0, f"width {width} does not divide into {told(heads)} heads")
-    require_up_to(MOST_CONTEXT_FRAMES, context_frames=context_frames)
+    require_within(1, MOST_CONTEXT_FRAMES, context_frames=context_frames)
     require_weights(16 * layers * width**2, f"width {width} and layers {layers}")
     kept = 2 * layers * width * context_frames * grid[0] * grid[1]
     require(
@@ -101,5 +95,4 @@ def require_weights(count: int, what: str) -> None:
 
 
 def require_name(name: str, what: str) -> None:
-    require(bool(name), f"{what} is empty")
-    require(len(name) <= MOST_NAME, f"{what} has {len(name)} characters, at most {MOST_NAME}")
+    require(0 < len(name) <= MOST_NAME, f"{what} has {len(name)} characters, expected 1 to {MOST_NAME}")
