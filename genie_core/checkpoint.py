@@ -33,8 +33,8 @@ from genie_core.config import (
     require,
     told,
 )
-from genie_core.errors import CheckpointError, ConfigError, WriteError
-from genie_core.files import write_whole
+from genie_core.errors import CheckpointError, ConfigError
+from genie_core.files import disk_refusals, write_whole
 from genie_core.hub.card import card
 from genie_core.limits import MOST_NAME
 
@@ -51,19 +51,13 @@ def save(folder: Path, config: WorldConfig, networks: dict[str, nn.Module]) -> N
     files = {}
     for name, network in networks.items():
         file = folder / name / WEIGHTS
-        _make_folder(file.parent)
+        with disk_refusals(file.parent):
+            file.parent.mkdir(parents=True, exist_ok=True)
         tensors = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
         content = serialize(tensors)  # the library's own writer makes files that only their owner can read
         write_whole(file, content)
         files[f"{name}/{WEIGHTS}"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     write_config(folder, config, files)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"{folder} cannot be made: {error.strerror}; save elsewhere, or make room") from error
 
 
 def write_config(folder: Path, config: WorldConfig, files: dict[str, Any] | None = None) -> None:

@@ -12,6 +12,17 @@ from genie_core.errors import GenieError, WriteError
 
 
 @contextmanager
+def disk_refusals(
+    path: str | Path, advice: str = "save elsewhere, or make room", raises: type[GenieError] = WriteError
+) -> Iterator[None]:
+    """Says in words, with `advice`, what the disk refuses while `path` is written. Any other error passes."""
+    try:
+        yield
+    except OSError as error:
+        raise raises(f"{path} cannot be written: {error.strerror or error}; {advice}") from error
+
+
+@contextmanager
 def whole_file(path: str | Path, raises: type[GenieError] = WriteError) -> Iterator[Path]:
     """Gives a path to write to; what was written there becomes `path` at the end, or nothing does.
 
@@ -20,11 +31,9 @@ def whole_file(path: str | Path, raises: type[GenieError] = WriteError) -> Itera
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield partial
-        partial.replace(path)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise raises(f"{path} cannot be written: {why}; save elsewhere, or make room") from error
+        with disk_refusals(path, raises=raises):
+            yield partial
+            partial.replace(path)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)

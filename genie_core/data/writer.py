@@ -11,15 +11,15 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from genie_core.data.dataset import DatasetInfo
-from genie_core.errors import DataError, WriteError
+from genie_core.errors import DataError
+from genie_core.files import disk_refusals
 
 SHARD_BYTES = 122_880_000  # of frames, the most that a writer holds in memory
 
@@ -86,14 +86,8 @@ class DatasetWriter:
             self._actions.append(np.append(actions, -1).astype(np.int8))
         self._append(frames)
 
-    @contextmanager
-    def _disk(self) -> Iterator[None]:
-        """Say in words what the disk refuses."""
-        try:
-            yield
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise WriteError(f"{self.out} cannot be written: {why}; choose another --out, or make room") from error
+    def _disk(self) -> AbstractContextManager[None]:
+        return disk_refusals(self.out, "choose another --out, or make room")
 
     def _append(self, frames: np.ndarray) -> None:
         while len(frames):

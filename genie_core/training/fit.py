@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
-from genie_core.errors import WriteError
+from genie_core.files import disk_refusals
 from genie_core.training.learnt import CHECKPOINT, WholeCheckpoints, load_network, load_state, remember_start
 from genie_core.training.progress import TrainingProgress
 from genie_core.training.stage import Batch, Batches, Stage
@@ -42,7 +42,7 @@ def fit(stage: Stage, sample: Sample, look: Sample, out: Path, seed: int, device
         load_network(out, stage.name, stage.network, settings.start_from).train()
         remember_start(out, stage.name, settings.start_from)
     trainer = _trainer(stage, folder, steps, device, quiet)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), disk_refusals(folder, "make room and go on with --resume"):
         warnings.filterwarnings("ignore", module="lightning")
         try:
             trainer.fit(
@@ -61,10 +61,6 @@ def fit(stage: Stage, sample: Sample, look: Sample, out: Path, seed: int, device
             trainer.save_checkpoint(folder / CHECKPOINT)
         except SystemExit as stop:  # what Lightning makes of Ctrl-C, after it has saved
             raise KeyboardInterrupt from stop
-        except OSError as error:
-            raise WriteError(
-                f"{folder} cannot be written: {error.strerror or error}; make room and go on with --resume"
-            ) from error
 
 
 def _hush(_: int) -> None:
