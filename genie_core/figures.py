@@ -86,11 +86,8 @@ class Samples:
     missing: dict[str, str] = field(default_factory=dict)
 
     def update(self, other: Samples) -> None:
-        self.values |= other.values
-        self.curves |= other.curves
-        self.facts |= other.facts
-        self.shares |= other.shares
-        self.missing |= other.missing
+        for name, mine in vars(self).items():
+            mine.update(getattr(other, name))
 
 
 def shares(values: dict[str, np.ndarray]) -> Samples:

@@ -68,7 +68,7 @@ def _worth(values: np.ndarray, better: str) -> np.ndarray:
 def write_comparison(folder: Path, comparison: dict[str, Any]) -> None:
     """Writes comparison.html and comparison.json into `folder`, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
-    table = html_table(["figure", *comparison["worlds"], "difference", "n", "better"], rows(comparison))
+    table = html_table(["figure", *comparison["worlds"], "difference", "n", "better"], *rows(comparison))
     title = escape(" and ".join(comparison["worlds"]))
     page = (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{STYLE}</style>"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -43,16 +41,14 @@ def measure_control(
 def subject_of(world: World, seed: int) -> Subject:
     """`world` as the tests of a game see it."""
 
+    def play(prompts: np.ndarray, actions: np.ndarray) -> np.ndarray:  # in batches that fit into memory
+        chunks = [slice(i, i + TOGETHER) for i in range(0, len(prompts), TOGETHER)]
+        return np.concatenate([rollout(world, prompts[rows], actions[rows], seed + rows.start) for rows in chunks])
+
     def infer(clips: np.ndarray) -> np.ndarray:
         return np.asarray(world.infer_actions(torch.from_numpy(clips)).cpu())
 
-    return Subject(world.config.actions, partial(_play, world, seed), infer)
-
-
-def _play(world: World, seed: int, prompts: np.ndarray, actions: np.ndarray) -> np.ndarray:
-    """As `rollout`, but in batches that fit into memory."""
-    chunks = [slice(i, i + TOGETHER) for i in range(0, len(prompts), TOGETHER)]
-    return np.concatenate([rollout(world, prompts[rows], actions[rows], seed + rows.start) for rows in chunks])
+    return Subject(world.config.actions, play, infer)
 
 
 def _opposite(subject: Subject, game: Game, free: np.ndarray) -> Samples:

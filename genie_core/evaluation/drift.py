@@ -6,7 +6,8 @@ answer, is the picture as sharp as a real one, does it still move; and by the ga
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from tqdm import tqdm
@@ -75,13 +76,13 @@ def _play(
     world: World, prompts: np.ndarray, actions: np.ndarray, game: Game, seed: int, bar: tqdm
 ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """Frames (n, steps+1, H, W, 3), and at 0 and each of LOOKS how much further right than left the player gets."""
-    frames, answers = [], []
+    frames, answers, steps = [], [], actions.shape[1]
     for rows in (slice(i, i + TOGETHER) for i in range(0, len(prompts), TOGETHER)):
         engine = WorldEngine(world, players=len(prompts[rows]), seed=seed + rows.start)
         start(engine, prompts[rows, None], actions[rows, :0])
         played = [prompts[rows, None]]
         told = {0: _ask(engine, game, len(prompts[rows]))}
-        for first, last in _stretches(actions.shape[1]):
+        for first, last in pairwise([0, *(look for look in LOOKS if look < steps), steps]):
             played.append(play_on(engine, actions[rows, first:last]))
             bar.update(played[-1].shape[0] * (last - first))
             if last in LOOKS:
@@ -89,12 +90,6 @@ def _play(
         frames.append(np.concatenate(played, axis=1))
         answers.append(told)
     return np.concatenate(frames), {step: np.concatenate([told[step] for told in answers]) for step in answers[0]}
-
-
-def _stretches(steps: int) -> Iterator[tuple[int, int]]:
-    """From one look to the next, up to `steps`."""
-    ends = [*(look for look in LOOKS if look < steps), steps]
-    return zip([0, *ends[:-1]], ends, strict=True)
 
 
 def _ask(engine: WorldEngine, game: Game, players: int) -> np.ndarray:
@@ -123,15 +118,11 @@ def _judge(policy: str, frames: np.ndarray, answers: dict[int, np.ndarray], game
     low, high = SHARPNESS_RANGE
     told = {f"{prefix}.melted": sharp[:, -1] < low, f"{prefix}.exploded": sharp[:, -1] > high}
     if policy != "idle":
-        told[f"{prefix}.frozen"] = _frozen(frames)
+        last = frames[:, -FROZEN_STEPS - 1 :].astype(np.int16)
+        told[f"{prefix}.frozen"] = (np.abs(np.diff(last, axis=1)).mean((2, 3, 4)) < FROZEN).all(1)
     answering = {step: np.where(np.isnan(far), np.nan, far >= ANSWERS) for step, far in answers.items()}
     told |= {f"{prefix}.answers_{step}": answered for step, answered in answering.items()}
     samples = shares(told)
     samples.curves[f"drift.{policy}.sharpness_by_10_steps"] = curve(sharp)
     samples.update(game.drift(policy, frames, answering))
     return samples
-
-
-def _frozen(frames: np.ndarray) -> np.ndarray:
-    last = frames[:, -FROZEN_STEPS - 1 :].astype(np.int16)
-    return (np.abs(np.diff(last, axis=1)).mean((2, 3, 4)) < FROZEN).all(1)

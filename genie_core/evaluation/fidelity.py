@@ -66,13 +66,13 @@ def _measure_batch(world: World, clips: Clips, game: Game, seed: int) -> tuple[A
         "tokens": tokens.cpu().numpy(),
         **compare("tokenizer", short, world.decode(tokens).cpu().numpy(), None, there[:, : HORIZON + 1]),
         **compare("rollout", truth[:, 1:], played[:, 1:], first, there[:, 1:]),
-        **compare("repeat", truth[:, 1:], still, first, there[:, 1:]),
+        **compare("rollout.repeat_prompt", truth[:, 1:], still, first, there[:, 1:]),
         **compare("teacher_forced", short[:, 1:], forced, short[:, :-1], there[:, 1 : HORIZON + 1]),
-        **compare("repeat_last", short[:, 1:], short[:, :-1], short[:, :-1], there[:, 1 : HORIZON + 1]),
+        **compare("teacher_forced.repeat_last", short[:, 1:], short[:, :-1], short[:, :-1], there[:, 1 : HORIZON + 1]),
     }
     if truth.shape[1] > FOUR:
         four = rollout(world, truth[:, :FOUR], actions, seed)[:, FOUR:]
-        result |= compare("four_frames", truth[:, FOUR:], four, truth[:, FOUR - 1 : FOUR], there[:, FOUR:])
+        result |= compare("rollout.four_frames", truth[:, FOUR:], four, truth[:, FOUR - 1 : FOUR], there[:, FOUR:])
     randoms = [_play_random(world, truth[:, 0], (seed, draw), truth.shape[1] - 1) for draw in range(RANDOM_DRAWS)]
     for key, values in _alone(truth, played, randoms, game).items():
         result[key] = np.where(there[:, 1 : 1 + values.shape[1]], values, np.nan)
@@ -118,28 +118,23 @@ def _compare(
 def _samples(found: Arrays, world: World) -> Samples:
     """Means over the first HORIZON generated frames, one value a clip, and curves over all of them."""
     samples = Samples()
-    kinds = {
-        "repeat": "rollout.repeat_prompt",
-        "repeat_last": "teacher_forced.repeat_last",
-        "four_frames": "rollout.four_frames",
-    }
     for key, values in found.items():
-        name, _, figure = key.partition(".")
-        if not figure or name == "random" or figure in ("sharpness", "player"):
+        name, _, figure = key.rpartition(".")
+        if not name or name == "random" or figure in ("sharpness", "player"):
             continue
         steps = HORIZON + 1 if name == "tokenizer" else HORIZON
-        samples.values[f"{kinds.get(name, name)}.{figure}"] = clip_means(values[:, :steps])
+        samples.values[key] = clip_means(values[:, :steps])
     last = min(HORIZON, found["rollout.psnr"].shape[1]) - 1
     samples.values["rollout.sharpness"] = found["rollout.sharpness"][:, last]
     delta = found["rollout.psnr"][:, : found["random.psnr"].shape[1]] - found["random.psnr"]
     samples.values["delta_psnr.value"] = delta[:, DELTA_STEP - 1]
     samples.values["delta_psnr.random_rollouts.sharpness"] = found["random.sharpness"][:, -1]
     samples.curves["delta_psnr.by_t"] = curve(delta)
-    for name in ("rollout", "four_frames"):
+    for name in ("rollout", "rollout.four_frames"):
         for figure in ("psnr", "ssim", "psnr_player"):
             if f"{name}.{figure}" in found:
-                samples.curves[f"{kinds.get(name, name)}.{figure}_by_step"] = curve(found[f"{name}.{figure}"])
-    samples.curves["rollout.repeat_prompt.psnr_by_step"] = curve(found["repeat.psnr"])
+                samples.curves[f"{name}.{figure}_by_step"] = curve(found[f"{name}.{figure}"])
+    samples.curves["rollout.repeat_prompt.psnr_by_step"] = curve(found["rollout.repeat_prompt.psnr"])
     samples.curves["rollout.sharpness_by_step"] = curve(found["rollout.sharpness"])
     samples.facts["rollout.clips_by_step"] = (~np.isnan(found["rollout.psnr"])).sum(0).tolist()
     if "random.player" in found:

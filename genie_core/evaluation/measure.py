@@ -110,8 +110,11 @@ def check_targets(path: Path | None, folder: Path | None) -> None:
 
 
 def _report(samples: Samples) -> dict[str, Any]:
-    means = {name: _mean(values, name in samples.shares)._asdict() for name, values in samples.values.items()}
-    known = {name: mean for name, mean in means.items() if mean["n"]}
+    known = {}
+    for name, values in samples.values.items():
+        mean = metrics.share_ci95(values) if name in samples.shares else metrics.mean_ci95(values)
+        if mean.n:
+            known[name] = mean._asdict()
     return {"control": {}} | nested({**known, **samples.curves, **samples.facts})  # there in any case
 
 
@@ -123,7 +126,3 @@ def _reasons(report: dict[str, Any], samples: Samples, game: Game, effort: Effor
             asked = name.startswith("fvd") and not effort.fvd_clips
             reasons[name] = "not asked for; --full measures it" if asked else NOTHING_FOUND
     return reasons
-
-
-def _mean(values: np.ndarray, is_share: bool) -> metrics.Mean:
-    return metrics.share_ci95(values) if is_share else metrics.mean_ci95(values)

@@ -70,7 +70,8 @@ def changed_pixel_psnr(truth: np.ndarray, prediction: np.ndarray, prompt: np.nda
     _check_frames(truth, prediction)
     changed = np.abs(truth.astype(np.int16) - prompt).max(axis=-1) > CHANGED
     count = changed.sum(axis=(-2, -1))
-    error = (_squared_error(truth, prediction) * changed).sum(axis=(-2, -1))
+    squared = ((truth.astype(np.float64) - prediction) ** 2).mean(axis=-1)
+    error = (squared * changed).sum(axis=(-2, -1))
     return np.where(count > 0, pixels.psnr_of(error / np.maximum(count, 1)), np.nan)
 
 
@@ -113,11 +114,6 @@ def _gaussian_rows(size: int) -> np.ndarray:
     weights = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
     weights /= weights.sum()
     return sum(weight * np.eye(size - 10, size, i) for i, weight in enumerate(weights))
-
-
-def _squared_error(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Mean over colours, (..., H, W)."""
-    return ((truth.astype(np.float64) - prediction) ** 2).mean(axis=-1)
 
 
 def _check_frames(truth: np.ndarray, prediction: np.ndarray) -> None:

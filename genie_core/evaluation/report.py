@@ -15,7 +15,7 @@ from genie_core.config import WorldConfig
 from genie_core.evaluation.i3d_weights import load_i3d
 from genie_core.evaluation.measure import Effort, Evaluation, write_json
 from genie_core.evaluation.plots import plot, strip
-from genie_core.figures import Figure, at, table_of, told
+from genie_core.figures import at, table_of, told
 from genie_core.files import write_whole
 from genie_core.games import Game, find
 from genie_core.rollout import rollout
@@ -81,24 +81,21 @@ def _with_metrics(config: WorldConfig, report: dict[str, Any]) -> WorldConfig:
 
 def figures_table(report: dict[str, Any], shown_only: bool = False) -> str:
     """The measured figures, or those that a README shows, beside what others published, as a Markdown table."""
-    rows = [_head(report), *_rows(report, shown_only)]
+    rows = _rows(report, shown_only)
     lines = [" | ".join(row) for row in (rows[0], ["---"] * len(rows[0]), *rows[1:])]
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def _head(report: dict[str, Any]) -> list[str]:
-    return ["figure", "value", "n", *game_of(report).references]
-
-
 def _rows(report: dict[str, Any], shown_only: bool = False) -> list[list[str]]:
+    """The head of the table and a row for each figure."""
     game = game_of(report)
-    table = {name: figure for name, figure in table_of(game.figures).items() if figure.shown or not shown_only}
-    return [_row(at(report, name), figure, game) for name, figure in table.items() if (at(report, name) or {}).get("n")]
-
-
-def _row(mean: dict[str, Any], figure: Figure, game: Game) -> list[str]:
-    published = figure.published or ("–",) * len(game.references)
-    return [figure.label, told(mean, figure.digits), str(mean["n"]), *published]
+    rows = [["figure", "value", "n", *game.references]]
+    for name, figure in table_of(game.figures).items():
+        mean = at(report, name) or {}
+        if mean.get("n") and (figure.shown or not shown_only):
+            published = figure.published or ("–",) * len(game.references)
+            rows.append([figure.label, told(mean, figure.digits), str(mean["n"]), *published])
+    return rows
 
 
 def _markdown(report: dict[str, Any]) -> str:
@@ -115,17 +112,14 @@ def _markdown(report: dict[str, Any]) -> str:
 
 def _told_how(report: dict[str, Any]) -> str:
     settings = report["settings"]
+    source = ", ".join(f"{key} {value}" for key, value in report["source"].items()) or "unknown source"
     return (
-        f"On {report['clips']} clips of {report['data']} ({_told_source(report['source'])}), at the world's own "
+        f"On {report['clips']} clips of {report['data']} ({source}), at the world's own "
         f"settings: {settings['unmask_steps']} unmasking passes, temperature "
         f"{settings['temperature']:g}; seed {settings['seed']}. Means with 95 % confidence intervals over clips, "
         f"scenes or rollouts; n is how many. Long rollouts: {settings['rollouts']} of {settings['steps']} steps under "
         "each policy."
     )
-
-
-def _told_source(source: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in source.items()) or "unknown source"
 
 
 def _others(report: dict[str, Any]) -> list[str]:
@@ -156,14 +150,14 @@ def _page(world: World, evaluation: Evaluation) -> str:
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(report['world'])} measured</title>"
         f"<style>{STYLE}</style><h1>Figures of {escape(report['world'])}</h1>"
         f"<p>{escape(_told_how(report))}</p>"
-        f"{html_table(_head(report), _rows(report))}<ul>{others}</ul>"
+        f"{html_table(*_rows(report))}<ul>{others}</ul>"
         f"<p><small>{escape(game_of(report).sources)}</small></p><h2>Over steps</h2><p class=plots>{_plots(report)}</p>"
         f"<h2>Clips</h2>{_clips(evaluation)}<h2>The actions</h2>{_actions(world, evaluation)}"
         f"<h2>Long play</h2>{_long_play(evaluation)}</html>\n"
     )
 
 
-def html_table(head: list[str], rows: list[list[str]]) -> str:
+def html_table(head: list[str], *rows: list[str]) -> str:
     cells = "".join(f"<th>{escape(name)}</th>" for name in head)
     lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><tr>{cells}</tr>{lines}</table>"

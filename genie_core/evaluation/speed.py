@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import resource
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from genie_core.config import SamplingConfig
-from genie_core.engine import Frame, NextFrame, WorldEngine, threads_for
-from genie_core.errors import DataError
-from genie_core.files import write_whole
+from genie_core.engine import NextFrame, WorldEngine, threads_for
 from genie_core.machine import matmul_gflops, median_ms, seconds
 from genie_core.world import World
 
@@ -29,14 +25,9 @@ SWEEP_STEPS = 30
 SWEEP = {"unmask_steps": (1, 2, 3, 4, 8), "context_frames": (4, 8, 16), "players": (1, 2, 4, 8)}
 
 
-def benchmark(world: World, json_path: Path | None, quiet: bool = False) -> dict[str, Any]:
-    """Plays `world` unpaced from a grey picture and writes the figures to `json_path`."""
-    if json_path is not None and not json_path.parent.is_dir():
-        raise DataError(f"cannot write {json_path}: there is no folder {json_path.parent}; make it first")
-    report = measure_speed(world, quiet) | {"sweep": sweep(world, quiet)}
-    if json_path is not None:
-        write_whole(json_path, json.dumps(report, indent=2) + "\n")
-    return report
+def benchmark(world: World, quiet: bool = False) -> dict[str, Any]:
+    """All figures of `world`, played unpaced from a grey picture."""
+    return measure_speed(world, quiet) | {"sweep": sweep(world, quiet)}
 
 
 def measure_speed(world: World, quiet: bool = False) -> dict[str, Any]:
@@ -116,9 +107,13 @@ def parts_ms(engine: WorldEngine) -> dict[str, float]:
     assert last.seen is not None
     seen, tokens = last.seen, last.tokens[None, None].to(world.device)
     prompt = torch.zeros(1, 1, *world.config.frame_size, 3, dtype=torch.uint8, device=world.device)
-    steps = world.config.sampling.unmask_steps
+
+    def passes() -> None:
+        new = NextFrame(world.dynamics, engine._ring, [last], [0])
+        for _ in range(world.config.sampling.unmask_steps):
+            new.predict(new.blank)
+
     with threads_for(1):
-        passes = partial(_passes, engine, last, steps)
         with Products() as products:
             passes()
         rows = [(torch.randn(rows, weight.shape[1]), weight) for rows, weight in products.found]
@@ -128,13 +123,6 @@ def parts_ms(engine: WorldEngine) -> dict[str, float]:
             "decode_ms": median_ms(lambda: world.tokenizer.decode_next(tokens, seen.decoder_past)),
             "encode_ms": median_ms(lambda: world.encode(prompt)),
         }
-
-
-def _passes(engine: WorldEngine, last: Frame, steps: int) -> None:
-    """All passes of the frame after `last`."""
-    new = NextFrame(engine.world.dynamics, engine._ring, [last], [0])
-    for _ in range(steps):
-        new.predict(new.blank)
 
 
 class Products(TorchDispatchMode):
