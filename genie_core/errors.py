@@ -21,41 +21,31 @@ class GenieError(Exception):
     """Base of all errors that a user can mend."""
 
 
-class ConfigError(GenieError, ValueError):
-    """A configuration value is out of range or inconsistent with another one."""
+class ConfigError(GenieError, ValueError): ...
 
 
-class CheckpointError(GenieError):
-    """A world folder is incomplete, foreign, damaged or of another format version."""
+class CheckpointError(GenieError): ...
 
 
-class HubError(GenieError):
-    """A world cannot be downloaded from, or uploaded to, the Hugging Face Hub."""
+class HubError(GenieError): ...
 
 
-class DataError(GenieError):
-    """A data set is missing, malformed or too small for what was asked."""
+class DataError(GenieError): ...
 
 
-class PictureError(GenieError):
-    """A picture file is missing, unreadable or too small or large to be a prompt."""
+class PictureError(GenieError): ...
 
 
-class SessionError(GenieError):
-    """A saved session is damaged, foreign or was played in another world."""
+class SessionError(GenieError): ...
 
 
-class ScriptError(GenieError, ValueError):
-    """An action script cannot be parsed or names an unknown action."""
+class ScriptError(GenieError, ValueError): ...
 
 
-class DisplayError(GenieError):
-    """No window can be opened here."""
+class DisplayError(GenieError): ...
 
 
-class WriteError(GenieError):
-    """A file cannot be written where it was asked for."""
+class WriteError(GenieError): ...
 
 
-class MissingExtraError(GenieError):
-    """A package that only this command needs is not installed."""
+class MissingExtraError(GenieError): ...

@@ -136,14 +136,13 @@ def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _read(path: str | Path) -> bytes:
     try:
         data = Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise PictureError(f"there is no file {path}; {_ADVICE}") from error
-    except IsADirectoryError as error:
-        raise PictureError(f"{path} is a folder; {_ADVICE}") from error
-    except PermissionError as error:
-        raise PictureError(f"{path} may not be read by this user; {_ADVICE}") from error
     except (OSError, ValueError) as error:  # a name too long, a NUL in it, a dead network drive
-        raise PictureError(f"{path} cannot be read ({error}); {_ADVICE}") from error
+        known: dict[type, str] = {
+            FileNotFoundError: f"there is no file {path}",
+            IsADirectoryError: f"{path} is a folder",
+            PermissionError: f"{path} may not be read by this user",
+        }
+        raise PictureError(f"{known.get(type(error), f'{path} cannot be read ({error})')}; {_ADVICE}") from error
     if not data:
         raise PictureError(f"{path} is empty; {_ADVICE}")
     return data

@@ -44,9 +44,7 @@ def publish_space(
         copy_program(root, folder, world.config)
         if address is None:
             world.save_pretrained(folder / runs)
-        readme = space_readme(
-            (root / "README.md").read_text(encoding="utf-8"), None if address is None else address.repo
-        )
+        readme = space_readme((root / "README.md").read_text(encoding="utf-8"), address and address.repo)
         (folder / "README.md").write_text(readme, encoding="utf-8")
         if dry_run:
             return [*file_list(folder), "", f"{VARIABLE}={runs}", "", readme]
@@ -65,16 +63,13 @@ def copy_program(root: Path, folder: Path, config: WorldConfig) -> None:
         else:
             shutil.copy(path, folder)
     (folder / "assets").mkdir()
-    for picture in _start_pictures(root, game_of(config)):
+    game = game_of(config) or ""
+    named = sorted((root / "assets").glob(f"{game}*.png")) if game.isidentifier() else []
+    for picture in named or [root / FIRST_PICTURE]:
         shutil.copy(picture, folder / "assets")
     lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith(("#", *NOT_NEEDED))]
     (folder / "requirements.txt").write_text("".join(kept), encoding="utf-8")
-
-
-def _start_pictures(root: Path, game: str | None) -> list[Path]:
-    named = sorted((root / "assets").glob(f"{game}*.png")) if game and game.isidentifier() else []
-    return named or [root / FIRST_PICTURE]
 
 
 def space_readme(text: str, repo: str | None) -> str:

@@ -34,8 +34,7 @@ class WholeCheckpoints(TorchCheckpointIO):
 def load_state(out: Path, name: str) -> dict[str, Any]:
     """The state that stage `name` of the run `out` has saved, empty if there is none."""
     file = out / name / CHECKPOINT
-    state: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu") if file.exists() else {}
-    return state
+    return torch.load(file, weights_only=True, map_location="cpu") if file.exists() else {}
 
 
 def load_network(out: Path, name: str, network: Network, start_from: str | None = None) -> Network:

@@ -89,28 +89,24 @@ def _open_run(out: Path, config: Path | None, resume: bool, dataset: VideoDatase
     file = config or (kept if resume else games.find(dataset.info.source.get("game")).settings)
     settings = load_settings(file, size)
     if resume:
-        _check_networks(load_settings(kept, size), settings, kept, file)
-    ours = settings.networks.tokenizer.frame_size
-    if ours != size:
+        before = load_settings(kept, size)
+        for name, ours, theirs in zip(STAGES, before.networks, settings.networks, strict=True):
+            if ours != theirs:
+                raise ConfigError(
+                    f"[{name}] of {file} is not what {kept} says; a network cannot change on the way: "
+                    "start another run with another --out"
+                )
+    own = settings.networks.tokenizer.frame_size
+    if own != size:
         raise ConfigError(
-            f"frames of {dataset.path} are {size_text(dataset.info)} pixels, frame_size {list(ours)} in {file} means "
-            f"{ours[1]}x{ours[0]}; leave frame_size out of a copy of that file and name the copy with --config"
+            f"frames of {dataset.path} are {size_text(dataset.info)} pixels, frame_size {list(own)} in {file} means "
+            f"{own[1]}x{own[0]}; leave frame_size out of a copy of that file and name the copy with --config"
         )
     check_starts(settings, out)
     if file != kept:
         out.mkdir(parents=True, exist_ok=True)
         write_whole(kept, file.read_bytes())
     return settings
-
-
-def _check_networks(before: TrainingSettings, after: TrainingSettings, kept: Path, config: Path) -> None:
-    """A resumed run may change its pace but not its networks."""
-    for name, ours, theirs in zip(STAGES, before.networks, after.networks, strict=True):
-        if ours != theirs:
-            raise ConfigError(
-                f"[{name}] of {config} is not what {kept} says; a network cannot change on the way: "
-                "start another run with another --out"
-            )
 
 
 def _build(

@@ -10,7 +10,7 @@ import dataclasses
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from genie_core.config import (
     DynamicsConfig,
@@ -37,6 +37,8 @@ _SHARES = ("decay", "mirrored", "fully_masked", "flipped_bits", "own_context", "
 class StageSettings:
     """How one stage learns. `minutes` counts training alone, over all resumed runs."""
 
+    least_frames: ClassVar = 1
+
     minutes: float = 30
     batch_size: int = 16
     clip_frames: int = 4
@@ -58,6 +60,8 @@ class StageSettings:
                 require(0 <= value <= 1, f"{field.name} {value} is outside 0..1")
             elif isinstance(value, float | int):
                 require(value >= 0, f"{field.name} {value} is negative")
+        has_step = self.clip_frames >= self.least_frames
+        require(has_step, f"clip_frames {self.clip_frames} has no step from frame to frame, expected 2 or more")
 
 
 @dataclass(frozen=True)
@@ -77,15 +81,12 @@ class TokenizerSettings(StageSettings):
     decoder_only: bool = False
 
 
-def _require_steps(settings: StageSettings) -> None:
-    frames = settings.clip_frames
-    require(frames > 1, f"clip_frames {frames} has no step from frame to frame, expected 2 or more")
-
-
 @dataclass(frozen=True)
 class LatentActionSettings(StageSettings):
     """Without the two entropies, one code took 70 % of the steps and two took none; ten times as much made the codes
     even and meaningless."""
+
+    least_frames = 2
 
     squared_error: float = 2.0
     commitment: float = 0.1
@@ -94,14 +95,12 @@ class LatentActionSettings(StageSettings):
     mirrored: float = 0.5  # the share of clips mirrored, so that the way most players go gets no more codes
     drawn_clips: int = 2  # of a batch, whose next frames are drawn where rules, not pixels, teach the codes
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_steps(self)
-
 
 @dataclass(frozen=True)
 class DynamicsSettings(StageSettings):
     """Play in few passes begins each frame with nothing revealed, hence the large share `fully_masked`."""
+
+    least_frames = 2
 
     token_clips: int = 6000  # how many clips are written as tokens to learn from
     mirrored: float = 0.5  # the share of them mirrored, so that the rarer way is learnt as well as the other
@@ -109,10 +108,6 @@ class DynamicsSettings(StageSettings):
     flipped_bits: float = 0.03  # at most, the share of a context frame's bits turned over
     own_context: float = 0.5  # the share of batches whose context holds the model's own guesses,
     own_context_after: float = 0.4  # once this share of the stage is over
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_steps(self)
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,11 @@ def name_actions(motions: ActionMotions) -> tuple[Action, ...]:
         for code in sorted(rest, key=lambda code: cost[code].min()):  # the closest first: it gets the plain name
             names[code] = _free_name(cost[code], set(names.values()))
     rounded = [(round(float(dx), 2), round(float(dy), 2)) for dx, dy in typical]
-    return tuple(_action(code, names.get(code, f"action_{code}"), motion) for code, motion in enumerate(rounded))
-
-
-def _action(code: int, name: str, motion: tuple[float, float]) -> Action:
-    return Action(id=code, name=name, keys=KEYS.get(name, ()), motion_px=motion)
+    named = [names.get(code, f"action_{code}") for code in range(len(typical))]
+    return tuple(
+        Action(code, name, KEYS.get(name, ()), motion)
+        for code, (name, motion) in enumerate(zip(named, rounded, strict=True))
+    )
 
 
 def _shared_motion(motions: np.ndarray, smallest: float) -> np.ndarray:
@@ -81,8 +81,7 @@ def _shared_motion(motions: np.ndarray, smallest: float) -> np.ndarray:
     It is that of the likeliest `stay`; the other codes are judged by how they differ from it.
     """
     names = _mandatory_names(_costs(motions, smallest))
-    stay = next(code for code, name in names.items() if name == "stay")
-    return motions[stay]
+    return motions[next(code for code, name in names.items() if name == "stay")]
 
 
 def _costs(motions: np.ndarray, smallest: float) -> np.ndarray:
