@@ -36,7 +36,8 @@ def draw_clips(dataset: VideoDataset, count: int, least: int, most: int) -> Clip
     left = ends[np.searchsorted(ends, starts, side="right")] - starts
     most = min(most, int(left.max()))
     lengths = np.minimum(left, most)
-    frames = np.stack([_padded(dataset.clip(int(s), int(n)), most) for s, n in zip(starts, lengths, strict=True)])
+    clips = [dataset.clip(int(s), int(n)) for s, n in zip(starts, lengths, strict=True)]
+    frames = np.stack([np.concatenate([clip, *[clip[-1:]] * (most - len(clip))]) for clip in clips])
     actions = None
     if dataset.has_true_actions:
         actions = np.full((len(starts), most - 1), -1, np.int8)
@@ -56,7 +57,3 @@ def candidates(dataset: VideoDataset, length: int, count: int) -> np.ndarray:
 def spread(of: int, count: int) -> np.ndarray:
     """Up to `count` of the numbers from 0 to `of` - 1, evenly from first to last."""
     return np.unique(np.linspace(0, of - 1, min(count, of)).astype(int)) if of else np.empty(0, int)
-
-
-def _padded(frames: np.ndarray, length: int) -> np.ndarray:
-    return np.concatenate([frames, np.repeat(frames[-1:], length - len(frames), axis=0)])

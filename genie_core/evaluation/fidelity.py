@@ -25,7 +25,7 @@ HORIZON = 10  # generated frames in a figure without a step, as in the published
 LONGEST = 64  # generated frames that curves go up to
 FOUR = 4  # prompt frames
 DELTA_STEP, DELTA_STEPS = 4, 16
-RANDOM_DRAWS = 3
+RANDOM_DRAWS = range(3)
 FILM = 16  # frames of the clips kept to look at, and for the FVD
 
 Arrays = dict[str, np.ndarray]
@@ -73,7 +73,9 @@ def _measure_batch(world: World, clips: Clips, game: Game, seed: int) -> tuple[A
     if truth.shape[1] > FOUR:
         four = rollout(world, truth[:, :FOUR], actions, seed)[:, FOUR:]
         result |= compare("rollout.four_frames", truth[:, FOUR:], four, truth[:, FOUR - 1 : FOUR], there[:, FOUR:])
-    randoms = [_play_random(world, truth[:, 0], (seed, draw), truth.shape[1] - 1) for draw in range(RANDOM_DRAWS)]
+    shape = len(truth), min(DELTA_STEPS, truth.shape[1] - 1)
+    drawn = (np.random.default_rng((seed, draw)).integers(0, len(world.config.actions), shape) for draw in RANDOM_DRAWS)
+    randoms = [rollout(world, truth[:, 0], actions, seed) for actions in drawn]
     for key, values in _alone(truth, played, randoms, game).items():
         result[key] = np.where(there[:, 1 : 1 + values.shape[1]], values, np.nan)
     return result, Filmstrips(truth[:, :FILM], played[:, :FILM], randoms[0][:, :FILM])
@@ -94,12 +96,6 @@ def _alone(truth: np.ndarray, played: np.ndarray, randoms: list[np.ndarray], gam
         result["rollout.player"] = found.astype(float)
         result["random.player"] = np.mean([np.asarray(game.player_found(each[:, 1:])) for each in randoms], axis=0)
     return result
-
-
-def _play_random(world: World, prompts: np.ndarray, seed: tuple[int, int], most: int) -> np.ndarray:
-    steps = min(DELTA_STEPS, most)
-    actions = np.random.default_rng(seed).integers(0, len(world.config.actions), (len(prompts), steps))
-    return rollout(world, prompts, actions, seed[0])
 
 
 def _compare(
@@ -146,7 +142,7 @@ def _samples(found: Arrays, world: World) -> Samples:
     samples.facts |= {
         "rollout.horizon": HORIZON,
         "delta_psnr.t": DELTA_STEP,
-        "delta_psnr.draws": RANDOM_DRAWS,
+        "delta_psnr.draws": len(RANDOM_DRAWS),
         "tokenizer.codebook_usage": usage,
         "latent_action.code_histogram": histogram,
     }

@@ -168,25 +168,16 @@ def _plots(report: dict[str, Any]) -> str:
     four = fidelity.get("four_frames", {})
     kinds = _policies(drift)
     player = [(kind, drift[kind]["player_by_10_steps"]) for kind in kinds if "player_by_10_steps" in drift[kind]]
+    fidelities = [
+        ("from one frame", fidelity["psnr_by_step"]),
+        ("from four frames", four.get("psnr_by_step", [])),
+        ("the picture shown again", fidelity["repeat_prompt"]["psnr_by_step"]),
+    ]
+    sharpness = [(kind, drift[kind]["sharpness_by_10_steps"]) for kind in kinds]
     drawn = [
-        plot(
-            "Rollout against the real clip",
-            "generated frame",
-            "PSNR, dB",
-            [
-                ("from one frame", fidelity["psnr_by_step"]),
-                ("from four frames", four.get("psnr_by_step", [])),
-                ("the picture shown again", fidelity["repeat_prompt"]["psnr_by_step"]),
-            ],
-        ),
+        plot("Rollout against the real clip", "generated frame", "PSNR, dB", fidelities),
         plot("ΔPSNR", "generated frame", "dB", [("inferred minus random actions", report["delta_psnr"]["by_t"])]),
-        plot(
-            "Gradient energy in long play",
-            "step",
-            "of the picture's",
-            [(kind, drift[kind]["sharpness_by_10_steps"]) for kind in kinds],
-            x_step=10,
-        ),
+        plot("Gradient energy in long play", "step", "of the picture's", sharpness, x_step=10),
     ]
     if player:
         drawn.append(plot("Player still there", "step", "share of rollouts", player, x_step=10))

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
@@ -98,10 +97,7 @@ def sweep(world: World, quiet: bool) -> list[dict[str, Any]]:
 
 @torch.inference_mode()
 def parts_ms(engine: WorldEngine) -> dict[str, float]:
-    """What a step consists of: all dynamics passes of a frame and one decoding; and what a prompt's encoding takes.
-
-    `products_ms` is what the matrix products inside those passes take by themselves.
-    """
+    """What a step consists of: all dynamics passes of a frame and one decoding; and what a prompt's encoding takes."""
     world, moment = engine.world, engine.snapshot()
     last = moment.frames[-1]
     assert last.seen is not None
@@ -114,25 +110,8 @@ def parts_ms(engine: WorldEngine) -> dict[str, float]:
             new.predict(new.blank)
 
     with threads_for(1):
-        with Products() as products:
-            passes()
-        rows = [(torch.randn(rows, weight.shape[1]), weight) for rows, weight in products.found]
         return {
             "dynamics_ms": median_ms(passes),
-            "products_ms": median_ms(lambda: [x @ weight.T for x, weight in rows]),
             "decode_ms": median_ms(lambda: world.tokenizer.decode_next(tokens, seen.decoder_past)),
             "encode_ms": median_ms(lambda: world.encode(prompt)),
         }
-
-
-class Products(TorchDispatchMode):
-    """Lists the linear maps called inside, as `found`: the number of rows and the weight of each, in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[tuple[int, torch.Tensor]] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten.linear.default:
-            self.found.append((args[0].numel() // args[1].shape[1], args[1]))
-        return func(*args, **(kwargs or {}))

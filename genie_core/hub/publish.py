@@ -1,4 +1,4 @@
-"""A world onto the Hub: a folder with its model card, loaded as a check before anything is sent."""
+"""A folder onto the Hub as one commit; a world with its model card, loaded as a check before anything is sent."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from genie_core.config import WorldConfig
+from genie_core.errors import HubError
+from genie_core.hub.address import Address, require_repository
 from genie_core.hub.card import card
-from genie_core.hub.upload import upload
+from genie_core.hub.failures import told_in_words
 
 
 class Publishable(Protocol):
@@ -48,6 +50,35 @@ def prepare_folder(world: Publishable, folder: Path, repo: str, animation: Path 
     text = card(world.config, repo, animation.name if animation else None)
     (folder / "README.md").write_text(text, encoding="utf-8")
     type(world).from_pretrained(folder)
+
+
+def upload(
+    folder: Path, repo: str, *, private: bool = False, tag: str | None = None, variables: dict[str, str] | None = None
+) -> str:
+    """Upload the files of `folder` to the repository OWNER/NAME, creating it if needed; return the commit's hash.
+
+    With `variables` the repository is a Gradio Space, with these in its environment. `tag` names the commit. Raises
+    ConfigError if the name is not OWNER/NAME. Raises HubError, before anything is sent, if the tag is taken or the
+    repository is public and `private` is asked for; also if the Hub or the network refuses.
+    """
+    require_repository(repo)
+    with told_in_words(Address(repo), uploading=True):
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+        kind, what, sdk = ("model", "world", None) if variables is None else ("space", "web demo", "gradio")
+        api.create_repo(repo, repo_type=kind, private=private or None, exist_ok=True, space_sdk=sdk)
+        if private and not api.repo_info(repo, repo_type=kind).private:
+            raise HubError(f"{repo} exists and is public; make it private in its settings, or leave out --private")
+        if tag and tag in {known.name for known in api.list_repo_refs(repo, repo_type=kind).tags}:
+            raise HubError(f"{repo} has a revision {tag} already; choose another name for this one")
+        for key, value in (variables or {}).items():  # before the files, which are built when they arrive
+            api.add_space_variable(repo, key, value)
+        said = f"Publish a {what}"
+        commit = api.upload_folder(repo_id=repo, repo_type=kind, folder_path=folder, commit_message=said)
+        if tag:
+            api.create_tag(repo, repo_type=kind, tag=tag, revision=commit.oid)
+    return commit.oid
 
 
 def file_list(folder: Path) -> list[str]:

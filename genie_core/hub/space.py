@@ -11,8 +11,7 @@ from genie_core.config import WorldConfig
 from genie_core.errors import ConfigError
 from genie_core.hub.address import find_address, require_repository
 from genie_core.hub.card import game_of
-from genie_core.hub.publish import Publishable, file_list
-from genie_core.hub.upload import upload
+from genie_core.hub.publish import Publishable, file_list, upload
 
 FILES = ("launch.py", "LICENSE", "app", "genie_core")
 # Of those folders: a Space plays, and neither trains nor measures nor opens a window.

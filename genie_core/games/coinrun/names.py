@@ -62,7 +62,11 @@ def name_actions(motions: ActionMotions) -> tuple[Action, ...]:
     typical = np.asarray(motions.typical, np.float64)
     names, smallest = {}, SMALLEST_SCALE * motions.width
     if len(typical) >= len(MANDATORY):
-        cost = _costs(typical - _shared_motion(typical, smallest), smallest)
+        # A prompt's player may be running or falling already. The likeliest `stay` shows that motion, which no code
+        # causes; the other codes are judged by how they differ from it.
+        likeliest = _mandatory_names(_costs(typical, smallest))
+        shared = typical[next(code for code, name in likeliest.items() if name == "stay")]
+        cost = _costs(typical - shared, smallest)
         names = _mandatory_names(cost)
         rest = [code for code in range(len(typical)) if code not in names]
         for code in sorted(rest, key=lambda code: cost[code].min()):  # the closest first: it gets the plain name
@@ -73,15 +77,6 @@ def name_actions(motions: ActionMotions) -> tuple[Action, ...]:
         Action(code, name, KEYS.get(name, ()), motion)
         for code, (name, motion) in enumerate(zip(named, rounded, strict=True))
     )
-
-
-def _shared_motion(motions: np.ndarray, smallest: float) -> np.ndarray:
-    """The motion, (2,), that no code causes: the player of a prompt may be running or falling already.
-
-    It is that of the likeliest `stay`; the other codes are judged by how they differ from it.
-    """
-    names = _mandatory_names(_costs(motions, smallest))
-    return motions[next(code for code, name in names.items() if name == "stay")]
 
 
 def _costs(motions: np.ndarray, smallest: float) -> np.ndarray:
