@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,12 @@ from app.cli.options import FILE, ROOT, Mode
 from genie_core.errors import PictureError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from app.play.autoplay import Source
+    from app.play.loading import Progress
     from app.play.session import PlaySession
-    from app.play.start import Start
+    from app.play.start_pictures import Prompts
     from genie_core.world import World
 
 SAVE = {**FILE, "help": "write to FILE: .mp4, .gif, .png (contact sheet) or .npz (frames and actions)"}
@@ -49,17 +53,7 @@ def run(args: argparse.Namespace) -> None:
     picture = load_picture(args.play) if args.play else None
     prompts, progress = Prompts(ROOT / "assets", args.play), Progress()
 
-    def begin() -> PlaySession:
-        progress.tell("loading torch", 0.1)
-        from app.play.start import Start
-
-        progress.tell("reading the world", 0.5)
-        world = load_world(args)
-        prompts.game = world.config.game
-        progress.tell("looking at the picture", 0.8)
-        palette = prompts.palette if args.fit == "palette" else None
-        return _session(args, world, Start(picture, args.fit, palette, seed=args.seed))
-
+    begin = partial(_begin, args, picture, prompts, progress)
     if args.save is None:
         from app.window.play import play
 
@@ -68,18 +62,24 @@ def run(args: argparse.Namespace) -> None:
         _record(args, begin())
 
 
-def _session(args: argparse.Namespace, world: World, start: Start) -> PlaySession:
-    """The session that the command line describes, from a start with the picture."""
+def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompts, progress: Progress) -> PlaySession:
+    """The session that the command line describes; tells `prompts` the game of its world."""
+    progress.tell("loading torch", 0.1)
     from app.play.session_file import load_session
-    from app.play.start import begin
+    from app.play.start import Start, begin
     from genie_core.engine import WorldEngine
 
+    progress.tell("reading the world", 0.5)
+    world = load_world(args)
+    prompts.game = world.config.game
+    progress.tell("looking at the picture", 0.8)
     saved = None if args.saved is None else load_session(args.saved, world)
     if saved is not None and args.fps is None:
         world.config = dataclasses.replace(world.config, fps=saved.fps)
-    told = {"unmask_steps": args.unmask_steps, "temperature": args.temperature}
-    told |= {"saved": saved, "replay": "replay" in args, "autoplay": _source(args, world)}
-    return begin(WorldEngine(world, args.seed), dataclasses.replace(start, **told))
+    palette = prompts.palette if args.fit == "palette" else None
+    how = args.fit, palette, saved, "replay" in args, _source(args, world)
+    start = Start(picture, *how, args.seed, args.unmask_steps, args.temperature)
+    return begin(WorldEngine(world, args.seed), start)
 
 
 def _source(args: argparse.Namespace, world: World) -> Source | None:

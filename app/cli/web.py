@@ -33,11 +33,7 @@ MODE = Mode(
     "start the web demo, for this computer or, with --host, for others too",
     ON,
     {
-        "host": {
-            "metavar": "ADDRESS",
-            "default": HOST,
-            "help": f"where to listen (default {HOST}: only this machine)",
-        },
+        "host": {"metavar": "ADDRESS", "default": HOST, "help": f"where to listen (default {HOST}: only this machine)"},
         "port": {
             "type": number(int, 0, 65535),
             "metavar": "N",

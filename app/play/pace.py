@@ -12,10 +12,7 @@ class Pacer:
     After a step that took too long the spacing starts afresh, and no step is rushed to catch up."""
 
     def __init__(
-        self,
-        fps: float,
-        clock: Callable[[], float] = time.perf_counter,
-        sleep: Callable[[float], None] = time.sleep,
+        self, fps: float, clock: Callable[[], float] = time.perf_counter, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self.fps = fps  # may be changed at any time
         self._clock, self._sleep = clock, sleep

@@ -41,7 +41,8 @@ class Pilot:
 
     def decide(self) -> int | None:
         """The action to step the engine with, or None if the session moved, or rested, by itself."""
-        action = self._next_action()
+        self._hold()
+        action = self.session.next_action()
         if action is None:
             self.stand_still()
         return action
@@ -53,18 +54,16 @@ class Pilot:
 
     def tick(self) -> bool:
         """One tick of a session alone on its engine; whether there is a new frame. A replay has a pace too."""
-        shown, action, player = self.session.frame, self._next_action(), self.session.player
-        if action is not None:
-            self.take(self.session.engine.step({player: action})[player])
-        elif self.session.frame is not shown:
-            self._count()
-        else:
+        shown = self.session.frame
+        self._hold()
+        if self.session.tick() is shown:
             self.stand_still()
-        return self.session.frame is not shown
+            return False
+        self._count()
+        return True
 
-    def _next_action(self) -> int | None:
+    def _hold(self) -> None:
         self.session.handle(c.Hold(resolve(self.held.look(), self.keymap)))
-        return self.session.next_action()
 
     def _count(self) -> None:
         self._steps.append(time.monotonic())

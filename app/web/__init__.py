@@ -6,5 +6,5 @@ player         one seat's session; outbox has what its page is still to be told
 protocol       the messages, both ways; transport carries them, by WebSocket or plain HTTP
 server         routes, start and end; doors lets in what may be posted
 uploads        the only files that are opened; limits has every bound
-view, tabs     what the browser shows, with static/; pages puts them together, api adds endpoints for programs
+tabs           what the browser shows, with static/; pages puts them together, api adds endpoints for programs
 """

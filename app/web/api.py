@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,7 +11,7 @@ import numpy as np
 from app.play.script import parse_script
 from app.web import limits
 from app.web.clip_actions import film
-from app.web.game_starts import GameStarts, whole
+from app.web.game_starts import GameStarts
 from app.web.guests import Guests
 from app.web.uploads import picture_input, read_picture, told_in_words
 from genie_core.config import Action
@@ -38,15 +36,12 @@ def add_api(guests: Guests, starts: GameStarts) -> None:
 
     async def rollout(image: str | None, actions: str, world: str, seed: float) -> str:
         def play() -> str:
-            engine = starts.engine(world)
-            script = parse_script(actions, engine.world.config.actions)
+            game = starts.from_picture(read_picture(image), world, seed, "crop")
+            script = parse_script(actions, game.engine.world.config.actions)
             if len(script) > limits.ROLLOUT_STEPS:
                 most = limits.ROLLOUT_STEPS
-                raise ScriptError(f"the script runs for {len(script)} steps; at most {most} are played here")
-            prompt = starts.fitted(engine, read_picture(image), "crop")
-            path = result_file(video, ".mp4")
-            film(engine.world, prompt, script, whole(seed), path)
-            return str(path)
+                raise ScriptError(f"the script runs for {len(script)} steps, at most {most} are played here")
+            return film(game, script, video)
 
         return await asyncio.to_thread(play)
 
@@ -93,10 +88,3 @@ def find_action(told: Any, actions: tuple[Action, ...]) -> int:
     if len(steps) != 1:
         raise ScriptError(f"{told!r} is {len(steps)} steps, but /step takes one; use /rollout for a script")
     return steps[0]
-
-
-def result_file(component: gr.components.Component, suffix: str) -> Path:
-    """A new path where Gradio serves results from, and deletes old ones."""
-    folder = Path(component.GRADIO_CACHE) / secrets.token_hex(16)
-    folder.mkdir(parents=True)
-    return folder / f"play{suffix}"

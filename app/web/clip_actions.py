@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 from html import escape
 from itertools import groupby
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import torch
 
 from app.media.read import read_video
-from app.media.write import save_frames
-from app.play.start import Start, begin
+from app.play.record import record
+from app.play.start import begin
 from app.web import limits
-from app.web.player import data_url
+from app.web.player import GameStart, data_url
 from genie_core.engine import WorldEngine
 from genie_core.errors import PictureError
 from genie_core.world import World
@@ -57,12 +59,15 @@ def timeline(world: World, frames: np.ndarray, actions: list[int]) -> str:
     )
 
 
-def film(world: World, prompt: np.ndarray, actions: list[int], seed: int, path: Path) -> None:
-    """Plays `actions` from `prompt`, uint8 (H, W, 3), and writes the film to `path` as its suffix says."""
-    session = begin(WorldEngine(world), Start(prompt, seed=seed))
-    frames = np.stack([frame.copy() for frame in session.play(actions)])
-    names = [action.name for action in world.config.actions]
-    save_frames(path, frames, np.array(actions, np.int64), world.config.fps, names)
+def film(game: GameStart, actions: list[int], shown_in: gr.Video) -> str:
+    """Plays `actions` from the start of `game`, on an engine of their own; returns the path of an mp4 file.
+
+    The file is where Gradio serves the results of `shown_in` from, and deletes old ones.
+    """
+    path = Path(shown_in.GRADIO_CACHE) / secrets.token_hex(16) / "play.mp4"
+    path.parent.mkdir(parents=True)
+    record(path, begin(WorldEngine(game.engine.world), game.start), actions, quiet=True)
+    return str(path)
 
 
 def _colour(action: int) -> str:

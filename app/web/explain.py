@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from html import escape
 from io import BytesIO
 
@@ -12,6 +11,7 @@ from PIL import Image
 
 from app.web.player import data_url
 from genie_core.engine import WorldEngine
+from genie_core.rollout import rollout
 from genie_core.world import World
 
 HELD_STEPS = 12
@@ -40,12 +40,11 @@ def each_action(world: World, prompt: np.ndarray, seed: int) -> str:
     figures = ""
     for first in range(0, len(names), TOGETHER):
         ids = range(first, min(first + TOGETHER, len(names)))
-        films = _held(WorldEngine(world, seed, players=len(ids)), prompt, list(ids))
+        held = np.tile(np.array(ids)[:, None], HELD_STEPS)
+        films = rollout(world, np.repeat(prompt[None], len(ids), axis=0), held, seed)
         for action, film in zip(ids, films, strict=True):
             still = f'<source media="(prefers-reduced-motion: reduce)" srcset="{data_url(film[-1])}">'
-            motion = "data:image/webp;base64," + base64.b64encode(_animation(film)).decode()
-            label = f"{action + 1}: {names[action]}"
-            figures += _figure(motion, label, still)
+            figures += _figure(data_url(film, _animation, "image/webp"), f"{action + 1}: {names[action]}", still)
     return f'<div class="look" data-actions="{len(names)}">{figures}</div>'
 
 
@@ -64,16 +63,7 @@ def token_grid(tokens: np.ndarray) -> str:
     return f'<div class="tokens" role="img" aria-label="token grid" style="{columns}">{cells}</div>'
 
 
-def _held(engine: WorldEngine, prompt: np.ndarray, actions: list[int]) -> list[list[np.ndarray]]:
-    films = [[engine.reset(prompt, player)] for player in range(len(actions))]
-    for _ in range(HELD_STEPS):
-        frames = engine.step(dict(enumerate(actions)))
-        for player, film in enumerate(films):
-            film.append(frames[player])
-    return films
-
-
-def _animation(film: list[np.ndarray]) -> bytes:
+def _animation(film: np.ndarray) -> bytes:
     first, *rest = (Image.fromarray(frame) for frame in film)
     file = BytesIO()
     first.save(

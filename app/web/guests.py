@@ -80,14 +80,8 @@ class Guests:
         if guest.ticket is not None:
             raise GenieError("this game is open elsewhere already; press Play to begin one here")
         guest.touched = time.monotonic()
-        ticket: Ticket | None = None
-
-        def moved() -> None:
-            if ticket is not None:
-                self._moved(guest, ticket)
-
-        ticket = guest.ticket = self.seats.enter(moved)
-        self._moved(guest, ticket)
+        guest.ticket = self.seats.enter(lambda: self._moved(guest))
+        self._moved(guest)
 
     async def seat_program(self, start: GameStart) -> tuple[str, Any]:
         """A seat for a program, at once: its token and first frame, uint8 (H, W, 3).
@@ -144,8 +138,11 @@ class Guests:
         if guest.ticket is not None and not guest.sitting_down:
             self.seats.leave(guest.ticket)  # the next player on this seat is made after this one was removed
 
-    def _moved(self, guest: Guest, ticket: Ticket) -> None:
+    def _moved(self, guest: Guest) -> None:
         """The guest has come forward in the queue, or has a seat now."""
+        ticket = guest.ticket
+        if ticket is None:
+            return  # `enter` seats the guest at once, and calls again when the guest has the ticket
         if ticket.seat is None:
             guest.outbox.put({"queue": {"place": self.seats.place(ticket), "waiting": self.seats.waiting}})
         elif guest.player is None and not guest.sitting_down:

@@ -27,10 +27,10 @@ from app.web.loaded_worlds import LoadedWorlds
 from app.web.pages import build_pages
 from app.web.proxy import UnderPrefix
 from app.web.transport import answer_poll, serve_socket
-from app.web.view import STATIC
 from genie_core.errors import GenieError
 from genie_core.world import World
 
+STYLE = Path(__file__).parent / "static/pages.css"
 HANG_UP_SECONDS, CLOSING_SECONDS = 1.0, 5  # after the signal to end: open streams are cut off, then all else
 SANS, MONO = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")  # on every machine; no font is fetched
 SWITCH_SECONDS = 0.001  # between the engine's thread and the event loop; Python's 5 ms would be felt
@@ -115,7 +115,7 @@ def build_app(worlds: LoadedWorlds, seats: int, pictures: Path) -> FastAPI:
         max_file_size=UPLOAD_BYTES,
         show_error=False,  # a visitor reads our sentences, no exceptions
         theme=gr.themes.Soft(font=SANS, font_mono=MONO),
-        head=f"<style>{(STATIC / 'pages.css').read_text(encoding='utf-8')}</style>",  # `css` reaches no container
+        head=f"<style>{STYLE.read_text(encoding='utf-8')}</style>",  # `css` reaches no container
         root_path=os.environ.get("GRADIO_ROOT_PATH"),  # for a proxy that does not say under which path it serves
     )
 

@@ -26,11 +26,7 @@ class Opener:
     """Starts one session from files. `fit_now` gives the player's way to fit; `show` opens a preview."""
 
     def __init__(
-        self,
-        session: PlaySession,
-        prompts: Prompts | None,
-        fit_now: Callable[[], str],
-        show: Callable[[Preview], None],
+        self, session: PlaySession, prompts: Prompts | None, fit_now: Callable[[], str], show: Callable[[Preview], None]
     ) -> None:
         self._session, self._fit_now, self._show = session, fit_now, show
         self.prompts = prompts

@@ -25,10 +25,10 @@ GIF_SECONDS = 10
 
 
 class Saver:
-    """Saves files of one session into `folder`, by default the current one, named after the world and the time."""
+    """Saves files of one session into the folder current at the start, named after the world and the time."""
 
-    def __init__(self, session: PlaySession, name: str, folder: Path | None = None) -> None:
-        self._session, self._name, self._folder = session, name, folder or Path.cwd()
+    def __init__(self, session: PlaySession, name: str) -> None:
+        self._session, self._name, self._folder = session, name, Path.cwd()
         self._background = Background()
         self._recorder: VideoRecorder | None = None
         self._with_hud = False

@@ -10,8 +10,7 @@ import numpy as np
 
 from app.play.start_pictures import Prompts
 from app.web import clip_actions
-from app.web.api import result_file
-from app.web.game_starts import GameStarts, whole
+from app.web.game_starts import GameStarts
 from app.web.guests import Guests
 from app.web.tabs.shared import HEAVY, PRIVATE, chosen, come, gallery_of, selected
 from app.web.uploads import path_only, picture_input, read_picture, told_in_words
@@ -53,10 +52,7 @@ def imitate_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.H
     def replay(start: np.ndarray, found: list[int], world: Any, seed: Any, how: Any) -> str:
         if not found:
             raise GenieError("there are no actions yet; upload a clip first")
-        engine = starts.engine(world)
-        path = result_file(film, ".mp4")
-        clip_actions.film(engine.world, starts.fitted(engine, start, how), found, whole(seed), path)
-        return str(path)
+        return clip_actions.film(starts.from_picture(start, world, seed, how), found, film)
 
     async def from_gallery(event: gr.SelectData, found: list[int], *settings: Any) -> Any:
         path = chosen(prompts, event)

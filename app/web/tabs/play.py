@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,9 +16,10 @@ from app.web.game_starts import GameStarts
 from app.web.guests import Guests
 from app.web.tabs.shared import PRIVATE, chosen, come, gallery_of, selected
 from app.web.uploads import path_only, picture_input, read_drawing, read_picture, told_in_words
-from app.web.view import game_view
 from genie_core.pictures import FITS, fit, load_picture
 
+STATIC = Path(__file__).parents[1] / "static"
+SCRIPTS = ("transport.js", "stage.js", "panel.js")
 CANVAS_SIDE = 512  # pixels, at most, of the longer side
 
 
@@ -28,7 +31,7 @@ def play_tab(guests: Guests, starts: GameStarts, prompts: Prompts) -> tuple[gr.H
     blank = np.full((*canvas, 3), 255, np.uint8)
     with gr.Row():
         with gr.Column(scale=3, min_width=240):
-            view = game_view(elem_id="view")
+            view = _game_view()
         with gr.Column(scale=2, min_width=240):
             gallery = gallery_of(prompts, "start from one of these")
             with gr.Tabs():
@@ -76,13 +79,12 @@ def play_tab(guests: Guests, starts: GameStarts, prompts: Prompts) -> tuple[gr.H
         start = await asyncio.to_thread(starts.from_picture, load_picture(path), *settings)
         return str(path), await come(guests, view, start)
 
-    async def from_picture(path: Any, view: Any, *settings: Any) -> Any:
-        picture = await asyncio.to_thread(read_picture, path)
-        return await come(guests, view, await asyncio.to_thread(starts.from_picture, picture, *settings))
+    def starting_from(read: Callable[[Any], np.ndarray]) -> Callable[..., Any]:
+        async def from_file(path: Any, view: Any, *settings: Any) -> Any:
+            picture = await asyncio.to_thread(read, path)
+            return await come(guests, view, await asyncio.to_thread(starts.from_picture, picture, *settings))
 
-    async def from_drawing(path: Any, view: Any, *settings: Any) -> Any:
-        picture = await asyncio.to_thread(read_drawing, path)
-        return await come(guests, view, await asyncio.to_thread(starts.from_picture, picture, *settings))
+        return told_in_words(from_file)
 
     async def from_session(path: Any, view: Any, world: Any) -> Any:
         return await come(guests, view, await asyncio.to_thread(starts.from_session, path, world))
@@ -92,8 +94,27 @@ def play_tab(guests: Guests, starts: GameStarts, prompts: Prompts) -> tuple[gr.H
         return fit(load_picture(paths[name]), canvas) if name in paths else blank
 
     gallery.select(selected(from_gallery), [view, *settings], [picture, view], **PRIVATE)
-    gr.on([picture.input, play.click], told_in_words(from_picture), [picture, view, *settings], view, **PRIVATE)
-    play_drawing.click(told_in_words(from_drawing), [drawing, view, *settings], view, **PRIVATE)
+    gr.on([picture.input, play.click], starting_from(read_picture), [picture, view, *settings], view, **PRIVATE)
+    play_drawing.click(starting_from(read_drawing), [drawing, view, *settings], view, **PRIVATE)
     saved.upload(told_in_words(from_session), [saved, view, world], view, **PRIVATE)
     base.input(draw_over, base, drawing, **PRIVATE)
     return view, settings
+
+
+def _game_view() -> gr.HTML:
+    """A canvas, held keys and buttons. It is drawn once, and fetches its game by a token over the transport.
+
+    Its value is `{"token": ...}` of a guest, or None. No subclass: beside the file of one Gradio writes a stub, which
+    has no place in a checkout.
+    """
+    return gr.HTML(
+        elem_id="view",
+        html_template=_read("view.html"),
+        css_template=_read("view.css"),
+        js_on_load="\n".join(_read(name) for name in SCRIPTS),
+        apply_default_css=False,
+    )
+
+
+def _read(name: str) -> str:
+    return (STATIC / name).read_text(encoding="utf-8")
