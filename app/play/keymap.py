@@ -106,7 +106,6 @@ class HeldKeys:
         self._lifted: set[str] = set()
 
     def press(self, name: str) -> None:
-        self.release(name)
         if name in self._down:
             self._down.remove(name)
         self._down.append(name)

@@ -24,9 +24,7 @@ def parse_script(text: str, actions: Sequence[Action]) -> list[int]:
     for piece in text.split(","):
         action, count = _parse_piece(piece.strip(), actions)
         if len(ids) + count > MAX_STEPS:
-            raise ScriptError(
-                f"the script is over {MAX_STEPS:,} steps long from {piece.strip()!r} on; play it in parts"
-            )
+            raise ScriptError(f"the script is over {MAX_STEPS:,} steps long from {piece.strip()!r} on; shorten it")
         ids += [action] * count
     return ids
 

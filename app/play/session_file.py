@@ -73,16 +73,16 @@ def write_session(path: str | Path, data: bytes) -> None:
     write_whole(path, data, SessionError)
 
 
-def load_session(path: str | Path, world: World) -> SavedSession:
-    """Reads a session that was played in `world`; SessionError says what is wrong with the file."""
+def load_session(path: str | Path, world: World, name: str = "") -> SavedSession:
+    """Reads a session that was played in `world`; SessionError says what is wrong with the file, by `name` if given."""
     try:
         if not Path(path).is_file():
             raise SessionError(f"there is no file {path}; expected a {SUFFIX} file; {PLAY_ON}")
-        size = Path(path).stat().st_size
-        data = Path(path).read_bytes() if size <= MOST_BYTES else b"\0" * (MOST_BYTES + 1)
+        with Path(path).open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise SessionError(f"{path} cannot be read ({error.strerror}); {PLAY_ON}") from error
-    return parse_session(data, world, str(path))
+    return parse_session(data, world, name or str(path))
 
 
 def parse_session(data: bytes, world: World, name: str = "the session") -> SavedSession:
@@ -106,9 +106,7 @@ def _unpack(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, np.ndarra
         told = json.loads(header["__metadata__"][KEY])
         tensors = read_tensors(data)
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise SessionError(
-            f"{name} is not a saved session, or not a whole one; expected a {SUFFIX} file; {PLAY_ON}"
-        ) from error
+        raise SessionError(f"{name} is not a saved session, or damaged; expected a {SUFFIX} file; {PLAY_ON}") from error
     if not isinstance(told, dict) or told.get("format") != FORMAT:
         found = told.get("format") if isinstance(told, dict) else told
         raise SessionError(f"{name} has session format {found!r}, this program reads {FORMAT}; {PLAY_ON}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.play.autoplay import ListedActions
 from app.play.commands import SavedSession
-from app.play.session_file import MOST_BYTES, parse_session
+from app.play.session_file import load_session
 from app.play.start import Start
 from app.play.start_pictures import Prompts
 from app.web import limits
@@ -46,9 +46,7 @@ class GameStarts:
         if not isinstance(path, str):
             raise SessionError("there is no session yet; choose a file that was downloaded here, or saved with F5")
         engine, name = self.engine(world), Path(path).name
-        if Path(path).stat().st_size > MOST_BYTES:
-            raise SessionError(f"{name} is larger than a session can be")
-        saved = parse_session(Path(path).read_bytes(), engine.world, name)
+        saved = load_session(path, engine.world, name)
         if len(saved.actions) >= limits.STEPS:
             raise SessionError(f"{name} has {len(saved.actions):,} steps, at most {limits.STEPS:,} are played here")
         return GameStart(engine, world, Start(None, saved=_affordable(saved)), "Your session goes on here.")

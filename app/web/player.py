@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from app.play import commands as c
-from app.play.autoplay import Source
 from app.play.keymap import build_keymap
 from app.play.pilot import Pilot
 from app.play.script import source_of
@@ -89,7 +88,8 @@ class Player:
                 case ReleaseAll():
                     self.pilot.release_all()
                 case AutoplayScript(script, mix):
-                    self.session.handle(c.Autoplay(self._source(script), mix))
+                    actions, seed = self.session.config.actions, self.session.steps
+                    self.session.handle(c.Autoplay(source_of(script, actions, seed) if script else None, mix))
                 case c.NewSeed():
                     self._reseed(message)
                 case c.Keep() if len(self.session.kept) >= limits.KEPT_MOMENTS:
@@ -176,9 +176,6 @@ class Player:
             "kept": [{"step": kept.step, "picture": data_url(kept.thumbnail)} for kept in self.session.kept],
             "lines": [{"line": o.number, "step": o.tip, "picture": data_url(timeline.thumbnail(o))} for o in lines],
         }
-
-    def _source(self, script: str) -> Source | None:
-        return source_of(script, self.session.config.actions, self.session.steps) if script else None
 
     def _reseed(self, command: c.NewSeed) -> None:
         if time.monotonic() - self._reseeded < limits.SEED_SECONDS:

@@ -25,8 +25,8 @@ def play(
 ) -> None:
     """Opens a window for the world called `name`, builds the session behind a splash, and plays until Quit.
 
-    `prompts` are the pictures to go through. `start` tells `progress` how far it is. `quiet` prints no saved
-    files. Raises what `start` raises, and DisplayError if no window can be opened.
+    `start` tells `progress` how far it is. `quiet` prints no saved files. Raises what `start` raises, and DisplayError
+    if no window can be opened.
     """
     try:
         scale = open_window(name)

@@ -101,16 +101,12 @@ def _draw_splash(name: str, progress: Progress, scale: float) -> None:
     screen = pygame.display.get_surface()
     canvas = Canvas(screen, scale=scale)
     screen.fill(canvas.theme.paper)
-    middle = screen.get_rect()
-    canvas.text(
-        f"loading {name} ...", (middle.centerx, middle.centery - canvas.px(30)), TITLE, align="center", middle=True
-    )
+    x, y = screen.get_rect().center
+    canvas.text(f"loading {name} ...", (x, y - canvas.px(30)), TITLE, align="center", middle=True)
     bar = pygame.Rect(0, 0, canvas.px(280), canvas.px(8))
-    bar.center = middle.centerx, middle.centery + canvas.px(6)
+    bar.center = x, y + canvas.px(6)
     pygame.draw.rect(screen, canvas.theme.cap, bar, border_radius=canvas.px(4))
     bar.width = max(canvas.px(8), round(bar.width * progress.done))
     pygame.draw.rect(screen, canvas.theme.accent, bar, border_radius=canvas.px(4))
-    canvas.text(
-        progress.text, (middle.centerx, middle.centery + canvas.px(24)), TEXT, canvas.theme.faint, align="center"
-    )
+    canvas.text(progress.text, (x, y + canvas.px(24)), TEXT, canvas.theme.faint, align="center")
     pygame.display.flip()

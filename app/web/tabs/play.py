@@ -104,8 +104,7 @@ def play_tab(guests: Guests, starts: GameStarts, prompts: Prompts) -> tuple[gr.H
 def _game_view() -> gr.HTML:
     """A canvas, held keys and buttons. It is drawn once, and fetches its game by a token over the transport.
 
-    Its value is `{"token": ...}` of a guest, or None. No subclass: beside the file of one Gradio writes a stub, which
-    has no place in a checkout.
+    Its value is `{"token": ...}` of a guest, or None. Like `path_only`, no subclass of a component.
     """
     return gr.HTML(
         elem_id="view",
