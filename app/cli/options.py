@@ -56,7 +56,7 @@ COMMON: Options = {
     "unmask_steps": {
         "type": number(int, 1),
         "metavar": "K",
-        "help": "passes that draw each frame; more take longer (default the world's own)",
+        "help": "passes over each new frame; more take longer (default the world's own)",
     },
     "temperature": {
         "type": number(float, 0),

@@ -114,7 +114,7 @@ MODE = Mode(
     "play from a picture, in a window; with --actions and --save, play into a file instead",
     {"metavar": "IMAGE", "type": Path, "nargs": "?"},
     {
-        "actions": {"metavar": "SCRIPT", "help": "actions by name or id, each with its steps: right*20,left*4,7*10"},
+        "actions": {"metavar": "SCRIPT", "help": "names or ids of actions, times steps: right*20,left*4,7*10"},
         "save": SAVE,
         "continue": {**FILE, "dest": "saved", "help": "continue a session that was saved with F5"},
         "autoplay": {"metavar": "WHAT", "help": "play by itself until you press a key: random, or a SCRIPT as above"},

@@ -24,7 +24,7 @@ def before_and_after(engine: WorldEngine, prompt: np.ndarray) -> str:
     """The picture, uint8 (H, W, 3), beside the same after encoding, with a sentence on how familiar it is."""
     known = engine.familiarity(prompt)
     verdict = (
-        "⚠ This world was trained on nothing like it. You can play it, but it will soon turn into something else."
+        "⚠ This world was trained on nothing like your picture. You can play it, but it will soon look different."
         if known.unfamiliar
         else "This world knows pictures like this one."
     )
