@@ -26,17 +26,14 @@ from genie_core.config import (
     Action,
     Networks,
     WorldConfig,
-    as_size,
     build,
     build_networks,
     build_sampling,
-    require,
-    told,
 )
 from genie_core.errors import CheckpointError, ConfigError
 from genie_core.files import disk_refusals, write_whole
 from genie_core.hub.card import card
-from genie_core.limits import MOST_NAME
+from genie_core.limits import MOST_NAME, as_size, require, told
 
 FORMAT_VERSION = 2
 WEIGHTS = "model.safetensors"

@@ -11,11 +11,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from genie_core import limits
 from genie_core.errors import ConfigError
-from genie_core.limits import Size as Size
-from genie_core.limits import as_size as as_size
-from genie_core.limits import grid_of, require_blocks, require_factors, require_name, require_weights, require_within
-from genie_core.limits import require as require
-from genie_core.limits import told as told
+from genie_core.limits import Size, as_size, require, told
 
 UNKNOWN_GAME = "unknown"
 
@@ -38,18 +34,18 @@ class TokenizerConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "frame_size", as_size(self.frame_size))
-        require_within(1, limits.MOST_LAYERS, decoder_blocks=self.decoder_blocks)
+        limits.require_within(1, limits.MOST_LAYERS, decoder_blocks=self.decoder_blocks)
         fitting = all(0 < width <= limits.MOST_WIDTH and width % 8 == 0 for width in self.channels)
         require(
             fitting and 0 < len(self.channels) <= limits.MOST_LEVELS,
             f"tokenizer channels {told(self.channels)} are not 1 to {limits.MOST_LEVELS} multiples of 8 up to "
             f"{limits.MOST_WIDTH}",
         )
-        require_weights(
+        limits.require_weights(
             (22 + 18 * self.decoder_blocks) * sum(width**2 for width in self.channels) + 72 * self.channels[-1] ** 2,
             f"channels {self.channels} and decoder_blocks {self.decoder_blocks}",
         )
-        require_factors(self.code_bits, self.token_factors)
+        limits.require_factors(self.code_bits, self.token_factors)
 
     @property
     def stride(self) -> int:
@@ -59,7 +55,7 @@ class TokenizerConfig:
     @property
     def grid(self) -> Size:
         """Height and width of the token grid."""
-        return grid_of(self.frame_size, self.stride)
+        return limits.grid_of(self.frame_size, self.stride)
 
     @property
     def factor_vocabulary(self) -> int:
@@ -80,8 +76,8 @@ class Rules:
     look_size: int | None = None
 
     def __post_init__(self) -> None:
-        require_name(self.game, "the game of the rules")
-        require_within(1, limits.MOST_LAYERS, expectation_layers=self.expectation_layers)
+        limits.require_name(self.game, "the game of the rules")
+        limits.require_within(1, limits.MOST_LAYERS, expectation_layers=self.expectation_layers)
 
 
 @dataclass(frozen=True)
@@ -104,11 +100,11 @@ class LatentActionConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frame_size", as_size(self.frame_size))
-        require_within(1, limits.MOST_PATCH, patch_size=self.patch_size)
-        require_within(1, limits.MOST_WIDTH, code_width=self.code_width)
+        limits.require_within(1, limits.MOST_PATCH, patch_size=self.patch_size)
+        limits.require_within(1, limits.MOST_WIDTH, code_width=self.code_width)
         require(self.patch_size % 4 == 0, f"patch_size {self.patch_size} is not a multiple of 4")
-        require_within(2, limits.MOST_ACTIONS, num_actions=self.num_actions)
-        require_blocks(self.width, self.layers, self.heads, self.context_frames, self.grid)
+        limits.require_within(2, limits.MOST_ACTIONS, num_actions=self.num_actions)
+        limits.require_blocks(self.width, self.layers, self.heads, self.context_frames, self.grid)
         if self.rules is not None:
             look, side = self.rules.look_size, min(self.frame_size)
             require(
@@ -116,13 +112,13 @@ class LatentActionConfig:
                 f"look_size {look} is not a multiple of 4 up to {side}, the shorter side of a frame",
             )
             layers = self.rules.expectation_layers
-            require_blocks(self.width, layers, self.heads, self.context_frames, grid=(1, 1))
+            limits.require_blocks(self.width, layers, self.heads, self.context_frames, grid=(1, 1))
             require(self.code_width == 3, f"code_width {self.code_width} is not 3, the width of codes found by rules")
 
     @property
     def grid(self) -> Size:
         """Height and width of the patch grid."""
-        return grid_of(self.frame_size, self.patch_size)
+        return limits.grid_of(self.frame_size, self.patch_size)
 
 
 @dataclass(frozen=True)
@@ -145,11 +141,11 @@ class DynamicsConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "grid", as_size(self.grid, "grid"))
-        require_factors(self.code_bits, self.token_factors)
-        require_within(2, limits.MOST_ACTIONS, num_actions=self.num_actions)
-        require_blocks(self.width, self.layers, self.heads, self.context_frames, self.grid)
+        limits.require_factors(self.code_bits, self.token_factors)
+        limits.require_within(2, limits.MOST_ACTIONS, num_actions=self.num_actions)
+        limits.require_blocks(self.width, self.layers, self.heads, self.context_frames, self.grid)
         if self.link_width is not None:
-            require_within(1, limits.MOST_WIDTH, link_width=self.link_width)
+            limits.require_within(1, limits.MOST_WIDTH, link_width=self.link_width)
 
     @property
     def tokens(self) -> int:
@@ -175,8 +171,8 @@ class SamplingConfig:
     temperature: float = 0.0
 
     def __post_init__(self) -> None:
-        require_within(1, limits.MOST_UNMASK_STEPS, unmask_steps=self.unmask_steps)
-        require_within(0, limits.MOST_TEMPERATURE, temperature=self.temperature)
+        limits.require_within(1, limits.MOST_UNMASK_STEPS, unmask_steps=self.unmask_steps)
+        limits.require_within(0, limits.MOST_TEMPERATURE, temperature=self.temperature)
 
 
 @dataclass(frozen=True)
@@ -194,7 +190,7 @@ class Action:
     evidence: str = ""
 
     def __post_init__(self) -> None:
-        require_name(self.name, f"the name of action {self.id}")
+        limits.require_name(self.name, f"the name of action {self.id}")
         object.__setattr__(self, "keys", tuple(self.keys))
         object.__setattr__(self, "motion_px", tuple(self.motion_px))
         require(
@@ -244,8 +240,8 @@ class WorldConfig:
             [action.id for action in self.actions] == list(range(len(names))),
             f"action ids are not 0..{len(names) - 1} in order",
         )
-        require_within(limits.LEAST_FPS, limits.MOST_FPS, fps=self.fps)
-        require_name(self.game, "the game")
+        limits.require_within(limits.LEAST_FPS, limits.MOST_FPS, fps=self.fps)
+        limits.require_name(self.game, "the game")
 
     @property
     def frame_size(self) -> Size:

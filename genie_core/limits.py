@@ -24,8 +24,8 @@ MOST_ACTIONS = 100  # one byte holds an action in a training run
 MOST_CODE_BITS = 24
 MOST_FACTOR_BITS = 16  # of a sub-token: its logits are 2^16
 MOST_UNMASK_STEPS = 1024
-LEAST_FPS, MOST_FPS = 0.1, 1000.0
-MOST_TEMPERATURE = 100.0
+LEAST_FPS, MOST_FPS = 0.1, 1000
+MOST_TEMPERATURE = 100
 MOST_NAME = 200  # characters
 MOST_MOTION = 1e6  # pixels a step
 

@@ -11,9 +11,10 @@ import torch
 from tiny import CONFIG, changed_frames, make_looking_world, make_sized_world, make_world, random_frames, random_pixels
 
 from genie_core import world as world_module
-from genie_core.config import ConfigError, Rules, Size
+from genie_core.config import ConfigError, Rules
 from genie_core.engine import WorldEngine
 from genie_core.layers.quantize import bits_to_tokens
+from genie_core.limits import Size
 from genie_core.models.motion import motion_evidence
 from genie_core.pixels import pad_to_multiple, to_model
 from genie_core.rollout import rollout, teacher_forced

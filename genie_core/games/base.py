@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from genie_core.config import Action, LatentActionConfig, Rules, require, unnamed_actions
+from genie_core.config import Action, LatentActionConfig, Rules, unnamed_actions
 from genie_core.data.scenes import Clips, candidates
 from genie_core.figures import Figure, Samples
+from genie_core.limits import require
 
 if TYPE_CHECKING:
     from genie_core.data.dataset import VideoDataset
@@ -63,22 +64,17 @@ class Game:
     """Any video: nothing is known. A wing overrides what its game can tell."""
 
     name = "unknown"
-    settings = Path(__file__).with_name("unknown.toml")
-    """Training settings that suit its recordings."""
+    settings = Path(__file__).with_name("unknown.toml")  # of training, that suit its recordings
     collect_options: Mapping[str, dict[str, Any]] = {}
     """Flags of `--collect NAME` of its own, as keyword arguments of argparse's add_argument."""
     figures: Mapping[str, Figure] = {}
     """Figures that only this game has, and its labels for general ones, by their dotted place in an evaluation."""
-    references: tuple[str, ...] = ()
-    """Heads of the columns that `Figure.published` fills."""
-    sources = ""
-    """Where published values come from, in sentences."""
-    button_names: tuple[str, ...] = ()
-    """Names of the distinct buttons that `buttons` gives."""
+    references: tuple[str, ...] = ()  # heads of the columns that `Figure.published` fills
+    sources = ""  # where published values come from, in sentences
+    button_names: tuple[str, ...] = ()  # of the distinct buttons that `buttons` gives
     opposite: tuple[str, str] | None = None
     """Names of two actions, the first of which moves the player to the left, the other to the right. Needs `motion`."""
-    still: str | None = None
-    """Name of the action that does nothing."""
+    still: str | None = None  # name of the action that does nothing
 
     def collect(
         self, out: Path, frames: int, seed: int, policy: str | None, options: dict[str, Any], quiet: bool

@@ -12,17 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from genie_core.config import (
-    DynamicsConfig,
-    Networks,
-    SamplingConfig,
-    Size,
-    WorldConfig,
-    build,
-    build_networks,
-    require,
-)
+from genie_core.config import DynamicsConfig, Networks, SamplingConfig, WorldConfig, build, build_networks
 from genie_core.errors import ConfigError
+from genie_core.limits import Size, require
 
 STAGES = ("tokenizer", "latent_action", "dynamics")
 ONCE = ("frame_size", "num_actions", "context_frames", "held_out_every")

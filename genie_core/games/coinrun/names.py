@@ -6,31 +6,23 @@ import itertools
 
 import numpy as np
 
-from genie_core.config import Action, require
+from genie_core.config import Action
 from genie_core.games.base import ActionMotions
+from genie_core.limits import require
 
-# Where each name points, in shares of the farthest motion along x and along y.
-DIRECTIONS = {
-    "stay": (0, 0),
-    "left": (-1, 0),
-    "right": (1, 0),
-    "jump": (0, -1),
-    "jump_left": (-1, -1),
-    "jump_right": (1, -1),
-    "down": (0, 1),
+# Where each name points, in shares of the farthest motion along x and along y, and its pygame key names; "up+right"
+# means both held.
+MOVES: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
+    "stay": ((0, 0), ()),
+    "left": ((-1, 0), ("left", "a")),
+    "right": ((1, 0), ("right", "d")),
+    "jump": ((0, -1), ("up", "w", "space")),
+    "jump_left": ((-1, -1), ("up+left", "w+a", "space+left")),
+    "jump_right": ((1, -1), ("up+right", "w+d", "space+right")),
+    "down": ((0, 1), ("down", "s")),
 }
-NAMES = tuple(DIRECTIONS)
+NAMES, KEYS = tuple(MOVES), {name: keys for name, (_, keys) in MOVES.items()}
 MANDATORY = ("stay", "left", "right", "jump")
-# pygame key names; "up+right" means both held.
-KEYS = {
-    "stay": (),
-    "left": ("left", "a"),
-    "right": ("right", "d"),
-    "jump": ("up", "w", "space"),
-    "jump_left": ("up+left", "w+a", "space+left"),
-    "jump_right": ("up+right", "w+d", "space+right"),
-    "down": ("down", "s"),
-}
 NEAR = 0.5  # squared distance, in shares of the farthest motion, within which a second name still tells the truth
 SMALLEST_SCALE = 1 / 128  # of a frame's width a step; motion below it is noise that must not be scaled up
 # Procgen's fifteen actions; those without meaning in CoinRun do what no button does. Falling ignores "down".
@@ -84,7 +76,7 @@ def _costs(motions: np.ndarray, smallest: float) -> np.ndarray:
     by the farthest motion that way, for a fall is faster than a jump."""
     forward, backward = (np.maximum(way.max(axis=0), smallest) for way in (motions, -motions))
     scaled = motions / np.where(motions > 0, forward, backward)
-    directions = np.array(list(DIRECTIONS.values()), np.float64)
+    directions = np.array([direction for direction, _ in MOVES.values()], np.float64)
     return ((scaled[:, None] - directions) ** 2).sum(axis=-1)
 
 

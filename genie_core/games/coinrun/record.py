@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from genie_core.config import require
 from genie_core.data.writer import DatasetWriter
 from genie_core.errors import MissingExtraError
+from genie_core.limits import require
 
 ACTIONS = {"left": 1, "left_up": 2, "down": 3, "stay": 4, "up": 5, "right": 7, "right_up": 8}
 NUM_ACTIONS = 15
