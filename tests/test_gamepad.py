@@ -73,7 +73,7 @@ def played(engine: FakeEngine, prompt: np.ndarray, kind: int, hands: dict[int, o
             pygame.event.post(down(pygame.K_ESCAPE))
 
     engine.on_step = act
-    window.play(lambda: PlaySession(engine, prompt), "fake")
+    window.play(lambda tell: PlaySession(engine, prompt), "fake")
     return engine.taken
 
 

@@ -47,7 +47,7 @@ def played(engine: FakeEngine, prompt: np.ndarray, events: Events) -> list[int]:
             pygame.event.post(down(pygame.K_ESCAPE))
 
     engine.on_step = post
-    window.play(lambda: PlaySession(engine, prompt), "fake")
+    window.play(lambda tell: PlaySession(engine, prompt), "fake")
     return engine.taken
 
 
@@ -105,7 +105,7 @@ def test_r_restarts(engine: FakeEngine, prompt: np.ndarray) -> None:
 
 def test_closing_the_window_ends_the_play(engine: FakeEngine, prompt: np.ndarray) -> None:
     engine.on_step = lambda step: pygame.event.post(pygame.event.Event(pygame.QUIT))
-    window.play(lambda: PlaySession(engine, prompt), "fake")
+    window.play(lambda tell: PlaySession(engine, prompt), "fake")
     assert engine.taken == [STAY]
     assert not pygame.display.get_init()
 
@@ -119,14 +119,14 @@ def test_the_window_closes_whatever_happens(
 
     engine.on_step = fail
     with pytest.raises(problem):
-        window.play(lambda: PlaySession(engine, prompt), "fake")
+        window.play(lambda tell: PlaySession(engine, prompt), "fake")
     assert not pygame.display.get_init()
 
 
 def test_the_window_says_that_it_loads(engine: FakeEngine, prompt: np.ndarray) -> None:
     seen = []
 
-    def start() -> PlaySession:
+    def start(tell: Callable[[str, float], None]) -> PlaySession:
         seen.append((pygame.display.get_caption()[0], len(np.unique(screen()))))
         engine.on_step = lambda step: pygame.event.post(down(pygame.K_ESCAPE))
         return PlaySession(engine, prompt)
@@ -155,7 +155,7 @@ def shown(engine: FakeEngine, prompt: np.ndarray, size: tuple[int, int] | None, 
             pygame.event.post(down(pygame.K_ESCAPE))
 
     engine.on_step = look
-    window.play(lambda: PlaySession(engine, prompt), "fake")
+    window.play(lambda tell: PlaySession(engine, prompt), "fake")
     return pictures[0]
 
 
@@ -219,7 +219,7 @@ def test_pixels_are_crisp(engine: FakeEngine, prompt: np.ndarray) -> None:
         pygame.event.post(down(pygame.K_ESCAPE))
 
     engine.on_step = look
-    window.play(lambda: PlaySession(engine, prompt), "fake")
+    window.play(lambda tell: PlaySession(engine, prompt), "fake")
     frame = pictures[0][:, : -panel.WIDTH]
     times = min(frame.shape[:2]) // 64
     enlarged = prompt.repeat(times, 0).repeat(times, 1)
@@ -303,7 +303,7 @@ def test_measured_fps() -> None:
 def test_without_a_screen_the_ways_on_are_named(display: dict[str, str]) -> None:
     hidden = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
     environment = {name: value for name, value in os.environ.items() if name not in hidden} | display
-    code = "from app.window.play import play; play(lambda: None, 'fake')"
+    code = "from app.window.play import play; play(lambda tell: None, 'fake')"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     last = ended.stderr.splitlines()[-1]
     assert last.startswith("genie_core.errors.DisplayError: no window can be opened here")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     from app.play.autoplay import Source
-    from app.play.loading import Progress
     from app.play.session import PlaySession
     from app.play.start_pictures import Prompts
     from genie_core.world import World
 
 SAVE = {**FILE, "help": "write to FILE: .mp4, .gif, .png (contact sheet) or .npz (frames and actions)"}
 FITS = ("crop", "pad", "stretch", "palette")  # as in genie_core.pictures, which --help does not wait for
+Tell = Callable[[str, float], None]  # of what is being loaded, and the share that is done
 VIDEOS = (".mp4", ".webm", ".mkv", ".mov", ".avi")
 
 
@@ -42,7 +43,6 @@ def check(args: argparse.Namespace) -> str | None:
 
 def run(args: argparse.Namespace) -> None:
     from app.media.write import check_target
-    from app.play.loading import Progress
     from app.play.start_pictures import Prompts
     from genie_core.pictures import load_picture
 
@@ -51,28 +51,27 @@ def run(args: argparse.Namespace) -> None:
     if args.save is not None:
         check_target(args.save)
     picture = load_picture(args.play) if args.play else None
-    prompts, progress = Prompts(ROOT / "assets", args.play), Progress()
-
-    begin = partial(_begin, args, picture, prompts, progress)
+    prompts = Prompts(ROOT / "assets", args.play)
+    begin = partial(_begin, args, picture, prompts)
     if args.save is None:
         from app.window.play import play
 
-        play(begin, Path(args.world).resolve().name, prompts, progress, quiet=args.quiet)
+        play(begin, Path(args.world).resolve().name, prompts, quiet=args.quiet)
     else:
-        _record(args, begin())
+        _record(args, begin(lambda text, done: None))
 
 
-def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompts, progress: Progress) -> PlaySession:
+def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompts, tell: Tell) -> PlaySession:
     """The session that the command line describes; tells `prompts` the game of its world."""
-    progress.tell("loading torch", 0.1)
+    tell("loading torch", 0.1)
     from app.play.session_file import load_session
     from app.play.start import Start, begin
     from genie_core.engine import WorldEngine
 
-    progress.tell("reading the world", 0.5)
+    tell("reading the world", 0.5)
     world = load_world(args)
     prompts.game = world.config.game
-    progress.tell("looking at the picture", 0.8)
+    tell("looking at the picture", 0.8)
     saved = None if args.saved is None else load_session(args.saved, world)
     if saved is not None and args.fps is None:
         world.config = dataclasses.replace(world.config, fps=saved.fps)

@@ -6,35 +6,30 @@ from collections.abc import Callable
 
 import pygame
 
-from app.play.loading import Progress
 from app.play.session import PlaySession
 from app.play.start_pictures import Prompts
 from app.window.loop import WindowLoop
 from app.window.run_shortcut import run_shortcut
-from app.window.screen import open_window, splash
+from app.window.screen import Progress, open_window, splash
 from app.window.settings import settings_file
 from genie_core.errors import DisplayError
 
 
 def play(
-    start: Callable[[], PlaySession],
-    name: str,
-    prompts: Prompts | None = None,
-    progress: Progress | None = None,
-    quiet: bool = False,
+    start: Callable[[Progress], PlaySession], name: str, prompts: Prompts | None = None, quiet: bool = False
 ) -> None:
     """Opens a window for the world called `name`, builds the session behind a splash, and plays until Quit.
 
-    `start` tells `progress` how far it is. `quiet` prints no saved files. Raises what `start` raises, and DisplayError
-    if no window can be opened.
+    `start` tells the Progress how far it is. `quiet` prints no saved files. Raises what `start` raises, and
+    DisplayError if no window can be opened.
     """
     try:
         scale = open_window(name)
     except DisplayError:
-        start()  # a fault of the input comes first: no screen would mend it
+        start(Progress())  # a fault of the input comes first: no screen would mend it
         raise
     try:
-        session = splash(name, start, progress or Progress(), scale)
+        session = splash(name, start, scale)
         if session is not None:
             WindowLoop(session, name, prompts, settings_file(), scale, run_shortcut).run(quiet)
     finally:

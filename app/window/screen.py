@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import pygame
 
-from app.play.loading import Progress
 from app.window import panel
 from app.window.drawing import TEXT, TITLE, Canvas
 from genie_core.errors import DisplayError
@@ -53,6 +52,15 @@ def open_window(name: str) -> float:
         ) from error
 
 
+class Progress:
+    """How far loading is: `text` says what is being loaded, `done` is the share that is done, 0 to 1."""
+
+    text, done = "", 0.0
+
+    def __call__(self, text: str, done: float) -> None:
+        self.text, self.done = text, done
+
+
 class Screen:
     """Switches between the window and the full screen."""
 
@@ -82,12 +90,12 @@ def _in_thread(build: Callable[[], Built]) -> Future[Built]:
     return future
 
 
-def splash(name: str, build: Callable[[], Built], progress: Progress, scale: float) -> Built | None:
+def splash(name: str, build: Callable[[Progress], Built], scale: float) -> Built | None:
     """Runs `build` behind a progress bar. Returns its result, or None if the player closed the window."""
     pygame.event.pump()  # before its first events, a window keeps no picture
-    clock = pygame.time.Clock()
+    clock, progress = pygame.time.Clock(), Progress()
     _draw_splash(name, progress, scale)
-    loading = _in_thread(build)
+    loading = _in_thread(lambda: build(progress))
     while not loading.done():
         closing = pygame.event.get([pygame.QUIT, pygame.KEYDOWN])  # later events wait for the loop
         if any(event.type == pygame.QUIT or event.key == pygame.K_ESCAPE for event in closing):

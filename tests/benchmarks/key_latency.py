@@ -83,7 +83,7 @@ def main() -> None:
 
     pygame.display.flip = flip_and_look
 
-    def start() -> PlaySession:
+    def start(tell: object) -> PlaySession:
         hands.start()
         return session
 
