@@ -44,10 +44,18 @@ FIGURES = {name: GENERAL[name]._replace(published=values) for name, values in PU
     "drift.player_alive_200": Figure("player there after 200 random steps, share of rollouts", "higher", 3),
     "drift.player_alive_500": Figure("player there after 500 random steps", "higher", 3),
     "drift.alive_and_answers_200": Figure(
-        "there and answering left and right after 200", "higher", 3, "alive_and_answers_200", shown=True
+        "player there and obeying left and right after 200 random steps",
+        "higher",
+        3,
+        "alive_and_answers_200",
+        shown=True,
     ),
     "drift.alive_and_answers_500": Figure(
-        "there and answering left and right after 500", "higher", 3, "alive_and_answers_500", shown=True
+        "player there and obeying left and right after 500 random steps",
+        "higher",
+        3,
+        "alive_and_answers_500",
+        shown=True,
     ),
     "drift.idle.player_alive_200": Figure("player there after 200 idle steps", "higher", 3),
     "drift.idle.player_alive_500": Figure("player there after 500 idle steps", "higher", 3),
