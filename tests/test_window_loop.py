@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tiny import make_world
 
 from app.media.write import save_frames
 from app.play import commands as c
+from app.play import session_file
 from app.play.autoplay import ListedActions, RandomActions
 from app.play.session import PlaySession
 from app.play.session_file import parse_session
@@ -289,10 +291,27 @@ def test_frames_of_any_shape_are_kept_previewed_and_saved(
 
 
 def test_every_shortcut_runs(window: WindowLoop) -> None:
-    for name in SHORTCUTS.keys() - {"rewind", "forward"}:  # those are held
+    for name in [name for name in SHORTCUTS if name not in ("rewind", "forward")]:  # those are held
         run_shortcut(window, name, shift=False)
         press(window, pygame.K_ESCAPE)  # also out of an overlay
         window.session.running = True
+    window.saver.close(quiet=True)
+
+
+def test_a_session_can_be_loaded_the_moment_it_is_saved(window: WindowLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even while a slow disk is still writing."""
+
+    def slowly(path: Path, data: bytes) -> None:
+        time.sleep(0.3)
+        session_file.write_session(path, data)
+
+    monkeypatch.setattr("app.window.saver.write_session", slowly)
+    window.session.handle(c.Hold(1))
+    window.session.tick()
+    run_shortcut(window, "save", shift=False)
+    window.session.tick()
+    run_shortcut(window, "load", shift=False)
+    assert window.session.steps == 1
     window.saver.close(quiet=True)
 
 

@@ -28,8 +28,9 @@ class Background:
     def __init__(self) -> None:
         self._worker, self._jobs = ThreadPoolExecutor(1, "saving"), deque[Future[str]]()
 
-    def submit(self, job: Callable[[], str]) -> None:
+    def submit(self, job: Callable[[], str]) -> Future[str]:
         self._jobs.append(self._worker.submit(job))
+        return self._jobs[-1]
 
     def told(self) -> list[tuple[bool, str]]:
         """For each job done since the last call: whether it went well, and its sentence."""

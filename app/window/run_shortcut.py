@@ -55,10 +55,11 @@ def _change_speed(window: WindowLoop, by: int) -> None:
 
 
 def _load(window: WindowLoop) -> None:
-    if window.saver.last_session is None:
+    saved = window.saver.last_session()
+    if saved is None:
         window.messages.add(f"no session saved yet; {_key(window, 'save')} saves this one")
     else:
-        window.opener.load(window.saver.last_session)
+        window.opener.load(saved)
 
 
 def _recall(window: WindowLoop) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ class Saver:
         self._new_frame = False
         self._recent = deque[tuple[np.ndarray, int]](maxlen=max(2, round(GIF_SECONDS * session.config.fps)))
         self._given: set[Path] = set()
-        self.last_session: Path | None = None
+        self._last_session: tuple[Path, Future[str]] | None = None
 
     @property
     def recording(self) -> bool:
@@ -82,8 +83,15 @@ class Saver:
     def save(self) -> None:
         """Saves the session."""
         path, pack = self._path(SUFFIX), snapshot(self._session)
-        self.last_session = path
-        self._submit(path, lambda: write_session(path, pack()))
+        self._last_session = path, self._submit(path, lambda: write_session(path, pack()))
+
+    def last_session(self) -> Path | None:
+        """The session saved last, once it is written; None if none was saved."""
+        if self._last_session is None:
+            return None
+        path, written = self._last_session
+        wait([written])  # a player may load at once what was saved just now
+        return path
 
     def tell(self) -> None:
         """Tells the session what was written, or why not, since the last call."""
@@ -102,12 +110,12 @@ class Saver:
             elif not quiet:
                 print(text)
 
-    def _submit(self, path: Path, write: Callable[[], None]) -> None:
+    def _submit(self, path: Path, write: Callable[[], None]) -> Future[str]:
         def job() -> str:
             write()
             return f"saved {path.name}"
 
-        self._background.submit(job)
+        return self._background.submit(job)
 
     def _path(self, suffix: str) -> Path:
         """A new name: the world and the time, with a number if there are several in one second."""
