@@ -429,6 +429,17 @@ def test_a_run_that_another_process_trains_is_refused(data: Path, config: Path, 
             train([data], tmp_path, minutes=0.001, resume=True, quiet=True)
 
 
+def test_a_disk_that_refuses_a_run_is_told_in_words(data: Path, config: Path, tmp_path: Path) -> None:
+    """Whether the folder of the run cannot be made, or the lock in it."""
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match=r"file/run cannot be written: .*; save elsewhere"):
+        train([data], tmp_path / "file" / "run", config, minutes=0.001, quiet=True)
+    (tmp_path / "settings.toml").write_text(SETTINGS)
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(WriteError, match=r"cannot be written: .*; save elsewhere"):
+        train([data], tmp_path, minutes=0.001, resume=True, quiet=True)
+
+
 def test_stages_come_in_order(data: Path, config: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no trained tokenizer.*--stage tokenizer"):
         train([data], tmp_path / "run", config, stage="dynamics", minutes=0.001, quiet=True)

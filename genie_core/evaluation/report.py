@@ -211,7 +211,7 @@ def _long_play(evaluation: Evaluation) -> str:
 
 
 def _policies(drift: dict[str, Any]) -> list[str]:
-    """Those that were played, in the order of their pictures."""
+    """The policies that were played, in the order of their pictures."""
     return [policy for policy in POLICIES if policy in drift]
 
 

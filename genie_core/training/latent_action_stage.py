@@ -9,7 +9,7 @@ from torch import Tensor
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.pixels import to_frames, to_model
 from genie_core.training.settings import LatentActionSettings
-from genie_core.training.stage import Batch, Stage
+from genie_core.training.stage import Batch, Stage, batch_psnr
 
 
 class LatentActionStage(Stage):
@@ -42,7 +42,7 @@ class LatentActionStage(Stage):
         )
         return {
             "loss": F.l1_loss(predicted, truth) + settings.squared_error * squared + own,
-            "psnr": 10 * torch.log10(4 / squared.detach()),
+            "psnr": batch_psnr(squared),
             **{name: error.detach() for name, error in errors.items()},
             **{f"code_{code}": share for code, share in enumerate(shares)},
         }

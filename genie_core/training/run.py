@@ -17,7 +17,7 @@ import numpy as np
 from genie_core import games
 from genie_core.data.dataset import VideoDataset, size_text
 from genie_core.errors import ConfigError
-from genie_core.files import write_whole
+from genie_core.files import disk_refusals, write_whole
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.training.assemble import assemble
@@ -66,7 +66,9 @@ def train(
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Raise ConfigError if another process trains the run, on systems that can tell."""
-    with (out / ".lock").open("w") as file:
+    with disk_refusals(out):
+        lock = (out / ".lock").open("w")
+    with lock as file:
         with contextlib.suppress(ImportError):  # of a system without such locks
             import fcntl
 
@@ -104,7 +106,8 @@ def _open_run(out: Path, config: Path | None, resume: bool, dataset: VideoDatase
         )
     check_starts(settings, out)
     if file != kept:
-        out.mkdir(parents=True, exist_ok=True)
+        with disk_refusals(out):
+            out.mkdir(parents=True, exist_ok=True)
         write_whole(kept, file.read_bytes())
     return settings
 

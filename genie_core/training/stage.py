@@ -78,6 +78,11 @@ class Stage(L.LightningModule):
         self._tick = time.perf_counter()  # looking is not learning
 
 
+def batch_psnr(squared_error: Tensor) -> Tensor:
+    """PSNR in dB of a whole batch, to log, from its mean squared error on pixels in [-1, 1]."""
+    return 10 * torch.log10(4 / squared_error.detach())
+
+
 def rate_share(step: int, progress: float, settings: StageSettings) -> float:
     """Share of the peak learning rate: a short rise, a plateau, a straight fall over the last `decay` of the time."""
     rise, decay = min(1.0, (step + 1) / settings.warmup_steps), settings.decay

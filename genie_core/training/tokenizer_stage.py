@@ -11,7 +11,7 @@ from genie_core.layers.quantize import codebook_usage
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_frames, to_model
 from genie_core.training.settings import TokenizerSettings
-from genie_core.training.stage import Batch, Stage
+from genie_core.training.stage import Batch, Stage, batch_psnr
 
 
 class TokenizerStage(Stage):
@@ -41,7 +41,7 @@ class TokenizerStage(Stage):
         rough = settings.texture * F.l1_loss(seen, real)
         return {
             "loss": absolute + settings.squared_error * squared + entropy / config.code_bits + rough,
-            "psnr": 10 * torch.log10(4 / squared.detach()),
+            "psnr": batch_psnr(squared),
             "sharpness": seen[[0, 2]].detach().square().mean() / real[[0, 2]].square().mean(),
             "codebook_usage": torch.tensor(usage),
         }
