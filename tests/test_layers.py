@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -134,6 +136,15 @@ def test_nothing_of_the_product_imports_tests_or_launch_or_a_script() -> None:
         assert not {"tests", "conftest", "launch"} & {name.split(".")[0] for name in imported(file)}, file
         scripts = [name for name in imported(file) if (target := module_file(name)) and is_script(target)]
         assert not scripts, f"{file} imports {scripts}"
+
+
+def test_the_front_door_shows_what_is_public_and_waits_for_no_torch() -> None:
+    code = (
+        "import sys, genie_core; from genie_core import load_picture, errors; assert 'torch' not in sys.modules; "
+        "from genie_core import *; print(World.__name__, WorldEngine.__name__, VideoDataset.__name__)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ended.stdout.split() == ["World", "WorldEngine", "VideoDataset"], ended.stderr
 
 
 def test_the_command_line_stays_short() -> None:
