@@ -64,6 +64,16 @@ def test_releasing_all_ends_travel_too(pilot: Pilot, engine: FakeEngine) -> None
     assert engine.taken == [2] * 4
 
 
+def test_releasing_all_keys_stops_a_travel_forward(pilot: Pilot) -> None:
+    for _ in range(4):
+        pilot.tick()
+    pilot.session.handle(c.GoTo(0, 1))
+    pilot.session.handle(c.Forward(True))
+    assert pilot.tick() and pilot.session.steps == 2
+    pilot.release_all()
+    assert not pilot.tick() and (pilot.session.mode, pilot.session.steps) == ("resting", 2)
+
+
 def test_a_server_steps_between_the_two_halves(pilot: Pilot, engine: FakeEngine) -> None:
     pilot.held.press("left")
     action = pilot.decide()

@@ -62,6 +62,11 @@ def test_the_masked_fraction_falls_from_one_to_exactly_zero(steps: int) -> None:
     assert all(after < before for before, after in itertools.pairwise(fractions))
 
 
+def test_the_masked_fraction_follows_the_cosine_of_maskgit() -> None:
+    """Slow at first: after half of the passes most tokens are still masked."""
+    assert [masked_fraction(step, 6) for step in (2, 3, 4)] == pytest.approx([3**0.5 / 2, 2**-0.5, 0.5])
+
+
 @pytest.mark.parametrize("sampling", KINDS, ids=str)
 def test_passes_reveal_and_nothing_revealed_changes(sampling: SamplingConfig) -> None:
     predictor, start = Predictor(), blank()

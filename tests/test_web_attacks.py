@@ -27,7 +27,7 @@ import httpx
 from webdemo import PATIENCE, Demo, Page, as_command, free_port, wait_for
 
 from app.web.limits import POST_BYTES, REQUEST_BYTES
-from app.web.uploads import NOT_UPLOADED
+from app.web.uploads import NOT_UPLOADED, is_upload
 
 pytestmark = pytest.mark.slow
 MOST_GROWTH_MB = 100  # of the server's peak memory, while it refuses; one decoded drawing would take 500
@@ -371,3 +371,17 @@ def test_a_picture_that_is_a_program_is_not_run(stranger: Stranger, program: str
 
 def test_everybody_has_left(stranger: Stranger) -> None:
     wait_for(lambda: stranger.demo.health()["guests"] == 0, "all seats to be free")
+
+
+def test_only_a_regular_file_of_the_upload_folder_counts_as_uploaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the folder itself, nor a pipe in it, on which a read would wait for ever, nor a file beside it."""
+    uploads_folder = tmp_path / "uploads"
+    uploads_folder.mkdir()
+    monkeypatch.setattr("app.web.uploads.get_upload_folder", lambda: str(uploads_folder))
+    (uploads_folder / "a.png").write_bytes(b"a")
+    (tmp_path / "b.png").write_bytes(b"b")
+    os.mkfifo(uploads_folder / "pipe")
+    asked = [uploads_folder / "a.png", uploads_folder, uploads_folder / "pipe", uploads_folder / "../b.png", None, "\0"]
+    assert [is_upload(path) for path in asked] == [True, False, False, False, False, False]
