@@ -1,43 +1,26 @@
 // Everything around the picture: buttons, settings, kept moments, downloads, and the sentence over it.
-const held = new Map(); // pointer or key -> the function that releases what it holds down
 const show = (what, text) => { const at = find(`[data-hud=${what}]`); if (at) at.textContent = text; };
-let fading = 0;
 
-function say(text, stays = false) {
-  find(".word").textContent = text;
-  clearTimeout(fading);
-  if (!stays) fading = setTimeout(() => { find(".word").textContent = ""; }, Math.max(4000, 120 * text.length));
-}
 function command(name) {
   if (name === "pause") send({ do: "pause", on: !["paused", "resting"].includes(state.status) });
   else send({ do: name });
 }
 
-function hold(button, by) {
-  letUp(by);
-  button.classList.add("down");
+const pad = new Pad(root, "[data-codes], [data-hold]", (button) => {
   const codes = (button.dataset.codes ?? "").split(" ").filter(Boolean), way = button.dataset.hold;
   if (way) send({ do: way, held: true }); else codes.forEach(press);
-  held.set(by, () => {
-    button.classList.remove("down");
-    if (way) send({ do: way, held: false }); else codes.forEach(release);
-  });
-}
-function letUp(by) { const up = held.get(by); held.delete(by); up?.(); }
-
-const holdable = (target) => target.closest?.("[data-codes], [data-hold]");
-root.addEventListener("pointerdown", (event) => {
-  const button = holdable(event.target);
-  if (button) { event.preventDefault(); hold(button, event.pointerId); }
-  else if (event.target.closest(".stage")) find(".stage").focus();
+  return () => { if (way) send({ do: way, held: false }); else codes.forEach(release); };
 });
-for (const kind of ["pointerup", "pointercancel"]) window.addEventListener(kind, (event) => letUp(event.pointerId));
-root.addEventListener("contextmenu", (event) => { if (holdable(event.target)) event.preventDefault(); });
-root.addEventListener("keydown", (event) => {
-  const button = holdable(event.target);
-  if (button && ["Enter", "Space"].includes(event.code)) { event.preventDefault(); if (!event.repeat) hold(button, event.code); }
+listenToKeys(root, {
+  atWorld: (target) => target === find(".stage"),
+  plays: (code) => hello.codes.includes(code),
+  press,
+  release,
+  commands: { KeyP: () => command("pause"), Period: () => command("step"), KeyR: () => command("restart"), KeyK: () => command("keep") },
+  holds: { Backspace: (held) => send({ do: "rewind", held }) },
+  releaseAll: () => { pad.releaseAll(); down.clear(); send({ do: "release_all" }); },
 });
-root.addEventListener("keyup", (event) => letUp(event.code));
+root.addEventListener("pointerdown", (event) => { if (event.target.closest(".stage")) find(".stage").focus(); });
 root.addEventListener("click", (event) => {
   const button = event.target.closest("[data-do], [data-kept], [data-line]");
   // After a click the keys play again; after Enter the focus stays on the button.
@@ -72,20 +55,12 @@ function reseed(field) {
 function greet(told) {
   hello = told;
   const names = told.actions.map((action) => action.name);
-  shape(told);
+  canvas.shape(told);
   show("raw", `1 to ${names.length}`);
   find("[data-set=script]").placeholder = `as in ${names[0]}*20,${names.at(-1)}*4`;
   root.dataset.world = told.world;
-  const pad = find(".pad");
-  pad.style.setProperty("--columns", Math.min(4, names.length));
-  pad.replaceChildren(...told.actions.map((action, id) => {
-    const button = document.createElement("button"), key = document.createElement("small");
-    Object.assign(button, { type: "button", textContent: action.name + " " });
-    button.dataset.codes = action.codes.join(" ");
-    key.textContent = id + 1;
-    button.append(key);
-    return button;
-  }));
+  find(".pad").style.setProperty("--columns", Math.min(4, names.length));
+  find(".pad").replaceChildren(...actionButtons(told.actions));
   for (const file of all("[data-file]")) file.href = `${transport.url}/play.${file.dataset.file}`;
   say(told.word || `You are in ${told.world}. Hold keys to move.`);
   find(".stage").focus({ preventScroll: true });
@@ -125,7 +100,7 @@ function open() {
   const token = props.value?.token;
   if (!token || transport?.token === token) return;
   transport?.close();
-  down.clear(); waiting = []; times = []; newest = 0; state = {};
+  down.clear(); waiting = []; rate.clear(); newest = 0; state = {};
   show("link", "");
   say("Connecting …", true);
   transport = Object.assign(new Transport(token, {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from app.web.uploads import path_only, picture_input, read_drawing, read_picture
 from genie_core.pictures import FITS, fit, load_picture
 
 STATIC = Path(__file__).parents[1] / "static"
+SHARED = Path(__file__).parents[2] / "site/static/js/ui"  # modules that the static page has too
+MODULES = ("canvas.js", "keys.js", "pad.js", "word.js")
 SCRIPTS = ("transport.js", "stage.js", "panel.js")
 CANVAS_SIDE = 512  # pixels, at most, of the longer side
 
@@ -108,12 +111,18 @@ def _game_view() -> gr.HTML:
     """
     return gr.HTML(
         elem_id="view",
-        html_template=_read("view.html"),
-        css_template=_read("view.css"),
-        js_on_load="\n".join(_read(name) for name in SCRIPTS),
+        html_template=_read(STATIC / "view.html"),
+        css_template=_read(STATIC / "view.css"),
+        js_on_load=_script(),
         apply_default_css=False,
     )
 
 
-def _read(name: str) -> str:
-    return (STATIC / name).read_text(encoding="utf-8")
+def _script() -> str:
+    """One script, since Gradio runs no modules. A module that imports another would not go into it."""
+    modules = [re.sub(r"^export (?=class|const|function)", "", _read(SHARED / name), flags=re.M) for name in MODULES]
+    return "\n".join([*modules, *(_read(STATIC / name) for name in SCRIPTS)])
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
