@@ -58,6 +58,11 @@ class TokenizerConfig:
         return limits.grid_of(self.frame_size, self.stride)
 
     @property
+    def tokens(self) -> int:
+        """Tokens of a frame."""
+        return self.grid[0] * self.grid[1]
+
+    @property
     def factor_vocabulary(self) -> int:
         """Number of values of one sub-token."""
         return 2 ** (self.code_bits // self.token_factors)

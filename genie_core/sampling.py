@@ -16,6 +16,8 @@ from torch import Tensor
 from genie_core.config import SamplingConfig
 from genie_core.layers.quantize import join_tokens
 
+LARGEST = 3e38  # above any log-probability
+
 
 class Prediction(Protocol):
     """Of tokens of `shape` (b, h, w), `factors` sub-tokens each, one of `vocabulary` values after the other."""
@@ -98,3 +100,56 @@ def least(values: Tensor, masked: Tensor, step: int, sampling: SamplingConfig) -
 def uniform(shape: Sequence[int], generators: Sequence[torch.Generator]) -> Tensor:
     """Numbers in [0, 1) of shape (b, *shape), each row from its own generator."""
     return torch.stack([torch.rand(*shape, generator=generator) for generator in generators])
+
+
+def reveal(
+    prediction: Prediction,
+    predict: Callable[[Tensor], Prediction],
+    draft: Tensor,
+    mask_id: int,
+    steps: int,
+    uniform: Tensor,
+    temperature: Tensor,
+) -> Tensor:
+    """Reveals the tokens of `draft` (b, n) that are `mask_id`, in `steps` passes: int32 (b, n).
+
+    `prediction` is that of the draft, `predict` maps a later draft to its own. A token once revealed never changes,
+    and every pass reveals at least one of each row while any are left. `uniform` (b, steps, n, factors, vocabulary)
+    in [0, 1) is the noise of each pass, `temperature` (b,) its weight.
+    """
+    for step in range(steps):
+        masked = draft == mask_id
+        tokens, confidence = choose(prediction, uniform[:, step], temperature)
+        if step == steps - 1:
+            return torch.where(masked, tokens, draft)
+        waiting = least_sure(confidence, masked, masked_fraction(step + 1, steps))
+        draft = torch.where(masked & ~waiting, tokens, draft)
+        prediction = predict(draft)
+    raise AssertionError("no pass at all")
+
+
+def choose(prediction: Prediction, uniform: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
+    """Ids int32 (b, n) of the largest log-probability plus `temperature` (b,) times Gumbel noise; and their
+    log-probability. Temperature 0 takes the likeliest sub-token after those taken before it."""
+    noise = temperature[:, None, None, None] * gumbel(uniform)
+    parts: list[Tensor] = []
+    ids, confidence = torch.zeros((), dtype=torch.int32), torch.zeros(())
+    for k in range(prediction.factors):
+        known = torch.stack(parts, -1) if parts else torch.empty((*prediction.shape, 0), dtype=torch.int32)
+        log_probs = prediction.next_logits(known).log_softmax(-1)
+        part = (log_probs + noise[:, :, k]).argmax(-1, keepdim=True)
+        confidence = confidence + log_probs.gather(-1, part)[..., 0]
+        parts.append(part[..., 0].to(torch.int32))
+        ids = ids * prediction.vocabulary + parts[-1]
+    return ids, confidence
+
+
+def least_sure(confidence: Tensor, masked: Tensor, fraction: float) -> Tensor:
+    """Which tokens (b, n) stay masked: of the masked ones the least sure, `fraction` of n of them at most, fewer than
+    now. Of equals the first stay: counted, not sorted, so that every runtime agrees."""
+    left = (masked.sum(1, keepdim=True) - 1).clamp(max=int(fraction * int(masked.shape[1])))
+    values = confidence.masked_fill(~masked, LARGEST)
+    order = torch.arange(int(masked.shape[1]), device=masked.device)
+    lower = values[:, None, :] < values[:, :, None]
+    before = (values[:, None, :] == values[:, :, None]) & (order[None, :] < order[:, None])
+    return masked & ((lower | before).sum(-1) < left)

@@ -24,6 +24,8 @@ FLOORS = {
         "games",
         "hub",
         "sampling",
+        "step",
+        "graphs",
         "checkpoint",
         "world",
         "familiarity",

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genie_core.layers.norm import RMSNorm
+from genie_core.layers.norm import SMALLEST, RMSNorm
 
 LAYOUT = torch.channels_last_3d
 
@@ -42,6 +42,14 @@ class CausalConv3d(nn.Conv3d):
         assert isinstance(out, Tensor)
         return out.permute(0, 2, 3, 1).reshape(b, frames, h, w, -1).permute(0, 4, 1, 2, 3)
 
+    def frame(self, x: Tensor) -> Tensor:
+        """One frame (b, o, h, w), from the frames that its kernel sees, (b, i * frames, h, w), the oldest first.
+
+        A kernel (o, i, frames, …) lies in a file as one of i * frames channels, so that a graph can read it there.
+        """
+        o, i, t, h, w = self.weight.shape
+        return F.conv2d(x, self.weight.reshape(o, i * t, h, w), self.bias, padding=self.padding[1:])
+
     def prepend(self, x: Tensor, past: Tensor | None) -> Tensor:
         if self.past_frames == 0:
             return x
@@ -60,6 +68,11 @@ class ChannelNorm(RMSNorm):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
+    def frame(self, x: Tensor) -> Tensor:
+        """The same of (b, c, h, w)."""
+        length = torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min(SMALLEST)
+        return x / length * (self.weight * len(self.weight) ** 0.5)[:, None, None]
+
 
 class ResidualBlock(nn.Module):
     """x + conv(silu(norm(conv(silu(norm(x)))))), the first convolution over `frames` frames."""
@@ -75,6 +88,15 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor, past: Tensor | None = None) -> Tensor:
         return x + self.conv2(F.silu(self.norm2(self.conv1(self.first_input(x), past))))
 
+    def frame(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
+        """One frame (b, c, h, w), of which the first convolution sees `seen` (b, c * frames, h, w)."""
+        seen = self.first_of_frame(x) if seen is None else seen
+        return x + self.conv2.frame(F.silu(self.norm2.frame(self.conv1.frame(seen))))
+
+    def first_of_frame(self, x: Tensor) -> Tensor:
+        """`first_input` of one frame (b, c, h, w)."""
+        return F.silu(self.norm1.frame(x))
+
     def first_input(self, x: Tensor) -> Tensor:
         """What the temporal convolution sees: a cache keeps the last frames of it."""
         return F.silu(self.norm1(x))
@@ -88,9 +110,21 @@ class SpaceToDepth(nn.Module):
         x = x.reshape(b, c, t, h // 2, 2, w // 2, 2).permute(0, 4, 6, 1, 2, 3, 5)
         return x.reshape(b, 4 * c, t, h // 2, w // 2).contiguous(memory_format=LAYOUT)
 
+    def frame(self, x: Tensor) -> Tensor:
+        """(b, c, 2h, 2w) to (b, 4c, h, w)."""
+        c, h, w = (int(side) for side in x.shape[1:])  # numbers, not nodes, in a graph
+        x = x.reshape(-1, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4)
+        return x.reshape(-1, 4 * c, h // 2, w // 2)
+
 
 class DepthToSpace(nn.Module):
     """(b, 4c, t, h, w) to (b, c, t, 2h, 2w)."""
+
+    def frame(self, x: Tensor) -> Tensor:
+        """(b, 4c, h, w) to (b, c, 2h, 2w)."""
+        c, h, w = (int(side) for side in x.shape[1:])  # numbers, not nodes, in a graph
+        x = x.reshape(-1, 2, 2, c // 4, h, w).permute(0, 3, 4, 1, 5, 2)
+        return x.reshape(-1, c // 4, 2 * h, 2 * w)
 
     def forward(self, x: Tensor) -> Tensor:
         b, c, t, h, w = x.shape

@@ -11,6 +11,11 @@ from torch import Tensor, nn
 SMALLEST = 1e-6  # a vector shorter than this is divided by this
 
 
+def sides(x: Tensor) -> tuple[int, ...]:
+    """The shape of x as whole numbers with -1 for the batch: to a graph, constants, and any batch will do."""
+    return (-1, *(int(side) for side in x.shape[1:]))
+
+
 def unit(x: Tensor) -> Tensor:
     """x (…, d), each vector divided by its length."""
     return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(SMALLEST)

@@ -21,8 +21,8 @@ def bits_to_tokens(bits: Tensor) -> Tensor:
 
 def tokens_to_bits(tokens: Tensor, code_bits: int) -> Tensor:
     """Ids (…) to float signs -1, +1 of shape (…, code_bits); inverse of `bits_to_tokens`."""
-    shifts = torch.arange(code_bits - 1, -1, -1, device=tokens.device)
-    return (((tokens[..., None] >> shifts) & 1) * 2 - 1).float()
+    powers = 2 ** torch.arange(code_bits - 1, -1, -1, device=tokens.device, dtype=tokens.dtype)
+    return torch.where((tokens[..., None] & powers) > 0, 1.0, -1.0)
 
 
 class LookupFree(NamedTuple):

@@ -15,7 +15,9 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from genie_core.layers.key_ring import Layer
-from genie_core.layers.norm import RMSNorm, unit
+from genie_core.layers.norm import RMSNorm, sides, unit
+
+NEVER = -1e9  # added to the score of what may not be seen; infinities are not every runtime's
 
 
 class KeyValues(NamedTuple):
@@ -23,6 +25,17 @@ class KeyValues(NamedTuple):
 
     keys: Tensor
     values: Tensor
+
+
+class Past(NamedTuple):
+    """What the newest f frames of a playthrough see of the earlier ones, in one layer.
+
+    `keys` and `values` (b, slots, n, heads, e); `bias` (b, f, slots, 1, heads) is added to the scores of the slots.
+    """
+
+    keys: Tensor
+    values: Tensor
+    bias: Tensor
 
 
 class SpatialAttention(nn.Module):
@@ -37,9 +50,10 @@ class SpatialAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, t, n, d)."""
-        q, k, v = (part.flatten(0, 1).transpose(1, 2) for part in split_heads(self.qkv(x), self.heads))
+        parts = split_heads(self.qkv(x), self.heads)
+        q, k, v = (part.reshape(-1, *sides(part)[2:]).transpose(1, 2) for part in parts)
         mixed = F.scaled_dot_product_attention(q, k, v, scale=sharpness(q))
-        return self.out(mixed.transpose(1, 2).reshape(x.shape))
+        return self.out(mixed.transpose(1, 2).reshape(sides(x)))
 
 
 class TemporalAttention(nn.Module):
@@ -70,7 +84,7 @@ class TemporalAttention(nn.Module):
         weights = torch.cat([past_scores, own_score], -1).softmax(-1)
         return self._merge(weights[..., :-1] @ clean.values + weights[..., -1:] * own.values)
 
-    def play(self, x: Tensor, ring: Layer, bias: Tensor, keep: int) -> Tensor:
+    def play_ring(self, x: Tensor, ring: Layer, bias: Tensor, keep: int) -> Tensor:
         """Puts the newest frames x (b, t, n, d) into the ring; returns the update of the last `keep` of them.
 
         `bias` (b, t, slots, 1, heads) is added to the scores of the frames in the ring.
@@ -82,6 +96,26 @@ class TemporalAttention(nn.Module):
         scores = (ring.keys[:, None] * q[:, :, None]).sum(-1) + bias[:, -keep:]  # (b, keep, slots, n, g)
         mixed = (scores.softmax(2)[..., None] * ring.values[:, None]).sum(2)
         return self.out(mixed.flatten(-2))
+
+    def play(self, x: Tensor, past: Past, last: KeyValues | None, keep: int) -> tuple[Tensor, KeyValues]:
+        """The update of the last `keep` of the newest frames x (b, f, n, d), and the last frame's keys and values.
+
+        The newest frames are the last one and the new one or, with the keys and values (b, 1, n, heads, e) of `last`,
+        the new one alone. Each sees the past, the new one the last besides, and itself.
+        Products are taken element by element: one query a frame is too little for a matrix product to pay.
+        """
+        q, k, v = split_heads(self.qkv(x), self.heads)  # (b, f, n, g, e)
+        last = KeyValues(k[:, :1], v[:, :1]) if last is None else last
+        q = q[:, -keep:] * sharpness(q)
+        k, v = k[:, -keep:], v[:, -keep:]
+        nearest = F.pad(self.time_bias[:, 1], (self.heads, 0), value=NEVER).view(2, 1, self.heads)[-keep:]
+        scores = [(past.keys[:, None] * q[:, :, None]).sum(-1) + past.bias[:, -keep:]]  # (b, keep, slots, n, g)
+        scores += [((last.keys * q).sum(-1) + nearest)[:, :, None]]
+        scores += [((k * q).sum(-1) + self.time_bias[:, 0])[:, :, None]]
+        weights = torch.cat(scores, 2).softmax(2)[..., None]
+        mixed = (weights[:, :, :-2] * past.values[:, None]).sum(2)
+        mixed = mixed + weights[:, :, -2] * last.values + weights[:, :, -1] * v
+        return self.out(mixed.reshape(-1, *sides(x[:, -keep:])[1:])), last
 
     def project(self, x: Tensor) -> tuple[Tensor, KeyValues]:
         """Scaled queries (b, n, heads, t, e), and keys and values, of x (b, t, n, d)."""
@@ -101,14 +135,15 @@ class TemporalAttention(nn.Module):
 
 def split_heads(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
     """(b, t, n, 3 * width) to queries, keys, values (b, t, n, heads, e); queries and keys of length 1."""
-    parts = qkv.unflatten(-1, (3, heads, -1))  # (b, t, n, three, g, e)
-    q, k = unit(parts[..., :2, :, :]).unbind(3)
-    return q, k, parts[..., 2, :, :]
+    *rows, width = sides(qkv)
+    parts = qkv.reshape(*rows, 3, heads, width // 3 // heads)  # (b, t, n, three, g, e)
+    unity = unit(parts[..., :2, :, :])
+    return unity[..., 0, :, :], unity[..., 1, :, :], parts[..., 2, :, :]
 
 
 def sharpness(q: Tensor) -> float:
     """The scale of the scores of unit queries and keys (…, e)."""
-    return float(q.shape[-1] ** 0.5)
+    return float(int(q.shape[-1]) ** 0.5)
 
 
 class ConvMLP(nn.Module):
@@ -129,10 +164,10 @@ class ConvMLP(nn.Module):
         """(b, t, n, d)."""
         u = self.up(x)
         # permuted last, a view keeps the strides by which convolutions know channels_last, their fastest layout
-        image = u.view(-1, *self.grid, u.shape[-1]).permute(0, 3, 1, 2)
+        image = u.view(-1, *self.grid, int(u.shape[-1])).permute(0, 3, 1, 2)
         kernel = self.depthwise.weight + self.itself
         image = F.conv2d(image, kernel, self.depthwise.bias, padding=1, groups=len(kernel))
-        return self.down(F.gelu(image.permute(0, 2, 3, 1).reshape(u.shape)))
+        return self.down(F.gelu(image.permute(0, 2, 3, 1).reshape(sides(u))))
 
 
 class STBlock(nn.Module):
@@ -162,9 +197,16 @@ class STBlock(nn.Module):
         x = x + self.temporal.draft(self.norms[1](x), clean)
         return x + self.mlp(self.norms[2](x))
 
-    def play(self, x: Tensor, ring: Layer, bias: Tensor, keep: int) -> Tensor:
+    def play(self, x: Tensor, past: Past, last: KeyValues | None, keep: int) -> tuple[Tensor, KeyValues]:
+        """The newest frames x (b, f, n, d), of which the last `keep` are returned; see `TemporalAttention.play`."""
+        x = x + self.spatial(self.norms[0](x))
+        update, last = self.temporal.play(self.norms[1](x), past, last, keep)
+        x = x[:, -keep:] + update
+        return x + self.mlp(self.norms[2](x)), last
+
+    def play_ring(self, x: Tensor, ring: Layer, bias: Tensor, keep: int) -> Tensor:
         """The newest frames x (b, t, n, d) after those in the ring, which takes them in; returns the last `keep`."""
         x = x + self.spatial(self.norms[0](x))
-        update = self.temporal.play(self.norms[1](x), ring, bias, keep)
+        update = self.temporal.play_ring(self.norms[1](x), ring, bias, keep)
         x = x[:, -keep:] + update
         return x + self.mlp(self.norms[2](x))

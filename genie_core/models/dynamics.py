@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from genie_core.config import DynamicsConfig
 from genie_core.layers.key_ring import KeyRing
-from genie_core.layers.norm import RMSNorm
+from genie_core.layers.norm import RMSNorm, sides
 from genie_core.layers.quantize import split_tokens, tokens_to_bits
-from genie_core.layers.st_block import STBlock
+from genie_core.layers.st_block import NEVER, KeyValues, Past, STBlock
 
 
 class DynamicsModel(nn.Module):
@@ -72,8 +72,40 @@ class DynamicsModel(nn.Module):
         x = self.embed(tokens, actions_into)  # (b, t, n, d)
         for index, (block, bias) in enumerate(zip(self._blocks, biases, strict=True)):
             last = index == len(self.blocks) - 1
-            x = block.play(x, ring.layer(index, slots), bias, keep=1 if last else frames)
+            x = block.play_ring(x, ring.layer(index, slots), bias, keep=1 if last else frames)
         return self._predict(x).frame(0)
+
+    def play_frames(
+        self, tokens: Tensor, actions_into: Tensor, pasts: list[Past], lasts: list[KeyValues] | None
+    ) -> tuple[Prediction, list[KeyValues]]:
+        """Predicts the new frame: (b, n) tokens. Also returns the keys and values of the last frame, by layer.
+
+        `tokens` (b, f, n) are those of the last frame, final by now, and of the new one, a draft; or, with the `lasts`
+        returned before, of the new one alone. `actions_into` (b, f) lead to these frames. `pasts` is what they see of
+        earlier ones in each layer.
+        """
+        x = self.embed_flat(tokens, actions_into)  # (b, f, n, d)
+        following = []
+        for index, (block, past) in enumerate(zip(self._blocks, pasts, strict=True)):
+            keep = 1 if index == len(self.blocks) - 1 else int(x.shape[1])
+            x, last = block.play(x, past, None if lasts is None else lasts[index], keep)
+            following.append(last)
+        return Prediction(self.norm(x[:, 0]), self), following
+
+    def pasts(self, keys: Tensor, values: Tensor, ages: Tensor) -> list[Past]:
+        """Of a ring's `keys` and `values` (b, layers, slots, n, d), what two newest frames see, by layer.
+
+        `ages` (b, 2, slots) say how many frames before each of the two the frame of each slot lies. The slots of the
+        two themselves hold older frames still, which they must not see.
+        """
+        table = torch.stack([block.temporal.time_bias for block in self._blocks], 1)  # (heads, layers, ages)
+        table = table.permute(2, 1, 0)  # (ages, layers, heads)
+        last = F.pad(table[1:], (0, 0, 0, 0, 1, 1), value=NEVER)
+        new = F.pad(table[2:], (0, 0, 0, 0, 2, 1), value=NEVER)
+        bias = torch.stack([last[ages[:, 0]], new[ages[:, 1]]], 1)[..., None, :]  # (b, 2, slots, layers, 1, heads)
+        heads = (self.config.heads, self.config.width // self.config.heads)
+        keys, values = (part.reshape(*sides(part)[:-1], *heads) for part in (keys, values))
+        return [Past(keys[:, i], values[:, i], bias[:, :, :, i]) for i in range(self.config.layers)]
 
     def empty_ring(self, rows: int) -> KeyRing:
         """For `rows` playthroughs that have no frame yet."""
@@ -84,7 +116,10 @@ class DynamicsModel(nn.Module):
 
     def embed(self, tokens: Tensor, actions_into: Tensor) -> Tensor:
         """tokens (b, t, h, w) that may be `mask_id`, and the action into each frame (b, t), to (b, t, n, d)."""
-        tokens = rearrange(tokens, "b t h w -> b t (h w)")
+        return self.embed_flat(rearrange(tokens, "b t h w -> b t (h w)"), actions_into)
+
+    def embed_flat(self, tokens: Tensor, actions_into: Tensor) -> Tensor:
+        """The same of tokens (b, t, n)."""
         masked = (tokens == self.config.mask_id)[..., None]
         x = torch.where(masked, self.mask_embed, self.token_embed(tokens_to_bits(tokens, self.config.code_bits)))
         return x + self.position + self.action_embed(actions_into)[:, :, None]
@@ -110,9 +145,10 @@ class DynamicsModel(nn.Module):
 
         Returns (…, factor_vocabulary).
         """
-        c, known = self.config, parts.shape[-1]
+        c, known = self.config, int(parts.shape[-1])
         if known and self.links:
-            bits = tokens_to_bits(parts, c.code_bits // c.token_factors).flatten(-2)
+            bits = tokens_to_bits(parts, c.code_bits // c.token_factors)
+            bits = bits.reshape(*sides(features)[:-1], known * int(bits.shape[-1]))
             features = self.links[known - 1](features, bits)
         own = slice(known * c.factor_vocabulary, (known + 1) * c.factor_vocabulary)
         return F.linear(features, self.head.weight[own], self.head.bias[own])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from genie_core.config import TokenizerConfig
 from genie_core.layers.causal_conv import LAYOUT, CausalConv3d, ChannelNorm, DepthToSpace, ResidualBlock, SpaceToDepth
+from genie_core.layers.norm import sides
 from genie_core.layers.quantize import LookupFree, bits_to_tokens, lookup_free_quantize, tokens_to_bits
 from genie_core.pixels import pad_to_multiple
 
@@ -69,8 +70,37 @@ class VideoTokenizer(nn.Module):
         """Goes on decoding after `past`: the pixels that `decode` of the whole clip would give for these frames."""
         return self.decoder.resume(self._codes(tokens), past)
 
+    def encode_frames(self, pixels: Tensor) -> Tensor:
+        """The same as `encode`, of pixels (b, t, 3, H, W) to tokens (b, t, n) int64."""
+        bits = self.encoder.clip(pixels)  # (b, t, h, w, code_bits)
+        return bits_to_tokens(bits.reshape(-1, pixels.shape[1], self.config.tokens, self.config.code_bits))
+
+    def decode_frame(self, tokens: Tensor, past: DecoderPast | None) -> tuple[Tensor, DecoderPast]:
+        """The same as `decode_next`, of one frame of tokens (b, n) to pixels (b, 3, H, W)."""
+        codes = tokens_to_bits(tokens, self.config.code_bits).transpose(1, 2)
+        return self.decoder.frame(codes.reshape(-1, self.config.code_bits, *self.config.grid), past)
+
     def _codes(self, tokens: Tensor) -> Tensor:
         return rearrange(tokens_to_bits(tokens, self.config.code_bits), "b t h w k -> b k t h w")
+
+
+def _with_past(x: Tensor, past: Tensor | None) -> Tensor:
+    """A frame (b, c, h, w) after `past` (b, c, frames, h, w), or after blank ones: (b, c, frames + 1, h, w)."""
+    x = x[:, :, None]
+    return torch.cat([torch.zeros_like(x)] * (TEMPORAL_FRAMES - 1) + [x] if past is None else [past, x], 2)
+
+
+def _as_channels(x: Tensor) -> Tensor:
+    """(b, c, frames, h, w) to (b, c * frames, h, w)."""
+    c, frames, h, w = sides(x)[1:]
+    return x.reshape(-1, c * frames, h, w)
+
+
+def through(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """A frame (b, c, h, w) through layers that look at no other frame."""
+    for layer in layers:
+        x = F.silu(x) if isinstance(layer, nn.SiLU) else layer.frame(x)  # type: ignore[operator]
+    return x
 
 
 class Encoder(nn.Module):
@@ -92,6 +122,23 @@ class Encoder(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         pixels = pad_to_multiple(pixels, self.stride)
         return self.head(F.silu(self.layers(pixels.contiguous(memory_format=LAYOUT))))
+
+    def clip(self, pixels: Tensor) -> Tensor:
+        """The same as `forward`, frame by frame: pixels (b, t, 3, H, W) to (b, t, h, w, code_bits)."""
+        *spatial, temporal, norm = self.layers
+        frames = pixels.shape[1]
+        images = pad_to_multiple(pixels, self.stride)
+        x = through(nn.Sequential(*spatial), images.reshape(-1, *sides(images)[2:]))
+        first = temporal.first_of_frame(x)  # type: ignore[operator]
+        first = first.reshape(-1, frames, *sides(first)[1:])
+        blank = torch.zeros_like(first[:, :1])
+        long = torch.cat([blank] * (TEMPORAL_FRAMES - 1) + [first], 1)
+        ends = [-back or None for back in range(TEMPORAL_FRAMES - 1, -1, -1)]
+        seen = torch.stack([long[:, start:end] for start, end in enumerate(ends)], 3)  # (b, t, c, frames, h, w)
+        seen = seen.reshape(-1, *sides(seen)[2:])
+        x = F.silu(norm.frame(temporal.frame(x, _as_channels(seen))))  # type: ignore[operator]
+        x = self.head.frame(x).permute(0, 2, 3, 1)
+        return x.reshape(-1, frames, *sides(x)[1:])
 
 
 class Decoder(nn.Module):
@@ -123,3 +170,11 @@ class Decoder(nn.Module):
         )
         pixels = self.layers(self.block(x, block_past))
         return pixels[..., : self.height, : self.width], following
+
+    def frame(self, codes: Tensor, past: DecoderPast | None) -> tuple[Tensor, DecoderPast]:
+        """The next frame alone: codes (b, code_bits, h, w) to pixels (b, 3, H, W), and what it leaves behind."""
+        seen = _with_past(codes, past and past.stem)
+        x = self.stem.frame(_as_channels(seen))
+        first = _with_past(self.block.first_of_frame(x), past and past.block)
+        pixels = through(self.layers, self.block.frame(x, _as_channels(first)))
+        return pixels[..., : self.height, : self.width], DecoderPast(seen[:, :, 1:], first[:, :, 1:])
