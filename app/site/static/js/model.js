@@ -1,0 +1,55 @@
+// A world's two graphs in ONNX Runtime Web: typed arrays in, typed arrays out.
+
+import { require } from "./told.js";
+
+const INPUTS = ["last", "into", "action", "forced", "keys", "values", "ages", "stem", "block", "uniform", "temperature"];
+const EXTERNAL = ["tokenizer/model.safetensors", "dynamics/model.safetensors"];
+const KINDS = new Map([[Float32Array, "float32"], [Int32Array, "int32"], [Uint8Array, "uint8"]]);
+
+export class Model {
+  /** `ort` is the runtime, `files` maps the world's paths to bytes, which are no longer needed afterwards. */
+  static async open(ort, files, providers) {
+    const externalData = EXTERNAL.map((path) => ({ path, data: files.get(path) }));
+    const options = { executionProviders: providers, graphOptimizationLevel: "all" };
+    const open = (graph, needed) => ort.InferenceSession.create(files.get(graph), { ...options, externalData: needed });
+    const encoder = await open("encode.onnx", externalData.slice(0, 1));
+    const stepper = await open("step.onnx", externalData);
+    const missing = INPUTS.filter((name) => !stepper.inputNames.includes(name));
+    require(missing.length === 0, `The world's step.onnx lacks ${missing.join(", ")}; export the page again.`);
+    return new Model(ort, encoder, stepper);
+  }
+
+  constructor(ort, encoder, stepper) {
+    Object.assign(this, { ort, encoder, stepper });
+  }
+
+  /** {frames} to {tokens, picture, stem, block}. */
+  encode(feeds) {
+    return this.run(this.encoder, feeds);
+  }
+
+  /** Named inputs to {picture, tokens, key, value, stem_out, block_out}. */
+  step(feeds) {
+    return this.run(this.stepper, feeds);
+  }
+
+  /** Each feed is [typed array, shape]; each result a typed array with its `shape`. */
+  async run(session, feeds) {
+    const tensors = {};
+    for (const [name, [data, shape]] of Object.entries(feeds)) {
+      tensors[name] = new this.ort.Tensor(KINDS.get(data.constructor), data, shape);
+    }
+    const out = await session.run(tensors);
+    const results = {};
+    for (const [name, tensor] of Object.entries(out)) {
+      results[name] = Object.assign(await tensor.getData(), { shape: tensor.dims });
+      tensor.dispose();
+    }
+    return results;
+  }
+
+  async close() {
+    await this.stepper.release();
+    await this.encoder.release();
+  }
+}

@@ -1,0 +1,30 @@
+// The sizes that play needs, out of a world's config.json, checked before anything is allocated.
+
+import { require } from "./told.js";
+
+const MOST_NUMBERS = 2 ** 27; // kept of the past by temporal attention: half a gigabyte
+
+export function sizesOf(config) {
+  const { dynamics, tokenizer, frame_size: frame, sampling } = config;
+  const parts = tokenizer.token_factors;
+  const grid = frame.map((side) => Math.ceil(side / 2 ** tokenizer.channels.length));
+  const sizes = {
+    frame,
+    grid,
+    tokens: grid[0] * grid[1],
+    layers: dynamics.layers,
+    width: dynamics.width,
+    context: config.context_frames,
+    slots: config.context_frames + 2,
+    passes: sampling.unmask_steps,
+    parts,
+    vocabulary: 2 ** (tokenizer.code_bits / parts),
+    tokenIds: 2 ** tokenizer.code_bits,
+    actions: config.actions.length,
+  };
+  const numbers = Object.values(sizes).flat();
+  const kept = sizes.layers * sizes.slots * sizes.tokens * sizes.width;
+  require(numbers.every((n) => Number.isSafeInteger(n) && n > 0) && kept < MOST_NUMBERS,
+    "The world's config.json does not fit this page; export the page again.");
+  return sizes;
+}

@@ -1,0 +1,87 @@
+// The worker: requests of client.js, one after the other, to the engine. Knows no page.
+
+import { Engine } from "./engine.js";
+import { packSession, parseSession } from "./session.js";
+import { inWords, require } from "./told.js";
+import { openWorld } from "./world.js";
+
+let world = null;
+let engine = null;
+
+const requests = {
+  async load({ name, backend }, progress) {
+    await world?.model.close();
+    world = engine = null;
+    world = await openWorld(name, backend, progress);
+    engine = new Engine(world.model, world.config, world.sizes);
+    const { config, threads, bytes, told } = world;
+    return { config, backend: world.backend, threads, bytes, told };
+  },
+
+  async reset({ picture, seed }) {
+    return shown(await playing().reset(fromRgba(picture), seed));
+  },
+
+  async step({ action }) {
+    const begun = performance.now();
+    const picture = await playing().step(action);
+    return { ...shown(picture), ms: performance.now() - begun };
+  },
+
+  async goto({ index }) {
+    return shown(await playing().goto(index));
+  },
+
+  async session() {
+    return { bytes: await packSession(playing().saved, world) };
+  },
+
+  async loadSession({ bytes }) {
+    const saved = await parseSession(bytes, (playing(), world));
+    const picture = await engine.open(saved);
+    return { ...shown(picture), actions: engine.line.actions };
+  },
+
+  async memory() {
+    return { bytes: engine?.line?.bytes ?? 0 };
+  },
+};
+
+function playing() {
+  require(engine, "No world is open; choose one.");
+  return engine;
+}
+
+/** What the page shows, and what it knows of the line. */
+function shown(rgb) {
+  const { line, index } = engine;
+  const seed = line.seed <= Number.MAX_SAFE_INTEGER ? Number(line.seed) : line.seed;
+  return { picture: toRgba(rgb), index, tip: line.tip, seed };
+}
+
+function fromRgba({ width, height, data }) {
+  const [expectedHeight, expectedWidth] = world.sizes.frame;
+  const fits = width === expectedWidth && height === expectedHeight && data.length === 4 * width * height;
+  require(fits, `The picture has ${width} × ${height} pixels, expected ${expectedWidth} × ${expectedHeight}; choose it again.`);
+  return Uint8Array.from({ length: 3 * width * height }, (_, i) => data[4 * Math.floor(i / 3) + (i % 3)]);
+}
+
+function toRgba(rgb) {
+  const data = new Uint8ClampedArray((4 * rgb.length) / 3).fill(255);
+  for (let i = 0, at = 0; i < rgb.length; at++) for (let c = 0; c < 3; c++) data[4 * at + c] = rgb[i++];
+  return data;
+}
+
+let queue = Promise.resolve();
+
+self.onmessage = ({ data: { id, ask, told } }) => {
+  const progress = (value) => self.postMessage({ id, progress: value });
+  queue = queue.then(async () => {
+    try {
+      const answer = await requests[ask](told, progress);
+      self.postMessage({ id, answer }, answer.picture ? [answer.picture.buffer] : []);
+    } catch (error) {
+      self.postMessage({ id, error: inWords(error) });
+    }
+  });
+};
