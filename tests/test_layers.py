@@ -37,7 +37,7 @@ FLOORS = {
         "training",
         "tools",
     ),
-    "app": ("media", "play", "window web", "cli"),
+    "app": ("media", "play", "window web site", "cli"),
 }
 APP_SEES_OF_THE_CORE = {
     *("config", "errors", "files", "limits", "pictures", "pixels", "games", "familiarity", "world", "engine", "hub"),

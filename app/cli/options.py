@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-MODES = ("play", "web", "worlds", "collect", "train", "evaluate", "benchmark", "publish", "replay", "infer_actions")
+MODES = (
+    *("play", "web", "export_web", "worlds", "collect", "train", "evaluate", "benchmark", "publish", "replay"),
+    "infer_actions",
+)
 Options = dict[str, dict[str, Any]]
 """Keyword arguments of argparse's add_argument, by the name of the option."""
 

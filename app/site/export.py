@@ -1,0 +1,192 @@
+"""Writes the static site: the page, ONNX Runtime Web, worlds and pictures, and what the service worker keeps."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from app.play.start_pictures import Prompts
+from genie_core.errors import ConfigError
+from genie_core.files import disk_refusals
+
+if TYPE_CHECKING:
+    from genie_core.world import World
+
+STATIC = Path(__file__).parent / "static"
+PLAYED = ("step.onnx", "encode.onnx", "tokenizer/model.safetensors", "dynamics/model.safetensors")
+LATER = ("ort/", "worlds/", "README.md")  # fetched when they are needed, if ever; all else opens the page
+FETCHED_TOO = ("ort/ort.wasm.min.mjs", "ort/ort-wasm-simd-threaded.mjs")  # by the first world, so that it may be cached
+OURS = ("worlds.json", "sw.js")
+MARK = "const FILES = {};"
+README = """---
+title: {title}
+emoji: 🎮
+colorFrom: indigo
+colorTo: gray
+sdk: static
+app_file: index.html
+license: mit
+short_description: Play in worlds learnt from video, in your browser
+custom_headers:
+  cross-origin-embedder-policy: require-corp
+  cross-origin-opener-policy: same-origin
+  cross-origin-resource-policy: cross-origin
+---
+# {title}
+
+Play in the browser in world models that learnt from video. The page plays by itself: no server computes anything.
+"""
+
+
+def export_site(
+    worlds: Iterable[World], count: int, folder: Path, assets: Path, runtime: Mapping[str, bytes], quiet: bool = False
+) -> None:
+    """Write the site of `count` worlds to `folder`, whole or not at all; one that was there is replaced.
+
+    `assets` holds the pictures to start from, `runtime` the files of `ort`. Raises ConfigError if `folder` holds
+    something else or two worlds have one name, WriteError if the disk refuses.
+    """
+    check_folder(folder)
+    folder = folder.resolve()
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    with disk_refusals(folder):
+        try:
+            _write(partial, worlds, count, assets, runtime, quiet)
+            _swap(partial, folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ConfigError unless `folder` is missing, empty, or a site written before."""
+    if folder.is_dir() and any(folder.iterdir()) and not all((folder / name).is_file() for name in OURS):
+        raise ConfigError(f"{folder} holds other files; name a new or an empty folder, or one with a site to replace")
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file, expected a folder to write the site to; name another")
+
+
+def _write(
+    site: Path, worlds: Iterable[World], count: int, assets: Path, runtime: Mapping[str, bytes], quiet: bool
+) -> None:
+    shutil.copytree(STATIC, site, ignore=shutil.ignore_patterns(".*"))
+    with tqdm(desc="exporting", total=count + 1, delay=2, disable=quiet) as bar:
+        _write_runtime(site / "ort", runtime)
+        bar.update()
+        told = []
+        for world in worlds:
+            told.append(_write_world(world, site, assets))
+            bar.update()
+    names = [world["name"] for world in told]
+    if len({*names}) < len(names):
+        raise ConfigError(f"two worlds are called {max(names, key=names.count)}; copy one to a folder of another name")
+    (site / "README.md").write_text(README.format(title="genie"), encoding="utf-8")
+    ort = {path.name: _promise(path) for path in sorted((site / "ort").iterdir())}
+    _write_json(site / "worlds.json", {"worlds": told, "ort": ort})
+    _list_files(site)
+
+
+def _write_runtime(folder: Path, runtime: Mapping[str, bytes]) -> None:
+    """A server that compresses nothing would send 14 MB of WASM, so that is packed here."""
+    folder.mkdir()
+    for name, content in runtime.items():
+        if name.endswith(".wasm"):
+            (folder / f"{name}.gz").write_bytes(gzip.compress(content, mtime=0))
+        else:
+            (folder / name).write_bytes(content)
+
+
+def _write_world(world: World, site: Path, assets: Path) -> dict[str, Any]:
+    """Write the files that play `world`; returns what worlds.json says of it."""
+    name = Path(world.name.partition("@")[0]).name
+    folder = site / "worlds" / name
+    world.save_pretrained(folder)
+    _graphs(world, folder)
+    (folder / "README.md").unlink()
+    shutil.rmtree(folder / "latent_action")  # names actions in a video, and plays no part in play
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["files"] = {path: config["files"][path] for path in PLAYED}
+    _write_json(folder / "config.json", config)
+    return {
+        "name": name,
+        "game": world.config.game,
+        "folder": f"worlds/{name}",
+        "bytes": sum(file["size"] for file in config["files"].values()),
+        "fingerprint": world.fingerprint(),
+        "pictures": _write_pictures(site / "pictures", Prompts(assets, game=world.config.game).files),
+    }
+
+
+def _graphs(world: World, folder: Path) -> None:
+    if (folder / "step.onnx").is_file():
+        return
+    from genie_core.graphs import encode_graph, step_graph
+
+    files = {path: (folder / path).read_bytes() for path in PLAYED[2:]}
+    passes = world.config.sampling.unmask_steps
+    step = step_graph(world.config, world.dynamics, world.tokenizer, passes, files)
+    (folder / "step.onnx").write_bytes(step)
+    (folder / "encode.onnx").write_bytes(encode_graph(world.config, world.tokenizer, files))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["files"] |= {path: _promise(folder / path) for path in PLAYED[:2]}
+    _write_json(folder / "config.json", config)
+
+
+def _write_pictures(folder: Path, pictures: Iterable[Path]) -> list[str]:
+    folder.mkdir(exist_ok=True)
+    return [f"{folder.name}/{Path(shutil.copy(picture, folder)).name}" for picture in pictures]
+
+
+def _list_files(site: Path) -> None:
+    """Tell the service worker each file's hash, and whether the page needs it to open: a change makes a new version."""
+    paths = (path for path in sorted(site.rglob("*")) if path.is_file() and path.name != "sw.js")
+    files = {path.relative_to(site).as_posix(): _promise(path) for path in paths}
+    for path, promise in files.items():
+        promise["shell"] = path in FETCHED_TOO or not path.startswith(LATER)
+    worker = (site / "sw.js").read_text(encoding="utf-8")
+    assert MARK in worker
+    (site / "sw.js").write_text(worker.replace(MARK, f"const FILES = {json.dumps(files)};"), encoding="utf-8")
+
+
+def _promise(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _swap(partial: Path, folder: Path) -> None:
+    """Put the new site where an old one may be, which is put back if that fails."""
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        partial.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def describe(folder: Path) -> list[str]:
+    """Lines to print: what the parts of the site weigh, and the command to try it."""
+    sizes: dict[str, int] = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            parts = path.relative_to(folder).parts
+            part = "/".join(parts[:2]) if parts[0] == "worlds" and len(parts) > 2 else parts[0] if parts[1:] else "page"
+            sizes[part] = sizes.get(part, 0) + path.stat().st_size
+    lines = [f"{size / 1e6:7.1f} MB  {part}" for part, size in sorted(sizes.items())]
+    whole = f"wrote {folder}, {sum(sizes.values()) / 1e6:.1f} MB"
+    return [whole, *lines, f"python -m http.server -d {folder}   (then open http://127.0.0.1:8000)"]
