@@ -1,0 +1,139 @@
+// The page: makes its parts and connects them.
+
+import { Client } from "../client.js";
+import { Canvas } from "./canvas.js";
+import { listenToCamera } from "./camera.js";
+import { Controls } from "./controls.js";
+import { Drawing } from "./draw.js";
+import { Game } from "./game.js";
+import { codesOf, keyLabel } from "./keymap.js";
+import { linkOpened, listenToLink, tellOfLink } from "./linkbox.js";
+import { byId, make } from "./page.js";
+import { Player } from "./player.js";
+import { Saver } from "./saver.js";
+import { Starts } from "./starts.js";
+import * as status from "./status.js";
+import { Timeline } from "./timeline.js";
+import { actionButtons } from "./pad.js";
+import { offerThumbs } from "./thumbs.js";
+
+const BESIDE = 820; // pixels of width from which on the page has two columns, as in css/page.css
+const SHARE_OF_HEIGHT = 0.5; // of a small screen, for the picture
+
+const canvas = new Canvas(() => byId("picture"), room);
+let player = null;
+let mode = "";
+
+function room() {
+  if (window.innerWidth <= BESIDE) return { width: window.innerWidth, height: SHARE_OF_HEIGHT * window.innerHeight };
+  const { width, height } = document.querySelector(".view").getBoundingClientRect();
+  return { width: width - 16, height: height - 16 };
+}
+
+const shown = {
+  frame({ picture, index, tip, action }) {
+    const [height, width] = player.config.frame_size;
+    const image = new ImageData(picture, width, height);
+    canvas.draw(image);
+    saver.frame(image, player.config.fps);
+    timeline.show({ index, tip, action: player.config.actions[action]?.name });
+    for (const [id, button] of [...byId("pad").children].entries()) button.classList.toggle("on", id === action);
+    status.countFrame(game.mode);
+    Object.assign(document.body.dataset, { step: index, tip, action: action ?? "" });
+    if (index === 0) shown.first = picture;
+  },
+  state() {
+    const attracted = mode === "attract" && game.mode === "playing";
+    mode = game.config ? game.mode : "loading";
+    document.body.dataset.mode = mode;
+    controls.show(mode);
+    status.invite(mode, keyLabel(player?.config?.actions.find(({ keys }) => keys.length)?.keys[0] ?? "1"));
+    if (attracted && player.untouched) player.attractAgain().catch(status.fault);
+  },
+  word: (text) => status.say(text),
+  branch: (index) => timeline.branch(index),
+  fault: status.fault,
+};
+
+function openedWorld(name, config) {
+  const actions = config.actions.map((action) => ({ ...action, codes: codesOf(action) }));
+  const buttons = actionButtons(actions);
+  buttons.forEach((button, id) => {
+    const { keys, name: label } = actions[id];
+    const key = make("kbd", { textContent: keys.length ? keyLabel(keys[0]) : id + 1 });
+    button.replaceChildren(label.replaceAll("_", " "), key);
+  });
+  byId("pad").replaceChildren(...buttons);
+  byId("thumbs").hidden = !offerThumbs(actions, codesOf);
+  byId("world").value = name;
+  const [height, width] = config.frame_size;
+  canvas.shape({ width, height });
+  timeline.newWorld();
+  controls.world();
+}
+
+function startedLine() {
+  timeline.newLine();
+  saver.newLine();
+  status.say("");
+  byId("seed").value = String(player.seed);
+  player.starts.mark(player.path);
+  const known = game.source?.name === "attract" || player.knows(shown.first);
+  if (!known) status.say("This picture is far from what the world knows; watch what it makes of it.");
+}
+
+/** Starts from a picture that a person chose. */
+async function startFrom(picture, path = null) {
+  player.touch();
+  await player.start(picture, path);
+  byId("stage").focus({ preventScroll: true });
+}
+
+async function openLink(link) {
+  await player.openLink(link);
+  if (link.actions.length) tellOfLink(link.actions.length);
+}
+
+async function changeWorld(name) {
+  await player.open(name);
+  await player.greet();
+}
+
+const client = await Client.open().catch((error) => status.fault(error));
+const game = new Game(client, shown);
+const orFault = (job) => (...given) => Promise.resolve().then(() => job(...given)).catch(status.fault);
+const starts = new Starts({
+  picture: startFrom,
+  session: (file) => player.openSession(file),
+  fault: status.fault,
+});
+const site = await fetchSite();
+player = new Player(client, game, starts, site, { world: openedWorld, start: startedLine });
+const timeline = new Timeline(game, { session: () => client.session(), say: status.say });
+const saver = new Saver(player, orFault);
+const controls = new Controls(player, timeline, orFault);
+listenToCamera({ picture: orFault(startFrom), fault: status.fault });
+new Drawing({ frameShown: () => byId("picture"), play: orFault(startFrom) });
+listenToLink(() => ({ world: player.world, seed: player.seed, actions: player.actions, picture: player.path, pixels: player.pixels }), status.fault);
+new ResizeObserver(() => canvas.resize()).observe(document.querySelector(".view"));
+window.addEventListener("resize", () => canvas.resize());
+
+byId("world").replaceChildren(...site.worlds.map(({ name, title }) => make("option", { value: name, textContent: title ?? name })));
+byId("world").disabled = false;
+byId("world").addEventListener("change", orFault(() => changeWorld(byId("world").value)));
+window.addEventListener("hashchange", orFault(async () => {
+  const link = linkOpened(status.fault);
+  if (link) await openLink(link);
+}));
+client.update?.update?.then(() => status.say("A new version of this page is here; reload it to see it.", true));
+
+const link = linkOpened(status.fault);
+if (link) orFault(openLink)(link);
+else if (site.worlds.length) orFault(changeWorld)(site.worlds[0].name);
+
+async function fetchSite() {
+  const answer = await fetch(new URL("../../worlds.json", import.meta.url)).catch(() => null);
+  if (answer?.ok) return answer.json();
+  status.fault(new Error("The list of worlds could not be had; reload the page when there is a connection."));
+  return { worlds: [] };
+}

@@ -1,0 +1,128 @@
+// What is played: a world, the picture and the seed it started from, and the ways to start anew.
+
+import { fit } from "../fit.js";
+import { unpack } from "../safetensors.js";
+import { Told } from "../told.js";
+import { calm } from "./page.js";
+import { unpackPicture } from "./share.js";
+import { byChance, listed } from "./sources.js";
+import * as status from "./status.js";
+
+const ATTRACT_SECONDS = 12; // from one picture
+const ATTRACT_ROUNDS = 20; // then the page rests, kind to batteries
+const [FOREIGN_DB, KNOWN_DB] = [15, 30]; // of the prompt as the world sees it, as in genie_core/familiarity.py
+const MOST_SESSION_BYTES = 64_000_000;
+
+export class Player {
+  /** `site` is worlds.json; `on.world(world, config)` and `on.start()` tell of a new world and a new line. */
+  constructor(client, game, starts, site, on) {
+    Object.assign(this, { client, game, starts, site, on });
+    Object.assign(this, { world: null, config: null, path: null, pixels: null, seed: 0, untouched: true, round: 0 });
+  }
+
+  get actions() {
+    return this.client.actions.slice(0, this.game.index);
+  }
+
+  /** Downloads and opens a world; what was played in another is gone. */
+  async open(name) {
+    const world = this.site.worlds.find((each) => each.name === name);
+    if (!world) throw new Told(`This page does not have the world ${name.slice(0, 60)}; choose one of its own.`);
+    this.game.config = null;
+    this.starts.offer(world.pictures ?? this.site.pictures ?? []);
+    status.loading("Getting the world");
+    try {
+      const opened = await this.game.loop.ask(() => this.client.load(name, (progress) => status.loading("Getting the world", progress)));
+      Object.assign(this, { world: name, config: opened.config });
+      this.game.take(opened.config);
+      this.game.tip = this.game.index = 0;
+      status.tellBackend(opened);
+      this.on.world(name, opened.config);
+    } finally {
+      status.loaded();
+    }
+  }
+
+  /** Starts from ImageData of any size. `path` names the site's picture, if it is one. */
+  async start(picture, path, { seed = this.seed, source = null } = {}) {
+    if (!this.config) throw new Told("No world is open yet; wait until it is here, or choose another.");
+    const pixels = fit(picture, this.config.frame_size);
+    const prompt = new ImageData(pixels.data.slice(), pixels.width, pixels.height);
+    await this.game.start(pixels, seed, source);
+    Object.assign(this, { path, pixels: prompt, seed: this.client.seed });
+    this.on.start();
+  }
+
+  /** The first picture, moving by itself where the visitor likes motion. */
+  async greet() {
+    const paths = this.starts.paths;
+    if (paths.length === 0) {
+      status.say("Upload, paste or draw a picture to start from.", true);
+      return;
+    }
+    const path = paths[this.round % paths.length];
+    const steps = Math.round(ATTRACT_SECONDS * this.config.fps);
+    const source = calm() ? null : byChance(this.config.actions, { name: "attract", steps });
+    await this.start(await this.starts.fetch(path), path, { seed: this.round, source });
+    if (calm()) this.game.pause();
+  }
+
+  /** The world has moved by itself for a while: the next picture, until somebody touches the page. */
+  async attractAgain() {
+    this.round++;
+    if (this.round >= ATTRACT_ROUNDS) this.game.pause();
+    else await this.greet();
+  }
+
+  /** The first touch of a key, a finger or the mouse: from here on the person plays. */
+  touch() {
+    this.untouched = false;
+    if (this.game.source?.name === "attract") this.game.end("");
+  }
+
+  again(seed = this.seed) {
+    if (!this.pixels) return Promise.resolve();
+    return this.start(this.pixels, this.path, { seed });
+  }
+
+  async openLink({ world, seed, actions, picture, data }) {
+    this.untouched = false;
+    if (world !== this.world) await this.open(world);
+    const most = this.config.actions.length;
+    if (actions.some((action) => action >= most)) throw new Told(`This link holds actions that ${world} does not have; copy it again, whole.`);
+    const pixels = data ? await unpackPicture(data, this.config.frame_size) : await this.starts.fetch(picture);
+    const source = actions.length ? listed(actions, { over: "The link's play ends here; hold a key to go on." }) : null;
+    await this.start(pixels, data ? null : picture, { seed, source });
+  }
+
+  async openSession(blob) {
+    if (!this.config) throw new Told("No world is open yet; wait until it is here, or choose another.");
+    if (blob.size > MOST_SESSION_BYTES) throw new Told(`A session file has at most ${MOST_SESSION_BYTES / 1e6} MB; choose a .genie file.`);
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    const copy = bytes.slice();
+    await this.game.open(bytes);
+    const [height, width] = this.config.frame_size;
+    const pixels = opaque(unpack(copy).tensors.prompt.data, width, height);
+    Object.assign(this, { path: null, pixels, seed: this.client.seed });
+    this.on.start();
+  }
+
+  session() {
+    return this.game.loop.ask(() => this.client.session());
+  }
+
+  /** Whether the world can show the prompt as it is; `shown` is what it made of it. */
+  knows(shown) {
+    let sum = 0;
+    const { data } = this.pixels;
+    for (let i = 0; i < data.length; i++) if (i % 4 < 3) sum += (data[i] - shown[i]) ** 2;
+    const db = 10 * Math.log10(255 ** 2 / (sum / (0.75 * data.length)));
+    return (db - FOREIGN_DB) / (KNOWN_DB - FOREIGN_DB) >= 0.5;
+  }
+}
+
+function opaque(rgb, width, height) {
+  const data = new Uint8ClampedArray(4 * width * height).fill(255);
+  for (let i = 0; i < width * height; i++) data.set(rgb.subarray(3 * i, 3 * i + 3), 4 * i);
+  return new ImageData(data, width, height);
+}

@@ -1,0 +1,52 @@
+// Files to take home: video, GIF, picture, session.
+
+import { byId, download } from "./page.js";
+import { LastFrames, photo, Video } from "./record.js";
+import { say } from "./status.js";
+
+export class Saver {
+  constructor(player, orFault) {
+    Object.assign(this, { player, video: null, last: new LastFrames() });
+    byId("video").addEventListener("click", orFault(() => this.record()));
+    byId("gif").addEventListener("click", orFault(() => this.saveGif()));
+    byId("photo").addEventListener("click", orFault(async () => download(await photo(byId("picture")), this.name("png"))));
+    byId("save").addEventListener("click", orFault(async () => download(new Blob([await player.session()]), this.name("genie"))));
+    byId("open").addEventListener("click", () => byId("session").click());
+    byId("session").addEventListener("change", orFault(async ({ target }) => {
+      const [file] = target.files;
+      target.value = "";
+      if (file) await player.openSession(file);
+    }));
+  }
+
+  name(suffix) {
+    return `${this.player.world}-step-${this.player.game.index}.${suffix}`;
+  }
+
+  frame(image, fps) {
+    this.last.add(image, fps);
+    this.video?.frame();
+  }
+
+  newLine() {
+    this.last.clear();
+  }
+
+  async record() {
+    const button = byId("video");
+    const running = this.video;
+    this.video = running ? null : new Video(byId("picture"));
+    button.setAttribute("aria-pressed", !running);
+    button.querySelector("span").textContent = running ? "Video" : "Stop";
+    if (!running) return;
+    const { blob, suffix } = await running.stop();
+    download(blob, this.name(suffix));
+  }
+
+  async saveGif() {
+    say("Writing the last ten seconds …", true);
+    const blob = await this.last.gif();
+    download(blob, this.name("gif"));
+    say("The GIF is saved.");
+  }
+}
