@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from conftest import world_config
 
+from genie_core.actions.motion import Motion, picture_motion, player_motion
 from genie_core.actions.naming import measure_actions
 from genie_core.config import Action
 from genie_core.data import VideoDataset
-from genie_core.games import ActionMotions, Game, find
+from genie_core.games import ActionMotions, Game, Play, find
 from genie_core.games.coinrun.names import KEYS
 
 COINRUN = find("coinrun")
@@ -40,24 +41,26 @@ def prompts() -> np.ndarray:
     return np.stack([dataset.clip(int(first), 1)[0] for first in dataset.episodes[::8, 0]])
 
 
-def name_actions(motions: np.ndarray) -> tuple[Action, ...]:
-    """Names from the motion (codes, 2) of each code, the same from each prompt."""
-    return COINRUN.name_actions(ActionMotions(np.asarray(motions)[None], 64), len(motions))
+def name_actions(motions: np.ndarray, spread: float = 0.0, game: Game = COINRUN) -> tuple[Action, ...]:
+    """Names from the motion (codes, 2) of each code, from 40 prompts between which it varies by `spread`."""
+    noise = spread * np.random.default_rng(0).normal(size=(40, *np.shape(motions)))
+    return game.name_actions(ActionMotions(np.asarray(motions) + noise, 64), len(motions))
+
+
+def names_of(actions: tuple[Action, ...]) -> list[str]:
+    return [action.name for action in actions]
 
 
 def test_measured_motions_are_the_worlds_own(prompts: np.ndarray) -> None:
     motions = measure_actions(COINRUN, scroll, prompts, codes=8, hold=8)
-    assert motions is not None and motions.per_prompt.shape == (len(prompts), 8, 2)
+    assert motions.per_prompt.shape == (len(prompts), 8, 2)
     np.testing.assert_allclose(motions.per_prompt.mean(axis=0), VELOCITIES, atol=0.25)
     assert motions.per_prompt.std(axis=0).max() < 0.5
 
 
 def test_a_world_is_named_from_its_pictures(prompts: np.ndarray) -> None:
     actions = COINRUN.name_actions(measure_actions(COINRUN, scroll, prompts, codes=8), 8)
-    assert [action.name for action in actions][:7] == [
-        "right", "jump", "stay", "left", "jump_right", "jump_left", "down",
-    ]  # fmt: skip
-    assert actions[7].name in ("right_2", "stay_2")
+    assert names_of(actions) == ["right", "jump", "stay", "left", "jump_right", "jump_left", "down", "action_7"]
     assert world_config(num_actions=len(actions), actions=actions).actions == actions
 
 
@@ -66,58 +69,92 @@ def test_names_do_not_depend_on_the_order_of_codes() -> None:
     expected = {action.motion_px: action.name for action in name_actions(np.array(VELOCITIES, float))}
     for _ in range(20):
         for action in name_actions(rng.permutation(np.array(VELOCITIES, float))):
-            assert expected[action.motion_px] == action.name
+            told = expected[action.motion_px]
+            assert action.name == (f"action_{action.id}" if told.startswith("action") else told)
 
 
-def test_any_motions_give_the_four_mandatory_names_once_and_no_name_twice() -> None:
+# ---- evidence
+
+
+FOUR = np.array([(0, 0), (-2, 0), (2, 0), (0, -3)], float)
+
+
+def test_a_name_needs_a_motion_clear_of_its_own_spread() -> None:
+    assert names_of(name_actions(FOUR, 0.2)) == ["stay", "left", "right", "jump"]
+    assert names_of(name_actions(FOUR, 20.0)) == [f"action_{i}" for i in range(4)]
+
+
+def test_one_code_that_varies_loses_its_name_and_no_other_does() -> None:
+    noise = np.zeros((40, 4, 2))
+    noise[:, 2, 0] = np.random.default_rng(0).normal(0, 4, 40)
+    actions = COINRUN.name_actions(ActionMotions(FOUR + noise, 64), 4)
+    assert names_of(actions) == ["stay", "left", "action_2", "jump"]
+    assert "no motion clear of its spread" in actions[2].evidence and not actions[2].keys
+
+
+def test_of_two_codes_with_one_effect_the_clearer_keeps_the_name() -> None:
+    noise = np.random.default_rng(0).normal(0, 1, (40, 5, 2)) * np.array([0.05, 0.1, 0.8, 0.1, 0.3])[:, None]
+    motions = np.concatenate([FOUR, [(2, 0)]])
+    actions = COINRUN.name_actions(ActionMotions(motions + noise, 64), 5)
+    assert names_of(actions) == ["stay", "left", "action_2", "jump", "right"]
+    assert actions[2].evidence.endswith(", like right") and actions[4].keys == KEYS["right"]
+
+
+def test_a_code_between_two_others_and_clear_of_neither_has_no_name() -> None:
+    motions = np.array([(0, 0), (2, 0), (2, -3), (1.9, -1.6)], float)
+    sure = name_actions(motions, 0.1)
+    noise = np.random.default_rng(0).normal(0, 1, (40, 4, 2)) * np.array([0.1, 0.1, 0.1, 1.55])[:, None]
+    unsure = COINRUN.name_actions(ActionMotions(motions + noise, 64), 4)
+    assert names_of(sure)[:3] == names_of(unsure)[:3] == ["stay", "right", "jump_right"]
+    assert names_of(unsure)[3] == "action_3" and "like" in unsure[3].evidence
+
+
+def test_evidence_says_the_motion_and_its_spread() -> None:
+    stay, left, _, jump = name_actions(FOUR, 0.2)
+    size, spread = (float(part) for part in left.evidence.removesuffix(" px a step").split(" ± "))
+    assert size == pytest.approx(2, abs=0.15) and spread == pytest.approx(0.2, abs=0.06)
+    assert jump.evidence.startswith(("2.9", "3.0")) and float(stay.evidence.split()[0]) < 0.15
+
+
+def test_any_motions_give_no_name_twice_and_noise_alone_gives_none() -> None:
     rng = np.random.default_rng(1)
     for scale in (0.0, 0.01, 1.0, 5.0):
         for _ in range(20):
-            names = [action.name for action in name_actions(rng.normal(0, scale, (8, 2)))]
-            assert {"stay", "left", "right", "jump"} <= set(names)
+            names = names_of(name_actions(rng.normal(0, scale, (8, 2)), 0.1))
             assert len(set(names)) == 8
+            assert scale > 0.1 or names == [f"action_{i}" for i in range(8)]
 
 
-def test_lopsided_worlds_get_the_best_there_is() -> None:
-    """Most codes go right, one barely goes left while rising: it is still the best left."""
+def test_standing_still_is_a_name_only_beside_others_that_move() -> None:
+    assert names_of(name_actions(np.zeros((3, 2)), 0.05)) == ["action_0", "action_1", "action_2"]
+    two_ways = name_actions(np.array([(-2, 0), (2, 0)], float), 0.1)
+    assert names_of(two_ways) == ["left", "right"], "the slower of two that move does not stand still"
+
+
+def test_lopsided_worlds_get_what_there_is() -> None:
+    """Most codes go right, and the one that barely goes left rises a little too."""
     motions = [(2.0, 0.1), (1.6, 0.2), (0.1, -2.8), (1.9, -2.0), (-0.6, 0.2), (0.05, 0.1), (1.2, 1.5), (0.1, 0.9)]
-    names = [action.name for action in name_actions(np.array(motions))]
-    assert names[0] == "right" and names[1] == "right_2"
-    assert (names[2], names[3], names[4], names[5]) == ("jump", "jump_right", "left", "stay")
+    actions = name_actions(np.array(motions), 0.1)
+    assert names_of(actions)[:6] == ["right", "action_1", "jump", "jump_right", "left", "stay"]
+    assert actions[1].evidence.endswith(", like right")
 
 
 def test_running_and_falling_prompts_do_not_mislead() -> None:
     """As measured on CoinRun itself from prompts in the middle of its play: momentum to the right, gravity down."""
     measured = {
-        "left": (-0.5, 0.78), "jump_left": (-0.19, -1.76), "stay_2": (0.15, 0.86), "stay": (0.15, 0.79),
-        "jump": (0.21, -1.88), "right": (0.77, 0.8), "jump_right": (0.59, -1.9), "right_2": (0.73, 0.96),
+        "left": (-0.5, 0.78), "jump_left": (-0.19, -1.76), "action_2": (0.15, 0.86), "stay": (0.18, 0.79),
+        "jump": (0.21, -1.88), "right": (0.77, 0.8), "jump_right": (0.59, -1.9), "action_7": (0.73, 0.96),
     }  # fmt: skip
-    assert [action.name for action in name_actions(np.array(list(measured.values())))] == list(measured)
+    assert names_of(name_actions(np.array(list(measured.values())), 0.05)) == list(measured)
 
 
-def test_keys_belong_to_plain_names_only() -> None:
+def test_keys_belong_to_names() -> None:
     actions = name_actions(np.array([(2, 0), (1.9, 0), (0, -3), (0, 0), (-2, 0), (0.05, 0), (2, -3), (0, 3)], float))
     for action in actions:
         assert action.keys == KEYS.get(action.name, ())
-        assert not (action.name.endswith("_2") and action.keys)
     every_key = [key for action in actions for key in action.keys]
     assert len(set(every_key)) == len(every_key)
     assert {"right", "left", "up", "space", "up+right"} <= set(every_key)
-
-
-def test_too_few_codes_keep_their_motions_without_names() -> None:
-    actions = name_actions(np.array([(2, 0), (0, 0), (-2, 0)], float))
-    assert [action.name for action in actions] == ["action_0", "action_1", "action_2"]
-    assert [action.motion_px for action in actions] == [(2, 0), (0, 0), (-2, 0)] and not any(a.keys for a in actions)
-
-
-def test_a_game_that_tells_no_motion_is_not_even_played(prompts: np.ndarray) -> None:
-    def play(prompts: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        raise AssertionError("nothing can be measured in it")
-
-    assert measure_actions(Game(), play, prompts, codes=3) is None
-    assert [action.name for action in Game().name_actions(None, 3)] == ["action_0", "action_1", "action_2"]
-    assert COINRUN.name_actions(None, 3) == Game().name_actions(None, 3)
 
 
 def test_prompts_in_mid_air_do_not_name_the_codes() -> None:
@@ -126,5 +163,63 @@ def test_prompts_in_mid_air_do_not_name_the_codes() -> None:
     falling = standing + np.array([(0, 4), (0, 4), (0, 4), (0, 4), (0, 0)], float)
     per_prompt = np.stack([standing] * 3 + [falling] * 7)
     motions = ActionMotions(per_prompt, 64)
-    assert [action.name for action in COINRUN.name_actions(motions, 5)][:4] == ["stay", "left", "right", "jump"]
+    assert names_of(COINRUN.name_actions(motions, 5))[:4] == ["stay", "left", "right", "jump"]
     assert np.array_equal(motions.typical, standing)
+
+
+# ---- any video: directions, from what the pictures alone show
+
+
+def ride(prompts: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    """The same motions of a thing under a fixed camera, in front of the prompt; it turns back before the border."""
+    return np.stack([_ride_one(prompt, clip) for prompt, clip in zip(prompts, actions, strict=True)])
+
+
+def _ride_one(prompt: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    thing = np.random.default_rng(0).integers(0, 256, (12, 12, 3), np.uint8)
+    x, y, frames = 26, 26, []
+    for dx, dy in [(0, 0), *(VELOCITIES[action] for action in actions)]:
+        x, y = (int(np.clip(at + by, 0, 52)) for at, by in ((x, dx), (y, dy)))
+        frame = prompt.copy()
+        frame[y : y + 12, x : x + 12] = thing
+        frames.append(frame)
+    return np.stack(frames)
+
+
+@pytest.mark.parametrize("play", [scroll, ride])
+def test_directions_of_any_video_are_the_players_whether_the_camera_follows_or_not(
+    play: Play, prompts: np.ndarray
+) -> None:
+    """The scenery that goes to the left and the thing that goes to the right both mean right."""
+    actions = Game().name_actions(measure_actions(Game(), play, prompts, codes=8), 8)
+    assert names_of(actions) == ["right", "up", "stay", "left", "up_right", "up_left", "down", "action_7"]
+    right, up = actions[0], actions[1]
+    assert right.motion_px == pytest.approx((2, 0), abs=0.3) and up.motion_px == pytest.approx((0, -3), abs=0.3)
+    assert right.keys == ("right", "d") and actions[4].keys == ("up+right", "w+d")
+
+
+def test_a_camera_that_follows_half_of_the_time_tells_nothing() -> None:
+    """Then nobody knows whether what moves to the left is the player, or the scenery of one who goes to the right."""
+    shift, changed = np.full((4, 6, 2), 2.0), np.ones((4, 6))
+    follows = np.arange(24).reshape(4, 6) % 2 == 0
+    assert np.isnan(player_motion(Motion(shift, shift, follows, changed))).all()
+    assert (player_motion(Motion(shift, shift, np.ones_like(follows), changed)) == -2).all()
+    assert (player_motion(Motion(shift, shift, np.zeros_like(follows), changed)) == 2).all()
+
+
+def test_a_code_whose_motion_is_not_told_has_no_name() -> None:
+    per_prompt = np.repeat(FOUR[None], 10, 0)
+    per_prompt[:6, 2] = np.nan
+    actions = Game().name_actions(ActionMotions(per_prompt, 64), 4)
+    assert names_of(actions) == ["stay", "left", "action_2", "up"]
+    assert actions[2].evidence == "its motion could not be told"
+
+
+def test_a_larger_picture_is_told_the_same_way(prompts: np.ndarray) -> None:
+    large = picture_motion(scroll(prompts, np.zeros((len(prompts), 3), int)).repeat(2, 2).repeat(2, 3))
+    assert np.nanmedian(player_motion(large), (0, 1)) == pytest.approx((4, 0), abs=0.3)
+
+
+def test_a_game_nobody_looked_at_has_numbers() -> None:
+    assert names_of(Game().name_actions(None, 3)) == ["action_0", "action_1", "action_2"]
+    assert COINRUN.name_actions(None, 3) == Game().name_actions(None, 3)

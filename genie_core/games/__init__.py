@@ -8,7 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from genie_core.config import LatentActionConfig
-from genie_core.games.base import LOOKS, ActionMotions, Game, Play, Subject
+from genie_core.games.base import LOOKS, Game, Play, Subject
+from genie_core.games.directions import ActionMotions
 
 if TYPE_CHECKING:
     from genie_core.models.latent_action import LatentActionModel

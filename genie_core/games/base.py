@@ -15,6 +15,7 @@ import numpy as np
 from genie_core.config import Action, LatentActionConfig, Rules, unnamed_actions
 from genie_core.data.scenes import Clips, candidates
 from genie_core.figures import Figure, Samples
+from genie_core.games.directions import WAYS, ActionMotions, name_by_motion
 from genie_core.limits import require
 
 if TYPE_CHECKING:
@@ -24,27 +25,7 @@ if TYPE_CHECKING:
 Play = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Prompts uint8 (b, H, W, 3) and actions int (b, t) to frames uint8 (b, t+1, H, W, 3), as a world's rollout does."""
 
-RESTING = 1 / 256  # of a frame's width a step: less is no motion
 LOOKS = (200, 500)  # steps of long play after which a world is looked at
-
-
-class ActionMotions(NamedTuple):
-    """The player's motion under each held code from each prompt, (prompts, codes, 2) pixels a step, x right, y down.
-
-    `width` is that of a frame in pixels.
-    """
-
-    per_prompt: np.ndarray
-    width: int
-
-    @property
-    def typical(self) -> np.ndarray:
-        """The median over prompts, (codes, 2), of those where some code leaves the player at rest, if there are any.
-
-        A player who moves already, whatever is pressed, shows less of what each code does.
-        """
-        resting = np.linalg.norm(self.per_prompt, axis=-1).min(axis=1) < RESTING * self.width
-        return np.median(self.per_prompt[resting] if resting.any() else self.per_prompt, axis=0)
 
 
 class Subject(NamedTuple):
@@ -91,8 +72,10 @@ class Game:
         """The network for `config`, whose `rules` name this game, or none; ConfigError for rules without a wing."""
         from genie_core.models.latent_action import LatentActionModel
 
+        from genie_core.models.surprise import SurpriseModel
+
         require(config.rules is None, f"this program does not know the rules of {config.rules and config.rules.game!r}")
-        return LatentActionModel(config)
+        return LatentActionModel(config) if config.horizon is None else SurpriseModel(config)
 
     def rules_in_words(self, rules: Rules) -> tuple[str, ...]:
         """What `rules` lay down by hand, a sentence each, for the model card."""
@@ -115,8 +98,11 @@ class Game:
         return None
 
     def name_actions(self, motions: ActionMotions | None, count: int) -> tuple[Action, ...]:
-        """Names and keys of `count` codes from what each does; None where no motion is told."""
-        return unnamed_actions(count)
+        """Names, keys and evidence of `count` codes from what each does; None where nobody looked.
+
+        Any video has directions only; a game may have words of its own.
+        """
+        return unnamed_actions(count) if motions is None else name_by_motion(motions, WAYS)
 
     @property
     def tells_motion(self) -> bool:

@@ -10,9 +10,10 @@ import numpy as np
 
 from genie_core.config import Action, LatentActionConfig, Rules
 from genie_core.figures import Samples
-from genie_core.games.base import ActionMotions, Game, Subject
+from genie_core.games.base import Game, Subject
 from genie_core.games.coinrun import camera, names
 from genie_core.games.coinrun.figures import FIGURES, REFERENCES, SOURCES
+from genie_core.games.directions import ActionMotions
 
 if TYPE_CHECKING:
     from genie_core.data.dataset import VideoDataset
