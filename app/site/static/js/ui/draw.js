@@ -1,11 +1,12 @@
 // A start picture drawn pixel by pixel, in colours of the world's own pictures.
 
 import { arrows, byId, choose, make } from "./page.js";
-import { paletteOf } from "./palette.js";
+import { apart, paletteOf } from "./palette.js";
 
 const BRUSHES = [1, 3, 6, 12]; // diameters in pixels of a frame whose shorter side is BRUSH_SIDE
 const BRUSH_SIDE = 64; // no size of a world: brushes grow with it
-const COLOURS = 10;
+const COLOURS = 11;
+const AMONG = 64; // colours of the picture, of which the most different are offered
 const UNDOS = 40;
 
 export class Drawing {
@@ -38,7 +39,6 @@ export class Drawing {
       Object.assign(this.paper, { width, height });
       this.past = [];
       this.offerColours();
-      this.clear();
     }
     this.box.showModal();
   }
@@ -71,7 +71,7 @@ export class Drawing {
     const { width, height } = this.paper;
     const shown = this.frameShown().getContext("2d").getImageData(0, 0, width, height);
     const hex = (rgb) => "#" + rgb.map((value) => value.toString(16).padStart(2, "0")).join("");
-    const colours = [...new Set([...paletteOf([shown], COLOURS).map(hex), "#000000", "#ffffff"])];
+    const colours = [...new Set([...apart(paletteOf([shown], AMONG), COLOURS).map(hex), "#ffffff"])];
     const buttons = colours.map((colour) => {
       const button = make("button", { type: "button", role: "radio", ariaLabel: `colour ${colour}` });
       button.style.background = colour;
@@ -82,6 +82,8 @@ export class Drawing {
     own.addEventListener("input", () => this.take(own.value, null));
     byId("swatches").replaceChildren(...buttons, own);
     this.take(colours[0], buttons[0]);
+    this.clear();
+    this.take(colours[1], buttons[1]);
   }
 
   take(colour, button) {

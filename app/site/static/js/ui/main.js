@@ -47,13 +47,18 @@ const shown = {
     mode = game.config ? game.mode : "loading";
     document.body.dataset.mode = mode;
     controls.show(mode);
-    status.invite(mode, keyLabel(player?.config?.actions.find(({ keys }) => keys.length)?.keys[0] ?? "1"));
+    status.invite(mode, keyToTry());
     if (attracted && player.untouched) player.attractAgain().catch(status.fault);
   },
   word: (text) => status.say(text),
   branch: (index) => timeline.branch(index),
   fault: status.fault,
 };
+
+function keyToTry() {
+  const keys = player?.config?.actions.flatMap((action) => action.keys) ?? [];
+  return keyLabel(keys.includes("right") ? "right" : (keys[0] ?? "1"));
+}
 
 function openedWorld(name, config) {
   const actions = config.actions.map((action) => ({ ...action, codes: codesOf(action) }));
@@ -99,6 +104,7 @@ async function changeWorld(name) {
   await player.greet();
 }
 
+byId("more").open = window.innerWidth > BESIDE;
 const client = await Client.open().catch((error) => status.fault(error));
 const game = new Game(client, shown);
 const orFault = (job) => (...given) => Promise.resolve().then(() => job(...given)).catch(status.fault);
@@ -125,7 +131,7 @@ window.addEventListener("hashchange", orFault(async () => {
   const link = linkOpened(status.fault);
   if (link) await openLink(link);
 }));
-client.update?.update?.then(() => status.say("A new version of this page is here; reload it to see it.", true));
+client.update?.then(() => status.say("A new version of this page is here; reload it to see it.", true));
 
 const link = linkOpened(status.fault);
 if (link) orFault(openLink)(link);

@@ -19,6 +19,17 @@ export function paletteOf(frames, most) {
   return boxes.map(mean);
 }
 
+/** `count` of `colours` [r, g, b], each as far as can be from those before it; the first is the first. */
+export function apart(colours, count) {
+  const chosen = colours.slice(0, 1);
+  const away = (one, other) => one.reduce((sum, value, c) => sum + (value - other[c]) ** 2, 0);
+  const nearest = (colour) => Math.min(...chosen.map((other) => away(colour, other)));
+  while (chosen.length < Math.min(count, colours.length)) {
+    chosen.push(colours.reduce((best, colour) => (nearest(colour) > nearest(best) ? colour : best)));
+  }
+  return chosen;
+}
+
 function bucket(data, i) {
   return ((data[i] >> 3) << 10) | ((data[i + 1] >> 3) << 5) | (data[i + 2] >> 3);
 }

@@ -79,6 +79,6 @@ export function offerThumbs(actions, codesOf) {
   const { stick, buttons } = layout(actions);
   byId("stick").hidden = !stick;
   byId("buttons").replaceChildren(...buttons.map((action) =>
-    make("button", { type: "button", textContent: action.name, data: { codes: codesOf(action).join(" ") } })));
+    make("button", { type: "button", textContent: action.name.replaceAll("_", " "), data: { codes: codesOf(action).join(" ") } })));
   return stick || buttons.length > 0;
 }
