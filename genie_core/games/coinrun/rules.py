@@ -148,11 +148,11 @@ class KeyModel(LatentActionModel):
     def reach(self) -> int:
         return self.rules.expectation_layers * self.config.context_frames + 1
 
-    def build_evidence(self, config: LatentActionConfig) -> None:
-        self.spread = nn.BatchNorm1d(2, affine=False)
+    def build_evidence(self, config: LatentActionConfig) -> int:
         self.expectation = MotionExpectation(config, self.rules.expectation_layers)
         if self.rules.look_size is not None:
             self.heading = Heading(self.rules.look_size)
+        return 2
 
     def observe(self, pixels: Tensor) -> Tensor:
         """The motion seen, the motion expected and, with a look, the heading before and after each step."""
