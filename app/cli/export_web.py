@@ -14,7 +14,11 @@ from app.cli.options import FOLDER, ROOT, WORLD, Mode
 if TYPE_CHECKING:
     from genie_core.world import World
 
-MORE = "another world for the page to choose from; may stand several times"
+AND_WORLD: dict[str, Any] = {
+    "action": "append",
+    "metavar": "WORLD",
+    "help": "another world for the page to choose from; may stand several times",
+}
 RUNTIME: dict[str, Any] = {
     "metavar": "PACKAGE",
     "type": Path,
@@ -60,5 +64,5 @@ MODE = Mode(
     run,
     "write a static site to DIR that plays the worlds in the browser; without --world, those that ship",
     FOLDER,
-    {"and_world": {"action": "append", "metavar": "WORLD", "help": MORE}, "ort": RUNTIME},
+    {"and_world": AND_WORLD, "ort": RUNTIME},
 )

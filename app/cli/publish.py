@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from app.cli.export_web import AND_WORLD, RUNTIME, write_site
 from app.cli.known_worlds import find_world
 from app.cli.options import ON, ROOT, Mode
 
@@ -19,12 +20,17 @@ ANIMATION = "play.gif"
 
 def run(args: argparse.Namespace) -> None:
     from genie_core.hub.address import require_repository
-    from genie_core.hub.space import publish_space
+    from genie_core.hub.space import publish_site, publish_space
 
     require_repository(args.publish)
+    told = {"private": args.private, "tag": args.revision, "dry_run": args.dry_run}
+    if args.space == "static":
+        with TemporaryDirectory() as scratch:
+            write_site(args, Path(scratch) / "site")
+            print("\n".join(publish_site(Path(scratch) / "site", args.publish, **told)))
+        return
     world = find_world(args)
     if args.space:
-        told = {"private": args.private, "tag": args.revision, "dry_run": args.dry_run}
         print("\n".join(publish_space(world, args.world, args.publish, ROOT, **told)))
         return
     with TemporaryDirectory() as scratch:
@@ -67,9 +73,16 @@ MODE = Mode(
     "put a world on the Hugging Face Hub, for anyone to play",
     {"metavar": "OWNER/NAME"},
     {
-        "space": {**ON, "help": "publish a Gradio Space instead: this web demo, playing the world"},
+        "space": {
+            "nargs": "?",
+            "const": "gradio",
+            "choices": ["gradio", "static"],
+            "help": "publish a Space instead: this web demo (gradio, the default) or the site of --export-web (static)",
+        },
         "private": {**ON, "help": "only you, and people you name on the Hub, may see it"},
         "revision": {"metavar": "TAG", "help": "a tag for this version, which --world OWNER/NAME@TAG then loads"},
         "dry_run": {**ON, "help": "print the files and the model card instead of publishing them"},
+        "and_world": AND_WORLD,
+        "ort": RUNTIME,
     },
 )

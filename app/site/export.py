@@ -185,8 +185,8 @@ def describe(folder: Path) -> list[str]:
     for path in folder.rglob("*"):
         if path.is_file():
             parts = path.relative_to(folder).parts
-            part = "/".join(parts[:2]) if parts[0] == "worlds" and len(parts) > 2 else parts[0] if parts[1:] else "page"
+            part = "/".join(parts[: {"worlds": 2, "ort": 1, "pictures": 1}.get(parts[0], 0)]) or "page"
             sizes[part] = sizes.get(part, 0) + path.stat().st_size
-    lines = [f"{size / 1e6:7.1f} MB  {part}" for part, size in sorted(sizes.items())]
+    lines = [f"{size / 1e6:8.2f} MB  {part}" for part, size in sorted(sizes.items())]
     whole = f"wrote {folder}, {sum(sizes.values()) / 1e6:.1f} MB"
     return [whole, *lines, f"python -m http.server -d {folder}   (then open http://127.0.0.1:8000)"]

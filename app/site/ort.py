@@ -20,10 +20,11 @@ import platformdirs
 from tqdm import tqdm
 
 from genie_core.errors import MissingExtraError
-from genie_core.files import write_whole
+from genie_core.files import disk_refusals, write_whole
 
 NAME, VERSION = "onnxruntime-web", "1.30.0"
-INTEGRITY = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="  # SHA-512, as npm
+# SHA-512 of the package, as npm writes it.
+INTEGRITY = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 FILES = {  # SHA-256; the first three play by WASM, the others by WebGPU
     "ort.wasm.min.mjs": "219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b",
     "ort-wasm-simd-threaded.mjs": "e13f7f94fc51b4ca72b12faeb1ee95f4ace6dfbc8939bc718aabdc0a27c4299b",
@@ -46,14 +47,24 @@ def runtime_files(given: Path | None, quiet: bool = False) -> dict[str, bytes]:
     """
     if given is not None:
         return _checked(_packed(given) if given.is_file() else _installed(given), str(given))
-    cache = Path(platformdirs.user_cache_dir("genie", appauthor=False)) / f"{NAME}-{VERSION}"
-    if all((cache / name).is_file() for name in FILES):
-        return _checked(lambda name: (cache / name).read_bytes(), f"{cache} (delete that folder)")
+    cached = cache()
+    if is_cached():
+        return _checked(lambda name: _read(cached / name), f"{cached} (delete that folder)")
     files = _checked(_unpacked(io.BytesIO(_download(quiet)), "the package"), "the package")
-    cache.mkdir(parents=True, exist_ok=True)
+    with disk_refusals(cached):
+        cached.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        write_whole(cache / name, content)
+        write_whole(cached / name, content)
     return files
+
+
+def cache() -> Path:
+    """Where the files are kept once they were downloaded."""
+    return Path(platformdirs.user_cache_dir("genie", appauthor=False)) / f"{NAME}-{VERSION}"
+
+
+def is_cached() -> bool:
+    return all((cache() / name).is_file() for name in FILES)
 
 
 def _checked(read: Callable[[str], bytes], where: str) -> dict[str, bytes]:
@@ -106,7 +117,7 @@ def _unpacked(package: IO[bytes], where: str) -> Callable[[str], bytes]:
 
 
 def _download(quiet: bool) -> bytes:
-    registry = os.environ.get("npm_config_registry", REGISTRY).rstrip("/")
+    registry = os.environ.get("NPM_CONFIG_REGISTRY", REGISTRY).rstrip("/")
     url = f"{registry}/{NAME}/-/{NAME}-{VERSION}.tgz"
     try:
         with urllib.request.urlopen(url, timeout=SECONDS) as answer:

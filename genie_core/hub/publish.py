@@ -53,11 +53,17 @@ def prepare_folder(world: Publishable, folder: Path, repo: str, animation: Path 
 
 
 def upload(
-    folder: Path, repo: str, *, private: bool = False, tag: str | None = None, variables: dict[str, str] | None = None
+    folder: Path,
+    repo: str,
+    *,
+    private: bool = False,
+    tag: str | None = None,
+    sdk: str | None = None,
+    variables: dict[str, str] | None = None,
 ) -> str:
     """Upload the files of `folder` to the repository OWNER/NAME, creating it if needed; return the commit's hash.
 
-    With `variables` the repository is a Gradio Space, with these in its environment. `tag` names the commit. Raises
+    With `sdk` it is a Space of that kind, with `variables` in its environment. `tag` names the commit. Raises
     ConfigError if the name is not OWNER/NAME. Raises HubError, before anything is sent, if the tag is taken or the
     repository is public and `private` is asked for; also if the Hub or the network refuses.
     """
@@ -66,7 +72,7 @@ def upload(
         from huggingface_hub import HfApi
 
         api = HfApi()
-        kind, what, sdk = ("model", "world", None) if variables is None else ("space", "web demo", "gradio")
+        kind, what = ("model", "world") if sdk is None else ("space", "web demo")
         api.create_repo(repo, repo_type=kind, private=private or None, exist_ok=True, space_sdk=sdk)
         if private and not api.repo_info(repo, repo_type=kind).private:
             raise HubError(f"{repo} exists and is public; make it private in its settings, or leave out --private")

@@ -1,4 +1,4 @@
-"""The web demo onto the Hub as a Gradio Space, with only the files that the demo needs there."""
+"""The web demo onto the Hub as a Gradio Space, with only the files that it needs there; the site as a static Space."""
 
 from __future__ import annotations
 
@@ -47,11 +47,23 @@ def publish_space(
         (folder / "README.md").write_text(readme, encoding="utf-8")
         if dry_run:
             return [*file_list(folder), "", f"{VARIABLE}={runs}", "", readme]
-        commit = upload(folder, repo, private=private, tag=tag, variables={VARIABLE: runs})
+        commit = upload(folder, repo, private=private, tag=tag, sdk="gradio", variables={VARIABLE: runs})
     return [
         f"published as the Space {repo}, commit {commit}",
         f"it runs the world {runs}, as its variable {VARIABLE} says",
     ]
+
+
+def publish_site(folder: Path, repo: str, *, private: bool, tag: str | None, dry_run: bool) -> list[str]:
+    """Upload a site that `--export-web` wrote as the static Space OWNER/NAME; return the lines to print.
+
+    Raises ConfigError and HubError as `upload` does.
+    """
+    require_repository(repo)
+    if dry_run:
+        return [*file_list(folder), "", (folder / "README.md").read_text(encoding="utf-8")]
+    commit = upload(folder, repo, private=private, tag=tag, sdk="static")
+    return [f"published as the static Space {repo}, commit {commit}", "its visitors' browsers compute everything"]
 
 
 def copy_program(root: Path, folder: Path, config: WorldConfig) -> None:

@@ -35,7 +35,8 @@ async function serve(event) {
   const kept = await cache.match(keyOf(path));
   if (kept) return isolated(kept);
   const response = await fetch(event.request);
-  if (response.ok) event.waitUntil(keep(cache, path, response.clone()).catch(() => {})); // a full disk is no reason not to play
+  // A full disk is no reason not to play.
+  if (response.ok) event.waitUntil(keep(cache, path, response.clone()).catch(() => {}));
   return isolated(response);
 }
 

@@ -16,7 +16,7 @@ import { Told } from "./told.js";
 export class Client {
   /** Starts the worker, once the service worker is in place where there can be one. */
   static async open({ worker = new URL("./worker.js", import.meta.url), home = true } = {}) {
-    const { update } = home ? await atHome() : {};
+    const { update } = home ? await atHome() : { update: new Promise(() => {}) };
     return new Client(worker, update);
   }
 
@@ -35,10 +35,12 @@ export class Client {
     };
   }
 
-  /** `backend` is "auto", "webgpu" or "wasm". */
-  async load(name, onProgress = () => {}, backend = "auto") {
-    const { config, threads, bytes, told, backend: found } = await this.ask("load", { name, backend }, onProgress);
-    return { config, backend: found, threads, bytes, told };
+  /**
+   * `backend` is "auto", "webgpu" or "wasm", `threads` 0 for what suits the device; the first world settles both.
+   * Returns {config, backend, threads, bytes, told}: `told` is what worlds.json says of the world.
+   */
+  async load(name, onProgress = () => {}, { backend = "auto", threads = 0 } = {}) {
+    return this.ask("load", { name, backend, threads }, onProgress);
   }
 
   async reset({ width, height, data }, seed = 0) {

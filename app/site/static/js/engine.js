@@ -38,7 +38,8 @@ export class Engine {
 
   encode(prompt) {
     const [height, width] = this.sizes.frame;
-    require(prompt.length === 3 * height * width, `A picture of ${width} × ${height} pixels was expected; choose it again.`);
+    const fits = prompt.length === 3 * height * width;
+    require(fits, `A picture of ${width} × ${height} pixels was expected; choose it again.`);
     return this.model.encode({ frames: [prompt, [1, 1, height, width, 3]] });
   }
 

@@ -2,7 +2,8 @@
 
 import { require } from "./told.js";
 
-const INPUTS = ["last", "into", "action", "forced", "keys", "values", "ages", "stem", "block", "uniform", "temperature"];
+const PLAYED = ["last", "into", "action", "forced", "keys", "values", "ages", "stem", "block"];
+const INPUTS = [...PLAYED, "uniform", "temperature"];
 const EXTERNAL = ["tokenizer/model.safetensors", "dynamics/model.safetensors"];
 const KINDS = new Map([[Float32Array, "float32"], [Int32Array, "int32"], [Uint8Array, "uint8"]]);
 

@@ -18,7 +18,7 @@ export class Ring {
     }
   }
 
-  /** (2, slots): how many frames before frame `newest` - 1 and before `newest` each slot's lies, context + 1 for none. */
+  /** (2, slots): how many frames before `newest` - 1, and before `newest`, each slot's lies; context + 1 for none. */
   ages(newest) {
     const ages = new Int32Array(2 * this.slots);
     for (let row = 0; row < 2; row++) {

@@ -26,17 +26,17 @@ export async function backends(asked) {
   return real ? ["webgpu", "wasm"] : ["wasm"];
 }
 
-/** {ort, backend, threads}; `files` says of each file below ort/ its size and hash. Downloads and starts the runtime. */
-export async function openRuntime(backend, files, onBytes) {
+/** {ort, threads}; `files` says of each file below ort/ its size and hash, `asked` how many threads to take, or 0. */
+export async function openRuntime(backend, asked, files, onBytes) {
   const { module, glue, wasm } = FILES[backend];
   const packed = await fetchChecked(`ort/${wasm}`, files[wasm], onBytes);
   const ort = await import(new URL(`../ort/${module}`, import.meta.url));
-  const threads = threadsHere();
+  const threads = threadsHere(asked);
   ort.env.logLevel = "error";
   ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmBinary = (await inflated(packed)).buffer;
   ort.env.wasm.wasmPaths = { mjs: new URL(`../ort/${glue}`, import.meta.url).href };
-  return { ort, backend, threads };
+  return { ort, threads };
 }
 
 const FILES = {
@@ -57,6 +57,7 @@ export function bytesOf(backend, files) {
 }
 
 /** Threads need memory that they share, which browsers give to isolated pages alone. */
-function threadsHere() {
-  return globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
+function threadsHere(asked) {
+  if (!globalThis.crossOriginIsolated) return 1;
+  return asked || Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1);
 }

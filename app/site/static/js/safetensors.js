@@ -1,4 +1,4 @@
-// Safetensors files: a length, a JSON header, then the tensors' bytes. Read strictly, for a file may come from a stranger.
+// Safetensors files: a length, a JSON header, then the tensors' bytes. Read strictly: a file may come from a stranger.
 
 import { require, Told } from "./told.js";
 
@@ -31,8 +31,7 @@ export function unpack(file, broken) {
   const tensors = {};
   for (const [name, { dtype, shape, data_offsets: place }] of Object.entries(entries)) {
     const Kind = KINDS[dtype];
-    const sides = [shape, place].every((list) => Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0));
-    require(Kind && sides && place.length === 2, broken);
+    require(Kind && counts(shape) && counts(place) && place.length === 2, broken);
     const count = shape.reduce((product, side) => product * side, 1);
     const [begin, end] = place;
     require(end - begin === count * Kind.BYTES_PER_ELEMENT && start + end <= file.length, broken);
@@ -40,6 +39,10 @@ export function unpack(file, broken) {
     tensors[name] = { kind: dtype, shape, data: new Kind(bytes.buffer) };
   }
   return { tensors, told };
+}
+
+function counts(list) {
+  return Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0);
 }
 
 function readHeader(file, broken) {

@@ -11,6 +11,7 @@ const MOST_TEMPERATURE = 100;
 const MOST_BYTES = 64_000_000;
 const KINDS = { actions: ["U8", "uint8"], prompt: ["U8", "uint8"], tokens: ["I32", "int32"] };
 const BROKEN = "This file is no saved session, or it is damaged; choose a .genie file.";
+const PROGRAM = "open it with python launch.py --continue";
 const DAMAGED = "This session file is damaged; save the session again where it was played.";
 
 /**
@@ -20,10 +21,11 @@ const DAMAGED = "This session file is damaged; save the session again where it w
 export async function packSession(line, world) {
   const { prompt, tokens, actions, seed, at, temperature } = line;
   const { config, sizes } = world;
-  require(actions.length <= MOST_STEPS, `A session file has at most ${MOST_STEPS} steps; this one has ${actions.length}.`);
+  const steps = actions.length;
+  require(steps <= MOST_STEPS, `A session file has at most ${MOST_STEPS} steps, you played ${steps}; record a film.`);
   const tensors = {
-    tokens: { kind: "I32", shape: [actions.length + 1, ...sizes.grid], data: tokens },
-    actions: { kind: "U8", shape: [actions.length], data: actions },
+    tokens: { kind: "I32", shape: [steps + 1, ...sizes.grid], data: tokens },
+    actions: { kind: "U8", shape: [steps], data: actions },
     prompt: { kind: "U8", shape: [...sizes.frame, 3], data: prompt },
   };
   const told = {
@@ -35,7 +37,8 @@ export async function packSession(line, world) {
     sampling: { unmask_steps: config.sampling.unmask_steps, temperature },
     content: await digest(tensors),
   };
-  const text = JSON.stringify(told).replace(/\}$/, `, "seed": ${seed}}`); // a number of 63 bits, which JSON.stringify cannot write
+  // A number of 63 bits, which JSON.stringify cannot write.
+  const text = JSON.stringify(told).replace(/\}$/, `, "seed": ${seed}}`);
   return pack(tensors, { [KEY]: text });
 }
 
@@ -65,7 +68,8 @@ export async function parseSession(file, world) {
 function readTold(text) {
   try {
     const told = JSON.parse(text);
-    require(told.format === FORMAT, `This session has format ${told.format}, this page reads ${FORMAT}; open it in the program.`);
+    const { format } = told;
+    require(format === FORMAT, `This session has format ${format}, this page reads ${FORMAT}; ${PROGRAM}.`);
     const seed = /"seed": ?(\d{1,19})\b/.exec(text); // JSON.parse would round a number of 63 bits
     require(seed !== null, DAMAGED);
     return { ...told, seed: BigInt(seed[1]) };
@@ -81,7 +85,7 @@ function checkWorld(told, world) {
   require(same, `This session was played in another world (${name}); choose that world first.`);
   const passes = told.sampling?.unmask_steps;
   const ours = world.config.sampling.unmask_steps;
-  require(passes === ours, `This session was played with ${passes} passes a frame, this page has ${ours}; open it in the program.`);
+  require(passes === ours, `This session was played with ${passes} passes a frame, this page has ${ours}; ${PROGRAM}.`);
   const { temperature } = told.sampling;
   require(temperature >= 0 && temperature <= MOST_TEMPERATURE, DAMAGED);
 }

@@ -9,13 +9,13 @@ let world = null;
 let engine = null;
 
 const requests = {
-  async load({ name, backend }, progress) {
+  async load({ name, ...asked }, progress) {
     await world?.model.close();
     world = engine = null;
-    world = await openWorld(name, backend, progress);
+    world = await openWorld(name, asked, progress);
     engine = new Engine(world.model, world.config, world.sizes);
-    const { config, threads, bytes, told } = world;
-    return { config, backend: world.backend, threads, bytes, told };
+    const { config, backend, threads, bytes, told } = world;
+    return { config, backend, threads, bytes, told };
   },
 
   async reset({ picture, seed }) {
@@ -62,7 +62,8 @@ function shown(rgb) {
 function fromRgba({ width, height, data }) {
   const [expectedHeight, expectedWidth] = world.sizes.frame;
   const fits = width === expectedWidth && height === expectedHeight && data.length === 4 * width * height;
-  require(fits, `The picture has ${width} × ${height} pixels, expected ${expectedWidth} × ${expectedHeight}; choose it again.`);
+  const expected = `expected ${expectedWidth} × ${expectedHeight}`;
+  require(fits, `The picture has ${width} × ${height} pixels, ${expected}; choose it again.`);
   return Uint8Array.from({ length: 3 * width * height }, (_, i) => data[4 * Math.floor(i / 3) + (i % 3)]);
 }
 

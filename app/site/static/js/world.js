@@ -17,13 +17,14 @@ export async function openWorld(name, asked, onProgress) {
   const told = site.worlds.find((world) => world.name === name);
   require(told, `This page has no world ${name}; it has ${site.worlds.map((world) => world.name).join(", ")}.`);
   const config = await fetchJson(`${told.folder}/config.json`);
-  require(config.format_version === FORMAT, `The world ${name} has format ${config.format_version}, this page plays ${FORMAT}; export the page again.`);
+  const format = config.format_version;
+  require(format === FORMAT, `The world ${name} has format ${format}, this page plays ${FORMAT}; export it again.`);
   const world = { told, config, sizes: sizesOf(config) };
   let failure;
-  for (const backend of await backends(asked)) {
+  for (const backend of await backends(asked.backend)) {
     try {
-      const opened = await openOn(backend, world, site.ort, onProgress);
-      if (opened) return { ...world, ...opened };
+      const opened = await openOn({ ...asked, backend }, world, site.ort, onProgress);
+      return { ...world, ...opened };
     } catch (error) {
       if (backend === "wasm" || error instanceof Told) throw error;
       failure = error; // a GPU that cannot: the processor can
@@ -32,16 +33,16 @@ export async function openWorld(name, asked, onProgress) {
   throw new Told(inWords(failure ?? new Error("no backend")));
 }
 
-async function openOn(backend, { told, config }, runtimeFiles, onProgress) {
+async function openOn({ backend, threads }, { told, config }, runtimeFiles, onProgress) {
   const wasm = runtimes.has(backend) ? 0 : bytesOf(backend, runtimeFiles);
   const total = NEEDED.reduce((sum, path) => sum + (config.files[path]?.size ?? 0), wasm);
   let loaded = 0;
   const onBytes = (count) => onProgress({ loaded: (loaded += count), total });
-  if (!runtimes.has(backend)) runtimes.set(backend, await openRuntime(backend, runtimeFiles, onBytes));
-  const { ort, threads } = runtimes.get(backend);
+  if (!runtimes.has(backend)) runtimes.set(backend, await openRuntime(backend, threads, runtimeFiles, onBytes));
+  const { ort, threads: used } = runtimes.get(backend);
   const files = await download(told, config, onBytes);
   const model = await openModel(ort, files, backend, told.name);
-  return { model, backend, threads, bytes: total };
+  return { model, backend, threads: used, bytes: total };
 }
 
 async function download(told, config, onBytes) {
@@ -58,6 +59,7 @@ async function openModel(ort, files, backend, name) {
   } catch (error) {
     const words = inWords(error);
     if (backend !== "wasm" || error instanceof Told || /memory/.test(words)) throw error;
-    throw new Told(`The graphs of the world ${name} cannot be opened (${String(error.message).slice(0, 200)}); export the page again.`);
+    const said = String(error.message).split("\n")[0].slice(0, 200);
+    throw new Told(`The graphs of the world ${name} cannot be opened (${said}); export the page again.`);
   }
 }
