@@ -14,6 +14,8 @@ from genie_core.errors import ConfigError
 from genie_core.limits import Size, as_size, require, told
 
 UNKNOWN_GAME = "unknown"
+TEMPORAL_FRAMES = 3  # that a temporal convolution of a tokenizer sees
+DECODER_REACH = 2 * (TEMPORAL_FRAMES - 1)  # earlier frames that a decoded picture depends on: two such convolutions
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,9 @@ class Rules:
 class LatentActionConfig:
     """Shape of the latent action model: `context_frames` past frames explain the step to the next one.
 
-    The networks on patches have `layers` blocks. With `rules`, a game's hand-written rules find the codes; with None
-    the codes are learnt by predicting the next frame.
+    The networks on patches have `layers` blocks. With `horizon`, a code is what of the motion was not to be expected so
+    many steps earlier. Older worlds have codes found by a game's hand-written `rules`, or, with neither, learnt by
+    predicting the next frame.
     """
 
     frame_size: Size
@@ -101,6 +104,7 @@ class LatentActionConfig:
     heads: int = 4
     context_frames: int = 8
     code_width: int = 8
+    horizon: int | None = None  # steps
     rules: Rules | None = None
 
     def __post_init__(self) -> None:
@@ -110,6 +114,10 @@ class LatentActionConfig:
         require(self.patch_size % 4 == 0, f"patch_size {self.patch_size} is not a multiple of 4")
         limits.require_within(2, limits.MOST_ACTIONS, num_actions=self.num_actions)
         limits.require_blocks(self.width, self.layers, self.heads, self.context_frames, self.grid)
+        if self.horizon is not None:
+            limits.require_within(1, limits.MOST_HORIZON, horizon=self.horizon)
+            limits.require_within(2, limits.MOST_SURPRISE_WIDTH, code_width=self.code_width)
+            require(self.rules is None, "horizon and rules are two ways to find codes; leave one out")
         if self.rules is not None:
             look, side = self.rules.look_size, min(self.frame_size)
             require(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from genie_core.config import Action, LatentActionConfig, Rules, unnamed_actions
+from genie_core.config import Action, LatentActionConfig, unnamed_actions
 from genie_core.data.scenes import Clips, candidates
 from genie_core.figures import Figure, Samples
 from genie_core.games.directions import WAYS, ActionMotions, name_by_motion
@@ -71,15 +71,10 @@ class Game:
     def latent_action_model(self, config: LatentActionConfig) -> LatentActionModel:
         """The network for `config`, whose `rules` name this game, or none; ConfigError for rules without a wing."""
         from genie_core.models.latent_action import LatentActionModel
-
         from genie_core.models.surprise import SurpriseModel
 
         require(config.rules is None, f"this program does not know the rules of {config.rules and config.rules.game!r}")
         return LatentActionModel(config) if config.horizon is None else SurpriseModel(config)
-
-    def rules_in_words(self, rules: Rules) -> tuple[str, ...]:
-        """What `rules` lay down by hand, a sentence each, for the model card."""
-        return ()
 
     def buttons(self, true_actions: np.ndarray) -> np.ndarray:
         """True actions, int of any shape, to the buttons that differ in effect: small ints of the same shape."""

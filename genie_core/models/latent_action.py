@@ -39,7 +39,7 @@ class LatentActionModel(nn.Module):
     """A vector-quantized ST-transformer on pixels.
 
     The encoder sees `context_frames` past frames and the next one; the decoder has to predict that next frame from
-    the one before it and one of `num_actions` codes. A game's rules may replace the encoder: a subclass overrides
+    the one before it and one of `num_actions` codes. A subclass may find the codes by other means: it overrides
     `build_evidence`, `observe`, `describe` and `reach`.
 
     Source: Genie, Bruce et al. 2024 (arXiv:2402.15391), §2.1. Differs: frames come with the evidence of what moved, and
@@ -54,8 +54,7 @@ class LatentActionModel(nn.Module):
     def __init__(self, config: LatentActionConfig) -> None:
         super().__init__()
         self.config = config
-        # centred and scaled over the batch, or all inputs start out nearest to one and the same code
-        self.spread = nn.BatchNorm1d(self.build_evidence(config), affine=False)
+        self.build_evidence(config)
         self.quantizer = VectorQuantizer(config.num_actions, config.code_width)
         self.decoder = FrameTransformer(config, context_frames=0)
         self.action_embed = nn.Linear(config.code_width, config.width)
@@ -80,10 +79,6 @@ class LatentActionModel(nn.Module):
         quantized: VectorQuantized = self.quantizer(self.describe(observed).vectors)
         return quantized
 
-    def infer_for_training(self, pixels: Tensor, first_clip: int) -> VectorQuantized:
-        """As `infer`, of clips `first_clip` and following of a data set that the dynamics learns from."""
-        return self.infer(pixels)
-
     # ---- what happened in each step: a subclass may find out by other means
 
     @property
@@ -91,12 +86,13 @@ class LatentActionModel(nn.Module):
         """How many frames before a step's first one `observe` looks at for that step."""
         return self.config.layers * self.config.context_frames
 
-    def build_evidence(self, config: LatentActionConfig) -> int:
-        """Makes the networks that `observe` needs; returns the width of the vectors that `spread_out` is given."""
+    def build_evidence(self, config: LatentActionConfig) -> None:
+        """Makes the networks that `observe` and `describe` need."""
+        # centred and scaled over the batch, or all inputs start out nearest to one and the same code
+        self.spread = nn.BatchNorm1d(config.code_width, affine=False)
         self.encoder = FrameTransformer(config, config.context_frames)
         self.pool = nn.Linear(config.width, 1)
         self.to_code = nn.Linear(config.width, config.code_width)
-        return config.code_width
 
     def observe(self, pixels: Tensor) -> Tensor:
         """What pixels (b, c, t, H, W) show of each step, (b, t-1, any width). A step depends on `reach` frames."""

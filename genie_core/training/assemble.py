@@ -61,20 +61,19 @@ def describe(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> di
         "source": dataset.info.source,
         "stages": what_was_done(out, settings),
         "settings": settings.recorded(),
-        "rules": list(rules(settings, dataset)),
+        "rules": list(rules(settings)),
         "labels": 0,
         "commit": _commit(),
     }
 
 
-def rules(settings: TrainingSettings, dataset: VideoDataset) -> tuple[str, ...]:
+def rules(settings: TrainingSettings) -> tuple[str, ...]:
     """What of the world is laid down by hand, a sentence each."""
-    found = settings.networks.latent_action.rules
-    told = games.find(found.game).rules_in_words(found) if found else ()
-    for stage, part in ((settings.latent_action, "latent actions"), (settings.dynamics, "dynamics")):
-        if stage.mirrored:
-            told += (f"By hand: {stage.mirrored:.0%} of the training clips of the {part} are mirrored left to right.",)
-    return told
+    return tuple(
+        f"By hand: {stage.mirrored:.0%} of the training clips of the {part} are mirrored left to right."
+        for stage, part in ((settings.latent_action, "latent actions"), (settings.dynamics, "dynamics"))
+        if stage.mirrored
+    )
 
 
 def _commit() -> str | None:

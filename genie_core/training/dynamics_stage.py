@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from genie_core.layers.quantize import split_tokens
-from genie_core.models.dynamics import DynamicsModel
+from genie_core.models.dynamics import DynamicsModel, Prediction
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_frames
-from genie_core.sampling import sample_tokens
+from genie_core.sampling import choose
 from genie_core.training.settings import DynamicsSettings
 from genie_core.training.stage import Batch, Stage
 
@@ -31,27 +31,56 @@ class DynamicsStage(Stage):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         tokens, actions = batch["tokens"].long(), batch["actions"].long()
         config, settings = self.network.config, self.settings
+        if self.training:
+            actions = self.relabel(tokens, actions)
         context = tokens
         if self.training and self.progress > settings.own_context_after and torch.rand(()) < settings.own_context:
             context = self.own_guesses(tokens, actions)
         if self.training:
             context = flip_bits(context, config.code_bits, settings.flipped_bits)
         masked = random_masks(tokens, settings.fully_masked)
-        logits = self.network(context, tokens.masked_fill(masked, config.mask_id), actions).logits(tokens)[:, 1:]
-        targets = split_tokens(tokens[:, 1:], config.token_factors, config.factor_vocabulary)
-        errors = (
-            F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape).mean(-1)
-        )
+        prediction = self.network(context, tokens.masked_fill(masked, config.mask_id), actions)
+        errors = self.errors(prediction, tokens).mean(-1)
         masked = masked[:, 1:]
         whole = masked.all(-1).all(-1)
         loss = errors[masked].sum() / masked.sum().clamp_min(1)  # the mean, or nothing where nothing is masked
         return {"loss": loss, "next_frame_loss": errors[whole].mean().detach()}
 
+    def relabel(self, tokens: Tensor, actions: Tensor) -> Tensor:
+        """`actions` (b, t-1) as the dynamics is told them: some drawn anew, some replaced blindly."""
+        settings, codes = self.settings, self.network.config.num_actions
+        if settings.redrawn and self.progress > settings.own_context_after and torch.rand(()) < settings.redrawn:
+            actions = self.redraw(tokens, actions)
+        blind = torch.rand(actions.shape, device=actions.device) < settings.blind
+        return torch.where(blind, torch.randint_like(actions, codes), actions)
+
+    @torch.no_grad()
+    def redraw(self, tokens: Tensor, actions: Tensor) -> Tensor:
+        """Actions (b, t-1) after a step of Metropolis-Hastings towards their posterior given the frames of `tokens`.
+
+        A random code takes the place of one that explains the next frame worse, and of a better one by the ratio of
+        their likelihoods. So codes between which the frame does not decide come to stand beside it equally often.
+        """
+        proposed = torch.randint_like(actions, self.network.config.num_actions)
+        gain = self.log_likelihoods(tokens, proposed) - self.log_likelihoods(tokens, actions)
+        return torch.where(torch.rand(gain.shape, device=gain.device).log() < gain, proposed, actions)
+
+    def log_likelihoods(self, tokens: Tensor, actions: Tensor) -> Tensor:
+        """Of each next frame of `tokens` (b, t, h, w), nothing of it shown, under its action: (b, t-1), in nats."""
+        blank = torch.full_like(tokens, self.network.config.mask_id)
+        return -self.errors(self.network(tokens, blank, actions), tokens).sum((2, 3, 4))
+
+    def errors(self, prediction: Prediction, tokens: Tensor) -> Tensor:
+        """Cross-entropy of the sub-tokens of all frames after the first, (b, t-1, h, w, factors), in nats."""
+        config, logits = self.network.config, prediction.logits(tokens)[:, 1:]
+        targets = split_tokens(tokens[:, 1:], config.token_factors, config.factor_vocabulary)
+        return F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape)
+
     @torch.no_grad()
     def own_guesses(self, tokens: Tensor, actions: Tensor) -> Tensor:
         """`tokens` with some later frames replaced by the model's own guesses of them."""
         blank = torch.full_like(tokens, self.network.config.mask_id)
-        guesses, _ = sample_tokens(self.network(tokens, blank, actions), 0.0, ())
+        guesses, _ = choose(self.network(tokens, blank, actions), None)
         replaced = torch.rand(tokens.shape[:2], device=tokens.device) < torch.rand(len(tokens), 1, device=tokens.device)
         replaced[:, 0] = False
         return torch.where(replaced[..., None, None], guesses, tokens)
@@ -60,7 +89,7 @@ class DynamicsStage(Stage):
         """Held-out clips as the tokenizer decodes them, each above the frames predicted one step ahead."""
         tokens, actions = batch["tokens"][:3].long(), batch["actions"][:3].long()
         blank = torch.full_like(tokens, self.network.config.mask_id)
-        guesses, _ = sample_tokens(self.network(tokens, blank, actions), 0.0, ())
+        guesses, _ = choose(self.network(tokens, blank, actions), None)
         guesses[:, 0] = tokens[:, 0]
         return torch.stack([to_frames(self._tokenizer[0].decode(rows.cpu())) for rows in (tokens, guesses)], 1).flatten(
             0, 1

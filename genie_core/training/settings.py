@@ -22,7 +22,7 @@ _POSITIVE = (
     *("minutes", "batch_size", "clip_frames", "learning_rate", "muon_learning_rate", "warmup_steps", "gradient_norm"),
     *("texture_window", "drawn_clips", "token_clips"),
 )
-_SHARES = ("decay", "mirrored", "fully_masked", "flipped_bits", "own_context", "own_context_after")
+_SHARES = ("decay", "mirrored", "fully_masked", "flipped_bits", "own_context", "own_context_after", "blind", "redrawn")
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,10 @@ class DynamicsSettings(StageSettings):
     flipped_bits: float = 0.03  # at most, the share of a context frame's bits turned over
     own_context: float = 0.5  # the share of batches whose context holds the model's own guesses,
     own_context_after: float = 0.4  # once this share of the stage is over
+    blind: float = 0.1
+    """The share of codes replaced by random ones. Where a code can act, nearly all its examples still show it; where it
+    cannot, all its examples show that nothing comes of it."""
+    redrawn: float = 0.0  # the share of batches whose codes are drawn anew among those that explain the next frame
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         WorldConfig(*self.networks, self.sampling)  # they have to fit each other
+        no_rules = self.networks.latent_action.rules is None
+        require(no_rules, "rules find no codes of new worlds; write `horizon = 3` in place of [latent_action.rules]")
         every = self.held_out_every
         require(isinstance(every, int) and every > 1, f"held_out_every is {every!r}, expected a number above 1")
 

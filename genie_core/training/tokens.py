@@ -1,6 +1,7 @@
 """The clips that the dynamics learns from, as token grids and latent actions, written once.
 
-A clip is encoded by itself, as play encodes its prompt, so that a first frame never knows a frame before it.
+A clip is encoded by itself, as play encodes its prompt, so that a first frame never knows a frame before it. Its
+actions are inferred with the frames before it.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from genie_core.checkpoint import fingerprint
 from genie_core.data.dataset import VideoDataset
 from genie_core.files import whole_file, write_whole
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_model
 from genie_core.training.stage import Batch
+from genie_core.weights import fingerprint
 
 CLIPS_AT_ONCE = 16
 
@@ -53,12 +54,13 @@ def write_tokens(
     tokens, actions = [], []
     for first in tqdm(range(0, len(starts), CLIPS_AT_ONCE), desc=f"tokens {folder.name}", disable=quiet):
         rows = np.arange(first, min(first + CLIPS_AT_ONCE, len(starts)))
-        clips = np.stack([dataset.clip(int(start), length) for start in starts[rows]])
+        past = latent_action.reach  # frames that the actions of a clip's first steps depend on
+        clips = np.stack([dataset.clip_with_past(int(start), length, past) for start in starts[rows]])
         turned = np.floor((rows + 1) * mirrored) > np.floor(rows * mirrored)
         clips[turned] = clips[turned, :, :, ::-1].copy()
         pixels = to_model(torch.from_numpy(clips))
-        tokens.append(tokenizer.encode(pixels).int().numpy())
-        actions.append(latent_action.infer_for_training(pixels, first).indices.to(torch.int8).numpy())
+        tokens.append(tokenizer.encode(pixels[:, :, past:]).int().numpy())
+        actions.append(latent_action.infer(pixels).indices[:, past:].to(torch.int8).numpy())
     for name, parts in (("tokens.npy", tokens), ("actions.npy", actions)):
         with whole_file(folder / name) as partial, partial.open("wb") as stream:
             np.save(stream, np.concatenate(parts))

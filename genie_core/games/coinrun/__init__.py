@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genie_core.config import Action, LatentActionConfig, Rules
+from genie_core.config import Action, LatentActionConfig
 from genie_core.figures import Samples
 from genie_core.games.base import Game, Subject
 from genie_core.games.coinrun import camera, names
@@ -53,11 +53,6 @@ class GAME(Game):
         from genie_core.games.coinrun.rules import KeyModel
 
         return KeyModel(config) if config.rules is not None else super().latent_action_model(config)
-
-    def rules_in_words(self, rules: Rules) -> tuple[str, ...]:
-        from genie_core.games.coinrun.rules import in_words
-
-        return in_words(rules)
 
     def buttons(self, true_actions: np.ndarray) -> np.ndarray:
         return names.buttons(true_actions)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 CHANNELS = 24
-CLEAR = 0.25  # pixels a step: less says nothing of a heading
-STEADY = 0.3  # weight of headings that change though nothing shows it
 DECIDED = 2.0  # sharpens a logit: one of 1 is nearly as sure a heading as can be
 
 
 class Heading(nn.Module):
     """Tells which way the scenery moves from the middle of a still frame, where the camera keeps the player.
 
-    Learnt without labels from the motion before each frame. A still frame holds no motion, so the network learns which
-    way the player faces. A mirrored frame has the opposite heading, by construction.
+    It was learnt without labels from the motion before each frame. A still frame holds no motion, so the network tells
+    which way the player faces. A mirrored frame has the opposite heading, by construction.
     """
 
     def __init__(self, size: int) -> None:
@@ -51,18 +48,3 @@ def turns(logits: Tensor) -> Tensor:
     headings = (DECIDED * logits).tanh()
     right, left = headings.clamp(min=0), (-headings).clamp(min=0)
     return right.diff(dim=1).clamp(min=0) - left.diff(dim=1).clamp(min=0)
-
-
-def heading_error(logits: Tensor, surprise: Tensor, seen: Tensor) -> Tensor:
-    """How badly headings (b, t) tell the way of the step before each, in nats; a scalar.
-
-    That way is the surprise along x, which shows a key just pressed, and half the motion seen, which shows one held;
-    both are pixels (b, t-1, 2). Where neither shows, a heading should stay the same: a player who does nothing has
-    mostly not turned, and no motion tells the look.
-    """
-    ways = (surprise + seen / 2)[..., 0]
-    clear = ways.abs() > CLEAR
-    weights = ways.abs().clamp(max=1) * clear
-    wrong = (weights * F.softplus(-ways.sign() * logits[:, 1:])).sum() / weights.sum().clamp_min(1e-6)
-    fickle = (logits.tanh().diff(dim=1).abs() * ~clear).sum() / (~clear).sum().clamp_min(1)
-    return wrong + STEADY * fickle
