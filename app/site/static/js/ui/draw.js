@@ -8,6 +8,7 @@ const BRUSH_SIDE = 64; // no size of a world: brushes grow with it
 const COLOURS = 11;
 const AMONG = 64; // colours of the picture, of which the most different are offered
 const UNDOS = 40;
+const SHARE_OF_HEIGHT = 52; // percent of the screen, at most, for the paper
 
 export class Drawing {
   /** `frameShown()` is the canvas of the world, `play(ImageData)` starts from the drawing. */
@@ -37,6 +38,7 @@ export class Drawing {
     const { width, height } = this.frameShown();
     if (this.paper.width !== width || this.paper.height !== height || this.past.length === 0) {
       Object.assign(this.paper, { width, height });
+      this.paper.style.width = `min(100%, calc(${SHARE_OF_HEIGHT}dvh * ${width / height}))`;
       this.past = [];
       this.offerColours();
     }

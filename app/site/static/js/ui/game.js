@@ -17,7 +17,7 @@ export class Game {
     Object.assign(this, { client, on, config: null, keymap: [], held: new HeldKeys(), speed: 1, asleep: false });
     Object.assign(this, { index: 0, tip: 0, halt: "resting", travel: "", source: null, oneStep: false, travelled: 0 });
     this.loop = new Loop();
-    this.loop.run(() => this.tryTick(), () => 1000 / (this.config.fps * this.speed));
+    this.loop.run(() => this.tryTick(), () => 1000 / ((this.config?.fps ?? Infinity) * this.speed));
   }
 
   /** Plays a world by the actions of `config`, from the next `start` on. */

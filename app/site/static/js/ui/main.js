@@ -79,7 +79,6 @@ function openedWorld(name, config) {
 
 function startedLine() {
   timeline.newLine();
-  saver.newLine();
   status.say("");
   byId("seed").value = String(player.seed);
   player.starts.mark(player.path);
@@ -114,7 +113,7 @@ const starts = new Starts({
   fault: status.fault,
 });
 const site = await fetchSite();
-player = new Player(client, game, starts, site, { world: openedWorld, start: startedLine });
+player = new Player(client, game, starts, site, { world: openedWorld, leave: () => saver.newLine(), start: startedLine });
 const timeline = new Timeline(game, { session: () => client.session(), say: status.say });
 const saver = new Saver(player, orFault);
 const controls = new Controls(player, timeline, orFault);

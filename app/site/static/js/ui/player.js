@@ -14,7 +14,7 @@ const [FOREIGN_DB, KNOWN_DB] = [15, 30]; // of the prompt as the world sees it, 
 const MOST_SESSION_BYTES = 64_000_000;
 
 export class Player {
-  /** `site` is worlds.json; `on.world(world, config)` and `on.start()` tell of a new world and a new line. */
+  /** `site` is worlds.json; `on.world(world, config)` tells of a new world, `on.leave()` that a line is left and `on.start()` of a new one. */
   constructor(client, game, starts, site, on) {
     Object.assign(this, { client, game, starts, site, on });
     Object.assign(this, { world: null, config: null, path: null, pixels: null, seed: 0, untouched: true, round: 0 });
@@ -48,6 +48,7 @@ export class Player {
     if (!this.config) throw new Told("No world is open yet; wait until it is here, or choose another.");
     const pixels = fit(picture, this.config.frame_size);
     const prompt = new ImageData(pixels.data.slice(), pixels.width, pixels.height);
+    this.on.leave();
     await this.game.start(pixels, seed, source);
     Object.assign(this, { path, pixels: prompt, seed: this.client.seed });
     this.on.start();
@@ -100,6 +101,7 @@ export class Player {
     if (blob.size > MOST_SESSION_BYTES) throw new Told(`A session file has at most ${MOST_SESSION_BYTES / 1e6} MB; choose a .genie file.`);
     const bytes = new Uint8Array(await blob.arrayBuffer());
     const copy = bytes.slice();
+    this.on.leave();
     await this.game.open(bytes);
     const [height, width] = this.config.frame_size;
     const pixels = opaque(unpack(copy).tensors.prompt.data, width, height);

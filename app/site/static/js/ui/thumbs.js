@@ -17,11 +17,12 @@ export function directions(x, y) {
   return codes;
 }
 
-/** {stick, buttons: [action]}: what a thumb pad for these actions needs. A direction named as its key is on the stick. */
+/** {stick, buttons: [action]}: what a thumb pad for these actions needs. What only goes up, as a leap, has a button too. */
 export function layout(actions) {
   const single = actions.filter(({ keys }) => keys.some((key) => !key.includes("+")));
   const stick = single.some(({ keys }) => keys.some((key) => key in WAYS));
-  return { stick, buttons: single.filter(({ name, keys }) => !(name in WAYS && keys.includes(name))) };
+  const onStick = ({ name, keys }) => name in WAYS || ["left", "right", "down"].some((way) => keys.includes(way));
+  return { stick, buttons: single.filter((action) => !onStick(action)) };
 }
 
 /** `press(code)` and `release(code)` are told of the stick; the buttons are the Pad's. */
