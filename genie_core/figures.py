@@ -51,8 +51,15 @@ FIGURES: dict[str, Figure] = {
     "fvd.kernel_distance": Figure("KVD, 16 frames", "lower", 2),
     "delta_psnr.value": Figure("ΔPSNR at frame 4, dB", "higher", 2, "delta_psnr_4", "delta_psnr", True),
     "delta_psnr.random_rollouts.sharpness": Figure("its random rollouts: gradient energy at frame 16", "one"),
+    "latent_action.least_used": Figure("share of steps with the least used code", "higher", 3),
     "latent_action.code_gain_db": Figure("gain of the next frame by its code, dB", "higher"),
     "latent_action.scene_cut_gain_db": Figure("the same across a cut to another episode, dB", "lower"),
+    "control.found_again.value": Figure(
+        "asked actions that its own model finds again, share", "higher", 3, "found_again", shown=True
+    ),
+    "control.effects.clear_pairs": Figure(
+        "pairs of actions whose effects differ by more than their spread", "higher", 3
+    ),
     "control.opposite_actions": Figure(
         "two opposite actions go opposite ways, share of scenes", "higher", 3, "opposite_actions", shown=True
     ),

@@ -1,4 +1,4 @@
-"""Does a world obey? Opposite actions, the gain by a code, what leaks through the codes, and the game's own tests."""
+"""Does a world obey? Asked actions found again, opposite ones, the gain by a code, its leaks, and the game's tests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from genie_core.actions.naming import HOLD
 from genie_core.data.dataset import VideoDataset
 from genie_core.data.scenes import Clips, spread
 from genie_core.evaluation import metrics
+from genie_core.evaluation.asked import measure_asked
 from genie_core.figures import Samples, missing, shares
 from genie_core.games import Game, Subject
 from genie_core.pixels import to_frames, to_model
@@ -25,9 +26,11 @@ def measure_control(
     """All figures of `control`, on up to `scenes` scenes each, and the leak test of `latent_action`."""
     samples = Samples()
     subject = subject_of(world, seed)
-    bar = tqdm(total=3, desc="control", unit=" tests", disable=quiet)
+    bar = tqdm(total=4, desc="control", unit=" tests", disable=quiet)
     free = game.open_scenes(dataset, scenes)
+    past = min(world.config.context_frames, int(clips.there.all(0).sum()))
     for test in (
+        lambda: measure_asked(subject, clips, past, scenes, quiet),
         lambda: _opposite(subject, game, free),
         lambda: game.control(subject, dataset, clips, free, scenes),
         lambda: _scene_cut(world, clips, scenes),
@@ -41,12 +44,16 @@ def measure_control(
 def subject_of(world: World, seed: int) -> Subject:
     """`world` as the tests of a game see it."""
 
-    def play(prompts: np.ndarray, actions: np.ndarray) -> np.ndarray:  # in batches that fit into memory
-        chunks = [slice(i, i + TOGETHER) for i in range(0, len(prompts), TOGETHER)]
-        return np.concatenate([rollout(world, prompts[rows], actions[rows], seed + rows.start) for rows in chunks])
+    def batches(count: int) -> list[slice]:  # that fit into memory
+        return [slice(first, first + TOGETHER) for first in range(0, count, TOGETHER)]
+
+    def play(prompts: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        played = [rollout(world, prompts[rows], actions[rows], seed + rows.start) for rows in batches(len(prompts))]
+        return np.concatenate(played)
 
     def infer(clips: np.ndarray) -> np.ndarray:
-        return np.asarray(world.infer_actions(torch.from_numpy(clips)).cpu())
+        found = [world.infer_actions(torch.from_numpy(clips[rows])).cpu() for rows in batches(len(clips))]
+        return torch.cat(found).numpy()
 
     return Subject(world.config.actions, play, infer)
 

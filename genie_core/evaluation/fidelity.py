@@ -145,6 +145,7 @@ def _samples(found: Arrays, world: World) -> Samples:
         "delta_psnr.draws": len(RANDOM_DRAWS),
         "tokenizer.codebook_usage": usage,
         "latent_action.code_histogram": histogram,
+        "latent_action.least_used": {"value": min(histogram), "n": int((found["actions"] >= 0).sum())},
     }
     return samples
 
