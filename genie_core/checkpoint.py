@@ -32,7 +32,7 @@ from genie_core.config import (
 )
 from genie_core.errors import CheckpointError, ConfigError
 from genie_core.files import disk_refusals, write_whole
-from genie_core.hub.card import card
+from genie_core.hub.card import EFFECTS, card
 from genie_core.limits import MOST_NAME, as_size, require, told
 
 FORMAT_VERSION = 2
@@ -63,7 +63,7 @@ def write_config(folder: Path, config: WorldConfig, files: dict[str, Any] | None
         files = _read_json(folder / "config.json")["files"]
     values = _to_json(config) | {"files": files}
     write_whole(folder / "config.json", json.dumps(values, indent=2) + "\n")
-    write_whole(folder / "README.md", card(config))
+    write_whole(folder / "README.md", card(config, effects=EFFECTS if (folder / EFFECTS).is_file() else None))
 
 
 def fingerprint(networks: dict[str, nn.Module]) -> dict[str, str]:

@@ -98,7 +98,22 @@ def test_filmstrips_and_plots_can_be_looked_at(folder: Path, perfect: Evaluation
     assert perfect.strips.random.shape == perfect.strips.played.shape
     assert (perfect.strips.truth == perfect.strips.played).all() and (perfect.strips.random[:, 10] != film[0, 0]).any()
     plots = pictures(page, "svg\\+xml")
-    assert len(plots) == 4 and all(b"<svg" in plot for plot in plots)
+    assert len(plots) == 5 and all(b"<svg" in plot for plot in plots)
+
+
+@pytest.mark.slow
+def test_the_page_tells_what_was_asked_and_what_was_found(folder: Path, perfect: Evaluation) -> None:
+    page = (folder / PAGE).read_text(encoding="utf-8")
+    found, effects = (perfect.report["control"][name] for name in ("found_again", "effects"))
+    for table in (found["confusion"], effects["separation"]):
+        for name, values in zip(known_game.NAMES, table, strict=True):
+            row = "".join(f"<td>{value:.2f}</td>" for value in values)
+            assert f"<tr><td>{name}</td>{row}</tr>" in page
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    shares = " ".join(f"{share:.3f}" for share in found["by_code"])
+    assert f"found again, by code: {shares} (chance: 0.125)" in text
+    one, other = effects["least_clear"]["actions"]
+    assert f"least clear of each other: {one} and {other}, 0.00 spreads" in text
 
 
 @pytest.mark.slow
@@ -130,6 +145,8 @@ def test_a_report_in_the_folder_of_its_world_becomes_its_model_card(perfect: Eva
     assert "fvd" not in metrics and "alive_and_answers_200" not in metrics, "they were not measured"
     assert "10 frames from one, PSNR, dB" in (tmp_path / "world" / "README.md").read_text()
     assert (tmp_path / "world" / PAGE).is_file()
+    strip = Image.open(tmp_path / "world" / "effects.png").convert("RGB")
+    assert strip.height == 8 * 66 - 2 and "](effects.png)" in (tmp_path / "world" / "README.md").read_text()
 
 
 def test_figures_are_told_with_a_dash_where_nothing_was_measured() -> None:

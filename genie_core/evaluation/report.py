@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from genie_core import checkpoint
+from genie_core.actions.filmstrip import write_effects
 from genie_core.actions.naming import HOLD
 from genie_core.config import WorldConfig
 from genie_core.evaluation.i3d_weights import load_i3d
@@ -54,6 +55,7 @@ def write_report(folder: Path, world: World, evaluation: Evaluation) -> None:
     write_whole(folder / PAGE, page)
     write_json(folder / "evaluation.json", evaluation.report)
     if (folder / "config.json").is_file() and checkpoint.read_config(folder) == world.config:
+        write_effects(folder, world, evaluation.strips.truth[:, 0])
         checkpoint.write_config(folder, _with_metrics(world.config, evaluation.report))
     else:
         write_whole(folder / "README.md", _markdown(evaluation.report))
@@ -126,6 +128,7 @@ def _others(report: dict[str, Any]) -> list[str]:
     """Lines on what is no mean: how codes are used, what they say of buttons, speed, and what was left out and why."""
     action, speed = report["latent_action"], report["speed"]
     lines = [f"share of steps by code: {' '.join(f'{share:.3f}' for share in action['code_histogram'])}"]
+    lines += _about_asked(report["control"])
     if "nmi" in action:
         mapped = action["mapping_accuracy_200"]
         lines += [
@@ -143,6 +146,20 @@ def _others(report: dict[str, Any]) -> list[str]:
     return lines + [f"not measured, {name}: {reason}" for name, reason in report.get("not_measured", {}).items()]
 
 
+def _about_asked(control: dict[str, Any]) -> list[str]:
+    """Of which action is found again how often, and which two are hardest to tell apart."""
+    lines = []
+    if "found_again" in control:
+        found = control["found_again"]
+        shares = " ".join(f"{share:.3f}" for share in found["by_code"])
+        lines.append(f"share of asked actions found again, by code: {shares} (chance: {found['chance']:.3f})")
+    if "effects" in control:
+        least = control["effects"]["least_clear"]
+        one, other = least["actions"]
+        lines.append(f"the two codes least clear of each other: {one} and {other}, {least['separation']:.2f} spreads")
+    return lines
+
+
 def _page(world: World, evaluation: Evaluation) -> str:
     report = evaluation.report
     others = "".join(f"<li>{escape(line)}</li>" for line in _others(report))
@@ -152,7 +169,7 @@ def _page(world: World, evaluation: Evaluation) -> str:
         f"<p>{escape(_told_how(report))}</p>"
         f"{html_table(*_rows(report))}<ul>{others}</ul>"
         f"<p><small>{escape(game_of(report).sources)}</small></p><h2>Over steps</h2><p class=plots>{_plots(report)}</p>"
-        f"<h2>Clips</h2>{_clips(evaluation)}<h2>The actions</h2>{_actions(world, evaluation)}"
+        f"<h2>Clips</h2>{_clips(evaluation)}<h2>The actions</h2>{_actions(world, evaluation)}{_asked(world, report)}"
         f"<h2>Long play</h2>{_long_play(evaluation)}</html>\n"
     )
 
@@ -179,6 +196,11 @@ def _plots(report: dict[str, Any]) -> str:
         plot("ΔPSNR", "generated frame", "dB", [("inferred minus random actions", report["delta_psnr"]["by_t"])]),
         plot("Gradient energy in long play", "step", "of the picture's", sharpness, x_step=10),
     ]
+    found = report["control"].get("found_again")
+    if found:
+        chance = [found["chance"]] * len(found["by_step"])
+        lines = [("all actions", found["by_step"]), ("chance", chance)]
+        drawn.append(plot("Asked actions found again", "step held", "share", lines))
     if player:
         drawn.append(plot("Player still there", "step", "share of rollouts", player, x_step=10))
     return "".join(f'<img src="{address}" alt="">' for address in drawn)
@@ -201,6 +223,24 @@ def _actions(world: World, evaluation: Evaluation) -> str:
         world, np.repeat(prompt[None], len(actions), 0), np.repeat(np.arange(len(actions))[:, None], HOLD, 1)
     )
     return f"<p>Each held from one picture.</p>{_sheet([action.name for action in actions], list(played))}"
+
+
+def _asked(world: World, report: dict[str, Any]) -> str:
+    """Which actions were found where each was asked for, in shares, and how far apart the effects of each two are."""
+    control = report["control"]
+    names = [action.name for action in world.config.actions]
+    tables = []
+    if "found_again" in control:
+        told = "Asked (rows) and found again (columns) by the world's own latent action model, shares of steps."
+        tables.append((told, control["found_again"]["confusion"]))
+    if "effects" in control:
+        told = "Distance between the effects of two actions, in spreads over the clips; above 1 they are clear."
+        tables.append((told, control["effects"]["separation"]))
+    parts = []
+    for told, table in tables:
+        rows = [[name, *(f"{value:.2f}" for value in row)] for name, row in zip(names, table, strict=True)]
+        parts.append(f"<p>{told}</p>{html_table(['', *names], *rows)}")
+    return "".join(parts)
 
 
 def _long_play(evaluation: Evaluation) -> str:

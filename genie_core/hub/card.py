@@ -11,11 +11,15 @@ from genie_core.figures import Figure, table_of
 from genie_core.games import find
 
 TASK = "image-to-video"
+EFFECTS = "effects.png"  # the filmstrip of the actions, beside a card
 BY_HAND = "By hand"  # how a rule begins in `training.rules`
 
 
-def card(config: WorldConfig, repo: str | None = None, animation: str | None = None) -> str:
-    """Markdown under the Hub's metadata. `repo` is the OWNER/NAME of the world, `animation` a file beside the card."""
+def card(config: WorldConfig, repo: str | None = None, animation: str | None = None, effects: str | None = None) -> str:
+    """Markdown under the Hub's metadata. `repo` is the OWNER/NAME of the world.
+
+    `animation` and `effects` are files beside the card: a playthrough, and the filmstrip of the actions.
+    """
     height, width = config.frame_size
     sections = [
         f"# {repo.split('/')[1] if repo else 'A playable world'}",
@@ -24,6 +28,7 @@ def card(config: WorldConfig, repo: str | None = None, animation: str | None = N
         "memory. Three networks make every frame from the frames before and the key held; no game is running.",
         f"## Play\n\n`python launch.py --play IMAGE --world {repo or 'THIS_FOLDER'}`",
         _actions(config),
+        _filmstrip(effects),
         _origin(config),
         _training(config.training),
         _measurements(config),
@@ -81,14 +86,27 @@ def _sets(metrics: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _actions(config: WorldConfig) -> str:
-    """A table of keys, and of motions if the config knows any: without a known motion all are zero."""
-    moves = any(any(action.motion_px) for action in config.actions)
-    head = ["key", "action", "other keys", "motion of the player, pixels a step (x right, y down)"]
+    """A table of keys, and of motions and evidence if the config knows any: without a known motion all are zero."""
+    told = {
+        "motion of the player, pixels a step (x right, y down)": [
+            f"{x:+.2f}, {y:+.2f}" if any(any(a.motion_px) for a in config.actions) else ""
+            for x, y in (action.motion_px for action in config.actions)
+        ],
+        "evidence: the motion of its own and its spread": [action.evidence for action in config.actions],
+    }
+    known = {head: column for head, column in told.items() if any(column)}
     rows = [
-        [str(a.id + 1), a.name, " ".join(a.keys) or "–", f"{a.motion_px[0]:+.2f}, {a.motion_px[1]:+.2f}"]
+        [str(a.id + 1), a.name, " ".join(a.keys) or "–", *(column[a.id] or "–" for column in known.values())]
         for a in config.actions
     ]
-    return _table([row if moves else row[:-1] for row in (head, *rows)])
+    return _table([["key", "action", "other keys", *known], *rows])
+
+
+def _filmstrip(effects: str | None) -> str:
+    if effects is None:
+        return ""
+    told = "Each action is held from one picture; a row shows that picture and frames of the next half second."
+    return f"![What each action does]({effects})\n\n{told}"
 
 
 def _table(rows: list[list[str]]) -> str:

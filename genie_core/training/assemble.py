@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from genie_core import games
+from genie_core.actions.filmstrip import write_effects
 from genie_core.actions.naming import measure_actions
 from genie_core.config import UNKNOWN_GAME, WorldConfig
 from genie_core.data.dataset import VideoDataset
@@ -36,7 +37,9 @@ def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> No
     )
     for name, network in world.networks().items():
         load_network(out, name, network, settings.stage(name).start_from)
-    name_actions(world, pick_frames(dataset, settings.held_out_every))
+    prompts = pick_frames(dataset, settings.held_out_every)
+    name_actions(world, prompts)
+    write_effects(out / "world", world, prompts)
     world.save_pretrained(out / "world")
 
 
@@ -70,7 +73,7 @@ def describe(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> di
 def rules(settings: TrainingSettings) -> tuple[str, ...]:
     """What of the world is laid down by hand, a sentence each."""
     return tuple(
-        f"By hand: {stage.mirrored:.0%} of the training clips of the {part} are mirrored left to right."
+        f"By hand: {stage.mirrored:.0%} of the training clips of the {part} are mirrored sideways."
         for stage, part in ((settings.latent_action, "latent actions"), (settings.dynamics, "dynamics"))
         if stage.mirrored
     )

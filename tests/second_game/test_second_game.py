@@ -78,12 +78,16 @@ def test_the_loss_of_each_stage_falls(learnt: Learnt, stage: str) -> None:
     assert len(losses) >= STEPS[stage] // 20 and losses[-1] < losses[0] / 2
 
 
-def test_the_world_has_the_shape_of_the_game_and_no_names(learnt: Learnt) -> None:
+def test_the_world_has_the_shape_of_the_game_and_names_for_directions_alone(learnt: Learnt) -> None:
     config = learnt.world.config
     assert config.game == "ferry" and config.fps == 10 and config.frame_size == (ferry.HEIGHT, ferry.WIDTH)
     assert config.tokenizer.grid == (8, 12)
-    assert [action.name for action in config.actions] == [f"action_{i}" for i in range(ferry.CODES)]
-    assert not any(action.keys for action in config.actions)
+    named = {action.name: action for action in config.actions if action.name != f"action_{action.id}"}
+    assert set(named) <= {"left", "right", "stay"} and all(action.evidence for action in config.actions)
+    for name, sign in (("left", -1), ("right", 1)):
+        if name in named:
+            assert sign * named[name].motion_px[0] > 1 and named[name].keys[0] == name
+    assert not any(action.keys for action in config.actions if action.name not in named)
     assert config.training["settings"]["tokenizer"]["learning_rate"] == 4e-3
     assert not [rule for rule in config.training["rules"] if "mirrored" not in rule]
 
@@ -146,5 +150,6 @@ def test_the_web_plays_it_as_the_engine_does(learnt: Learnt, tmp_path: Path) -> 
         token, frame = client.predict(image=file, world="world", seed=5, api_name="/start")
         assert np.array_equal(load_picture(frame), engine.reset(load_picture(picture)))
         for action in learnt.codes.values():
-            frame = client.predict(token=token, action=f"action_{action}", api_name="/step")
+            name = learnt.world.config.actions[action].name
+            frame = client.predict(token=token, action=name, api_name="/step")
             assert np.array_equal(load_picture(frame), engine.step(action))
