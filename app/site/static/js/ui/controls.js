@@ -9,7 +9,7 @@ import { byChance } from "./sources.js";
 import { say } from "./status.js";
 import { Stick } from "./thumbs.js";
 
-const HALTED = ["paused", "resting"];
+const HALTED = ["paused", "resting", "loading"];
 
 export class Controls {
   constructor(player, timeline, orFault) {
@@ -31,10 +31,10 @@ export class Controls {
     byId("replay").addEventListener("click", orFault(() => this.game.replay()));
   }
 
-  /** The keys of a new world. */
+  /** The keys of a new world; until the first one is here, its buttons wait. */
   world() {
     this.bound = new Set(this.game.keymap.flatMap(({ keys }) => [...keys]));
-    for (const button of document.querySelectorAll(".bar button, .bar select")) button.disabled = false;
+    for (const each of document.querySelectorAll(":disabled:not(#timeline)")) each.disabled = false;
   }
 
   listCommands() {
@@ -88,6 +88,7 @@ export class Controls {
       if (!button || button.closest("dialog")) return;
       // After a click the keys play again; after Enter the focus stays on the button.
       if (event.detail > 0) byId("stage").focus({ preventScroll: true });
+      if (button.id === "stage") this.player.tap();
       if (button.dataset.do) this.command(button.dataset.do);
     });
     const sleep = () => this.game.sleep(document.hidden || document.querySelector("dialog[open]") !== null);

@@ -88,6 +88,12 @@ export class Game {
     this.change();
   }
 
+  /** Stands still until the player acts. */
+  rest() {
+    Object.assign(this, { halt: "resting", source: null });
+    this.change();
+  }
+
   step() {
     Object.assign(this, { halt: "paused", oneStep: true });
     this.change();

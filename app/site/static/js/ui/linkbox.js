@@ -1,6 +1,6 @@
 // The box with the link to what was played.
 
-import { readFragment, toFragment } from "./share.js";
+import { toFragment } from "./share.js";
 import { byId } from "./page.js";
 import { say } from "./status.js";
 
@@ -27,16 +27,6 @@ export function listenToLink(played, fault) {
     byId("copy").textContent = copied || document.execCommand("copy") ? "Copied" : "Press Ctrl and C";
   });
   byId("send").addEventListener("click", () => navigator.share({ title: document.title, url: field.value }).catch(() => {}));
-}
-
-/** The link that the page was opened with, or null; a damaged one is told. */
-export function linkOpened(fault) {
-  try {
-    return readFragment(location.hash);
-  } catch (error) {
-    fault(error);
-    return null;
-  }
 }
 
 export function tellOfLink(steps) {

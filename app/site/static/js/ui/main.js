@@ -7,10 +7,11 @@ import { Controls } from "./controls.js";
 import { Drawing } from "./draw.js";
 import { Game } from "./game.js";
 import { codesOf, keyLabel } from "./keymap.js";
-import { linkOpened, listenToLink, tellOfLink } from "./linkbox.js";
+import { listenToLink, tellOfLink } from "./linkbox.js";
 import { byId, make } from "./page.js";
 import { Player } from "./player.js";
 import { Saver } from "./saver.js";
+import { readFragment } from "./share.js";
 import { Starts } from "./starts.js";
 import * as status from "./status.js";
 import { Timeline } from "./timeline.js";
@@ -47,7 +48,7 @@ const shown = {
     mode = game.config ? game.mode : "loading";
     document.body.dataset.mode = mode;
     controls.show(mode);
-    status.invite(mode, keyToTry());
+    status.invite(Boolean(player?.untouched) && ["attract", "resting"].includes(mode), keyToTry());
     if (attracted && player.untouched) player.attractAgain().catch(status.fault);
   },
   word: (text) => status.say(text),
@@ -98,8 +99,21 @@ async function openLink(link) {
   if (link.actions.length) tellOfLink(link.actions.length);
 }
 
+/** Opens what the address says. A damaged link is told, and the page plays what it has. */
+async function openAddress() {
+  try {
+    const link = readFragment(location.hash);
+    if (link) return await openLink(link);
+  } catch (error) {
+    if (!player.pixels) await changeWorld(player.world ?? site.worlds[0].name);
+    throw error;
+  }
+  return changeWorld(site.worlds[0].name);
+}
+
 async function changeWorld(name) {
-  await player.open(name);
+  player.untouched = true;
+  if (name !== player.world) await player.open(name);
   await player.greet();
 }
 
@@ -113,7 +127,12 @@ const starts = new Starts({
   fault: status.fault,
 });
 const site = await fetchSite();
-player = new Player(client, game, starts, site, { world: openedWorld, leave: () => saver.newLine(), start: startedLine });
+player = new Player(client, game, starts, site, {
+  world: openedWorld,
+  preview: (picture) => canvas.draw(picture),
+  leave: () => saver.newLine(),
+  start: startedLine,
+});
 const timeline = new Timeline(game, { session: () => client.session(), say: status.say });
 const saver = new Saver(player, orFault);
 const controls = new Controls(player, timeline, orFault);
@@ -126,15 +145,10 @@ window.addEventListener("resize", () => canvas.resize());
 byId("world").replaceChildren(...site.worlds.map(({ name, title }) => make("option", { value: name, textContent: title ?? name })));
 byId("world").disabled = false;
 byId("world").addEventListener("change", orFault(() => changeWorld(byId("world").value)));
-window.addEventListener("hashchange", orFault(async () => {
-  const link = linkOpened(status.fault);
-  if (link) await openLink(link);
-}));
+window.addEventListener("hashchange", orFault(openAddress));
 client.update?.then(() => status.say("A new version of this page is here; reload it to see it.", true));
 
-const link = linkOpened(status.fault);
-if (link) orFault(openLink)(link);
-else if (site.worlds.length) orFault(changeWorld)(site.worlds[0].name);
+if (site.worlds.length) orFault(openAddress)();
 
 async function fetchSite() {
   const answer = await fetch(new URL("../../worlds.json", import.meta.url)).catch(() => null);

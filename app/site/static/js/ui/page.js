@@ -20,9 +20,10 @@ export function download(blob, name) {
 
 /** Keeps one of a group of buttons chosen, for the keyboard and screen readers too. */
 export function choose(group, chosen) {
-  for (const button of group.querySelectorAll("[role=radio]")) {
+  const buttons = [...group.querySelectorAll("[role=radio]")];
+  for (const button of buttons) {
     button.setAttribute("aria-checked", button === chosen);
-    button.tabIndex = button === chosen ? 0 : -1;
+    button.tabIndex = button === (chosen ?? buttons[0]) ? 0 : -1;
   }
 }
 

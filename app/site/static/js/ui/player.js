@@ -14,7 +14,10 @@ const [FOREIGN_DB, KNOWN_DB] = [15, 30]; // of the prompt as the world sees it, 
 const MOST_SESSION_BYTES = 64_000_000;
 
 export class Player {
-  /** `site` is worlds.json; `on.world(world, config)` tells of a new world, `on.leave()` that a line is left and `on.start()` of a new one. */
+  /**
+   * `site` is worlds.json. `on.preview(ImageData)` is to be shown while a world is on its way, `on.world(name, config)`
+   * tells that it is here; `on.leave()` that a line is left, `on.start()` of a new one.
+   */
   constructor(client, game, starts, site, on) {
     Object.assign(this, { client, game, starts, site, on });
     Object.assign(this, { world: null, config: null, path: null, pixels: null, seed: 0, untouched: true, round: 0 });
@@ -31,6 +34,7 @@ export class Player {
     this.game.config = null;
     this.starts.offer(world.pictures ?? this.site.pictures ?? []);
     status.loading("Getting the world");
+    this.preview();
     try {
       const opened = await this.game.loop.ask(() => this.client.load(name, (progress) => status.loading("Getting the world", progress)));
       Object.assign(this, { world: name, config: opened.config });
@@ -43,14 +47,21 @@ export class Player {
     }
   }
 
+  /** Something to see while the world is on its way. */
+  async preview() {
+    const picture = this.starts.paths.length && (await this.starts.fetch(this.starts.paths[0]).catch(() => null));
+    if (picture && !this.game.config) this.on.preview(picture);
+  }
+
   /** Starts from ImageData of any size. `path` names the site's picture, if it is one. */
   async start(picture, path, { seed = this.seed, source = null } = {}) {
     if (!this.config) throw new Told("No world is open yet; wait until it is here, or choose another.");
     const pixels = fit(picture, this.config.frame_size);
     const prompt = new ImageData(pixels.data.slice(), pixels.width, pixels.height);
     this.on.leave();
+    Object.assign(this, { path, pixels: prompt }); // at once: a new seed asked for meanwhile is one of this picture
     await this.game.start(pixels, seed, source);
-    Object.assign(this, { path, pixels: prompt, seed: this.client.seed });
+    this.seed = this.client.seed;
     this.on.start();
   }
 
@@ -65,20 +76,29 @@ export class Player {
     const steps = Math.round(ATTRACT_SECONDS * this.config.fps);
     const source = calm() ? null : byChance(this.config.actions, { name: "attract", steps });
     await this.start(await this.starts.fetch(path), path, { seed: this.round, source });
-    if (calm()) this.game.pause();
+    if (calm()) this.game.rest();
   }
 
   /** The world has moved by itself for a while: the next picture, until somebody touches the page. */
   async attractAgain() {
     this.round++;
-    if (this.round >= ATTRACT_ROUNDS) this.game.pause();
+    if (this.round >= ATTRACT_ROUNDS) this.game.rest();
     else await this.greet();
   }
 
   /** The first touch of a key, a finger or the mouse: from here on the person plays. */
   touch() {
+    if (!this.untouched) return;
     this.untouched = false;
+    this.rested = this.game.halt === "resting"; // it stood still from the start
     if (this.game.source?.name === "attract") this.game.end("");
+    else this.game.change();
+  }
+
+  /** The picture was clicked: the first time it begins to move, wherever it did not by itself. */
+  tap() {
+    if (this.rested && this.game.halt === "resting") this.game.play(null);
+    this.rested = false;
   }
 
   again(seed = this.seed) {

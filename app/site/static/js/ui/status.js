@@ -1,7 +1,7 @@
 // What the page tells: the sentence over the picture, what plays and how fast, the download.
 
 import { FrameRate } from "./canvas.js";
-import { byId, calm, make, touched } from "./page.js";
+import { byId, make, touched } from "./page.js";
 import { Word } from "./word.js";
 
 const word = new Word(() => byId("word"));
@@ -47,13 +47,11 @@ export function countFrame(mode) {
   if (fps) byId("fps").textContent = `${fps.toFixed(fps < 10 ? 1 : 0)} frames/s`;
 }
 
-/** What a newcomer can do now, over the picture; `keys` is a key to try. */
-export function invite(mode, key) {
+/** What a newcomer can do now, over the picture: `shown` or not; `key` is a key to try. */
+export function invite(shown, key) {
   const box = byId("invite");
-  const moves = mode === "attract";
-  const waits = mode === "resting" && calm();
-  box.hidden = !moves && !waits;
-  if (box.hidden) return;
+  if (box.hidden !== shown) return;
+  box.hidden = !shown;
   const hold = touched() ? ["Touch to play"] : ["Hold ", make("kbd", { textContent: key }), " to play"];
   box.replaceChildren(...hold);
 }
