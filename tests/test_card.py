@@ -83,16 +83,6 @@ def test_a_world_whose_codes_rules_find_claims_nothing_without_a_list_of_them() 
     assert FOUND not in text and f"- By hand: the rules of {GAME} that say which motion stands for a key" in text
 
 
-def test_the_rules_of_a_world_trained_now_are_told() -> None:
-    """In the words that its training writes into config.json."""
-    rules = CONFIG.latent_action.rules
-    assert rules is not None
-    plain, looking = (find(GAME).rules_in_words(dataclasses.replace(rules, look_size=size)) for size in (None, 16))
-    assert all(rule.startswith("By hand: ") for rule in looking)
-    assert len(looking) == len(plain) + 1 and "16x16" in str(set(looking) - set(plain))
-    assert any("names" in rule for rule in plain) and find("unknown").rules_in_words(rules) == ()
-
-
 def test_motion_is_a_column_only_where_it_is_known() -> None:
     still = tuple(dataclasses.replace(action, motion_px=(0.0, 0.0)) for action in CONFIG.actions)
     assert "motion of the player" in card(CONFIG)

@@ -12,7 +12,7 @@ from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.training.grow import can_grow, go_on_from
 
 RULED = dataclasses.replace(CONFIG.latent_action, code_width=3, rules=Rules("coinrun", 1))
-LOOKING = dataclasses.replace(RULED, rules=Rules("coinrun", 1, 8))
+SURPRISED = dataclasses.replace(CONFIG.latent_action, code_width=3, horizon=3)
 LARGER = dataclasses.replace(CONFIG.dynamics, width=24, heads=3, layers=3, link_width=12)
 
 
@@ -101,9 +101,9 @@ def test_logits_of_other_sub_tokens_are_learnt_anew() -> None:
         (CONFIG.latent_action, CONFIG.latent_action, True),
         (CONFIG.latent_action, dataclasses.replace(CONFIG.latent_action, layers=3), False),
         (CONFIG.latent_action, RULED, False),  # codes found otherwise are other codes
-        (RULED, LOOKING, True),
-        (LOOKING, RULED, False),
-        (LOOKING, dataclasses.replace(LOOKING, rules=Rules("another", 1, 8)), False),
+        (RULED, SURPRISED, False),
+        (SURPRISED, SURPRISED, True),
+        (SURPRISED, dataclasses.replace(SURPRISED, horizon=4), False),
         (CONFIG.tokenizer, CONFIG.dynamics, False),
     ],
 )

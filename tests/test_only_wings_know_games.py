@@ -16,6 +16,12 @@ WORDS = re.compile(r"coinrun|procgen|jump|\bwalls?\b|player.?detector", re.IGNOR
 DEFAULTS = re.compile(
     r"checkpoints/coinrun|assets/coinrun\.png"
 )  # the world that ships, and a picture to start it from
+RULES = re.compile(
+    r"gravity|platform|jump|take.?off|\bwalls?\b|\bgrounds?\b|grounded|\bland(s|ed|ing)?\b|\bplayers?\b|\bfac(es|ing)\b|heading"
+    r"|\b(left|right)\b|\bup_|\bdown_|press(ed|es)\b|\bpush|middle of the (frame|picture)",
+    re.IGNORECASE,
+)
+LEGEND = re.compile(r'x right, y down|side="right"')  # the axes of a motion, in any game; an option of NumPy
 PIXELS = re.compile(r"size|side|height|pixel|frame(?!s)|resolution", re.IGNORECASE)
 CODES = re.compile(r"codes|num_actions|actions$", re.IGNORECASE)
 FILES = [
@@ -58,6 +64,17 @@ def test_a_file_says_nothing_of_a_game(path: Path) -> None:
     assert not said
 
 
+LEARNING = [path for path in FILES if path.parent.name in ("models", "training")]
+
+
+@pytest.mark.parametrize("path", LEARNING, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_network_and_no_training_has_rules_of_a_platformer(path: Path) -> None:
+    """Nothing names a direction, a scenery or a player: what actions do has to be learnt."""
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    said = [f"{number}: {line.strip()}" for number, line in lines if RULES.search(LEGEND.sub("", line))]
+    assert not said
+
+
 @pytest.mark.parametrize(
     "path", [path for path in FILES if path.suffix == ".py"], ids=lambda path: path.relative_to(ROOT).as_posix()
 )
@@ -74,7 +91,7 @@ def test_a_file_takes_no_size_and_no_number_of_actions_for_granted(path: Path) -
 def test_the_search_finds_what_it_looks_for() -> None:
     """A search that finds nothing anywhere would pass for ever."""
     in_the_wings = "".join(path.read_text(encoding="utf-8") for path in WINGS.rglob("*.py"))
-    assert len(WORDS.findall(in_the_wings)) > 20
+    assert len(WORDS.findall(in_the_wings)) > 20 and len(RULES.findall(in_the_wings)) > 50 and len(LEARNING) > 15
     planted = "def f(frame_size=64, *, num_actions=8): SIDE, other = 64, 3"
     assert {name for name, value, _ in told_constants(ast.parse(planted)) if value in (64, 8)} == {
         "frame_size",

@@ -45,7 +45,7 @@ class LatentActionModel(nn.Module):
     Source: Genie, Bruce et al. 2024 (arXiv:2402.15391), §2.1. Differs: frames come with the evidence of what moved, and
     the decoder says how patches move and what else changes (as CDNA, Finn et al. 2016, arXiv:1605.07157), so that
     shallow networks on a CPU find motion. The decoder sees one past frame only: with more, a code comes to mean "on,
-    the way it goes", and left and right share a code.
+    the way it goes", and opposite ways share a code.
     """
 
     codes_learn_from_pixels = True

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-MOTION_REACH = 8  # pixels a step that a patch can move; faster things are left to the change
+MOTION_REACH = 8  # pixels a step that a patch can move; anything faster counts as change
 SHIFTS = (2 * MOTION_REACH + 1) * (MOTION_REACH + 1)
 SHARPNESS = 8.0  # of the evidence of a whole picture, so that only the best shifts and their neighbours count
 
@@ -16,7 +16,7 @@ def mean_motion(evidence: Tensor) -> Tensor:
     """Evidence (…, shifts) of whole pixels to a motion in fractions of one, (…, 2), x right, y down."""
     reach = torch.arange(-MOTION_REACH, MOTION_REACH + 1, device=evidence.device)
     y, x = torch.meshgrid(reach, reach[MOTION_REACH // 2 : -MOTION_REACH // 2], indexing="ij")
-    # a patch that fits what lay to its right has moved left
+    # a patch that fits what lay a pixel further along an axis has moved a pixel back
     return -(SHARPNESS * evidence).softmax(-1) @ torch.stack([x.flatten(), y.flatten()], -1).to(evidence)
 
 

@@ -23,13 +23,13 @@ class SurpriseModel(LatentActionModel):
     """A latent action model whose codes are kinds of surprise: the motion seen less the motion expected.
 
     Motions are read from cost volumes of the picture, of its quarters, its sixteenths and its patches, so a camera that
-    follows the player and a small thing under a still camera both count. The expectation knows the motions up to
-    `horizon` steps before the step's end and nothing that tells the action. What goes on by itself, as a fall does, is
-    expected and needs no code. What an action has changed for `horizon` steps is not expected yet, and over so many
-    steps even a slow push shows.
+    moves and a small thing under a still camera both count. The expectation knows the motions up to
+    `horizon` steps before the step's end and nothing that tells the action. What goes on by itself is expected
+    and needs no code. What an action has changed for `horizon` steps is not expected yet, and over so many steps even a
+    slow change shows.
 
     The surprise, averaged over the cells of each level, is whitened along its `code_width - 1` widest directions, so
-    that a small push counts as much as a large one. Its direction on a sphere is quantized; none at all is a pole.
+    that a small surprise counts as much as a large one. Its direction on a sphere is quantized; none at all is a pole.
     Pixels do not teach the codes, because a motion of half a pixel is worth next to nothing in them; the decoder learns
     to draw what the codes mean.
 
@@ -82,7 +82,7 @@ class SurpriseModel(LatentActionModel):
         return Steps(self.on_sphere(surprise), {"expectation_error": self._levels(errors).mean()})
 
     def per_level(self, surprise: Tensor) -> Tensor:
-        """Surprise of cells (b, t, 2 * cells) to (b, t, 2 * levels): means of values pressed into -1..1."""
+        """Surprise of cells (b, t, 2 * cells) to (b, t, 2 * levels): means of values squashed into -1..1."""
         return self._levels(surprise / (surprise.abs() + HALF)).flatten(-2)
 
     def _levels(self, values: Tensor) -> Tensor:

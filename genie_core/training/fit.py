@@ -31,7 +31,7 @@ Sample = Callable[[np.random.Generator], Batch]
 def fit(stage: Stage, sample: Sample, look: Sample, out: Path, seed: int, device: str, quiet: bool) -> None:
     """Train `stage` of the run `out` on batches of `sample`, from its saved state if there is one.
 
-    Every LOOK_EVERY_STEPS steps a batch of `look` is judged and drawn. A stage that has had its minutes is left alone.
+    Every LOOK_EVERY_STEPS steps a batch of `look` is judged and drawn. A stage that has had its minutes stays as it is.
     """
     folder, settings = out / stage.name, stage.settings
     state = load_state(out, stage.name)

@@ -13,14 +13,13 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from genie_core.config import DynamicsConfig, LatentActionConfig, TokenizerConfig
+from genie_core.config import DynamicsConfig, TokenizerConfig
 from genie_core.models.dynamics import DynamicsModel
 
 # the weights that write a new channel of the residual stream from outside, or read a new bit: zero at first
 SILENT = ("token_embed", "mask_embed", "position", "action_embed", "decoder.stem")
 GROWING = {
     TokenizerConfig: {"code_bits", "token_factors"},
-    LatentActionConfig: {"rules.look_size"},
     DynamicsConfig: {"code_bits", "token_factors", "width", "heads", "layers", "link_width"},
 }
 
@@ -28,13 +27,12 @@ GROWING = {
 def can_grow(smaller: object, larger: object) -> bool:
     """Whether a network of config `larger` can go on from one of config `smaller`; alike ones always can.
 
-    A tokenizer grows in bits; a latent action model by a look of its rules; a dynamics in bits, layers, heads of an
-    unchanged size, and links between sub-tokens. Bits may be divided into other sub-tokens on the way, whose logits
-    are then learnt anew.
+    A tokenizer grows in bits; a dynamics in bits, layers, heads of an unchanged size, and links between sub-tokens.
+    Bits may be divided into other sub-tokens on the way, whose logits are then learnt anew.
     """
     if type(smaller) is not type(larger):
         return False
-    before, after = _fields(smaller), _fields(larger)
+    before, after = (dataclasses.asdict(cast(Any, config)) for config in (smaller, larger))
     changed = {name for name in before | after if before.get(name) != after.get(name)}
     head_sizes = {values["width"] // values["heads"] for values in (before, after) if "grid" in values}
     return (
@@ -42,15 +40,6 @@ def can_grow(smaller: object, larger: object) -> bool:
         and len(head_sizes) < 2
         and all((before[name] or 0) <= (after[name] or 0) for name in changed - {"token_factors"})
     )
-
-
-def _fields(config: Any) -> dict[str, Any]:
-    """The fields of a config by name, those of a config inside it by their dotted names."""
-    values = dataclasses.asdict(config)
-    for name, inside in list(values.items()):
-        if isinstance(inside, dict):
-            values |= {f"{name}.{key}": value for key, value in values.pop(name).items()}
-    return values
 
 
 @torch.no_grad()

@@ -63,7 +63,7 @@ class TrainingProgress(L.Callback):
             return
         minutes = float(stage.trained_seconds) / 60
         numbers = {key.removeprefix("train/"): f"{value:.4g}" for key, value in trainer.progress_bar_metrics.items()}
-        numbers |= {"step": str(trainer.global_step), "left": f"{stage.settings.minutes - minutes:.1f} min"}
+        numbers |= {"step": str(trainer.global_step), "to go": f"{stage.settings.minutes - minutes:.1f} min"}
         self.bar.set_postfix(numbers, refresh=False)
         self.bar.n = min(minutes, stage.settings.minutes)
         self.bar.update(0)

@@ -84,7 +84,7 @@ class LatentActionSettings(StageSettings):
     commitment: float = 0.1
     codebook_entropy: float = 0.005
     sample_entropy: float = 0.001
-    mirrored: float = 0.5  # the share of clips mirrored, so that the way most players go gets no more codes
+    mirrored: float = 0.5  # the share of clips mirrored, so that the way of most motion gets no more codes
     drawn_clips: int = 2  # of a batch, whose next frames are drawn where rules, not pixels, teach the codes
 
 

@@ -341,7 +341,9 @@ VARIANTS: dict[str, Callable[..., str]] = {
     "latent_action:history-16": latent_action(context_frames=16),
     "latent_action:4-codes": latent_action(num_actions=4),
     "latent_action:16-codes": latent_action(num_actions=16),
-    "latent_action:displacement": latent_action(rules=None),
+    "latent_action:from-pixels": latent_action(horizon=None),
+    "latent_action:horizon-1": latent_action(horizon=1),
+    "latent_action:horizon-6": latent_action(horizon=6),
 }
 
 if __name__ == "__main__":
