@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from app.play.start_pictures import Prompts
-from genie_core.errors import ConfigError
+from genie_core.errors import ConfigError, MissingExtraError
 from genie_core.files import disk_refusals
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def export_site(
     """Write the site of `count` worlds to `folder`, whole or not at all; one that was there is replaced.
 
     `assets` holds the pictures to start from, `runtime` the files of `ort`. Raises ConfigError if `folder` holds
-    something else or two worlds have one name, WriteError if the disk refuses.
+    something else or two worlds have one name, MissingExtraError without onnx, WriteError if the disk refuses.
     """
     check_folder(folder)
     folder = folder.resolve()
@@ -108,7 +108,8 @@ def _write_world(world: World, site: Path, assets: Path) -> dict[str, Any]:
     name = Path(world.name.partition("@")[0]).name
     folder = site / "worlds" / name
     world.save_pretrained(folder)
-    _graphs(world, folder)
+    if not (folder / PLAYED[0]).is_file():
+        raise MissingExtraError("the page plays graphs, which the package onnx writes: pip install -r requirements.txt")
     (folder / "README.md").unlink()
     shutil.rmtree(folder / "latent_action")  # names actions in a video, and plays no part in play
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -122,21 +123,6 @@ def _write_world(world: World, site: Path, assets: Path) -> dict[str, Any]:
         "fingerprint": world.fingerprint(),
         "pictures": _write_pictures(site / "pictures", Prompts(assets, game=world.config.game).files),
     }
-
-
-def _graphs(world: World, folder: Path) -> None:
-    if (folder / "step.onnx").is_file():
-        return
-    from genie_core.graphs import encode_graph, step_graph
-
-    files = {path: (folder / path).read_bytes() for path in PLAYED[2:]}
-    passes = world.config.sampling.unmask_steps
-    step = step_graph(world.config, world.dynamics, world.tokenizer, passes, files)
-    (folder / "step.onnx").write_bytes(step)
-    (folder / "encode.onnx").write_bytes(encode_graph(world.config, world.tokenizer, files))
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["files"] |= {path: _promise(folder / path) for path in PLAYED[:2]}
-    _write_json(folder / "config.json", config)
 
 
 def _write_pictures(folder: Path, pictures: Iterable[Path]) -> list[str]:

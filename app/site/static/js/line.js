@@ -1,7 +1,7 @@
 // What was played: tokens and actions of every frame, and, while there is room, what was computed of it.
 
-const ROOM = 96_000_000; // bytes of keys and decoder states, whose frames can be played on from at once
-const ROOM_PICTURES = 48_000_000;
+const ROOM = 64_000_000; // bytes of keys and decoder states, whose frames can be played on from at once
+const ROOM_PICTURES = 16_000_000; // pictures to go back over at once
 
 /** A branch of play. Frame 0 is the prompt; action i leads from frame i to frame i + 1. */
 export class Line {

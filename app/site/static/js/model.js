@@ -12,9 +12,9 @@ export class Model {
   static async open(ort, files, providers) {
     const externalData = EXTERNAL.map((path) => ({ path, data: files.get(path) }));
     const options = { executionProviders: providers, graphOptimizationLevel: "all" };
-    const open = (graph, needed) => ort.InferenceSession.create(files.get(graph), { ...options, externalData: needed });
-    const encoder = await open("encode.onnx", externalData.slice(0, 1));
-    const stepper = await open("step.onnx", externalData);
+    const open = (graph) => ort.InferenceSession.create(files.get(graph), { ...options, externalData });
+    const encoder = await open("encode.onnx");
+    const stepper = await open("step.onnx");
     const missing = INPUTS.filter((name) => !stepper.inputNames.includes(name));
     require(missing.length === 0, `The world's step.onnx lacks ${missing.join(", ")}; export the page again.`);
     return new Model(ort, encoder, stepper);

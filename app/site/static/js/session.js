@@ -16,7 +16,7 @@ const DAMAGED = "This session file is damaged; save the session again where it w
 
 /**
  * `line`: {prompt: Uint8Array (H, W, 3), tokens: Int32Array, actions: Uint8Array, seed: BigInt, at, temperature};
- * `world`: {config, sizes, told: {name, fingerprint}}. Returns the file's bytes.
+ * `world`: {config, sizes, backend, told: {name, fingerprint}}. Returns the file's bytes.
  */
 export async function packSession(line, world) {
   const { prompt, tokens, actions, seed, at, temperature } = line;
@@ -31,6 +31,7 @@ export async function packSession(line, world) {
   const told = {
     format: FORMAT,
     world: world.told.name,
+    runtime: `web ${world.backend}`,
     sha256: world.told.fingerprint,
     at,
     fps: config.fps,

@@ -1,0 +1,212 @@
+"""The engine of the static page in a real browser: the same worlds, the same frames as Python, from files alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import warm_process
+
+pytest.importorskip("playwright", reason="pip install -r tests/requirements.txt")
+
+from static_site import Tab, browsing, elsewhere, export, needs_browser, served
+
+from app.play.session_file import parse_session
+from genie_core import World, WorldEngine, load_picture
+from genie_core.pictures import fit
+
+ROOT = Path(__file__).parents[1]
+EASY, HARD = ROOT / "checkpoints/coinrun", ROOT / "checkpoints/coinrun-hard"
+SEED = 5
+
+pytestmark = needs_browser
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(tmp_path_factory.mktemp("site") / "site", EASY, HARD)
+
+
+@pytest.fixture(scope="module")
+def url(site: Path) -> Iterator[str]:
+    with served(site) as running:
+        yield running.url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with browsing() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Any, url: str) -> Iterator[Tab]:
+    """With the easy world, which takes a while to open, for one game after the other."""
+    with Tab(browser, url) as opened:
+        opened.open("coinrun")
+        yield opened
+        assert opened.faults == []
+
+
+class Game:
+    """A playthrough by Python's engine."""
+
+    def __init__(self, folder: Path, picture: str, steps: int) -> None:
+        self.world = World.from_pretrained(folder)
+        self.engine = WorldEngine(self.world, seed=SEED)
+        self.prompt = fit(load_picture(ROOT / "assets" / picture), self.world.config.frame_size)
+        self.actions = held(steps)
+        self.frames = [self.engine.reset(self.prompt)]
+        self.moments = [self.engine.snapshot()]
+        for action in self.actions:
+            self.step(action)
+
+    def step(self, action: int) -> None:
+        self.frames.append(self.engine.step(action))
+        self.moments.append(self.engine.snapshot())
+
+    @property
+    def tokens(self) -> np.ndarray:
+        return np.stack([np.asarray(moment.frames[-1].tokens) for moment in self.moments])
+
+
+def held(steps: int, seed: int = 0) -> list[int]:
+    """Actions as somebody holds keys: each for one to nine steps."""
+    draw = np.random.default_rng(seed)
+    actions: list[int] = []
+    while len(actions) < steps:
+        actions += [int(draw.integers(8))] * int(draw.integers(1, 10))
+    return actions[:steps]
+
+
+@pytest.fixture(scope="module")
+def easy() -> Game:
+    return Game(EASY, "coinrun.png", 200)
+
+
+def far(ours: np.ndarray, theirs: np.ndarray) -> int:
+    """The largest difference of a pixel."""
+    return int(np.abs(ours.astype(int) - theirs).max())
+
+
+def test_two_hundred_steps_are_those_of_python_and_ask_nobody_else(browser: Any, site: Path, easy: Game) -> None:
+    kind = browser.browser_type
+    with served(site) as here, elsewhere() as (proxy, asked), browsing(proxy=proxy, kind=kind) as watched:
+        with Tab(watched, here.url) as tab:
+            assert tab.open("coinrun")["backend"] == "wasm"
+            pictures = [tab.reset(easy.prompt, SEED), *tab.steps(easy.actions)]
+            saved = parse_session(tab.session(), easy.world)
+        assert asked == [], "a request left this computer"
+        assert [address for address in tab.asked if not address.removeprefix("blob:").startswith(here.url)] == []
+        assert {"worlds/coinrun/step.onnx", "js/worker.js"} <= {*here.asked}
+    differ = np.flatnonzero((saved.tokens != easy.tokens).any((1, 2)))
+    assert len(differ) == 0, f"other tokens than Python's from frame {differ[0]} on"
+    assert max(map(far, pictures, easy.frames)) <= 1, "rounding to a pixel may differ, no more"
+    assert saved.actions.tolist() == easy.actions and saved.seed == SEED and saved.at == 200
+    assert (saved.prompt == easy.prompt).all()
+
+
+def test_noise_is_pythons_too(browser: Any, url: str) -> None:
+    hard = Game(HARD, "starts/hard-level-01.png", 40)
+    assert hard.world.config.sampling.temperature > 0
+    with Tab(browser, url) as tab:
+        tab.open("coinrun-hard")
+        tab.reset(hard.prompt, SEED)
+        tab.steps(hard.actions)
+        assert (parse_session(tab.session(), hard.world).tokens == hard.tokens).all()
+
+
+def test_a_session_of_the_page_replays_in_the_program(tab: Tab, easy: Game, tmp_path: Path) -> None:
+    tab.reset(easy.prompt, SEED)
+    tab.steps(easy.actions[:30])
+    (tmp_path / "page.genie").write_bytes(tab.session())
+    words = ["--replay", str(tmp_path / "page.genie"), "--save", str(tmp_path / "out.npz"), "--quiet"]
+    ended = warm_process.run([str(ROOT / "launch.py"), *words], tmp_path, {**os.environ})
+    assert ended.returncode == 0, ended.stderr
+    replayed = np.load(tmp_path / "out.npz")
+    assert replayed["actions"].tolist() == easy.actions[:30]
+    assert far(replayed["frames"], np.stack(easy.frames[:31])) <= 1
+
+
+def test_a_session_of_the_program_goes_on_in_the_page(tab: Tab, easy: Game) -> None:
+    from app.play import commands as c
+    from app.play.session_file import snapshot
+    from app.play.start import Start, begin
+
+    session = begin(WorldEngine(easy.world), Start(easy.prompt, seed=SEED))
+    session.handle(c.Hold(easy.actions[0]))
+    for action in easy.actions[:60]:
+        session.handle(c.Hold(action))
+        session.tick()
+    session.handle(c.GoTo(0, 45))
+    loaded = tab.load_session(snapshot(session)())
+    assert loaded["index"] == 45 and loaded["tip"] == 60 and loaded["seed"] == SEED
+    assert loaded["actions"] == easy.actions[:60]
+    assert far(tab.goto(60), easy.frames[60]) <= 1
+    assert max(map(far, tab.steps(easy.actions[60:70]), easy.frames[61:])) <= 1
+    assert (parse_session(tab.session(), easy.world).tokens == easy.tokens[:71]).all()
+
+
+def test_going_back_and_another_way_is_as_in_python(tab: Tab, easy: Game) -> None:
+    tab.reset(easy.prompt, SEED)
+    tab.steps(easy.actions[:60])
+    assert far(tab.goto(50), easy.frames[50]) <= 1
+    other = held(12, seed=1)
+    branch = tab.steps(other)
+    easy.engine.restore(easy.moments[50])
+    assert max(map(far, branch, [easy.engine.step(action) for action in other])) <= 1
+    assert parse_session(tab.session(), easy.world).actions.tolist() == [*easy.actions[:50], *other]
+
+
+def test_what_was_forgotten_is_played_again_as_it_was(tab: Tab, easy: Game) -> None:
+    """Of a session loaded, nothing but tokens is at hand; 60 frames need more past than one window of context."""
+    index = 60
+    tab.reset(easy.prompt, SEED)
+    tab.steps(easy.actions[:70])
+    tab.load_session(tab.session())
+    assert far(tab.goto(index), easy.frames[index]) <= 1
+    tab.steps(easy.actions[index : index + 10])
+    assert (parse_session(tab.session(), easy.world).tokens == easy.tokens[: index + 11]).all()
+
+
+def test_threads_play_the_same(browser: Any, url: str, easy: Game) -> None:
+    with Tab(browser, url) as tab:
+        opened = tab.open("coinrun", home=True, threads=2)
+        if not opened["isolated"]:  # one core: the page saw no reason to reload
+            tab.page.goto(tab.url + "blank.html")
+            opened = tab.open("coinrun", home=True, threads=2)
+        assert opened["isolated"] and opened["threads"] == 2
+        tab.reset(easy.prompt, SEED)
+        assert max(map(far, tab.steps(easy.actions[:10]), easy.frames[1:])) <= 1
+
+
+ON = "async (n) => { for (let i = 0; i < n; i++) await client.step(i % 8); }"
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+
+
+@needs_proc
+def test_steps_leave_nothing_behind(tab: Tab, easy: Game) -> None:
+    """A step that left its copy of the ring behind, 2.6 MB, would show."""
+    tab.reset(easy.prompt, SEED)
+    tab.page.evaluate(ON, 60)
+    before, kept = tab.megabytes, tab.kept
+    tab.page.evaluate(ON, 120)
+    assert tab.megabytes - before - (tab.kept - kept) < 80
+
+
+@needs_proc
+@pytest.mark.long
+def test_memory_is_flat_over_five_thousand_steps(browser: Any, url: str, easy: Game) -> None:
+    with Tab(browser, url) as tab:
+        tab.open("coinrun")
+        tab.reset(easy.prompt, SEED)
+        sizes = []
+        for _ in range(5):
+            tab.page.evaluate(ON, 1000)
+            sizes.append((round(tab.megabytes), round(tab.kept)))
+        print("MB of the page, and kept of the line, after each 1,000 steps:", sizes)
+        assert sizes[-1][0] - sizes[1][0] < 30
