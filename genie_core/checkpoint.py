@@ -1,6 +1,7 @@
-"""A world's folder on disk: config.json, README.md and three safetensors files, written and read strictly.
+"""A world's folder on disk: config.json, README.md, three safetensors files, two graphs, written and read strictly.
 
-Nothing is unpickled and nothing is guessed: a file that does not fit exactly is a CheckpointError.
+Nothing is unpickled and nothing is guessed: a file that does not fit exactly is a CheckpointError. Needs no torch:
+the networks' weights are read by `weights`.
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import torch
+import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from safetensors.torch import save as serialize
-from torch import Tensor, nn
+from safetensors.numpy import load_file
 
 from genie_core import games
 from genie_core.config import (
@@ -32,29 +32,68 @@ from genie_core.config import (
 )
 from genie_core.errors import CheckpointError, ConfigError
 from genie_core.files import disk_refusals, write_whole
+from genie_core.graph_file import Graph, read_graph
+from genie_core.hub.address import find_address
 from genie_core.hub.card import EFFECTS, card
+from genie_core.hub.download import download, mend
 from genie_core.limits import MOST_NAME, as_size, require, told
+from genie_core.state import Encoded, Stepped, shapes
+
+Loaded = TypeVar("Loaded")
 
 FORMAT_VERSION = 2
 WEIGHTS = "model.safetensors"
 MEND = "get the world again, or name another with --world"
 MOST_CONFIG_BYTES = 10_000_000
-STORED = (torch.float32, torch.float16)  # kinds of the numbers that a network learns
 MOST_DIGITS = 18  # of a whole number
 
 
-def save(folder: Path, config: WorldConfig, networks: dict[str, nn.Module]) -> None:
-    """Writes the world into `folder`, each file whole or not at all."""
+def weights_of(network: str) -> str:
+    """The path of a network's weights in a world's folder."""
+    return f"{network}/{WEIGHTS}"
+
+
+NETWORKS = ("tokenizer", "latent_action", "dynamics")
+PLAYED = tuple(map(weights_of, ("tokenizer", "dynamics")))  # files whose weights play needs
+ENCODE, STEP = GRAPHS = ("encode.onnx", "step.onnx")
+
+
+def save(folder: Path, config: WorldConfig, contents: Mapping[str, bytes]) -> None:
+    """Writes the world into `folder`, each file whole or not at all; `contents` are weights and graphs by path."""
     files = {}
-    for name, network in networks.items():
-        file = folder / name / WEIGHTS
+    for path, content in contents.items():
+        file = folder / path
         with disk_refusals(file.parent):
             file.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-        content = serialize(tensors)  # the library's own writer makes files that only their owner can read
-        write_whole(file, content)
-        files[f"{name}/{WEIGHTS}"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        write_whole(file, content)  # the library's own writer makes files that only their owner can read
+        files[path] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     write_config(folder, config, files)
+    for name in set(GRAPHS) - set(contents):
+        (folder / name).unlink(missing_ok=True)  # of the weights that were here before
+
+
+def files_of(folder: Path) -> dict[str, Any]:
+    """What config.json says of each file's size and sha256."""
+    files = _read_json(folder / "config.json").get("files", {})
+    return files if isinstance(files, dict) else {}
+
+
+def open_world(path: str | Path, revision: str | None, load: Callable[[Path, str], Loaded]) -> Loaded:
+    """What `load` makes of a world's folder and name: of the folder `path` or, if there is none, from the Hub.
+
+    Files that the cache lacks are downloaded, and damaged ones once more. Raises CheckpointError for a damaged world,
+    HubError if it cannot be downloaded.
+    """
+    address = find_address(path, revision)
+    if address is None:
+        return load(Path(path), Path(path).resolve().name)
+    folder = download(address)
+    try:
+        return load(folder, str(address))
+    except CheckpointError:
+        if not mend(address, folder):  # it is like this on the Hub
+            raise
+        return load(folder, str(address))
 
 
 def write_config(folder: Path, config: WorldConfig, files: dict[str, Any] | None = None) -> None:
@@ -66,16 +105,61 @@ def write_config(folder: Path, config: WorldConfig, files: dict[str, Any] | None
     write_whole(folder / "README.md", card(config, effects=EFFECTS if (folder / EFFECTS).is_file() else None))
 
 
-def fingerprint(networks: dict[str, nn.Module]) -> dict[str, str]:
-    """A sha256 of each network's weights: the same wherever they are loaded and however the file is laid out."""
+def fingerprint(folder: Path) -> dict[str, str]:
+    """A sha256 of each network's weights, as `weights.fingerprint` has it, without the networks."""
     hashes = {}
-    for name, network in networks.items():
+    for name in NETWORKS:
         digest = hashlib.sha256()
-        for key, value in sorted(network.state_dict().items()):
-            digest.update(f"{key} {value.dtype} {tuple(value.shape)}\n".encode())
-            digest.update(value.cpu().contiguous().numpy().tobytes())
+        for key, value in sorted(_read_tensors(folder / weights_of(name)).items()):
+            value = value.astype(np.float32) if value.dtype.kind == "f" else value  # as the networks hold them
+            digest.update(f"{key} torch.{value.dtype.name} {value.shape}\n".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
         hashes[name] = digest.hexdigest()
     return hashes
+
+
+def _read_tensors(file: Path) -> dict[str, np.ndarray]:
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError, KeyError) as error:
+        raise CheckpointError(f"{file} is not a readable safetensors file ({error}); {MEND}") from error
+
+
+def read_graphs(folder: Path, config: WorldConfig) -> dict[str, Graph]:
+    """The graphs that the world brings, by file name, each as config.json promises it and nothing but arithmetic.
+
+    Empty if the world brings none, which is no fault. Raises CheckpointError for a graph that is damaged or foreign.
+    """
+    files = files_of(folder)
+    if not any(name in files for name in GRAPHS):
+        return {}
+    sizes = {}
+    for path in PLAYED:
+        check_file(folder, path, files)
+        sizes[path] = (folder / path).stat().st_size
+    graphs = {}
+    for name in GRAPHS:
+        check_file(folder, name, files)
+        try:
+            graphs[name] = read_graph((folder / name).read_bytes(), sizes)
+            require_fits(graphs[name], name, config)
+        except (ConfigError, OSError) as error:
+            raise CheckpointError(f"{folder / name}: {error}; {MEND}") from error
+    return graphs
+
+
+def require_fits(graph: Graph, name: str, config: WorldConfig) -> None:
+    """Raises ConfigError unless a graph takes and gives what play of such a world does."""
+    if name == STEP:
+        steps = graph.inputs.get("uniform", (None, None))[1:2][0]
+        require(steps is not None, "it does not say how many passes it takes")
+        expected = {key: (None, *shape[1:]) for key, shape in shapes(config, 1, steps or 1)._asdict().items()}
+        expected["uniform"] = (None, steps, None, config.dynamics.token_factors, None)
+        gives: tuple[str, ...] = Stepped._fields
+    else:
+        expected, gives = {"frames": (None, None, *config.frame_size, 3)}, Encoded._fields
+    require(graph.inputs == expected, f"it takes {told(graph.inputs)}, expected {told(expected)}")
+    require(graph.outputs == gives, f"it gives {told(graph.outputs)}, expected {told(gives)}")
 
 
 def read_config(folder: Path) -> WorldConfig:
@@ -140,22 +224,9 @@ def _networks_of_format_1(sections: dict[str, Any], game: str) -> Networks:
     return Networks(*(build(kind, section) for kind, section in parts))
 
 
-def load_weights(folder: Path, networks: dict[str, nn.Module]) -> None:
-    """Fills the networks from their files, which must be the ones that config.json was written with."""
-    files = _read_json(folder / "config.json").get("files", {})
-    for name, network in networks.items():
-        relative = f"{name}/{WEIGHTS}"
-        file = folder / relative
-        try:
-            _check_file(file, files.get(relative))
-            tensors = load_file(file)
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{file} is not a readable safetensors file ({error}); {MEND}") from error
-        _check_tensors(file, tensors, network.state_dict())
-        network.load_state_dict(tensors)
-
-
-def _check_file(file: Path, promised: Any) -> None:
+def check_file(folder: Path, path: str, files: dict[str, Any]) -> None:
+    """Raises CheckpointError unless the file at `path` is the one that `files` of config.json promise."""
+    file, promised = folder / path, files.get(path)
     if not file.is_file():
         raise CheckpointError(f"the world lacks {file}; {MEND}")
     if not isinstance(promised, dict):
@@ -164,30 +235,6 @@ def _check_file(file: Path, promised: Any) -> None:
         raise CheckpointError(f"{file} has {file.stat().st_size} bytes, expected {promised.get('size')}; {MEND}")
     if _sha256(file) != promised.get("sha256"):
         raise CheckpointError(f"{file} is not the file that config.json was written with (sha256 differs); {MEND}")
-
-
-def _check_tensors(file: Path, found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    missing, surplus = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-    if missing or surplus:
-        raise CheckpointError(
-            f"{file} does not fit its config.json: missing {missing or 'nothing'}, "
-            f"surplus {surplus or 'nothing'}; {MEND}"
-        )
-    for key, tensor in found.items():
-        own = expected[key]
-        if tensor.shape != own.shape:
-            raise CheckpointError(f"{file}: {key} has shape {tuple(tensor.shape)}, expected {tuple(own.shape)}; {MEND}")
-        kinds = STORED if own.is_floating_point() else (own.dtype,)
-        if tensor.dtype not in kinds:
-            raise CheckpointError(
-                f"{file}: {key} holds {_kind(tensor.dtype)}, expected {' or '.join(map(_kind, kinds))}; {MEND}"
-            )
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{file}: {key} holds NaN or infinity; {MEND}")
-
-
-def _kind(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -1,41 +1,40 @@
 """WorldEngine: playthroughs of a world, a frame at a time. All state of play lives here.
 
-It knows tokens, caches and seeds; it does not know keys, windows or training.
+It knows tokens, caches and seeds, all of them arrays of numpy; a runtime computes. It does not know keys, windows or
+training.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import pairwise
-from typing import NamedTuple, cast, overload
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, cast, overload
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from genie_core.config import SamplingConfig
+from genie_core.config import DECODER_REACH, SamplingConfig
 from genie_core.errors import ConfigError
-from genie_core.familiarity import Familiarity, familiarity
-from genie_core.layers.key_ring import KeyRing
-from genie_core.models.dynamics import DynamicsModel, Prediction
-from genie_core.models.tokenizer import DECODER_REACH, DecoderPast
+from genie_core.familiarity import Familiarity, compare
+from genie_core.key_ring import Kept, KeyRing
+from genie_core.noise import uniform
 from genie_core.pictures import fit
-from genie_core.pixels import to_frames
-from genie_core.sampling import unmask
-from genie_core.world import World
+from genie_core.runtimes.base import Runtime
+from genie_core.runtimes.choose import open_runtime
+from genie_core.state import StepInputs, shapes
+
+if TYPE_CHECKING:
+    from genie_core.graph_world import GraphWorld
+    from genie_core.world import World
 
 KEPT_BYTES = 120_000_000  # of keys and pictures of past frames; older frames keep only their tokens
-SHARED_FROM = 8  # players whose step is worth sharing between threads
 REFRESHED = 8  # frames kept before those needed when a player goes far back, for the steps back that follow
 
 
 class Seen(NamedTuple):
-    """A decoded frame: its `picture`, uint8 (H, W, 3), and the decoder's memory for the next frame."""
+    """A decoded frame: its `picture`, uint8 (H, W, 3), and what the decoder remembers for the next one."""
 
     picture: np.ndarray
-    decoder_past: DecoderPast
+    stem: np.ndarray
+    block: np.ndarray
 
 
 class Frame:
@@ -43,20 +42,19 @@ class Frame:
 
     __slots__ = ("_grid", "_packed", "action", "index", "keys", "seen")
 
-    def __init__(self, index: int, tokens: Tensor, action: int, seen: Seen | None) -> None:
+    def __init__(self, index: int, tokens: np.ndarray, action: int, seen: Seen | None) -> None:
         self.index = index  # 0 is the first frame of the prompt
-        self._grid = tuple(tokens.shape)
-        # As bytes, which Python packs densely: a small tensor among large ones that come and go pins 10 kB.
-        self._packed = tokens.cpu().numpy().astype(np.int32).tobytes()
+        self._grid = tokens.shape
+        # As bytes, which Python packs densely: a small array among large ones that come and go pins 10 kB.
+        self._packed = tokens.astype(np.int32).tobytes()
         self.action = action  # that led here
         self.seen = seen
-        self.keys: Tensor | None = None  # (2, layers, n, heads, e), known once the next frame has been predicted
+        self.keys: Kept | None = None  # known once the next frame has been predicted
 
     @property
-    def tokens(self) -> Tensor:
-        """(h, w), int64, on the CPU."""
-        flat = np.frombuffer(self._packed, np.int32).astype(np.int64)
-        return torch.from_numpy(flat).view(self._grid)
+    def tokens(self) -> np.ndarray:
+        """int32 (h, w)."""
+        return np.frombuffer(self._packed, np.int32).reshape(self._grid)
 
 
 class Moment(NamedTuple):
@@ -66,60 +64,13 @@ class Moment(NamedTuple):
     seed: int
 
 
-@contextmanager
-def threads_for(players: int) -> Iterator[None]:
-    """Use one thread for a step: its products are too small to share unless there are many players.
-
-    A second thread made a step no faster on a core of its own, and four times slower beside another busy process. If
-    OMP_NUM_THREADS is set, it decides instead.
-    """
-    usual = torch.get_num_threads()
-    if "OMP_NUM_THREADS" in os.environ or players >= SHARED_FROM:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(usual)
-
-
-class NextFrame:
-    """Predicts the frames after `last`, under `actions`, for unmasking.
-
-    The past is final, so each pass runs on the new frame's tokens alone, against cached keys and values of earlier
-    frames; the first also runs the last frame, final by now, and puts it into the ring.
-    """
-
-    def __init__(self, dynamics: DynamicsModel, ring: KeyRing, last: list[Frame], actions: list[int]) -> None:
-        self._dynamics, self._ring = dynamics, ring
-        self._last = torch.stack([frame.tokens for frame in last]).to(dynamics.position.device)
-        into = [[frame.action, action] for frame, action in zip(last, actions, strict=True)]
-        self._actions_into = torch.tensor(into, device=self._last.device)
-        self._newest = [frame.index + 1 for frame in last]
-        self._first = True
-        self.blank = torch.full_like(self._last, dynamics.config.mask_id)
-
-    def predict(self, draft: Tensor) -> Prediction:
-        """A prediction of tokens (b, h, w), some of which are masked in `draft`."""
-        frames = torch.stack([self._last, draft], 1) if self._first else draft[:, None]
-        self._first = False
-        return self._dynamics.play(frames, self._actions_into[:, -frames.shape[1] :], self._newest, self._ring)
-
-
-def frame_generator(seed: int, index: int) -> torch.Generator:
-    """The noise of frame `index` of a playthrough with `seed`."""
-    state = np.random.SeedSequence([seed % 2**64, index]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0]) >> 1)
-
-
-def bytes_kept(world: World) -> int:
+def bytes_kept(world: World | GraphWorld) -> int:
     """The bytes of a frame that has its keys and its picture."""
-    dynamics, tokenizer = world.dynamics.config, world.tokenizer.config
-    keys = 2 * dynamics.layers * dynamics.tokens * dynamics.width
-    decoder = (DECODER_REACH // 2) * dynamics.tokens * (tokenizer.code_bits + tokenizer.channels[-1])
-    height, width = tokenizer.frame_size
-    return 4 * (keys + decoder) + 3 * height * width
+    one = shapes(world.config, 1, 1)
+    numbers = sum(int(np.prod(shape[1:])) for shape in (one.stem, one.block))
+    keys = 2 * int(np.prod(one.keys)) // one.keys[2]
+    height, width = world.config.frame_size
+    return 4 * (keys + numbers) + 3 * height * width
 
 
 class WorldEngine:
@@ -129,15 +80,27 @@ class WorldEngine:
     the player's seed and the frame's number, so the same actions from the same moment give the same frames.
     """
 
-    def __init__(self, world: World, seed: int = 0, sampling: SamplingConfig | None = None, players: int = 1) -> None:
+    def __init__(
+        self,
+        world: World | GraphWorld,
+        seed: int = 0,
+        sampling: SamplingConfig | None = None,
+        players: int = 1,
+        runtime: str | Runtime = "auto",
+    ) -> None:
+        """`runtime` is torch, onnx, or auto: ONNX Runtime for a world on the CPU that brings graphs, else torch.
+
+        Raises ConfigError or MissingExtraError for a runtime that cannot play this world here.
+        """
         self.world = world
         self.seed = seed
         self.sampling = sampling or world.config.sampling
-        self._ring = world.dynamics.empty_ring(players)
+        self.runtime = open_runtime(world, runtime, players) if isinstance(runtime, str) else runtime
+        config = world.config.dynamics
+        self._ring = KeyRing.empty(config, players)
         self._now: list[Moment | None] = [None] * players
         self._samplings: dict[int, SamplingConfig] = {}  # of players with their own settings
         self._kept: dict[Frame, None] = {}  # in the order computed
-        config = world.dynamics.config
         self._exact_after = (config.layers - 1) * config.context_frames  # frames that the keys of a frame depend on
         self._reach = self._exact_after + REFRESHED + config.context_frames + 1
         self._room = max(KEPT_BYTES // bytes_kept(world), self._reach + players)
@@ -164,12 +127,20 @@ class WorldEngine:
         for action in taken:
             self._check_action(action)
         prompt = np.stack([fit(picture, self.world.config.frame_size) for picture in clip])
-        tokens = self.world.encode(torch.from_numpy(prompt)[None])[0]
-        return self.restore(self._moments(tokens.cpu(), taken, self.seed if seed is None else seed)[-1], player)
+        encoded = self.runtime.encode(prompt[None])
+        grids = encoded.tokens[0].reshape(-1, *self.world.config.tokenizer.grid)
+        moments = self._moments(grids, taken, self.seed if seed is None else seed)
+        moments[0].frames[0].seen = _seen(encoded.picture, encoded.stem, encoded.block, 0)
+        self._keep(moments[0].frames[0])
+        return self.restore(moments[-1], player)
 
     def familiarity(self, image: np.ndarray) -> Familiarity:
-        """How far `image`, uint8 (any height, any width, 3), is from what the world knows."""
-        return familiarity(self.world, image)
+        """How far `image`, uint8 (any height, any width, 3), is from what the world knows.
+
+        Raises PictureError if it is no picture.
+        """
+        fitted = fit(image, self.world.config.frame_size)
+        return compare(fitted, self.runtime.encode(fitted[None, None]).picture[0])
 
     @overload
     def step(self, action: int) -> np.ndarray: ...
@@ -200,7 +171,6 @@ class WorldEngine:
         """The current moment of `player`, for `restore`. Costs next to nothing."""
         return self._at(player)
 
-    @torch.inference_mode()
     def restore(self, moment: Moment, player: int = 0) -> np.ndarray:
         """Puts `player` at `moment`, its own or another player's of this world; returns the picture there.
 
@@ -209,18 +179,16 @@ class WorldEngine:
         self._check_player(player)
         frames = moment.frames
         needed = frames[-1 - self._ring.context_frames : -1]
-        with threads_for(1):
-            if any(frame.keys is None for frame in needed):
-                self._recompute_keys(frames)
-            if frames[-1].seen is None:
-                self._look_again(frames)
+        if any(frame.keys is None for frame in needed):
+            self._play_again(frames)
+        if frames[-1].seen is None:
+            self._look_again(frames)
         for frame in needed:
-            self._ring.put(player, frame.index, cast(Tensor, frame.keys))
+            self._ring.put(player, frame.index, cast(Kept, frame.keys))
         self._now[player] = moment
         seen = cast(Seen, frames[-1].seen)
         return seen.picture.copy()
 
-    @torch.inference_mode()
     def look(self, moment: Moment) -> np.ndarray:
         """The picture of `moment`, uint8 (H, W, 3), without going there.
 
@@ -228,8 +196,7 @@ class WorldEngine:
         """
         frame = moment.frames[-1]
         if frame.seen is None:
-            with threads_for(1):
-                self._look_again(moment.frames)
+            self._look_again(moment.frames)
         return cast(Seen, frame.seen).picture.copy()
 
     def moments(self, tokens: np.ndarray, actions: np.ndarray, seed: int) -> list[Moment]:
@@ -237,7 +204,7 @@ class WorldEngine:
 
         Nothing is computed yet. Raises ConfigError if this world cannot have played them.
         """
-        dynamics = self.world.dynamics.config
+        dynamics = self.world.config.dynamics
         expected = (len(actions) + 1, *dynamics.grid)
         if tokens.shape != expected:
             raise ConfigError(f"tokens are {tokens.shape} for {len(actions)} actions, expected {expected}")
@@ -245,9 +212,9 @@ class WorldEngine:
             raise ConfigError(f"a token is outside 0..{dynamics.mask_id - 1}")
         for action in actions:
             self._check_action(int(action))
-        return self._moments(torch.from_numpy(tokens.astype(np.int64)), actions.tolist(), seed)
+        return self._moments(tokens, actions.tolist(), seed)
 
-    def _moments(self, tokens: Tensor, actions: list[int], seed: int) -> list[Moment]:
+    def _moments(self, tokens: np.ndarray, actions: list[int], seed: int) -> list[Moment]:
         frames: tuple[Frame, ...] = ()
         moments = []
         into = [self.world.config.num_actions, *actions]  # no action led to the first frame
@@ -257,76 +224,109 @@ class WorldEngine:
             moments.append(Moment(frames, seed))
         return moments
 
-    @torch.inference_mode()
     def _step(self, actions: dict[int, int]) -> dict[int, np.ndarray]:
-        alike: dict[SamplingConfig, list[int]] = {}
+        alike: dict[int, list[int]] = {}  # players by their number of passes
         for player in sorted(actions):
             self._at(player)
             self._check_action(actions[player])
-            alike.setdefault(self.sampling_of(player), []).append(player)
+            alike.setdefault(self.sampling_of(player).unmask_steps, []).append(player)
         frames: dict[int, np.ndarray] = {}
-        with threads_for(len(actions)):
-            for sampling, players in alike.items():
-                frames |= self._step_rows(players, actions, sampling)
-        return frames
+        for players in alike.values():
+            frames |= self._step_rows(players, actions)
+        return dict(sorted(frames.items()))
 
-    def _step_rows(
-        self, players: list[int], actions: dict[int, int], sampling: SamplingConfig
-    ) -> dict[int, np.ndarray]:
+    def _step_rows(self, players: list[int], actions: dict[int, int]) -> dict[int, np.ndarray]:
         moments = [self._at(player) for player in players]
         for moment in moments:
             if moment.frames[-1].seen is None:  # a player that stood still while others went on for long
                 self._look_again(moment.frames)
         last = [moment.frames[-1] for moment in moments]
         ring = self._ring.rows(players)
-        new = NextFrame(self.world.dynamics, ring, last, [actions[player] for player in players])
-        generators = [frame_generator(m.seed, f.index + 1) for m, f in zip(moments, last, strict=True)]
-        tokens = unmask(new.predict, new.blank, sampling, generators)
-        for row, (player, frame) in enumerate(zip(players, last, strict=True)):
-            frame.keys = ring.frame(row, frame.index)
-            if ring is not self._ring:
-                self._ring.put(player, frame.index, frame.keys)
-        seen = self._decode(tokens, [frame.seen for frame in last])
-        for row, (player, moment) in enumerate(zip(players, moments, strict=True)):
-            frame = Frame(last[row].index + 1, tokens[row], actions[player], seen[row])
-            self._now[player] = Moment((*moment.frames[1 - self._reach :], frame), moment.seed)
-            self._keep(frame)
-        return {player: seen[row].picture.copy() for row, player in enumerate(players)}
+        noise = self._noise([moment.seed for moment in moments], last, [self.sampling_of(p) for p in players])
+        inputs = self._inputs(last, [actions[player] for player in players], ring, noise)
+        stepped = self.runtime.step(inputs)
+        for row, (player, frame, moment) in enumerate(zip(players, last, moments, strict=True)):
+            frame.keys = Kept(stepped.key[row].copy(), stepped.value[row].copy())
+            self._ring.put(player, frame.index, frame.keys)
+            seen = _seen(stepped.picture, stepped.stem_out, stepped.block_out, row)
+            grid = stepped.tokens[row].reshape(self.world.config.dynamics.grid)
+            new = Frame(frame.index + 1, grid, actions[player], seen)
+            self._now[player] = Moment((*moment.frames[1 - self._reach :], new), moment.seed)
+            self._keep(new)
+        return {player: stepped.picture[row].copy() for row, player in enumerate(players)}
 
-    def _decode(self, tokens: Tensor, before: list[Seen | None]) -> list[Seen]:
-        """Decodes tokens (b, h, w), each after the frame `before`; all of `before` are None at a start."""
-        pasts = [seen.decoder_past for seen in before if seen is not None]
-        past = DecoderPast(*(torch.cat(parts) for parts in zip(*pasts, strict=True))) if pasts else None
-        pixels, past = self.world.tokenizer.decode_next(tokens[:, None], past)
-        pictures = to_frames(pixels)[:, 0].cpu().numpy()
-        rows = range(len(tokens))
-        return [Seen(pictures[i], DecoderPast(*(part[i : i + 1].clone() for part in past))) for i in rows]
+    def _noise(
+        self, seeds: list[int], last: list[Frame], samplings: list[SamplingConfig]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The noise of each player's next frame, and its weight; where that is 0, none is drawn."""
+        temperature = np.array([sampling.temperature for sampling in samplings], np.float32)
+        b, passes, n, factors, vocabulary = shapes(self.world.config, len(last), samplings[0].unmask_steps).uniform
+        if not temperature.any():
+            return np.zeros((b, passes, 1, factors, 1), np.float32), temperature
+        noise = np.zeros((b, passes, n, factors, vocabulary), np.float32)
+        for row, (seed, frame) in enumerate(zip(seeds, last, strict=True)):
+            if temperature[row]:
+                noise[row] = uniform(seed, frame.index + 1, noise.shape[1:])
+        return noise, temperature
 
-    @torch.inference_mode()
+    def _inputs(
+        self, last: list[Frame], actions: list[int], ring: KeyRing, noise: tuple[np.ndarray, np.ndarray]
+    ) -> StepInputs[np.ndarray]:
+        """A step of each of `last`, whose pictures are at hand, with nothing known of the new frames."""
+        tokens = np.stack([frame.tokens.ravel() for frame in last])
+        seen = [cast(Seen, frame.seen) for frame in last]
+        return StepInputs(
+            last=tokens,
+            into=np.array([frame.action for frame in last], np.int32),
+            action=np.array(actions, np.int32),
+            forced=np.full_like(tokens, -1),
+            keys=ring.keys,
+            values=ring.values,
+            ages=ring.ages([frame.index + 1 for frame in last]),
+            stem=np.stack([each.stem for each in seen]),
+            block=np.stack([each.block for each in seen]),
+            uniform=noise[0],
+            temperature=noise[1],
+        )
+
     def _look_again(self, frames: tuple[Frame, ...]) -> None:
         """Decodes the last of `frames` anew, from the few before it that its picture depends on."""
         needed = frames[-1 - DECODER_REACH :]
-        seen: Seen | None = None
-        for before in range(len(needed) - 1, 0, -1):
-            seen = needed[before - 1].seen
-            if seen is not None:
-                needed = needed[before:]
-                break
-        for frame in needed:
-            seen = self._decode(frame.tokens[None].to(self.world.device), [seen])[0]
-        frames[-1].seen = seen
+        after = max((i + 1 for i, frame in enumerate(needed) if frame.seen is not None), default=0)
+        before = needed[after - 1].seen if after else None
+        for frame in needed[after:]:
+            before = self._again(KeyRing.empty(self.world.config.dynamics, 1), frame, frame, before)[1]
+        frames[-1].seen = before
         self._keep(frames[-1])
 
-    @torch.inference_mode()
-    def _recompute_keys(self, frames: tuple[Frame, ...]) -> None:
-        """Predicts from `frames` again as in play: the same keys, for frames with their whole past in `frames`."""
-        ring = self.world.dynamics.empty_ring(1)
-        for position, (frame, after) in enumerate(pairwise(frames)):
-            new = NextFrame(self.world.dynamics, ring, [frame], [after.action])
-            new.predict(new.blank)
-            if frames[0].index == 0 or position >= self._exact_after:
-                frame.keys = ring.frame(0, frame.index)
+    def _play_again(self, frames: tuple[Frame, ...]) -> None:
+        """Plays `frames` again from their tokens: the same keys and pictures, if all that they depend on is there."""
+        ring, start = KeyRing.empty(self.world.config.dynamics, 1), frames[0].index == 0
+        seen: Seen | None = None
+        for position, frame in enumerate(frames):
+            before = frames[position - 1] if position else frame
+            kept, seen = self._again(ring, before, frame, seen)
+            if position:
+                ring.put(0, before.index, kept)
+                if start or position > self._exact_after:
+                    before.keys = kept
+                    self._keep(before)
+            if frame.seen is None and (start or position >= DECODER_REACH):
+                frame.seen = seen
                 self._keep(frame)
+
+    def _again(self, ring: KeyRing, before: Frame, frame: Frame, seen: Seen | None) -> tuple[Kept, Seen]:
+        """Steps from `before`, whose picture is `seen`, into the known `frame`: the keys of the one, the other's
+        picture."""
+        one = shapes(self.world.config, 1, 1)
+        blank = Seen(np.empty(0), np.zeros(one.stem[1:], np.float32), np.zeros(one.block[1:], np.float32))
+        last = Frame(before.index, before.tokens, before.action, seen or blank)
+        passes = self.sampling.unmask_steps
+        noise = np.zeros((1, passes, 1, one.uniform[3], 1), np.float32), np.zeros(1, np.float32)
+        inputs = self._inputs([last], [frame.action], ring, noise)
+        stepped = self.runtime.step(inputs._replace(forced=frame.tokens.reshape(1, -1).copy()))
+        kept = Kept(stepped.key[0].copy(), stepped.value[0].copy())
+        return kept, _seen(stepped.picture, stepped.stem_out, stepped.block_out, 0)
 
     def _keep(self, frame: Frame) -> None:
         """Remembers that `frame` was just computed; the frames computed longest ago lose keys and pictures."""
@@ -352,3 +352,8 @@ class WorldEngine:
     def _check_player(self, player: int) -> None:
         if not 0 <= player < len(self._now):
             raise ConfigError(f"player {player} is not one of 0..{len(self._now) - 1}")
+
+
+def _seen(picture: np.ndarray, stem: np.ndarray, block: np.ndarray, row: int) -> Seen:
+    """One row of what a runtime gave, in memory of its own."""
+    return Seen(picture[row].copy(), stem[row].copy(), block[row].copy())

@@ -3,6 +3,7 @@
 GenieError
 ├── ConfigError         a number or a name in a configuration makes no sense
 ├── CheckpointError     a world on disk cannot be loaded as it stands
+│   └── MissingGraphError   it brings no graphs to be played by
 ├── HubError            the Hugging Face Hub, or the way there, refuses what was asked
 ├── DataError           a data set is missing, foreign or too small
 ├── PictureError        a picture cannot be read or is unusable as a prompt
@@ -25,6 +26,9 @@ class ConfigError(GenieError, ValueError): ...
 
 
 class CheckpointError(GenieError): ...
+
+
+class MissingGraphError(CheckpointError): ...
 
 
 class HubError(GenieError): ...

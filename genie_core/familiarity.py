@@ -11,11 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from genie_core.pictures import fit
 from genie_core.pixels import psnr
-from genie_core.world import World
 
 FOREIGN_DB, KNOWN_DB = 15.0, 30.0  # PSNR at which the score is 0 and 1
 UNFAMILIAR_BELOW = 0.5
@@ -32,13 +29,6 @@ class Familiarity(NamedTuple):
     @property
     def unfamiliar(self) -> bool:
         return self.score < UNFAMILIAR_BELOW
-
-
-def familiarity(world: World, picture: np.ndarray) -> Familiarity:
-    """Of a picture, uint8 (H, W, 3), fitted as by `engine.reset`; raises PictureError if it is not one."""
-    fitted = fit(picture, world.config.frame_size)
-    seen = world.decode(world.encode(torch.from_numpy(fitted)[None, None]))[0, 0]
-    return compare(fitted, seen.cpu().numpy())
 
 
 def compare(fitted: np.ndarray, seen: np.ndarray) -> Familiarity:

@@ -19,43 +19,31 @@ from torch import Tensor, nn
 
 from genie_core.config import WorldConfig
 from genie_core.models.dynamics import DynamicsModel
-from genie_core.models.tokenizer import DECODER_REACH, VideoTokenizer
-from genie_core.step import Encode, Encoded, Step, Stepped
+from genie_core.models.tokenizer import VideoTokenizer
+from genie_core.state import Encoded, StepInputs, Stepped, shapes
+from genie_core.step import Encode, Step
 
 Files = Mapping[str, bytes]
 """Contents of a world's files, by their paths in its folder."""
 
+WHOLE = ("last", "into", "action", "forced", "ages")  # inputs of a step that are whole numbers
 OPSET = 20
 VIEWS = ("Reshape", "Squeeze", "Unsqueeze", "Slice", "Identity")
 LINKED_FROM = 1024  # bytes of a weight that is worth a reference
 FOLDED_TO = 4096  # bytes of a constant computed here; larger ones are computed when a graph is loaded
 
 
-def example(config: WorldConfig, players: int, unmask_steps: int) -> dict[str, Tensor]:
-    """Inputs of a step, by name: of playthroughs that have no frame yet."""
-    c, count = config.dynamics, torch.int32
-    ring = torch.zeros(players, c.layers, c.context_frames + 2, c.tokens, c.width)
-    past = (DECODER_REACH // 2, *c.grid)
-    return {
-        "last": torch.zeros(players, c.tokens, dtype=count),
-        "into": torch.full((players,), c.num_actions, dtype=count),
-        "action": torch.zeros(players, dtype=count),
-        "forced": torch.full((players, c.tokens), -1, dtype=count),
-        "keys": ring,
-        "values": ring.clone(),
-        "ages": torch.full((players, 2, c.context_frames + 2), c.context_frames + 1, dtype=count),
-        "stem": torch.zeros(players, c.code_bits, *past),
-        "block": torch.zeros(players, config.tokenizer.channels[-1], *past),
-        "uniform": torch.zeros(players, unmask_steps, c.tokens, c.token_factors, c.factor_vocabulary),
-        "temperature": torch.zeros(players),
-    }
+def example(config: WorldConfig, unmask_steps: int) -> StepInputs[Tensor]:
+    """What a step may take, of two playthroughs."""
+    zeros = StepInputs(*(torch.zeros(shape) for shape in shapes(config, 2, unmask_steps)))
+    return StepInputs(*(x.int() if name in WHOLE else x for name, x in zip(zeros._fields, zeros, strict=True)))
 
 
 def step_graph(
     config: WorldConfig, dynamics: DynamicsModel, tokenizer: VideoTokenizer, unmask_steps: int, files: Files
 ) -> bytes:
     """step.onnx in `unmask_steps` passes, its weights read out of `files`, contents by path."""
-    inputs = example(config, 2, unmask_steps)
+    inputs = example(config, unmask_steps)._asdict()
     sides: dict[str, dict[int, str]] = {name: {0: "b"} for name in (*inputs, *Stepped._fields)}
     sides["uniform"] = {0: "b", 2: "noise_tokens", 4: "noise_vocabulary"}
     step = Step(dynamics, tokenizer, unmask_steps)

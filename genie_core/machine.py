@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import platform
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
-import torch
 
 MATMUL = 1024  # side of the square matrices that are multiplied
+
+
+def may_have_gpu() -> bool:
+    """Whether torch is worth asking for a GPU: importing it takes longer than everything else at a start."""
+    apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    windows = Path(os.environ.get("SYSTEMROOT", ""), "System32", "nvcuda.dll")
+    sign = apple or Path("/dev/nvidiactl").exists() or (sys.platform == "win32" and windows.exists())
+    return sign and importlib.util.find_spec("torch") is not None
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -25,5 +37,7 @@ def median_ms(call: Callable[[], object], times: int = 50) -> float:
 
 def matmul_gflops() -> float:
     """GFLOP/s of a large float32 matrix product on all threads."""
+    import torch
+
     a, b = torch.randn(MATMUL, MATMUL), torch.randn(MATMUL, MATMUL)
     return 2 * MATMUL**3 / (median_ms(lambda: a @ b, times=10) / 1e3) / 1e9

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-import torch.nn.functional as F
-from einops import rearrange
-from torch import Tensor
+
+if TYPE_CHECKING:  # play without torch compares pictures too
+    from torch import Tensor
 
 PSNR_CAP = 60.0  # dB; equal frames would be infinite and spoil a mean
 
 
 def to_model(frames: Tensor) -> Tensor:
     """uint8 (b, t, H, W, c) in [0, 255] to float (b, c, t, H, W) in [-1, 1]."""
-    return rearrange(frames, "b t H W c -> b c t H W").float() / 127.5 - 1
+    return frames.permute(0, 4, 1, 2, 3).float() / 127.5 - 1
 
 
 def to_frames(pixels: Tensor) -> Tensor:
     """float (b, c, t, H, W), clipped to [-1, 1], to uint8 (b, t, H, W, c)."""
-    bytes_ = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return rearrange(bytes_, "b c t H W -> b t H W c").contiguous()
+    return ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 4, 1).contiguous()
 
 
 def pad_to_multiple(pixels: Tensor, stride: int) -> Tensor:
@@ -27,6 +27,8 @@ def pad_to_multiple(pixels: Tensor, stride: int) -> Tensor:
     below, right = (-side % stride for side in pixels.shape[-2:])
     if not below and not right:
         return pixels
+    import torch.nn.functional as F
+
     return F.pad(pixels, (0, right, 0, below, 0, 0), mode="replicate")
 
 

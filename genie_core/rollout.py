@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from einops import rearrange
 
-from genie_core.engine import WorldEngine, frame_generator
+from genie_core.engine import WorldEngine
 from genie_core.models.dynamics import Prediction
 from genie_core.models.tokenizer import DecoderPast
+from genie_core.noise import uniform
 from genie_core.pixels import to_frames
-from genie_core.sampling import unmask
+from genie_core.sampling import reveal
 from genie_core.world import World
 
 TOGETHER = 32  # players stepped as one batch; more are no faster on two cores
@@ -25,7 +26,7 @@ def rollout(world: World, prompts: np.ndarray, actions: np.ndarray, seed: int = 
     (b, t+1, H, W, 3), of which the first k frames are the prompt as the world sees it.
     """
     clips = prompts if prompts.ndim == 5 else prompts[:, None]
-    engine = WorldEngine(world, players=len(clips), seed=seed)
+    engine = WorldEngine(world, players=len(clips), seed=seed, runtime="torch")
     inside = clips.shape[1] - 1
     start(engine, clips, actions[:, :inside])
     seen = world.decode(world.encode(torch.from_numpy(clips))).cpu().numpy()
@@ -55,16 +56,27 @@ def teacher_forced(world: World, clips: np.ndarray, actions: np.ndarray, seed: i
     """
     tokens, taken = world.encode(torch.from_numpy(clips)), torch.from_numpy(actions).to(world.device)
     b, t, h, w = tokens.shape
-    blank = torch.full((b * t, h, w), world.dynamics.config.mask_id, device=world.device)
+    blank = torch.full((b * t, h * w), world.dynamics.config.mask_id, device=world.device)
 
     def predict(draft: torch.Tensor) -> Prediction:
-        return world.dynamics(tokens, rearrange(draft, "(b t) h w -> b t h w", b=b), taken).as_batch()
+        grids = rearrange(draft, "(b t) (h w) -> b t h w", b=b, h=h)
+        return world.dynamics(tokens, grids, taken).as_batch()
 
-    noise = [frame_generator(seed, index) for _ in range(b) for index in range(t)]
-    predicted = rearrange(unmask(predict, blank, world.config.sampling, noise), "(b t) h w -> b t h w", b=b)
+    drawn = reveal(predict, blank, world.dynamics.config.mask_id, *noise_of(world, seed, b, t))
+    predicted = rearrange(drawn, "(b t) (h w) -> b t h w", b=b, h=h)
     frames, past = [], None
     for before, after in pairwise(range(t)):
         _, past = world.tokenizer.decode_next(tokens[:, before : before + 1], past)
         pixels, _ = world.tokenizer.decode_next(predicted[:, after : after + 1], DecoderPast(*past))
         frames.append(to_frames(pixels)[:, 0].cpu().numpy())
     return np.stack(frames, axis=1)
+
+
+def noise_of(world: World, seed: int, clips: int, frames: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The noise of each frame of clips that share a seed, (clips * frames, passes, …), and its weight."""
+    sampling, c = world.config.sampling, world.config.dynamics
+    sides = (c.tokens, c.factor_vocabulary) if sampling.temperature else (1, 1)
+    shape = (sampling.unmask_steps, sides[0], c.token_factors, sides[1])
+    one = np.stack([uniform(seed, index, shape) for index in range(frames)])
+    temperature = torch.full((clips * frames,), sampling.temperature, device=world.device)
+    return torch.from_numpy(one).to(world.device).repeat(clips, 1, 1, 1, 1), temperature

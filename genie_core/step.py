@@ -7,7 +7,6 @@ PyTorch runs it as it is, and `graphs` writes it down for other runtimes. Each b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,31 +14,7 @@ from torch import Tensor, nn
 from genie_core.models.dynamics import DynamicsModel, Prediction
 from genie_core.models.tokenizer import DecoderPast, VideoTokenizer
 from genie_core.sampling import reveal
-
-
-class Stepped(NamedTuple):
-    """A new frame: `picture` uint8 (b, H, W, 3) and `tokens` int32 (b, n).
-
-    `key` and `value` (b, layers, n, d) are those of the frame before it, which is final now. `stem_out` and
-    `block_out` are what the decoder remembers.
-    """
-
-    picture: Tensor
-    tokens: Tensor
-    key: Tensor
-    value: Tensor
-    stem_out: Tensor
-    block_out: Tensor
-
-
-class Encoded(NamedTuple):
-    """A prompt as `tokens` int32 (b, t, n), and of its first frame the `picture` uint8 (b, H, W, 3), and what the
-    decoder remembers of it."""
-
-    tokens: Tensor
-    picture: Tensor
-    stem: Tensor
-    block: Tensor
+from genie_core.state import Encoded, Stepped
 
 
 class Step(nn.Module):
@@ -63,26 +38,19 @@ class Step(nn.Module):
         block: Tensor,
         uniform: Tensor,
         temperature: Tensor,
-    ) -> Stepped:
-        """Plays `action` int32 (b,) after the frame of tokens `last` int32 (b, n), to which action `into` (b,) led.
-
-        `forced` int32 (b, n) are tokens of the new frame that are known already, -1 for those to be drawn.
-        `keys` and `values` (b, layers, slots, n, d) are of earlier frames, `ages` int32 (b, 2, slots) says how many
-        frames before the last and before the new frame each lies, `context_frames` + 1 for none. `stem` and `block`
-        are what the decoder remembers. `uniform` (b, unmask_steps, n, factors, vocabulary) in [0, 1) is the noise,
-        `temperature` (b,) its weight; at temperature 0 sides n and vocabulary of the noise may be 1.
-        """
+    ) -> Stepped[Tensor]:
+        """Plays `action` after the frame of tokens `last`. The arguments are those of `StepInputs`."""
         dynamics, mask_id = self.dynamics, self.dynamics.config.mask_id
         pasts = dynamics.pasts(keys, values, ages)
         draft = torch.where(forced < 0, mask_id, forced)
         both, into_both = torch.stack([last, draft], 1), torch.stack([into, action], 1)
-        prediction, lasts = dynamics.play_frames(both, into_both, pasts, None)
+        first, lasts = dynamics.play(both, into_both, pasts, None)
         pasts = [past._replace(bias=past.bias[:, 1:]) for past in pasts]
 
-        def again(draft: Tensor) -> Prediction:
-            return dynamics.play_frames(draft[:, None], action[:, None], pasts, lasts)[0]
+        def predict(later: Tensor) -> Prediction:
+            return first if later is draft else dynamics.play(later[:, None], action[:, None], pasts, lasts)[0]
 
-        tokens = reveal(prediction, again, draft, mask_id, self.unmask_steps, uniform, temperature)
+        tokens = reveal(predict, draft, mask_id, uniform[:, : self.unmask_steps], temperature)
         pixels, past = self.tokenizer.decode_frame(tokens, DecoderPast(stem, block))
         key, value = (self._layers(parts) for parts in zip(*lasts, strict=True))
         return Stepped(to_picture(pixels), tokens, key, value, past.stem, past.block)
@@ -100,7 +68,7 @@ class Encode(nn.Module):
         super().__init__()
         self.tokenizer = tokenizer
 
-    def forward(self, frames: Tensor) -> Encoded:
+    def forward(self, frames: Tensor) -> Encoded[Tensor]:
         pixels = frames.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
         tokens = self.tokenizer.encode_frames(pixels).to(torch.int32)
         first, past = self.tokenizer.decode_frame(tokens[:, 0], None)

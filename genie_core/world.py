@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from genie_core import checkpoint, games
+from genie_core import checkpoint, games, weights
+from genie_core.checkpoint import NETWORKS
 from genie_core.config import WorldConfig
 from genie_core.errors import CheckpointError, ConfigError
-from genie_core.hub.address import find_address
-from genie_core.hub.download import download, mend
+from genie_core.graph_file import Graph
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_frames, to_model
 
-NETWORKS = ("tokenizer", "latent_action", "dynamics")
 SPAN_PIXELS = 2**24  # of a video whose actions are found at once
 LEAST_SPAN, MOST_SPAN = 16, 128  # frames of it: attention through time grows with their square
 
@@ -28,6 +29,8 @@ class World:
     def __init__(self, config: WorldConfig) -> None:
         self.config = config
         self.name = "world"
+        self.folder: Path | None = None  # that it was loaded from
+        self.graphs: dict[str, Graph] = {}  # that were there, by file name
         self.tokenizer = VideoTokenizer(config.tokenizer)
         self.latent_action = games.latent_action_model(config.latent_action)
         self.dynamics = DynamicsModel(config.dynamics)
@@ -41,16 +44,7 @@ class World:
         `revision`, a branch, tag or commit, may also stand behind an @. Files that the cache lacks are downloaded, and
         damaged ones once more. Raises CheckpointError for a damaged world, HubError if it cannot be downloaded.
         """
-        address = find_address(path, revision)
-        if address is None:
-            return cls._load(Path(path), Path(path).resolve().name)
-        folder = download(address)
-        try:
-            return cls._load(folder, str(address))
-        except CheckpointError:
-            if not mend(address, folder):  # it is like this on the Hub
-                raise
-            return cls._load(folder, str(address))
+        return checkpoint.open_world(path, revision, cls._load)
 
     @classmethod
     def _load(cls, folder: Path, name: str) -> World:
@@ -59,13 +53,30 @@ class World:
             world = cls(config)
         except ConfigError as error:
             raise CheckpointError(f"{folder}/config.json: {error}; {checkpoint.MEND}") from error
-        world.name = name
-        checkpoint.load_weights(folder, world.networks())
+        world.name, world.folder = name, folder
+        weights.load_weights(folder, world.networks())
+        world.graphs = checkpoint.read_graphs(folder, config)
         return world
 
     def save_pretrained(self, path: str | Path) -> None:
-        """Writes config.json, README.md and the weights of the three networks into the folder `path`."""
-        checkpoint.save(Path(path), self.config, self.networks())
+        """Writes config.json, README.md, the weights of the three networks and the two graphs into the folder `path`.
+
+        Without the package onnx there are no graphs; whoever plays the world makes them.
+        """
+        contents = weights.contents(self.networks())
+        checkpoint.save(Path(path), self.config, contents | self._graphs_of(contents))
+
+    def _graphs_of(self, contents: dict[str, bytes]) -> dict[str, bytes]:
+        if importlib.util.find_spec("onnx") is None:
+            return {}
+        from genie_core.graphs import encode_graph, step_graph  # which brings onnx
+
+        networks = self.config, self.dynamics, self.tokenizer
+        played = {path: contents[path] for path in checkpoint.PLAYED}  # equal weights may stand in the third file too
+        return {
+            checkpoint.ENCODE: encode_graph(self.config, self.tokenizer, played),
+            checkpoint.STEP: step_graph(*networks, self.config.sampling.unmask_steps, played),
+        }
 
     def push_to_hub(
         self, repo: str, *, private: bool = False, revision: str | None = None, animation: Path | None = None
@@ -84,7 +95,7 @@ class World:
 
     def fingerprint(self) -> dict[str, str]:
         """A sha256 of each network's weights: a saved session checks it against its world's."""
-        return checkpoint.fingerprint(self.networks())
+        return weights.fingerprint(self.networks())
 
     @property
     def device(self) -> torch.device:
@@ -123,6 +134,16 @@ class World:
             pixels = to_model(frames[:, first : start + span + 1].to(self.device))
             observed.append(model.observe(pixels)[:, start - first :])
         return model.infer_observed(torch.cat(observed, 1)).indices
+
+    @property
+    def whole(self) -> World:
+        """This world, which has its networks; see `GraphWorld.whole`."""
+        return self
+
+    def actions_between(self, frames: np.ndarray, progress: bool = False) -> list[int]:
+        """The latent action between each two of uint8 frames (t, H, W, 3), as `infer_actions` finds them."""
+        ids: list[int] = self.infer_actions(torch.from_numpy(frames)[None], progress)[0].tolist()
+        return ids
 
 
 def pick_device(name: str) -> torch.device:

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from conftest import ACTIONS
-from einops import rearrange
 from tiny import Table
 from torch import Tensor
 
@@ -24,8 +23,8 @@ from genie_core.config import SamplingConfig, WorldConfig, build_networks
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.evaluation.measure import Effort
 from genie_core.games.coinrun.detector import COLUMNS, ROWS
-from genie_core.layers.key_ring import KeyRing
 from genie_core.layers.quantize import VectorQuantized
+from genie_core.layers.st_block import KeyValues, Past
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.tokenizer import DecoderPast, VideoTokenizer
@@ -248,11 +247,20 @@ class PlantedTokenizer(VideoTokenizer):
         return to_model(torch.from_numpy(self.game.show(read(tokens))))
 
     def decode_next(self, tokens: Tensor, past: DecoderPast | None) -> tuple[Tensor, DecoderPast]:
-        return self.decode(tokens), DecoderPast(torch.zeros(len(tokens), 1), torch.zeros(len(tokens), 1))
+        c = CONFIG.tokenizer
+        blank = (torch.zeros(len(tokens), width, 2, *c.grid) for width in (c.code_bits, c.channels[-1]))
+        return self.decode(tokens), DecoderPast(*blank)
+
+    def encode_frames(self, pixels: Tensor) -> Tensor:
+        return self.encode(pixels.transpose(1, 2)).flatten(2)
+
+    def decode_frame(self, tokens: Tensor, past: DecoderPast | None) -> tuple[Tensor, DecoderPast]:
+        pixels, following = self.decode_next(tokens.view(-1, 1, *CONFIG.dynamics.grid), past)
+        return pixels[:, :, 0], following
 
 
 class PlantedDynamics(DynamicsModel):
-    """Sure of the state after the last one. Its ring keeps the tokens of frames gone by, for passes that bring none."""
+    """Sure of the state after the last one, whose tokens it keeps as keys, for passes that do not bring them."""
 
     def __init__(self, game: Game) -> None:
         super().__init__(CONFIG.dynamics)
@@ -262,12 +270,15 @@ class PlantedDynamics(DynamicsModel):
         following = spell(self.game.after(read(clean[:, :-1]), actions.numpy()))
         return sure_of(torch.cat([clean[:, :1], following], 1))
 
-    def play(self, tokens: Tensor, actions_into: Tensor, newest: list[int], ring: KeyRing) -> Table:  # type: ignore[override]
-        kept = rearrange(tokens.float(), "b t h w -> b t (h w) 1 1").expand(-1, -1, -1, -1, CONFIG.dynamics.width)
-        ring.layer(0, ring.slots_of(newest, tokens.shape[1])).put(kept, kept)
-        last = torch.stack([ring.frame(row, frame - 1)[0, 0, :, 0, 0] for row, frame in enumerate(newest)])
-        grids = last.long().view(len(newest), *CONFIG.dynamics.grid)
-        return sure_of(spell(self.game.after(read(grids), actions_into[:, -1].numpy())))
+    def play(  # type: ignore[override]
+        self, tokens: Tensor, actions_into: Tensor, pasts: list[Past], lasts: list[KeyValues] | None
+    ) -> tuple[Table, list[KeyValues]]:
+        if lasts is None:
+            kept = tokens[:, 0, :, None].float().expand(-1, -1, CONFIG.dynamics.width)
+            lasts = [KeyValues(kept, kept)] * CONFIG.dynamics.layers
+        grids = lasts[0].keys[..., 0].long().view(len(tokens), *CONFIG.dynamics.grid)
+        following = spell(self.game.after(read(grids), actions_into[:, -1].numpy()))
+        return sure_of(following.flatten(1)), lasts
 
 
 class PlantedLatentActions(LatentActionModel):

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import CONFIG, make_world, random_actions, random_frames, random_tokens
 
-from genie_core.checkpoint import _sha256, write_config
+from genie_core.checkpoint import NETWORKS, _sha256, write_config
 from genie_core.config import (
     Action,
     Rules,
@@ -20,7 +20,7 @@ from genie_core.config import (
     unnamed_actions,
 )
 from genie_core.errors import CheckpointError, ConfigError, WriteError
-from genie_core.world import NETWORKS, World
+from genie_core.world import World
 
 WEIGHTS = "model.safetensors"
 NAMED = tuple(Action(i, name, (name,), (i / 4, -1.0)) for i, name in enumerate(("stay", "left", "right", "jump")))

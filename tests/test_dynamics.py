@@ -5,12 +5,13 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import CONFIG, CONTEXT, changed_frames, make_dynamics, make_world, random_actions, random_tokens
+from tiny import CONFIG, CONTEXT, changed_frames, make_dynamics, make_world, play_on, random_actions, random_tokens
 from torch import Tensor
 
+from genie_core.key_ring import KeyRing
 from genie_core.layers.quantize import join_tokens, split_tokens, tokens_to_bits
 from genie_core.models.dynamics import DynamicsModel, Prediction
-from genie_core.sampling import sample_tokens
+from genie_core.sampling import choose, gumbel
 from genie_core.training import dynamics_stage
 from genie_core.training.dynamics_stage import DynamicsStage, flip_bits, random_masks
 from genie_core.training.settings import DynamicsSettings
@@ -100,15 +101,20 @@ def test_every_token_and_the_mask_look_different(network: DynamicsModel) -> None
 NONE = CONFIG.dynamics.num_actions  # no action leads to the first frame
 
 
+def on_grid(prediction: Prediction) -> Tensor:
+    """`at` of a prediction of (b, n) tokens, as of the grid's."""
+    return at(prediction).unflatten(1, (4, 4))
+
+
 def played(network: DynamicsModel, clip: Clip) -> Tensor:
     """The logits of each draft but the first as play has them: in pairs with the final frame before, then alone."""
-    ring = network.empty_ring(2)
+    ring = KeyRing.empty(network.config, 2)
     into = torch.cat([torch.full((2, 1), NONE), clip.actions], dim=1)
     logits = []
     for t in range(1, clip.clean.shape[1]):
         frames = torch.stack([clip.clean[:, t - 1], half_masked(clip.clean[:, t], seed=9)], dim=1)
-        network.play(frames, into[:, t - 1 : t + 1], [t, t], ring)  # another draft: it must leave no trace
-        logits.append(at(network.play(clip.drafts[:, t : t + 1], into[:, t : t + 1], [t, t], ring)))
+        _, again = play_on(network, ring, frames, into[:, t - 1 : t + 1], [t, t])  # another draft: it leaves no trace
+        logits.append(on_grid(again(clip.drafts[:, t])))
     return torch.stack(logits, 1)
 
 
@@ -118,32 +124,32 @@ def test_play_on_a_ring_equals_one_pass_before_and_after_the_context_slides(netw
 
 
 def test_the_pass_that_remembers_a_frame_predicts_the_next_as_any_other_does(network: DynamicsModel) -> None:
-    clip, ring = Clip(), network.empty_ring(2)
+    clip, ring = Clip(), KeyRing.empty(network.config, 2)
     into = torch.cat([torch.full((2, 1), NONE), clip.actions], dim=1)
     for t in range(1, T):
         frames = torch.stack([clip.clean[:, t - 1], clip.drafts[:, t]], dim=1)
-        first = at(network.play(frames, into[:, t - 1 : t + 1], [t, t], ring))
-        again = at(network.play(clip.drafts[:, t : t + 1], into[:, t : t + 1], [t, t], ring))
-        torch.testing.assert_close(first, again, atol=1e-5, rtol=0)
+        first, again = play_on(network, ring, frames, into[:, t - 1 : t + 1], [t, t])
+        torch.testing.assert_close(at(first), at(again(clip.drafts[:, t])), atol=1e-5, rtol=0)
 
 
 def test_playthroughs_of_different_age_share_a_batch(network: DynamicsModel) -> None:
     clip = Clip(LONG)
-    alone, together, into = network.empty_ring(1), network.empty_ring(2), clip.actions
+    (alone, together), into = (KeyRing.empty(network.config, rows) for rows in (1, 2)), clip.actions
     late = 4
     for t in range(1, LONG):
         frames = torch.stack([clip.clean[:, t - 1], clip.drafts[:, t]], dim=1)
         before = into[:, t - 2 : t - 1] if t > 1 else torch.full((2, 1), NONE)
         actions = torch.cat([before, into[:, t - 1 : t]], dim=1)
-        logits = at(network.play(frames[:1], actions[:1], [t], alone))
+        logits = on_grid(play_on(network, alone, frames[:1], actions[:1], [t])[0])
         if t <= late:  # the second row waits, then starts: frame 1 of its own
             continue
         own = t - late
         other = torch.stack([clip.clean[1, own - 1], clip.drafts[1, own]])
         led = torch.tensor([int(into[1, own - 2]) if own > 1 else NONE, int(into[1, own - 1])])
         if own == 1:
-            together.data[:, :, :1] = alone.data
-        both = at(network.play(torch.stack([frames[0], other]), torch.stack([actions[0], led]), [t, own], together))
+            together.keys[:1], together.values[:1] = alone.keys, alone.values
+        rows = torch.stack([frames[0], other]), torch.stack([actions[0], led])
+        both = on_grid(play_on(network, together, *rows, [t, own])[0])
         torch.testing.assert_close(both[:1], logits, atol=1e-5, rtol=0)
         torch.testing.assert_close(both[1], clip.logits(network)[1, own], atol=1e-5, rtol=0)
 
@@ -181,7 +187,7 @@ def test_linked_sub_tokens_learn_what_goes_together(link_width: int | None, lowe
         loss.backward()
         optimizer.step()
     assert loss.item() == pytest.approx(lowest, rel=0.1)
-    drawn, _ = sample_tokens(prediction, 1.0, [torch.Generator().manual_seed(row) for row in range(8)])
+    drawn, _ = choose(prediction, gumbel(torch.rand(*prediction.shape, 2, 8, generator=generator)))
     mixed = ((drawn != 0) & (drawn != 63)).float().mean()
     assert (mixed < 0.03) if link_width else (mixed > 0.4)
 
@@ -327,14 +333,14 @@ def test_own_guesses_are_what_play_would_have_shown(network: DynamicsModel) -> N
     """One blank draft a frame, after the true past, taking the likeliest."""
     tokens, actions = random_tokens(b=1, t=T), random_actions(1, T)
     blank = torch.full((1, 4, 4), MASK)
-    ring, shown = network.empty_ring(1), []
+    ring, shown = KeyRing.empty(network.config, 1), []
     into = torch.cat([torch.tensor([[NONE]]), actions], dim=1)
     for t in range(1, T):
         frames = torch.stack([tokens[:, t - 1], blank], dim=1)
-        prediction = network.play(frames, into[:, t - 1 : t + 1], [t], ring)
-        first = prediction.next_logits(torch.empty(1, 4, 4, 0, dtype=torch.int64)).argmax(-1)
+        prediction, _ = play_on(network, ring, frames, into[:, t - 1 : t + 1], [t])
+        first = prediction.next_logits(torch.empty(1, 16, 0, dtype=torch.int64)).argmax(-1)
         second = prediction.next_logits(first[..., None]).argmax(-1)
-        shown.append(first * CONFIG.dynamics.factor_vocabulary + second)
+        shown.append((first * CONFIG.dynamics.factor_vocabulary + second).view(1, 4, 4))
     stage = make_stage(network)
     for _ in range(20):
         mixed = stage.own_guesses(tokens, actions)

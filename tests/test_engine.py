@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from tiny import CONTEXT, make_world
+from tiny import CONTEXT, make_world, unmask
 
 from genie_core.config import SamplingConfig
-from genie_core.engine import SHARED_FROM, Moment, WorldEngine, bytes_kept
+from genie_core.engine import Moment, WorldEngine, bytes_kept
 from genie_core.errors import ConfigError, PictureError
 from genie_core.models.dynamics import Prediction
 from genie_core.pixels import to_frames
-from genie_core.sampling import unmask
+from genie_core.runtimes.base import SHARED_FROM
+from genie_core.step import Step
 from genie_core.world import World
 
 STEPS = 3 * CONTEXT + 2
@@ -142,7 +143,7 @@ def test_play_equals_recomputing_everything_from_the_start(world: World, passes:
             return dynamics(longer, longer, actions[:, :t]).frame(-1)
 
         blank = torch.full_like(tokens[:, 0], dynamics.config.mask_id)
-        tokens = torch.cat([tokens, unmask(predict, blank, sampling, [torch.Generator()])[:, None]], dim=1)
+        tokens = torch.cat([tokens, unmask(predict, blank, sampling)[:, None]], dim=1)
     expected = to_frames(world.tokenizer.decode(tokens))[0].numpy()
     assert np.abs(played.astype(int) - expected).max() <= 1  # rounding
 
@@ -165,14 +166,14 @@ def test_players_of_one_batch_play_as_if_alone(world: World) -> None:
         assert list(frames) == playing
         for player, action in actions.items():
             expected = alone[player].step(action)
-            assert tokens_of(together, player).equal(tokens_of(alone[player])), (step, player)
+            assert np.array_equal(tokens_of(together, player), tokens_of(alone[player])), (step, player)
             assert np.abs(frames[player].astype(int) - expected).max() <= 1  # rounding
         if step == 8:
             for engine, player in ((together, 1), (alone[1], 0)):
                 engine.reset(picture(seed=9), player, seed=9)  # one starts again; the others go on
 
 
-def tokens_of(engine: WorldEngine, player: int = 0) -> torch.Tensor:
+def tokens_of(engine: WorldEngine, player: int = 0) -> np.ndarray:
     return engine.snapshot(player).frames[-1].tokens
 
 
@@ -252,23 +253,19 @@ def test_what_was_dropped_is_computed_again_bit_for_bit(world: World, monkeypatc
         keys = {frame.index: frame.keys for frame in kept.snapshot().frames}
         for frame in moments[start].frames:
             if frame.keys is not None and keys.get(frame.index) is not None:
-                assert torch.equal(frame.keys, keys[frame.index])
+                assert all(map(np.array_equal, frame.keys, keys[frame.index]))
         for index in range(start, min(start + 6, 60)):
             assert np.array_equal(engine.step(actions[index]), frames[index + 1]), (start, index)
 
 
 def held_bytes(engine: WorldEngine, moments: list[Moment]) -> int:
-    """Of every tensor and picture that the engine and the moments hold, shared ones once."""
-    storages = {engine._ring.data.untyped_storage().data_ptr(): engine._ring.data.untyped_storage().nbytes()}
+    """Of every array that the engine and the moments hold, shared ones once."""
+    arrays = {id(array): array for array in (engine._ring.keys, engine._ring.values)}
     frames = {frame for moment in [*moments, engine.snapshot()] for frame in moment.frames} | set(engine._kept)
-    tokens = sum(len(frame._packed) for frame in frames)
     for frame in frames:
-        tensors = [] if frame.keys is None else [frame.keys]
-        if frame.seen is not None:
-            tensors += [torch.from_numpy(frame.seen.picture), *frame.seen.decoder_past]
-        for tensor in tensors:
-            storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-    return tokens + sum(storages.values())
+        arrays |= {id(array): array for part in (frame.keys, frame.seen) if part is not None for array in part}
+    assert all(array.base is None for array in arrays.values()), "a view holds the memory of others"
+    return sum(len(frame._packed) for frame in frames) + sum(array.nbytes for array in arrays.values())
 
 
 def test_memory_stays_flat_with_and_without_moments(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,9 +279,9 @@ def test_memory_stays_flat_with_and_without_moments(world: World, monkeypatch: p
         held.append(held_bytes(engine, moments))
         without.append(held_bytes(engine, []))
     assert len(set(without[60:])) == 1
-    tokens = 4 * moments[0].frames[-1].tokens.numel()
+    tokens = 4 * moments[0].frames[-1].tokens.size
     assert held[-1] - held[60] == (120 - 61) * tokens  # a moment long gone costs its tokens
-    assert held[-1] < engine._ring.data.nbytes + room * bytes_kept(world) + 130 * tokens
+    assert held[-1] < 2 * engine._ring.keys.nbytes + room * bytes_kept(world) + 130 * tokens
 
 
 def test_a_moment_copies_nothing(world: World) -> None:
@@ -320,8 +317,8 @@ def test_a_step_leaves_the_number_of_threads_alone(world: World, monkeypatch: py
     engine = WorldEngine(world, players=SHARED_FROM)
     for player in range(SHARED_FROM):
         engine.reset(picture(), player)
-    decode = engine._decode
-    monkeypatch.setattr(engine, "_decode", lambda *given: (seen.append(torch.get_num_threads()), decode(*given))[1])
+    forward = Step.forward
+    monkeypatch.setattr(Step, "forward", lambda *given: (seen.append(torch.get_num_threads()), forward(*given))[1])
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     before = torch.get_num_threads()
     torch.set_num_threads(3)

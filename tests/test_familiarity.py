@@ -10,8 +10,9 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 from app.play.start_pictures import Prompts
+from genie_core.engine import WorldEngine
 from genie_core.errors import PictureError
-from genie_core.familiarity import Familiarity, familiarity
+from genie_core.familiarity import Familiarity
 from genie_core.pictures import fit, load_picture
 from genie_core.world import World
 
@@ -19,23 +20,23 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return World.from_pretrained(ROOT / "checkpoints" / "coinrun")
+def engine() -> WorldEngine:
+    return WorldEngine(World.from_pretrained(ROOT / "checkpoints" / "coinrun"))
 
 
-def test_frames_of_levels_it_never_saw_are_familiar(world: World) -> None:
+def test_frames_of_levels_it_never_saw_are_familiar(engine: WorldEngine) -> None:
     with np.load(ROOT / "tests" / "data" / "coinrun-easy-test" / "frames-00000.npz") as data:
         frames = data["frames"][::18]
-    found = [familiarity(world, frame) for frame in frames]
+    found = [engine.familiarity(frame) for frame in frames]
     assert not any(each.unfamiliar for each in found)
     assert np.mean([each.score for each in found]) > 0.95
     assert found[0].seen.shape == (64, 64, 3)
 
 
-def test_every_start_image_is_familiar(world: World) -> None:
+def test_every_start_image_is_familiar(engine: WorldEngine) -> None:
     pictures = [load_picture(path) for path in Prompts(ROOT / "assets").files]
     assert len(pictures) >= 6
-    assert not any(familiarity(world, picture).unfamiliar for picture in pictures)
+    assert not any(engine.familiarity(picture).unfamiliar for picture in pictures)
 
 
 def drawing() -> np.ndarray:
@@ -47,7 +48,7 @@ def drawing() -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["astronaut", "noise", "drawing", "black", "upside down in other colours"])
-def test_anything_else_is_not(world: World, name: str) -> None:
+def test_anything_else_is_not(engine: WorldEngine, name: str) -> None:
     coinrun = load_picture(ROOT / "assets" / "coinrun.png")
     pictures = {
         "astronaut": skimage.data.astronaut(),
@@ -56,21 +57,21 @@ def test_anything_else_is_not(world: World, name: str) -> None:
         "black": np.zeros((64, 64, 3), np.uint8),
         "upside down in other colours": coinrun[::-1, :, ::-1].copy(),
     }
-    found = familiarity(world, pictures[name])
+    found = engine.familiarity(pictures[name])
     assert found.unfamiliar and 0 <= found.score < 0.5, found.psnr
 
 
-def test_colours_that_it_knows_bring_a_picture_nearer(world: World) -> None:
+def test_colours_that_it_knows_bring_a_picture_nearer(engine: WorldEngine) -> None:
     palette = Prompts(ROOT / "assets").palette
     plain, matched = (
-        familiarity(world, fit(skimage.data.astronaut(), (64, 64), how, palette)) for how in ("crop", "palette")
+        engine.familiarity(fit(skimage.data.astronaut(), (64, 64), how, palette)) for how in ("crop", "palette")
     )
     assert matched.psnr > plain.psnr
 
 
-def test_what_is_no_picture_is_refused(world: World) -> None:
+def test_what_is_no_picture_is_refused(engine: WorldEngine) -> None:
     with pytest.raises(PictureError):
-        familiarity(world, np.zeros((64, 64), np.uint8))
+        engine.familiarity(np.zeros((64, 64), np.uint8))
 
 
 def test_the_score_ends_at_its_limits() -> None:

@@ -17,7 +17,7 @@ FLOORS = {
         "errors",
         "limits",
         "config figures files machine",
-        "pictures pixels",
+        "pictures pixels state noise key_ring graph_file",
         "layers",
         "models",
         "data",
@@ -27,8 +27,11 @@ FLOORS = {
         "step",
         "graphs",
         "checkpoint",
+        "weights",
         "world",
+        "graph_world",
         "familiarity",
+        "runtimes",
         "engine",
         "rollout",
         "actions",
@@ -41,9 +44,9 @@ FLOORS = {
 }
 APP_SEES_OF_THE_CORE = {
     *("config", "errors", "files", "limits", "pictures", "pixels", "games", "familiarity", "world", "engine", "hub"),
-    "rollout",
+    *("rollout", "graph_world"),
 }
-CLI_SEES_TOO = {"data", "training", "evaluation", "figures", "checkpoint", "actions"}
+CLI_SEES_TOO = {"runtimes", "machine", "data", "training", "evaluation", "figures", "checkpoint", "actions"}
 BELONGS = {
     "pygame": ("app/window/",),
     "gradio": ("app/web/",),
@@ -52,6 +55,8 @@ BELONGS = {
     "lightning": ("genie_core/training/",),
     "huggingface_hub": ("genie_core/hub/",),
     "av": ("app/media/",),
+    "onnxruntime": ("genie_core/runtimes/",),
+    "onnx": ("genie_core/graphs.py", "genie_core/runtimes/"),
     "argparse": ("launch.py", "app/cli/"),
 }
 FILES = sorted(path.relative_to(ROOT) for part in ("app", "genie_core") for path in (ROOT / part).rglob("*.py"))

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import Table
+from tiny import Table, unmask
 from torch import Tensor
 
 from genie_core.config import SamplingConfig, build_sampling
 from genie_core.errors import ConfigError
 from genie_core.layers.quantize import join_tokens
-from genie_core.sampling import masked_fraction, sample_tokens, unmask
+from genie_core.sampling import choose, gumbel, masked_fraction
 
 MASK = 64
 FACTORS, VOCABULARY = 2, 8
@@ -21,9 +21,17 @@ KINDS = [
 ]
 
 
-def seeded(seed: int = 0, rows: int = 3) -> list[torch.Generator]:
-    """A generator for each row, no two alike."""
-    return [torch.Generator().manual_seed(seed + row) for row in range(rows)]
+def seeded(steps: int = 1, seed: int = 0, rows: int = 3, n: int = 16) -> list[Tensor]:
+    """The noise of each row, no two alike."""
+    shape = (steps, n, FACTORS, VOCABULARY)
+    return [torch.rand(shape, generator=torch.Generator().manual_seed(seed + row)) for row in range(rows)]
+
+
+def drawn(prediction: Table, temperature: float, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Tokens of a prediction (b, n) at a temperature, with their confidence."""
+    shape = (*prediction.shape, prediction.factors, prediction.vocabulary)
+    noise = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+    return choose(prediction, temperature * gumbel(noise))
 
 
 class Doubles(Table):
@@ -32,7 +40,7 @@ class Doubles(Table):
     def next_logits(self, parts: Tensor) -> Tensor:
         if parts.shape[-1] == 0:
             return super().next_logits(parts)
-        return 30 * F.one_hot(parts[..., 0], self.vocabulary).float()
+        return 30 * F.one_hot(parts[..., 0].long(), self.vocabulary).float()
 
 
 class Predictor:
@@ -70,7 +78,7 @@ def test_the_masked_fraction_follows_the_cosine_of_maskgit() -> None:
 @pytest.mark.parametrize("sampling", KINDS, ids=str)
 def test_passes_reveal_and_nothing_revealed_changes(sampling: SamplingConfig) -> None:
     predictor, start = Predictor(), blank()
-    tokens = unmask(predictor, start, sampling, seeded())
+    tokens = unmask(predictor, start, sampling, seeded(sampling.unmask_steps))
     assert torch.equal(start, blank())
     assert tokens.shape == start.shape and tokens.dtype == torch.int64
     assert tokens.min() >= 0 and tokens.max() < MASK
@@ -88,27 +96,27 @@ def test_passes_reveal_and_nothing_revealed_changes(sampling: SamplingConfig) ->
 )
 def test_the_network_is_asked_once_a_pass(steps: int, side: int, calls: int) -> None:
     predictor = Predictor()
-    unmask(predictor, blank(side=side), SamplingConfig(unmask_steps=steps), seeded())
+    unmask(predictor, blank(side=side), SamplingConfig(unmask_steps=steps))
     assert len(predictor.drafts) == calls
 
 
 def test_no_more_passes_than_tokens() -> None:
     predictor = Predictor()
-    unmask(predictor, blank(), SamplingConfig(unmask_steps=25), seeded())
+    unmask(predictor, blank(), SamplingConfig(unmask_steps=25))
     assert len(predictor.drafts) <= 16
     assert (predictor.drafts[-1] == MASK).any()  # no pass without need
 
 
 def test_the_schedule_is_kept() -> None:
     predictor = Predictor()
-    unmask(predictor, blank(side=8), SamplingConfig(unmask_steps=4), seeded())
+    unmask(predictor, blank(side=8), SamplingConfig(unmask_steps=4))
     masked = [(draft[0] == MASK).sum().item() for draft in predictor.drafts]
     assert masked == [int(64 * masked_fraction(step, 4)) for step in range(4)]
 
 
 def test_what_is_revealed_is_the_likeliest_of_its_own_pass() -> None:
     predictor = Predictor()
-    tokens = unmask(predictor, blank(), SamplingConfig(unmask_steps=5), seeded())
+    tokens = unmask(predictor, blank(), SamplingConfig(unmask_steps=5))
     for logits, before, after in zip(predictor.logits, predictor.drafts, [*predictor.drafts[1:], tokens], strict=True):
         revealed = before != after
         assert torch.equal(after[revealed], join_tokens(logits.argmax(-1), VOCABULARY)[revealed])
@@ -117,7 +125,7 @@ def test_what_is_revealed_is_the_likeliest_of_its_own_pass() -> None:
 def test_the_most_confident_come_first() -> None:
     """A token is as likely as its sub-tokens together: sure of one and not of the other is not sure."""
     predictor = Predictor()
-    tokens = unmask(predictor, blank(), SamplingConfig(unmask_steps=2), seeded())
+    tokens = unmask(predictor, blank(), SamplingConfig(unmask_steps=2))
     joint = predictor.logits[0].log_softmax(-1).amax(-1).sum(-1)
     revealed = predictor.drafts[1] != MASK
     for row in range(3):
@@ -132,20 +140,17 @@ def test_a_seed_decides_the_tokens_and_nothing_else_does(temperature: float) -> 
 
     def play(seed: int, elsewhere: int) -> Tensor:
         torch.manual_seed(elsewhere)
-        return unmask(Predictor(), blank(), sampling, seeded(seed))
+        return unmask(Predictor(), blank(), sampling, seeded(4, seed))
 
     assert torch.equal(play(1, 1), play(1, 2))
     assert torch.equal(play(1, 1), play(2, 1)) == (temperature == 0)
 
 
-def test_temperature_zero_is_the_maximum_and_uses_no_chance() -> None:
+def test_temperature_zero_is_the_maximum_whatever_the_noise() -> None:
     logits = torch.randn(3, 50, FACTORS, VOCABULARY)
-    generators = seeded()
-    before = [generator.get_state() for generator in generators]
-    tokens, confidence = sample_tokens(Table(logits), 0.0, generators)
-    assert torch.equal(tokens, join_tokens(logits.argmax(-1), VOCABULARY))
-    torch.testing.assert_close(confidence, logits.log_softmax(-1).amax(-1).sum(-1))
-    assert all(torch.equal(g.get_state(), state) for g, state in zip(generators, before, strict=True))
+    for tokens, confidence in (choose(Table(logits), None), drawn(Table(logits), 0.0)):
+        assert torch.equal(tokens, join_tokens(logits.argmax(-1), VOCABULARY).int())
+        torch.testing.assert_close(confidence, logits.log_softmax(-1).amax(-1).sum(-1))
 
 
 def chi_square(tokens: Tensor, probs: Tensor) -> float:
@@ -157,7 +162,7 @@ def chi_square(tokens: Tensor, probs: Tensor) -> float:
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_tokens_are_drawn_from_the_softmax_of_logits_over_temperature(temperature: float) -> None:
     logits = torch.tensor([[1.5, 0.0, -1.0, 0.5], [0.0, 1.0, 0.3, -0.7]])
-    rows, confidences = sample_tokens(Table(logits.expand(2, 10_000, 2, 4)), temperature, seeded(rows=2))
+    rows, confidences = drawn(Table(logits.expand(2, 10_000, 2, 4)), temperature)
     draws, confidence = rows.flatten(), confidences.flatten()
 
     def joint(at: float) -> Tensor:
@@ -173,8 +178,8 @@ def test_tokens_are_drawn_from_the_softmax_of_logits_over_temperature(temperatur
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_a_sub_token_follows_from_those_drawn_before_it(temperature: float) -> None:
     """And the confidence is that of what was drawn: the first's alone, where the second is sure."""
-    logits = torch.randn(2, 5000, 2, 4, generator=seeded()[0])
-    tokens, confidence = sample_tokens(Doubles(logits), temperature, seeded(rows=2))
+    logits = torch.randn(2, 5000, 2, 4, generator=torch.Generator().manual_seed(0))
+    tokens, confidence = drawn(Doubles(logits), temperature)
     first, second = tokens // 4, tokens % 4
     assert torch.equal(first, second) and (temperature == 0 or len(first.unique()) == 4)
     expected = logits[..., 0, :].log_softmax(-1).gather(-1, first[..., None])[..., 0]
@@ -182,7 +187,7 @@ def test_a_sub_token_follows_from_those_drawn_before_it(temperature: float) -> N
 
 
 def test_drawing_is_not_the_same_in_every_place_nor_in_every_row() -> None:
-    tokens, _ = sample_tokens(Table(torch.zeros(2, 1000, 2, 8)), 1.0, seeded(rows=2))
+    tokens, _ = drawn(Table(torch.zeros(2, 1000, 2, 8)), 1.0)
     assert len(tokens[0].unique()) == len(tokens[1].unique()) == 64
     assert (tokens[0] == tokens[1]).float().mean() < 0.1  # 1 in 64 by chance
 
@@ -190,11 +195,11 @@ def test_drawing_is_not_the_same_in_every_place_nor_in_every_row() -> None:
 @pytest.mark.parametrize("sampling", KINDS, ids=str)
 def test_every_row_is_revealed_for_itself(sampling: SamplingConfig) -> None:
     """Neither the rows beside it nor its place among them matter: its logits and its generator do."""
-    fixed = torch.randn(3, 4, 4, FACTORS, VOCABULARY, generator=seeded()[0])
+    fixed = torch.randn(3, 4, 4, FACTORS, VOCABULARY, generator=torch.Generator().manual_seed(0))
 
     def play(rows: list[int]) -> Tensor:
-        generators = [seeded()[row] for row in rows]
-        return unmask(lambda draft: Table(fixed[rows]), blank(len(rows)), sampling, generators)
+        noise = [seeded(sampling.unmask_steps)[row] for row in rows]
+        return unmask(lambda draft: Table(fixed[rows]), blank(len(rows)), sampling, noise)
 
     together = play([0, 1, 2])
     assert torch.equal(play([2, 0]), together[[2, 0]])

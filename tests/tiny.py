@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -20,7 +22,9 @@ from genie_core.config import (
     build_networks,
 )
 from genie_core.games.coinrun.rules import KeyModel, on_sphere
+from genie_core.key_ring import Kept, KeyRing
 from genie_core.models.dynamics import DynamicsModel
+from genie_core.sampling import Prediction, reveal
 from genie_core.world import World
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -64,7 +68,53 @@ class Table(NamedTuple):
 
     def as_batch(self) -> Table:
         """As `Prediction.as_batch`."""
-        return Table(self.logits.flatten(0, 1))
+        return Table(self.logits.flatten(2, 3).flatten(0, 1))
+
+
+class Flat(NamedTuple):
+    """A prediction of grids (b, h, w) as one of (b, n) tokens."""
+
+    prediction: Prediction
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size((self.prediction.shape[0], math.prod(self.prediction.shape[1:])))
+
+    @property
+    def factors(self) -> int:
+        return self.prediction.factors
+
+    @property
+    def vocabulary(self) -> int:
+        return self.prediction.vocabulary
+
+    def next_logits(self, parts: Tensor) -> Tensor:
+        return self.prediction.next_logits(parts.view(*self.prediction.shape, parts.shape[-1])).flatten(1, -2)
+
+
+def unmask(
+    predict: Callable[[Tensor], Prediction], blank: Tensor, sampling: SamplingConfig, noise: Sequence[Tensor] = ()
+) -> Tensor:
+    """`blank` (b, h, w), all masked, revealed: int64. `noise` (passes, n, factors, vocabulary) is one a row."""
+    uniform = torch.stack(list(noise)) if noise else torch.zeros(len(blank), sampling.unmask_steps, 1, 8, 1)
+    temperature, mask_id = torch.full((len(blank),), sampling.temperature), int(blank.flatten()[0])
+    flat = reveal(lambda draft: Flat(predict(draft.view_as(blank))), blank.flatten(1), mask_id, uniform, temperature)
+    return flat.view_as(blank).long()
+
+
+def play_on(
+    network: DynamicsModel, ring: KeyRing, frames: Tensor, into: Tensor, newest: list[int]
+) -> tuple[Prediction, Callable[[Tensor], Prediction]]:
+    """Plays on a ring: the prediction, (b, n) tokens, of the second of `frames` (b, 2, h, w), a draft, to which and
+    the first the actions `into` (b, 2) led. Puts the first into the ring. Also returns what predicts another draft
+    (b, h, w) of the same frame."""
+    pasts = network.pasts(*map(torch.from_numpy, (ring.keys, ring.values, ring.ages(newest))))
+    first, lasts = network.play(frames.flatten(2), into, pasts, None)
+    for row, frame in enumerate(newest):
+        kept = (torch.stack([part[row, 0].flatten(-2) for part in parts]) for parts in zip(*lasts, strict=True))
+        ring.put(row, frame - 1, Kept(*(part.detach().numpy() for part in kept)))
+    pasts = [past._replace(bias=past.bias[:, 1:]) for past in pasts]
+    return first, lambda draft: network.play(draft.flatten(1)[:, None], into[:, 1:], pasts, lasts)[0]
 
 
 def make_world(seed: int = 0, **changes: object) -> World:

@@ -16,7 +16,7 @@ def run(args: argparse.Namespace) -> None:
     from genie_core.evaluation.speed import benchmark
 
     check_targets(args.json, None)
-    report = benchmark(load_world(args), args.quiet)
+    report = benchmark(load_world(args), args.quiet, args.runtime)
     if args.json is not None:
         write_json(args.json, report)
     else:

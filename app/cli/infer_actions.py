@@ -10,6 +10,7 @@ from app.cli.known_worlds import find_world
 from app.cli.options import Mode
 
 if TYPE_CHECKING:
+    from genie_core.graph_world import GraphWorld
     from genie_core.world import World
 
 VIDEO = {"metavar": "VIDEO", "type": Path}
@@ -22,10 +23,8 @@ def run(args: argparse.Namespace) -> None:
     print(format_script(find_actions(world, args.infer_actions, args.quiet), world.config.actions))
 
 
-def find_actions(world: World, video: Path, quiet: bool) -> list[int]:
+def find_actions(world: World | GraphWorld, video: Path, quiet: bool) -> list[int]:
     """The actions of a video file at the world's frame rate; PictureError if it has fewer than two frames."""
-    import torch
-
     from app.media.read import read_video
     from genie_core.errors import PictureError
 
@@ -33,8 +32,7 @@ def find_actions(world: World, video: Path, quiet: bool) -> list[int]:
     frames = read_video(video, world.config.frame_size, fps)
     if len(frames) < 2:
         raise PictureError(f"{video} is too short: it has one frame at {fps:g} frames a second, expected two or more")
-    actions: list[int] = world.infer_actions(torch.from_numpy(frames)[None], progress=not quiet)[0].tolist()
-    return actions
+    return world.actions_between(frames, progress=not quiet)
 
 
 MODE = Mode(

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli.options import ROOT
-from genie_core.errors import CheckpointError, HubError
+from genie_core.errors import CheckpointError, HubError, MissingGraphError
 
 if TYPE_CHECKING:
+    from genie_core.graph_world import GraphWorld
     from genie_core.world import World
 
 WORLDS = ROOT / "checkpoints"
@@ -41,6 +42,23 @@ def suggest(name: str, shipped: Path, runs: Path) -> str:
     return f"; did you mean {' or '.join(f'--world {other}' for other in near)}?" if near else ""
 
 
+def find_playable(args: argparse.Namespace) -> World | GraphWorld:
+    """The world asked for, as play needs it: by its graphs alone, without torch, where the CPU is to play it."""
+    from genie_core.graph_world import GraphWorld
+    from genie_core.machine import may_have_gpu
+    from genie_core.runtimes.choose import has_onnx_runtime
+
+    gpu = args.device in ("cuda", "mps") or (args.device == "auto" and args.runtime == "auto" and may_have_gpu())
+    if args.runtime == "torch" or gpu or not has_onnx_runtime():
+        return find_world(args)
+    try:
+        return GraphWorld.from_pretrained(complete(args.world, WORLDS))
+    except MissingGraphError:
+        return find_world(args)
+    except (CheckpointError, HubError) as error:
+        raise _suggesting(error, args) from error
+
+
 def find_world(args: argparse.Namespace) -> World:
     """The world asked for, as it was saved; an error suggests names at hand."""
     from genie_core.world import World, pick_device
@@ -49,15 +67,28 @@ def find_world(args: argparse.Namespace) -> World:
     try:
         return World.from_pretrained(complete(args.world, WORLDS)).to(device)
     except (CheckpointError, HubError) as error:
-        near = "" if Path(args.world, "config.json").exists() else suggest(args.world, WORLDS, RUNS)
-        raise type(error)(f"{error}{near}") from error
+        raise _suggesting(error, args) from error
+
+
+def _suggesting(error: CheckpointError | HubError, args: argparse.Namespace) -> CheckpointError | HubError:
+    near = "" if Path(args.world, "config.json").exists() else suggest(args.world, WORLDS, RUNS)
+    return type(error)(f"{error}{near}")
 
 
 def load_world(args: argparse.Namespace) -> World:
     """The world asked for, with the sampling and the frame rate of the command line, if given."""
-    world = find_world(args)
+    _tune(world := find_world(args), args)
+    return world
+
+
+def load_playable(args: argparse.Namespace) -> World | GraphWorld:
+    """As `load_world`, without its networks where play needs none."""
+    _tune(world := find_playable(args), args)
+    return world
+
+
+def _tune(world: World | GraphWorld, args: argparse.Namespace) -> None:
     sampling = {name: getattr(args, name) for name in ("unmask_steps", "temperature")}
     given = {name: value for name, value in sampling.items() if value is not None}
     config = dataclasses.replace(world.config, sampling=dataclasses.replace(world.config.sampling, **given))
     world.config = dataclasses.replace(config, fps=args.fps or config.fps)
-    return world

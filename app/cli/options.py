@@ -55,6 +55,11 @@ DEVICES = ["auto", "cpu", "cuda", "mps"]
 COMMON: Options = {
     "world": {"default": WORLD, "help": "a folder, or OWNER/NAME[@REVISION] on the Hub (default checkpoints/coinrun)"},
     "device": {"choices": DEVICES, "default": "auto", "help": "where to compute (default auto: the fastest)"},
+    "runtime": {
+        "choices": ["auto", "torch", "onnx"],
+        "default": "auto",
+        "help": "what computes a step of play (default auto: on a CPU, ONNX Runtime)",
+    },
     "seed": {"type": number(int, 0), "default": 0, "metavar": "N", "help": "the random seed (default 0)"},
     "unmask_steps": {
         "type": number(int, 1),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli.infer_actions import VIDEO, find_actions
-from app.cli.known_worlds import load_world
+from app.cli.known_worlds import load_playable
 from app.cli.options import FILE, ROOT, Mode
 from genie_core.errors import PictureError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.play.autoplay import Source
     from app.play.session import PlaySession
     from app.play.start_pictures import Prompts
+    from genie_core.graph_world import GraphWorld
     from genie_core.world import World
 
 SAVE = {**FILE, "help": "write to FILE: .mp4, .gif, .png (contact sheet) or .npz (frames and actions)"}
@@ -63,13 +64,13 @@ def run(args: argparse.Namespace) -> None:
 
 def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompts, tell: Tell) -> PlaySession:
     """The session that the command line describes; tells `prompts` the game of its world."""
-    tell("loading torch", 0.1)
+    tell("loading the runtime", 0.1)
     from app.play.session_file import load_session
     from app.play.start import Start, begin
     from genie_core.engine import WorldEngine
 
     tell("reading the world", 0.5)
-    world = load_world(args)
+    world = load_playable(args)
     prompts.game = world.config.game
     tell("looking at the picture", 0.8)
     saved = None if args.saved is None else load_session(args.saved, world)
@@ -78,10 +79,20 @@ def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompt
     palette = prompts.palette if args.fit == "palette" else None
     how = args.fit, palette, saved, "replay" in args, _source(args, world)
     start = Start(picture, *how, args.seed, args.unmask_steps, args.temperature)
-    return begin(WorldEngine(world, args.seed), start)
+    return begin(WorldEngine(world, args.seed, runtime=_runtime(args, world)), start)
 
 
-def _source(args: argparse.Namespace, world: World) -> Source | None:
+def _runtime(args: argparse.Namespace, world: World | GraphWorld) -> str:
+    """The runtime asked for; on a CPU, graphs are made for a world that brings none."""
+    from genie_core.graph_world import GraphWorld
+    from genie_core.runtimes.choose import can_make_graphs
+
+    if args.runtime != "auto" or isinstance(world, GraphWorld) or world.device.type != "cpu" or world.graphs:
+        return str(args.runtime)
+    return "onnx" if can_make_graphs() else "torch"
+
+
+def _source(args: argparse.Namespace, world: World | GraphWorld) -> Source | None:
     """What plays instead of the player, None if nothing does."""
     from app.play.autoplay import ListedActions
     from app.play.script import parse_script, source_of

@@ -25,6 +25,7 @@ from genie_core.files import write_whole
 
 if TYPE_CHECKING:
     from app.play.session import PlaySession
+    from genie_core.graph_world import GraphWorld
     from genie_core.world import World
 
 FORMAT = 1
@@ -49,13 +50,14 @@ def snapshot(session: PlaySession) -> Callable[[], bytes]:
 
     def pack() -> bytes:
         tensors: dict[str, np.ndarray] = {
-            "tokens": np.stack([frame.tokens.numpy() for frame in frames]).astype(np.int32),
+            "tokens": np.stack([frame.tokens for frame in frames]),
             "actions": actions,
             "prompt": np.ascontiguousarray(line.prompt),
         }
         told = {
             "format": FORMAT,
             "world": world.name,
+            "runtime": session.engine.runtime.name,
             "sha256": world.fingerprint(),
             "seed": line.seed,
             "at": at,
@@ -73,7 +75,7 @@ def write_session(path: str | Path, data: bytes) -> None:
     write_whole(path, data, SessionError)
 
 
-def load_session(path: str | Path, world: World, name: str = "") -> SavedSession:
+def load_session(path: str | Path, world: World | GraphWorld, name: str = "") -> SavedSession:
     """Reads a session that was played in `world`; SessionError says what is wrong with the file, by `name` if given."""
     try:
         if not Path(path).is_file():
@@ -85,7 +87,7 @@ def load_session(path: str | Path, world: World, name: str = "") -> SavedSession
     return parse_session(data, world, name or str(path))
 
 
-def parse_session(data: bytes, world: World, name: str = "the session") -> SavedSession:
+def parse_session(data: bytes, world: World | GraphWorld, name: str = "the session") -> SavedSession:
     """The content of a session file, called `name` in errors, for `world`; SessionError says what is wrong with it."""
     if len(data) > MOST_BYTES:
         raise SessionError(f"{name} is too large: a session has at most {MOST_BYTES // 10**6} MB; {PLAY_ON}")
@@ -113,7 +115,7 @@ def _unpack(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, np.ndarra
     return told, tensors
 
 
-def _check_world(told: dict[str, Any], world: World, name: str) -> None:
+def _check_world(told: dict[str, Any], world: World | GraphWorld, name: str) -> None:
     theirs, ours = told["sha256"], world.fingerprint()
     if theirs != ours:
         changed = [net for net in ours if not isinstance(theirs, dict) or theirs.get(net) != ours[net]]
@@ -123,15 +125,15 @@ def _check_world(told: dict[str, Any], world: World, name: str) -> None:
         )
 
 
-def _check(told: dict[str, Any], tensors: dict[str, np.ndarray], world: World) -> SavedSession:
+def _check(told: dict[str, Any], tensors: dict[str, np.ndarray], world: World | GraphWorld) -> SavedSession:
     kinds = {name: tensor.dtype for name, tensor in tensors.items()}
     _require(kinds == KINDS, f"it holds {', '.join(sorted(kinds)) or 'nothing'}, expected {', '.join(KINDS)}")
     tokens, actions, prompt = (tensors[name] for name in KINDS)
-    grid, size, last = world.dynamics.config.grid, world.config.frame_size, len(actions)
+    grid, size, last = world.config.dynamics.grid, world.config.frame_size, len(actions)
     _require(actions.ndim == 1 and last <= MOST_STEPS, f"actions are {actions.shape}, at most {MOST_STEPS:,} expected")
     _require(tokens.shape == (last + 1, *grid), f"tokens are {tokens.shape}, expected {(last + 1, *grid)}")
     _require(prompt.shape == (*size, 3), f"prompt is {prompt.shape}, expected {(*size, 3)}")
-    _require(tokens.min() >= 0 and tokens.max() < world.dynamics.config.mask_id, "a token is not of this world")
+    _require(tokens.min() >= 0 and tokens.max() < world.config.dynamics.mask_id, "a token is not of this world")
     _require(not last or actions.max() < len(world.config.actions), "an action is not of this world")
     _require(told["content"] == _digest(tensors), "its content is not what was written")
     seed, at, fps = told["seed"], told["at"], told["fps"]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import gradio as gr
 import numpy as np
-import torch
 
 from app.media.read import read_video
 from app.play.record import record
@@ -35,7 +34,7 @@ def find_actions(world: World, path: str) -> tuple[np.ndarray, list[int]]:
         raise PictureError(str(error).replace(path, Path(path).name)) from error
     if len(frames) < 2:
         raise PictureError(f"{Path(path).name} shows one frame only; expected a clip in which something moves")
-    return frames, world.infer_actions(torch.from_numpy(frames)[None])[0].tolist()
+    return frames, world.actions_between(frames)
 
 
 def timeline(world: World, frames: np.ndarray, actions: list[int]) -> str:

@@ -115,10 +115,7 @@ class Opener:
         self._session.handle(c.StartFrom(fitted))
 
     def _find_actions(self, frames: np.ndarray) -> list[int]:
-        import torch  # loaded with the world, after the window has opened
-
-        ids: list[int] = self._session.engine.world.infer_actions(torch.from_numpy(frames)[None])[0].tolist()
-        return ids
+        return self._session.engine.world.actions_between(frames)
 
     @property
     def _palette(self) -> np.ndarray | None:

@@ -78,7 +78,7 @@ def _play(
     """Frames (n, steps+1, H, W, 3), and at 0 and each of LOOKS how much further right than left the player gets."""
     frames, answers, steps = [], [], actions.shape[1]
     for rows in (slice(i, i + TOGETHER) for i in range(0, len(prompts), TOGETHER)):
-        engine = WorldEngine(world, players=len(prompts[rows]), seed=seed + rows.start)
+        engine = WorldEngine(world, players=len(prompts[rows]), seed=seed + rows.start, runtime="torch")
         start(engine, prompts[rows, None], actions[rows, :0])
         played = [prompts[rows, None]]
         told = {0: _ask(engine, game, len(prompts[rows]))}
@@ -95,7 +95,7 @@ def _play(
 def _ask(engine: WorldEngine, game: Game, players: int) -> np.ndarray:
     """How much further to the right one of two opposite actions gets each player than the other, frame widths a step
     (n,); NaN without the two."""
-    ids = [subject_of(engine.world, 0).action_id(name) for name in game.opposite or ()]
+    ids = [subject_of(engine.world.whole, 0).action_id(name) for name in game.opposite or ()]
     if not ids or None in ids:
         return np.full(players, np.nan)
     moments = [engine.snapshot(player) for player in range(players)]

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import resource
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,8 +16,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from genie_core.config import SamplingConfig
-from genie_core.engine import NextFrame, WorldEngine, threads_for
+from genie_core.engine import WorldEngine
 from genie_core.machine import matmul_gflops, median_ms, seconds
+from genie_core.models.tokenizer import DecoderPast
+from genie_core.runtimes.base import RUNTIMES
+from genie_core.runtimes.choose import has_onnx_runtime
+from genie_core.runtimes.torch_runtime import threads_for
 from genie_core.world import World
 
 WARM_UP, STEPS = 20, 200
@@ -24,26 +29,22 @@ SWEEP_STEPS = 30
 SWEEP = {"unmask_steps": (1, 2, 3, 4, 8), "context_frames": (4, 8, 16), "players": (1, 2, 4, 8)}
 
 
-def benchmark(world: World, quiet: bool = False) -> dict[str, Any]:
+def benchmark(world: World, quiet: bool = False, runtime: str = "auto") -> dict[str, Any]:
     """All figures of `world`, played unpaced from a grey picture."""
-    return measure_speed(world, quiet) | {"sweep": sweep(world, quiet)}
+    return measure_speed(world, quiet, runtime) | in_turns(world, quiet) | {"sweep": sweep(world, quiet, runtime)}
 
 
-def measure_speed(world: World, quiet: bool = False) -> dict[str, Any]:
+def measure_speed(world: World, quiet: bool = False, runtime: str = "auto") -> dict[str, Any]:
     """The figures of a single player at the world's own settings."""
-    engine, step_ms = play(world, 1, STEPS, quiet)
-    with FlopCounterMode(display=False) as counter, threads_for(1):
-        engine.step(0)
-        threads = torch.get_num_threads()
-    matmul = matmul_gflops()
-    gflop = counter.get_total_flops() / 1e9
+    engine, step_ms = play(world, 1, STEPS, quiet, runtime=runtime)
+    matmul, gflop = matmul_gflops(), gflop_of(world)
     p50, p95 = (float(np.percentile(step_ms, share)) for share in (50, 95))
-    parts = parts_ms(engine)
+    with threads_for(1):
+        threads = torch.get_num_threads()
     return {
         "fps": 1e3 / p50,
         "step_ms": {"p50": p50, "p95": p95},
-        **parts,
-        "overhead_ms": p50 - parts["dynamics_ms"] - parts["decode_ms"],
+        **parts_ms(engine, p50),
         "unmask_steps": world.config.sampling.unmask_steps,
         "tokens_per_frame": math.prod(world.config.tokenizer.grid),
         "context_frames": world.config.context_frames,
@@ -54,14 +55,29 @@ def measure_speed(world: World, quiet: bool = False) -> dict[str, Any]:
         "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2),
         "threads": threads,
         "device": str(world.device),
+        "runtime": engine.runtime.name,
     }
 
 
 def play(
-    world: World, players: int, steps: int, quiet: bool = True, sampling: SamplingConfig | None = None
+    world: World,
+    players: int,
+    steps: int,
+    quiet: bool = True,
+    sampling: SamplingConfig | None = None,
+    runtime: str = "auto",
 ) -> tuple[WorldEngine, np.ndarray]:
     """An engine whose context is full, and the milliseconds that each of `steps` steps of all `players` took."""
-    engine = WorldEngine(world, sampling=sampling, players=players)
+    engine, step = warm(world, players, sampling, runtime)
+    bar = tqdm(range(steps), desc="benchmark", disable=quiet)
+    return engine, 1e3 * np.array([seconds(partial(step, index)) for index in bar])
+
+
+def warm(
+    world: World, players: int, sampling: SamplingConfig | None = None, runtime: str = "auto"
+) -> tuple[WorldEngine, Callable[[int], object]]:
+    """An engine whose context is full, and what plays step `index`."""
+    engine = WorldEngine(world, sampling=sampling, players=players, runtime=runtime)
     for player in range(players):
         engine.reset(np.full((*world.config.frame_size, 3), 128, np.uint8), player)
     count = len(world.config.actions)
@@ -71,11 +87,23 @@ def play(
 
     for index in range(WARM_UP):
         step(index)
-    bar = tqdm(range(steps), desc="benchmark", disable=quiet)
-    return engine, 1e3 * np.array([seconds(partial(step, index)) for index in bar])
+    return engine, step
 
 
-def sweep(world: World, quiet: bool) -> list[dict[str, Any]]:
+def in_turns(world: World, quiet: bool) -> dict[str, Any]:
+    """A step of each runtime in turns, so that what else the machine does weighs on both alike; empty without ONNX."""
+    if world.device.type != "cpu" or not has_onnx_runtime():
+        return {}
+    steps = [warm(world, 1, runtime=name)[1] for name in RUNTIMES]
+    bar = tqdm(range(STEPS), desc="runtimes in turns", disable=quiet)
+    took = 1e3 * np.array([[seconds(partial(step, index)) for step in steps] for index in bar])
+    p50 = np.median(took, axis=0)
+    p95 = np.percentile(took, 95, axis=0)
+    told = {name: {"p50": float(p50[i]), "p95": float(p95[i])} for i, name in enumerate(RUNTIMES)}
+    return {"runtimes": {**told, "onnx_to_torch": float(p50[1] / p50[0])}}
+
+
+def sweep(world: World, quiet: bool, runtime: str = "auto") -> list[dict[str, Any]]:
     """Frames a second of all players together, changing one thing at a time; other contexts with fresh weights."""
     rows = []
     bar = tqdm([(name, value) for name, values in SWEEP.items() for value in values], desc="sweep", disable=quiet)
@@ -88,30 +116,39 @@ def sweep(world: World, quiet: bool) -> list[dict[str, Any]]:
         else:
             dynamics = dataclasses.replace(world.config.dynamics, context_frames=value)
             changed = World(dataclasses.replace(world.config, dynamics=dynamics)).to(world.device)
-        _, step_ms = play(changed, players, SWEEP_STEPS, sampling=sampling)
+        _, step_ms = play(changed, players, SWEEP_STEPS, sampling=sampling, runtime=runtime)
         rows.append(
             {name: value, "step_ms": float(np.median(step_ms)), "fps": 1e3 * players / float(np.median(step_ms))}
         )
     return rows
 
 
+def gflop_of(world: World) -> float:
+    """Of one step, in its products and convolutions."""
+    _, step = warm(world, 1, runtime="torch")
+    with FlopCounterMode(display=False) as counter:
+        step(0)
+    return float(counter.get_total_flops() / 1e9)
+
+
 @torch.inference_mode()
-def parts_ms(engine: WorldEngine) -> dict[str, float]:
-    """What a step consists of: all dynamics passes of a frame and one decoding; and what a prompt's encoding takes."""
-    world, moment = engine.world, engine.snapshot()
-    last = moment.frames[-1]
-    assert last.seen is not None
-    seen, tokens = last.seen, last.tokens[None, None].to(world.device)
-    prompt = torch.zeros(1, 1, *world.config.frame_size, 3, dtype=torch.uint8, device=world.device)
+def parts_ms(engine: WorldEngine, step_ms: float) -> dict[str, float]:
+    """What a step consists of: decoding, and the passes of the dynamics, which is the rest; and a prompt's encoding."""
+    prompt = np.zeros((1, 1, *engine.world.config.frame_size, 3), np.uint8)
+    decode = median_ms(decoding(engine))
+    encode = median_ms(lambda: engine.runtime.encode(prompt))
+    return {"dynamics_ms": max(step_ms - decode, 0.0), "decode_ms": decode, "encode_ms": encode}
 
-    def passes() -> None:
-        new = NextFrame(world.dynamics, engine._ring, [last], [0])
-        for _ in range(world.config.sampling.unmask_steps):
-            new.predict(new.blank)
 
-    with threads_for(1):
-        return {
-            "dynamics_ms": median_ms(passes),
-            "decode_ms": median_ms(lambda: world.tokenizer.decode_next(tokens, seen.decoder_past)),
-            "encode_ms": median_ms(lambda: world.encode(prompt)),
-        }
+def decoding(engine: WorldEngine) -> Callable[[], object]:
+    """The end of a step alone: what turns the tokens of the frame shown into its picture."""
+    frame, world = engine.snapshot().frames[-1], engine.world.whole
+    assert frame.seen is not None
+    inputs = {"tokens": frame.tokens.reshape(1, -1), "stem": frame.seen.stem[None], "block": frame.seen.block[None]}
+    if engine.runtime.name == "onnx":
+        from genie_core.runtimes.onnx_runtime import OnnxRuntime
+
+        assert isinstance(engine.runtime, OnnxRuntime)
+        return engine.runtime.part(engine.sampling.unmask_steps, inputs)
+    tokens, *past = (torch.from_numpy(array).to(world.device) for array in inputs.values())
+    return lambda: world.tokenizer.decode_frame(tokens, DecoderPast(*past))

@@ -18,6 +18,7 @@ FILES = (
     "latent_action/model.safetensors",
     "dynamics/model.safetensors",
 )
+GRAPHS = ("encode.onnx", "step.onnx")  # which a world may lack
 PIECE_BYTES = 1 << 20
 
 
@@ -32,7 +33,7 @@ def download(address: Address) -> Path:
 
         folder = Path(
             snapshot_download(
-                address.repo, revision=address.revision, allow_patterns=list(FILES), tqdm_class=_one_bar()
+                address.repo, revision=address.revision, allow_patterns=[*FILES, *GRAPHS], tqdm_class=_one_bar()
             )
         )
     missing = [file for file in FILES if not (folder / file).is_file()]
@@ -46,7 +47,8 @@ def bytes_on_hub(address: Address) -> int:
     with told_in_words(address):
         from huggingface_hub import snapshot_download
 
-        files = snapshot_download(address.repo, revision=address.revision, allow_patterns=list(FILES), dry_run=True)
+        wanted = [*FILES, *GRAPHS]
+        files = snapshot_download(address.repo, revision=address.revision, allow_patterns=wanted, dry_run=True)
     return sum(file.file_size or 0 for file in files)
 
 

@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from genie_core.layers.key_ring import Layer
 from genie_core.layers.norm import RMSNorm, sides, unit
 
 NEVER = -1e9  # added to the score of what may not be seen; infinities are not every runtime's
@@ -83,19 +82,6 @@ class TemporalAttention(nn.Module):
         own_score = (q * own.keys).sum(-1, keepdim=True) + self.time_bias[:, None, :1]
         weights = torch.cat([past_scores, own_score], -1).softmax(-1)
         return self._merge(weights[..., :-1] @ clean.values + weights[..., -1:] * own.values)
-
-    def play_ring(self, x: Tensor, ring: Layer, bias: Tensor, keep: int) -> Tensor:
-        """Puts the newest frames x (b, t, n, d) into the ring; returns the update of the last `keep` of them.
-
-        `bias` (b, t, slots, 1, heads) is added to the scores of the frames in the ring.
-        Products are taken element by element: one query a frame is too little for a matrix product to pay.
-        """
-        q, k, v = split_heads(self.qkv(x), self.heads)  # (b, t, n, g, e)
-        ring.put(k, v)
-        q = q[:, -keep:] * sharpness(q)
-        scores = (ring.keys[:, None] * q[:, :, None]).sum(-1) + bias[:, -keep:]  # (b, keep, slots, n, g)
-        mixed = (scores.softmax(2)[..., None] * ring.values[:, None]).sum(2)
-        return self.out(mixed.flatten(-2))
 
     def play(self, x: Tensor, past: Past, last: KeyValues | None, keep: int) -> tuple[Tensor, KeyValues]:
         """The update of the last `keep` of the newest frames x (b, f, n, d), and the last frame's keys and values.
@@ -203,10 +189,3 @@ class STBlock(nn.Module):
         update, last = self.temporal.play(self.norms[1](x), past, last, keep)
         x = x[:, -keep:] + update
         return x + self.mlp(self.norms[2](x)), last
-
-    def play_ring(self, x: Tensor, ring: Layer, bias: Tensor, keep: int) -> Tensor:
-        """The newest frames x (b, t, n, d) after those in the ring, which takes them in; returns the last `keep`."""
-        x = x + self.spatial(self.norms[0](x))
-        update = self.temporal.play_ring(self.norms[1](x), ring, bias, keep)
-        x = x[:, -keep:] + update
-        return x + self.mlp(self.norms[2](x))

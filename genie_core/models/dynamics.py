@@ -10,7 +10,6 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from genie_core.config import DynamicsConfig
-from genie_core.layers.key_ring import KeyRing
 from genie_core.layers.norm import RMSNorm, sides
 from genie_core.layers.quantize import split_tokens, tokens_to_bits
 from genie_core.layers.st_block import NEVER, KeyValues, Past, STBlock
@@ -60,22 +59,7 @@ class DynamicsModel(nn.Module):
         last = self._blocks[-1]
         return self._predict(last.draft(draft, last.key_values(x)))
 
-    def play(self, tokens: Tensor, actions_into: Tensor, newest: list[int], ring: KeyRing) -> Prediction:
-        """Predicts the last of the frames `tokens` (b, t, h, w), which is a draft: (b, h, w) tokens.
-
-        t is 1, or 2 when the frame before the draft is final and not in the ring yet. `actions_into` (b, t) lead to
-        the frames, `newest` says which frame of its playthrough each row's draft is, counted from the prompt, which is
-        0. The ring takes all t frames in.
-        """
-        frames = tokens.shape[1]
-        slots, biases = ring.slots_of(newest, frames), self._time_biases(ring.ages(newest, frames))
-        x = self.embed(tokens, actions_into)  # (b, t, n, d)
-        for index, (block, bias) in enumerate(zip(self._blocks, biases, strict=True)):
-            last = index == len(self.blocks) - 1
-            x = block.play_ring(x, ring.layer(index, slots), bias, keep=1 if last else frames)
-        return self._predict(x).frame(0)
-
-    def play_frames(
+    def play(
         self, tokens: Tensor, actions_into: Tensor, pasts: list[Past], lasts: list[KeyValues] | None
     ) -> tuple[Prediction, list[KeyValues]]:
         """Predicts the new frame: (b, n) tokens. Also returns the keys and values of the last frame, by layer.
@@ -107,13 +91,6 @@ class DynamicsModel(nn.Module):
         keys, values = (part.reshape(*sides(part)[:-1], *heads) for part in (keys, values))
         return [Past(keys[:, i], values[:, i], bias[:, :, :, i]) for i in range(self.config.layers)]
 
-    def empty_ring(self, rows: int) -> KeyRing:
-        """For `rows` playthroughs that have no frame yet."""
-        c = self.config
-        return KeyRing(
-            self.position.new_zeros(2, c.layers, rows, c.context_frames + 2, c.tokens, c.heads, c.width // c.heads)
-        )
-
     def embed(self, tokens: Tensor, actions_into: Tensor) -> Tensor:
         """tokens (b, t, h, w) that may be `mask_id`, and the action into each frame (b, t), to (b, t, n, d)."""
         return self.embed_flat(rearrange(tokens, "b t h w -> b t (h w)"), actions_into)
@@ -127,11 +104,6 @@ class DynamicsModel(nn.Module):
     @property
     def _blocks(self) -> list[STBlock]:
         return cast(list[STBlock], list(self.blocks))
-
-    def _time_biases(self, ages: Tensor) -> Tensor:
-        """What is added to temporal scores at `ages` (b, t, slots): (layers, b, t, slots, 1, heads)."""
-        table = torch.stack([block.temporal.time_bias for block in self._blocks])  # (layers, heads, ages)
-        return F.pad(table, (0, 1), value=-torch.inf)[:, :, ages].movedim(1, -1)[..., None, :]
 
     def _actions_into(self, actions: Tensor) -> Tensor:
         none = torch.full((len(actions), 1), self.config.num_actions, device=actions.device)
@@ -202,5 +174,5 @@ class Prediction(NamedTuple):
         return Prediction(self.features[:, index], self.network)
 
     def as_batch(self) -> Prediction:
-        """That of (b, t, …) tokens as one of (b*t, …)."""
-        return Prediction(self.features.flatten(0, 1), self.network)
+        """That of (b, t, h, w) tokens as one of (b*t, n)."""
+        return Prediction(self.features.flatten(2, 3).flatten(0, 1), self.network)

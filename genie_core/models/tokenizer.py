@@ -10,14 +10,11 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from genie_core.config import TokenizerConfig
+from genie_core.config import TEMPORAL_FRAMES, TokenizerConfig
 from genie_core.layers.causal_conv import LAYOUT, CausalConv3d, ChannelNorm, DepthToSpace, ResidualBlock, SpaceToDepth
 from genie_core.layers.norm import sides
 from genie_core.layers.quantize import LookupFree, bits_to_tokens, lookup_free_quantize, tokens_to_bits
 from genie_core.pixels import pad_to_multiple
-
-TEMPORAL_FRAMES = 3
-DECODER_REACH = 2 * (TEMPORAL_FRAMES - 1)  # earlier frames that a decoded picture depends on: two such convolutions
 
 
 class DecoderPast(NamedTuple):

@@ -24,10 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 import torch
 
-from genie_core.config import DynamicsConfig, SamplingConfig
-from genie_core.engine import Frame, NextFrame
+from genie_core.config import DynamicsConfig
 from genie_core.models.dynamics import DynamicsModel, Prediction
-from genie_core.sampling import unmask
+from genie_core.sampling import reveal
 
 GRID, WIDTH, LAYERS, HEADS, CONTEXT, PASSES = 8, 128, 4, 4, 16, 2
 TOKENS, REPEATS = 2**18, 60
@@ -39,28 +38,31 @@ def ours() -> tuple[Callable[[], object], Callable[[], object]]:
         (GRID, GRID), num_actions=8, width=WIDTH, layers=LAYERS, heads=HEADS, context_frames=CONTEXT
     )
     network = DynamicsModel(config).eval()
-    generator = [torch.Generator()]
-    sampling = SamplingConfig(unmask_steps=PASSES)
     clip = torch.randint(TOKENS, (1, CONTEXT + 1, GRID, GRID))
     actions = torch.randint(8, (1, CONTEXT + 1))
-    ring = network.empty_ring(1)
-    frames = [Frame(i, clip[0, i], 8 if i == 0 else int(actions[0, i - 1]), None) for i in range(CONTEXT + 1)]
-    for frame in frames:
-        new = NextFrame(network, ring, [frame], [0])
-        new.predict(new.blank)
+    shape = (1, LAYERS, CONTEXT + 2, GRID * GRID, WIDTH)
+    keys, values, ages = torch.randn(shape), torch.randn(shape), torch.arange(CONTEXT + 2).clamp(max=CONTEXT + 1)
+    blank = torch.full((1, GRID * GRID), config.mask_id)
+    noise = torch.zeros(1, PASSES, 1, config.token_factors, 1), torch.zeros(1)
 
     def cached() -> torch.Tensor:
-        new = NextFrame(network, ring, frames[-1:], [0])
-        return unmask(new.predict, new.blank, sampling, generator)
+        pasts = network.pasts(keys, values, ages.expand(1, 2, -1))
+        both = torch.stack([clip[:, -1].flatten(1), blank], 1)
+        first, lasts = network.play(both, actions[:, -2:], pasts, None)
+        later = [past._replace(bias=past.bias[:, 1:]) for past in pasts]
+
+        def predict(draft: torch.Tensor) -> Prediction:
+            return first if draft is blank else network.play(draft[:, None], actions[:, -1:], later, lasts)[0]
+
+        return reveal(predict, blank, config.mask_id, *noise)
 
     def predict(draft: torch.Tensor) -> Prediction:
-        x = network.embed(torch.cat([clip[:, 1:], draft[:, None]], 1), actions)
+        x = network.embed(torch.cat([clip[:, 1:], draft.view(1, 1, GRID, GRID)], 1), actions)
         for block in network.blocks:
             x, _ = block(x)
-        return Prediction(network.norm(x[:, -1]).view(1, GRID, GRID, WIDTH), network)
+        return Prediction(network.norm(x[:, -1]), network)
 
-    blank = torch.full((1, GRID, GRID), config.mask_id)
-    return cached, lambda: unmask(predict, blank, sampling, generator)
+    return cached, lambda: reveal(predict, blank, config.mask_id, *noise)
 
 
 def xgpt(clone: Path) -> Callable[[], object]:

@@ -46,8 +46,8 @@ def imitate_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.H
         if path is None:
             return "", []
         engine = await asyncio.to_thread(starts.engine, world)
-        frames, found = await asyncio.to_thread(clip_actions.find_actions, engine.world, path)
-        return clip_actions.timeline(engine.world, frames, found), found
+        frames, found = await asyncio.to_thread(clip_actions.find_actions, engine.world.whole, path)
+        return clip_actions.timeline(engine.world.whole, frames, found), found
 
     def replay(start: np.ndarray, found: list[int], world: Any, seed: Any, how: Any) -> str:
         if not found:

@@ -33,11 +33,11 @@ def learnt_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.HT
     def look(picture: np.ndarray, world: Any, seed: Any, how: Any) -> tuple[str, str, str]:
         engine = starts.engine(world)
         prompt = starts.fitted(engine, picture, how)
-        grid = explain.tokens_of(engine.world, prompt)
+        grid = explain.tokens_of(engine.world.whole, prompt)
         return (
             explain.before_and_after(engine, prompt),
             explain.token_grid(grid),
-            explain.each_action(engine.world, prompt, whole(seed)),
+            explain.each_action(engine.world.whole, prompt, whole(seed)),
         )
 
     async def at_gallery(event: gr.SelectData, *settings: Any) -> Any:
@@ -49,7 +49,7 @@ def learnt_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.HT
     async def at_current(view: Any, world: Any, seed: Any, how: Any) -> Any:
         player = playing(guests, view)
         session = player.session
-        frame, grid = await guests.on_engine(lambda: (session.frame, session.timeline.moment.frames[-1].tokens.numpy()))
+        frame, grid = await guests.on_engine(lambda: (session.frame, session.timeline.moment.frames[-1].tokens))
         seen, _, actions = await asyncio.to_thread(look, frame, player.game.world, seed, how)
         return seen, explain.token_grid(grid), actions
 

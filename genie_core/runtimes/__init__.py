@@ -1,0 +1,1 @@
+"""What runs a step of play: PyTorch, or ONNX Runtime without it."""

@@ -1,0 +1,66 @@
+"""The step as torch runs it, where the world's networks are: on a GPU or, without ONNX Runtime, on the CPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genie_core.runtimes.base import SHARED_FROM
+from genie_core.state import Encoded, StepInputs, Stepped
+from genie_core.step import Encode, Step
+from genie_core.world import World
+
+
+@contextmanager
+def threads_for(players: int) -> Iterator[None]:
+    """Use one thread for a step: its products are too small to share unless there are many players.
+
+    A second thread made a step no faster on a core of its own, and four times slower beside another busy process. If
+    OMP_NUM_THREADS is set, it decides instead.
+    """
+    usual = torch.get_num_threads()
+    if "OMP_NUM_THREADS" in os.environ or players >= SHARED_FROM:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
+
+
+class TorchRuntime:
+    """Runs the networks of `world` as they are now: weights that change later change play."""
+
+    name = "torch"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @torch.inference_mode()
+    def encode(self, frames: np.ndarray) -> Encoded[np.ndarray]:
+        """uint8 frames (b, t, H, W, 3)."""
+        with threads_for(len(frames)):
+            encoded = Encode(self._world.tokenizer)(self._there(frames))
+        return Encoded(*map(_here, encoded))
+
+    @torch.inference_mode()
+    def step(self, inputs: StepInputs[np.ndarray]) -> Stepped[np.ndarray]:
+        """In as many passes as `inputs.uniform` brings noise for."""
+        step = Step(self._world.dynamics, self._world.tokenizer, inputs.uniform.shape[1])
+        with threads_for(len(inputs.last)):
+            stepped = step(*map(self._there, inputs))
+        return Stepped(*map(_here, stepped))
+
+    def _there(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self._world.device)
+
+
+def _here(tensor: Tensor) -> np.ndarray:
+    array: np.ndarray = tensor.contiguous().cpu().numpy()
+    return array

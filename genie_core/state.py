@@ -1,0 +1,86 @@
+"""What a step of play takes and gives, as named values of any array: a runtime has its own kind.
+
+b playthroughs are stepped at once. A ring has `context_frames` + 2 slots; frame f of a playthrough lives in slot
+f mod slots. Knows no kind of array.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, NamedTuple, TypeVar
+
+from genie_core.config import TEMPORAL_FRAMES, WorldConfig
+
+Array = TypeVar("Array")
+
+
+class StepInputs(NamedTuple, Generic[Array]):
+    """What `step` takes.
+
+    `last` int32 (b, n): tokens of the last frame, to which the action `into` int32 (b,) led; the id one past the
+    actions' is that of no action, before the first frame. `action` int32 (b,) is played now. `forced` int32 (b, n):
+    tokens of the new frame that are known already, -1 for those to be drawn.
+
+    `keys` and `values` float32 (b, layers, slots, n, d) are the ring. `ages` int32 (b, 2, slots) says how many frames
+    before the last and before the new frame the frame of each slot lies, `context_frames` + 1 if it may not be seen.
+    `stem` and `block` float32 are what the decoder remembers.
+
+    `uniform` float32 (b, unmask_steps, n, factors, vocabulary) in [0, 1) is the noise, `temperature` float32 (b,) its
+    weight. Where that is 0 everywhere, the sides n and vocabulary of the noise may be 1.
+    """
+
+    last: Array
+    into: Array
+    action: Array
+    forced: Array
+    keys: Array
+    values: Array
+    ages: Array
+    stem: Array
+    block: Array
+    uniform: Array
+    temperature: Array
+
+
+def shapes(config: WorldConfig, players: int, unmask_steps: int) -> StepInputs[tuple[int, ...]]:
+    """The shapes of what a step of `players` takes."""
+    c, b = config.dynamics, players
+    ring = (b, c.layers, c.context_frames + 2, c.tokens, c.width)
+    past = (TEMPORAL_FRAMES - 1, *c.grid)
+    return StepInputs(
+        last=(b, c.tokens),
+        into=(b,),
+        action=(b,),
+        forced=(b, c.tokens),
+        keys=ring,
+        values=ring,
+        ages=(b, 2, c.context_frames + 2),
+        stem=(b, c.code_bits, *past),
+        block=(b, config.tokenizer.channels[-1], *past),
+        uniform=(b, unmask_steps, c.tokens, c.token_factors, c.factor_vocabulary),
+        temperature=(b,),
+    )
+
+
+class Stepped(NamedTuple, Generic[Array]):
+    """A new frame: `picture` uint8 (b, H, W, 3) and `tokens` int32 (b, n).
+
+    `key` and `value` float32 (b, layers, n, d) are those of the last frame, which goes into the ring. `stem_out` and
+    `block_out` are what the decoder remembers now.
+    """
+
+    picture: Array
+    tokens: Array
+    key: Array
+    value: Array
+    stem_out: Array
+    block_out: Array
+
+
+class Encoded(NamedTuple, Generic[Array]):
+    """A prompt as `tokens` int32 (b, t, n); the `picture` uint8 (b, H, W, 3) of its first frame, and what the decoder
+    remembers after it."""
+
+    tokens: Array
+    picture: Array
+    stem: Array
+    block: Array
