@@ -95,7 +95,15 @@ class Visitor:
 
     def get(self, expression: str, given: Any = None) -> Any:
         """An expression, or a function of `given`. wait_for_function would evaluate text, which the policy forbids."""
-        return self.page.evaluate(expression, given)
+        from playwright.sync_api import Error
+
+        try:
+            return self.page.evaluate(expression, given)
+        except Error as error:
+            if "navigation" not in str(error) and "context was destroyed" not in str(error):
+                raise
+            self.page.wait_for_load_state()  # a first visit reloads once, for threads
+            return self.page.evaluate(expression, given)
 
     def until(self, condition: str, seconds: float = PATIENCE) -> None:
         """Waits until a condition over the body's `dataset`, called d, holds."""

@@ -15,6 +15,8 @@ from conftest import ACTIONS
 from PIL import Image, ImageSequence
 
 from app.play.keymap import build_keymap, resolve
+from app.play.session_file import parse_session
+from genie_core import World
 from genie_core.config import Action
 from genie_core.pictures import fit, load_picture
 
@@ -26,6 +28,7 @@ from site_page import (
     HOP,
     HOP_EAST,
     NAMES,
+    PATIENCE,
     PHONE,
     STAY,
     WEST,
@@ -37,7 +40,7 @@ from site_page import (
     noise,
     stub_site,
 )
-from static_site import BROWSER, STATIC, browsing, served
+from static_site import BROWSER, ROOT, STATIC, browsing, export, needs_browser, served
 
 PAGE = (STATIC / "index.html").read_text(encoding="utf-8")
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
@@ -54,6 +57,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def browser() -> Iterator[Any]:
     with browsing(*CAMERA) as chromium:
         yield chromium
+
+
+@pytest.fixture(scope="module")
+def real_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The whole site of a world that ships."""
+    with served(export(tmp_path_factory.mktemp("real") / "site", ROOT / "checkpoints/coinrun")) as running:
+        yield running.url
 
 
 @pytest.fixture
@@ -556,3 +566,35 @@ class TestFaults:
         drawn = f"new Promise((done) => {{ const begun = {now}; requestAnimationFrame(() => done({now} - begun)); }})"
         assert visitor.get(drawn) < 500
         visitor.get("stub.slow = 2")
+
+
+class TestWithItsEngine:
+    pytestmark = needs_browser
+
+    def test_an_upload_plays_and_comes_back_by_link_and_in_the_program(self, browser: Any, real_url: str) -> None:
+        frame = "document.getElementById('picture').toDataURL()"
+        with Visitor(browser, real_url) as visitor:
+            visitor.until("d.mode === 'attract' && d.step > 2", 4 * PATIENCE)
+            visitor.page.set_input_files("#file", str(ROOT / "assets/starts/pixel-hills.png"))
+            visitor.until("d.mode === 'playing' && d.step < 3")
+            visitor.page.keyboard.down("ArrowRight")
+            visitor.until("d.step > 15", 2 * PATIENCE)
+            visitor.page.keyboard.up("ArrowRight")
+            visitor.page.keyboard.press("p")
+            visitor.until("d.mode === 'paused'")
+            visitor.page.wait_for_timeout(500)
+            step, picture = visitor.step(), visitor.get(frame)
+            saved = parse_session(visitor.saved("#save"), World.from_pretrained(ROOT / "checkpoints/coinrun"))
+            assert saved.at == step == len(saved.actions)
+            visitor.page.click("#share")
+            visitor.until("document.getElementById('link-box').open")
+            link = visitor.page.input_value("#link")
+        with Visitor(browser, real_url, fragment=link[len(real_url) :]) as visitor:
+            visitor.until(f"d.step >= {step}", 4 * PATIENCE)
+            visitor.page.click("#stage")
+            visitor.page.keyboard.press("p")
+            visitor.until("d.mode === 'paused'")
+            slider = f"Object.assign(document.getElementById('timeline'), {{ value: {step} }})"
+            visitor.get(f"void {slider}.dispatchEvent(new Event('input', {{ bubbles: true }}))")
+            visitor.until(f"d.step == {step}")
+            assert visitor.get(frame) == picture

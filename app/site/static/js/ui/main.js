@@ -1,6 +1,7 @@
 // The page: makes its parts and connects them.
 
 import { Client } from "../client.js";
+import { Told } from "../told.js";
 import { Canvas } from "./canvas.js";
 import { listenToCamera } from "./camera.js";
 import { Controls } from "./controls.js";
@@ -8,6 +9,7 @@ import { Drawing } from "./draw.js";
 import { Game } from "./game.js";
 import { codesOf, keyLabel } from "./keymap.js";
 import { listenToLink, tellOfLink } from "./linkbox.js";
+import { actionButtons } from "./pad.js";
 import { byId, make } from "./page.js";
 import { Player } from "./player.js";
 import { Saver } from "./saver.js";
@@ -15,7 +17,6 @@ import { readFragment } from "./share.js";
 import { Starts } from "./starts.js";
 import * as status from "./status.js";
 import { Timeline } from "./timeline.js";
-import { actionButtons } from "./pad.js";
 import { offerThumbs } from "./thumbs.js";
 
 const BESIDE = 820; // pixels of width from which on the page has two columns, as in css/page.css
@@ -89,6 +90,7 @@ function startedLine() {
 
 /** Starts from a picture that a person chose. */
 async function startFrom(picture, path = null) {
+  if (!player) throw new Told("The page is still starting; try again in a moment.");
   player.touch();
   await player.start(picture, path);
   byId("stage").focus({ preventScroll: true });
@@ -118,8 +120,7 @@ async function changeWorld(name) {
 }
 
 byId("more").open = window.innerWidth > BESIDE;
-const client = await Client.open().catch((error) => status.fault(error));
-const game = new Game(client, shown);
+const opening = Client.open(); // meanwhile there is something to see
 const orFault = (job) => (...given) => Promise.resolve().then(() => job(...given)).catch(status.fault);
 const starts = new Starts({
   picture: startFrom,
@@ -127,6 +128,11 @@ const starts = new Starts({
   fault: status.fault,
 });
 const site = await fetchSite();
+starts.offer(site.worlds[0]?.pictures ?? []);
+status.loading("Starting");
+starts.preview((picture) => canvas.draw(picture));
+const client = await opening;
+const game = new Game(client, shown);
 player = new Player(client, game, starts, site, {
   world: openedWorld,
   preview: (picture) => canvas.draw(picture),

@@ -34,7 +34,7 @@ export class Player {
     this.game.config = null;
     this.starts.offer(world.pictures ?? this.site.pictures ?? []);
     status.loading("Getting the world");
-    this.preview();
+    this.starts.preview((picture) => this.game.config || this.on.preview(picture));
     try {
       const opened = await this.game.loop.ask(() => this.client.load(name, (progress) => status.loading("Getting the world", progress)));
       Object.assign(this, { world: name, config: opened.config });
@@ -45,12 +45,6 @@ export class Player {
     } finally {
       status.loaded();
     }
-  }
-
-  /** Something to see while the world is on its way. */
-  async preview() {
-    const picture = this.starts.paths.length && (await this.starts.fetch(this.starts.paths[0]).catch(() => null));
-    if (picture && !this.game.config) this.on.preview(picture);
   }
 
   /** Starts from ImageData of any size. `path` names the site's picture, if it is one. */

@@ -52,6 +52,12 @@ export class Starts {
     return readPicture(await answer.blob());
   }
 
+  /** Something to see while a world is on its way: its first picture, given to `show` if there is one. */
+  async preview(show) {
+    const picture = this.paths.length && (await this.fetch(this.paths[0]).catch(() => null));
+    if (picture) show(picture);
+  }
+
   async startFrom(path) {
     await this.on.picture(await this.fetch(path), path);
   }
