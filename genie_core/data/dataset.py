@@ -5,7 +5,7 @@ dataset.json       format_version, name, frame_size [H, W], fps, frames, episode
 frames-00000.npy   uint8 (n, H, W, 3); or .npz with one array `frames`, compressed, for small sets
 episodes.npy       int64 (episodes, 3): first frame, length, level seed (-1 where there is none)
 true_actions.npy   int8 (frames,), if known: entry i is the game's own action that takes frame i to i+1,
-                   -1 at an episode's last frame. For evaluation only: training never reads it.
+                   -1 at an episode's last frame. Training reads it with --labels alone.
 
 A folder may come from a stranger: every size is checked against the file's own header before memory is taken.
 """
@@ -117,7 +117,7 @@ class VideoDataset:
         return found
 
     def true_actions(self, start: int, length: int) -> np.ndarray:
-        """The game's own actions between the frames of a clip, int8 (length-1,). For evaluation only."""
+        """The game's own actions between the frames of a clip, int8 (length-1,)."""
         self._check_clip(start, length)
         return np.array(self._true_actions[start : start + length - 1])
 

@@ -1,4 +1,4 @@
-"""How the latent actions relate to the buttons that were really pressed. Labels are used here and only here.
+"""How the latent actions relate to the buttons that were really pressed. Labels are used here, and by `--labels`.
 
 Buttons are small ints, equal where the true actions have the same effect, as the game tells it.
 """
