@@ -18,6 +18,7 @@ def run(args: argparse.Namespace) -> None:
         config=args.config,
         stage=args.stage,
         minutes=args.minutes,
+        labels=args.labels,
         resume=args.resume,
         seed=args.seed,
         device=args.device,
@@ -35,6 +36,11 @@ MODE = Mode(
         "config": {**FILE, "help": "TOML file of network and training settings (default: the one made for the game)"},
         "stage": {"choices": STAGES, "default": "all", "help": "what to train (default all)"},
         "minutes": {"type": number(float, 0.01), "metavar": "M", "help": "how long to train each stage"},
+        "labels": {
+            "type": number(float, 0, 1),
+            "metavar": "SHARE",
+            "help": "share of steps whose key is told to the latent actions, 0 to 1 (default 0)",
+        },
         "resume": {**ON, "help": "continue the run in --out"},
     },
 )

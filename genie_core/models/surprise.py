@@ -38,6 +38,10 @@ class SurpriseModel(LatentActionModel):
     """
 
     codes_learn_from_pixels = False
+    follows_variance = True
+    """Whether training sets the directions by their variance; otherwise labels do."""
+    latest: Tensor
+    """The surprise of the latest batch in training, (b, t-1, 2 * levels)."""
     covariance: Tensor
     mean: Tensor
     batches: Tensor
@@ -78,6 +82,7 @@ class SurpriseModel(LatentActionModel):
         errors = F.huber_loss(expected, seen, reduction="none").mean((0, 1))
         surprise = self.per_level((seen - expected).detach())
         if self.training:
+            self.latest = surprise
             self._follow(surprise.flatten(0, 1))
         return Steps(self.on_sphere(surprise), {"expectation_error": self._levels(errors).mean()})
 
@@ -105,7 +110,8 @@ class SurpriseModel(LatentActionModel):
         share = (1 / self.batches).clamp_min(SLOWEST)
         self.mean.lerp_(surprise.mean(0), share)
         centred = surprise - self.mean
-        self.covariance.lerp_(centred.T @ centred / len(surprise), share)
+        if self.follows_variance:
+            self.covariance.lerp_(centred.T @ centred / len(surprise), share)
 
 
 class Expectation(nn.Module):

@@ -17,7 +17,7 @@ from genie_core.config import UNKNOWN_GAME, WorldConfig
 from genie_core.data.dataset import VideoDataset
 from genie_core.rollout import rollout
 from genie_core.training.clips import split_starts
-from genie_core.training.learnt import load_network, what_was_done
+from genie_core.training.learnt import labelled_steps, load_network, what_was_done
 from genie_core.training.settings import TrainingSettings
 from genie_core.world import World
 
@@ -58,21 +58,22 @@ def pick_frames(dataset: VideoDataset, held_out_every: int) -> np.ndarray:
 
 
 def describe(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> dict[str, Any]:
-    """How the world came about: `training` of its config.json. `labels` is the share of true actions learnt from."""
+    """How the world came about: `training` of its config.json. `labels` is how many steps had their button told."""
     return {
         "data": dataset.info.name,
         "source": dataset.info.source,
         "stages": what_was_done(out, settings),
         "settings": settings.recorded(),
-        "rules": list(rules(settings)),
-        "labels": 0,
+        "rules": list(rules(settings, labels := labelled_steps(out) or 0)),
+        "labels": labels,
         "commit": _commit(),
     }
 
 
-def rules(settings: TrainingSettings) -> tuple[str, ...]:
+def rules(settings: TrainingSettings, labels: int) -> tuple[str, ...]:
     """What of the world is laid down by hand, a sentence each."""
-    return tuple(
+    told = f"By labels: {labels:,} steps of the key log say which codes there are; the effect of each is learnt."
+    return (told,) * bool(labels) + tuple(
         f"By hand: {stage.mirrored:.0%} of the training clips of the {part} are mirrored sideways."
         for stage, part in ((settings.latent_action, "latent actions"), (settings.dynamics, "dynamics"))
         if stage.mirrored

@@ -7,7 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.surprise import SurpriseModel
 from genie_core.pixels import to_frames, to_model
+from genie_core.training.labels import Labels
 from genie_core.training.settings import LatentActionSettings
 from genie_core.training.stage import Batch, Stage, batch_psnr
 
@@ -15,20 +17,29 @@ from genie_core.training.stage import Batch, Stage, batch_psnr
 class LatentActionStage(Stage):
     """Prediction error of the next frames, plus terms that keep the encoder near its codes and all codes in use.
 
-    Where a game's rules find the codes, the rules' own errors take the place of these terms.
+    Where surprise finds the codes, the error of the expectation takes the place of these terms. `labelled` is how many
+    steps come with their button; a clip that has such a step is never mirrored.
     """
 
     name = "latent_action"
     network: LatentActionModel
     settings: LatentActionSettings
 
+    def __init__(self, network: LatentActionModel, settings: LatentActionSettings, labelled: int = 0) -> None:
+        super().__init__(network, settings)
+        self.labels = Labels(network, labelled) if labelled and isinstance(network, SurpriseModel) else None
+
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        pixels, settings = to_model(batch["frames"]), self.settings
+        pixels, settings, buttons = to_model(batch["frames"]), self.settings, batch.get("buttons")
         if self.training:
-            pixels = mirror_some(pixels, settings.mirrored)
+            mirrored = mirror_some(pixels, settings.mirrored)
+            pixels = mirrored if buttons is None else torch.where(is_labelled(buttons), pixels, mirrored)
         from_pixels = self.network.codes_learn_from_pixels
         drawn = len(pixels) if from_pixels else min(settings.drawn_clips, len(pixels))
         predicted, quantized, errors = self.network(pixels, drawn)
+        if self.training and self.labels is not None and buttons is not None:
+            assert isinstance(self.network, SurpriseModel)
+            self.labels.teach(self.network, self.network.latest, buttons)
         truth = pixels[:drawn, :, 1:]
         squared = F.mse_loss(predicted, truth)
         counts = torch.bincount(quantized.indices.flatten(), minlength=self.network.config.num_actions)
@@ -57,6 +68,11 @@ class LatentActionStage(Stage):
         for codes in (quantized.codes, self.network.quantizer.lookup(random)):
             rows.append(to_frames(self.network.predict(pixels[:, :, :-1], codes)))
         return torch.stack(rows, 1).flatten(0, 1)
+
+
+def is_labelled(buttons: Tensor) -> Tensor:
+    """Whether each clip has a known button among `buttons` (b, t-1): bool (b, 1, 1, 1, 1)."""
+    return (buttons >= 0).any(-1)[:, None, None, None, None]
 
 
 def mirror_some(pixels: Tensor, share: float) -> Tensor:

@@ -54,6 +54,12 @@ def load_network(out: Path, name: str, network: Network, start_from: str | None 
     return network.eval()
 
 
+def labelled_steps(out: Path) -> int | None:
+    """How many labelled steps the latent actions of the run `out` learn from; None before they have begun."""
+    state = load_state(out, "latent_action")
+    return int(state["state_dict"].get("labels.steps", 0)) if state else None
+
+
 def check_starts(settings: TrainingSettings, out: Path) -> None:
     """Raise ConfigError for a stage that has yet to start, from a world whose network cannot become the run's own."""
     for name in STAGES:

@@ -24,8 +24,9 @@ from genie_core.training.assemble import assemble
 from genie_core.training.clips import FrameClips, split_starts
 from genie_core.training.dynamics_stage import DynamicsStage
 from genie_core.training.fit import Sample, fit
+from genie_core.training.labels import labelled_buttons
 from genie_core.training.latent_action_stage import LatentActionStage
-from genie_core.training.learnt import CHECKPOINT, check_starts, load_network
+from genie_core.training.learnt import CHECKPOINT, check_starts, labelled_steps, load_network
 from genie_core.training.settings import STAGES, TrainingSettings, load_settings
 from genie_core.training.stage import Stage
 from genie_core.training.tokenizer_stage import TokenizerStage
@@ -45,16 +46,20 @@ def train(
     seed: int = 0,
     device: str = "auto",
     quiet: bool = False,
+    labels: float | None = None,
 ) -> None:
     """Train `stage` of the run `out` on the data sets `data`, by the settings of the data's game if `config` is None.
 
     `minutes`, if given, replaces what the settings say for each stage; with `resume` the minutes already trained
-    count. Raises ConfigError for a run that exists when `resume` is off, or does not when it is on.
+    count. `labels`, if given, is the share of steps whose button is told to the latent actions. Raises ConfigError for
+    a run that exists when `resume` is off, or does not when it is on.
     """
     dataset = VideoDataset(*data)
     settings = _open_run(out, config, resume, dataset)
     if minutes is not None:
         settings = settings.lasting(minutes)
+    if labels is not None:
+        settings = settings.labelled(labels)
     with _alone(out):
         for name in STAGES if stage == "all" else (stage,):
             L.seed_everything(seed, verbose=False)
@@ -118,16 +123,32 @@ def _build(
     """The stage called `name`, how it draws batches, and how held-out ones are drawn."""
     if name == "dynamics":
         return _build_dynamics(settings, dataset, out, seed, quiet)
+    if name == "latent_action":
+        return _build_latent_action(settings, dataset, out, seed)
     own = settings.stage(name)
     starts, held_out = split_starts(dataset, own.clip_frames, settings.held_out_every)
-    stage: Stage
-    if name == "tokenizer":
-        stage = TokenizerStage(VideoTokenizer(settings.networks.tokenizer), settings.tokenizer)
-    else:
-        stage = LatentActionStage(games.latent_action_model(settings.networks.latent_action), settings.latent_action)
     return (
-        stage,
+        TokenizerStage(VideoTokenizer(settings.networks.tokenizer), settings.tokenizer),
         FrameClips(dataset, starts, own.clip_frames, own.batch_size),
+        FrameClips(dataset, held_out, own.clip_frames, LOOK_CLIPS),
+    )
+
+
+def _build_latent_action(
+    settings: TrainingSettings, dataset: VideoDataset, out: Path, seed: int
+) -> tuple[Stage, Sample, Sample]:
+    own, config = settings.latent_action, settings.networks.latent_action
+    starts, held_out = split_starts(dataset, own.clip_frames, settings.held_out_every)
+    buttons = None
+    if own.labels:
+        steps, _ = split_starts(dataset, 2, settings.held_out_every)
+        buttons = labelled_buttons(dataset, steps, own.labels, config.num_actions, seed)
+    told, before = 0 if buttons is None else int((buttons >= 0).sum()), labelled_steps(out)
+    if before not in (None, told):
+        raise ConfigError(f"the run {out} learns from {before:,} labelled steps, not {told:,}; give the same --labels")
+    return (
+        LatentActionStage(games.latent_action_model(config), own, told),
+        FrameClips(dataset, starts, own.clip_frames, own.batch_size, buttons),
         FrameClips(dataset, held_out, own.clip_frames, LOOK_CLIPS),
     )
 

@@ -22,7 +22,10 @@ _POSITIVE = (
     *("minutes", "batch_size", "clip_frames", "learning_rate", "muon_learning_rate", "warmup_steps", "gradient_norm"),
     *("texture_window", "drawn_clips", "token_clips"),
 )
-_SHARES = ("decay", "mirrored", "fully_masked", "flipped_bits", "own_context", "own_context_after", "blind", "redrawn")
+_SHARES = (
+    *("decay", "mirrored", "labels", "fully_masked", "flipped_bits", "own_context", "own_context_after", "blind"),
+    "redrawn",
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class LatentActionSettings(StageSettings):
     codebook_entropy: float = 0.005
     sample_entropy: float = 0.001
     mirrored: float = 0.5  # the share of clips mirrored, so that the way of most motion gets no more codes
-    drawn_clips: int = 2  # of a batch, whose next frames are drawn where rules, not pixels, teach the codes
+    drawn_clips: int = 2  # of a batch, whose next frames are drawn where pixels do not teach the codes
+    labels: float = 0.0  # the share of steps whose button is told
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,8 @@ class TrainingSettings:
         WorldConfig(*self.networks, self.sampling)  # they have to fit each other
         no_rules = self.networks.latent_action.rules is None
         require(no_rules, "rules find no codes of new worlds; write `horizon = 3` in place of [latent_action.rules]")
+        labels, surprise = self.latent_action.labels, self.networks.latent_action.horizon is not None
+        require(not labels or surprise, "labels need codes found by surprise; write `horizon = 3` in [latent_action]")
         every = self.held_out_every
         require(isinstance(every, int) and every > 1, f"held_out_every is {every!r}, expected a number above 1")
 
@@ -132,6 +138,10 @@ class TrainingSettings:
         """The same settings with `minutes` for each stage."""
         stages: dict[str, Any] = {name: dataclasses.replace(self.stage(name), minutes=minutes) for name in STAGES}
         return dataclasses.replace(self, **stages)
+
+    def labelled(self, share: float) -> TrainingSettings:
+        """The same settings with `share` of the steps labelled."""
+        return dataclasses.replace(self, latent_action=dataclasses.replace(self.latent_action, labels=share))
 
     def recorded(self) -> dict[str, Any]:
         """The settings of learning as config.json keeps them; what a stage started from is told beside its steps."""

@@ -1,0 +1,197 @@
+"""A few labels say which surprise counts: directions that tell buttons apart, and a code for each button."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_training import SETTINGS
+from tiny import CONFIG, make_world, random_frames, walking_squares
+from torch import Tensor
+from training_clock import count_steps
+
+from genie_core.data import DatasetWriter, VideoDataset
+from genie_core.errors import ConfigError, DataError
+from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.surprise import SurpriseModel
+from genie_core.training.assemble import rules
+from genie_core.training.clips import FrameClips
+from genie_core.training.labels import Labels, discriminant, labelled_buttons
+from genie_core.training.latent_action_stage import LatentActionStage
+from genie_core.training.learnt import labelled_steps, load_network
+from genie_core.training.run import train
+from genie_core.training.settings import LatentActionSettings, load_settings
+
+SMALL = dataclasses.replace(CONFIG.latent_action, code_width=3, horizon=1)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> VideoDataset:
+    """60 episodes of 8 frames, with the steps of their square as buttons 0, 1 and 2."""
+    squares = walking_squares(60, 8)
+    with DatasetWriter(tmp_path / "data", source={"game": "unheard of"}, frame_size=(16, 16)) as writer:
+        for frames, steps in zip(squares.frames.numpy(), squares.steps.numpy(), strict=True):
+            writer.add_episode(frames, steps + 1)
+    return VideoDataset(tmp_path / "data")
+
+
+# ---- which steps are labelled
+
+
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_a_share_of_the_steps_is_labelled_and_truly_so(data: VideoDataset, share: float) -> None:
+    starts = data.clip_starts(2)[7:]
+    buttons = labelled_buttons(data, starts, share, codes=4, seed=0)
+    known = np.flatnonzero(buttons >= 0)
+    assert len(buttons) == len(data) and len(known) == round(share * len(starts)) and set(known) <= set(starts)
+    assert all(buttons[start] == data.true_actions(int(start), 2)[0] for start in known)
+    assert np.array_equal(labelled_buttons(data, starts, share, 4, seed=0), buttons)
+    assert share == 1 or not np.array_equal(labelled_buttons(data, starts, share, 4, seed=1), buttons)
+
+
+def test_recordings_without_a_key_log_are_refused(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "film", source={}, frame_size=(16, 16)) as writer:
+        writer.add_episode(walking_squares(1, 8).frames[0].numpy())
+    film = VideoDataset(tmp_path / "film")
+    with pytest.raises(DataError, match=r"film has no key log.*leave --labels out"):
+        labelled_buttons(film, film.clip_starts(2), 0.5, 4, seed=0)
+
+
+def test_more_buttons_than_codes_are_refused(data: VideoDataset) -> None:
+    with pytest.raises(ConfigError, match="num_actions 2 has no code for each of 3 buttons"):
+        labelled_buttons(data, data.clip_starts(2), 1.0, codes=2, seed=0)
+
+
+def test_every_second_clip_has_a_label_and_each_label_lies_at_its_step(data: VideoDataset) -> None:
+    buttons = np.full(len(data), -1, np.int8)
+    buttons[[3, 83]] = 2, 0
+    batch = FrameClips(data, data.clip_starts(4), 4, 64, buttons)(np.random.default_rng(0))
+    assert batch["buttons"].shape == (64, 3) and batch["buttons"].dtype == torch.int64
+    assert (batch["buttons"][::2] >= 0).any(1).all() and (batch["buttons"] >= 0).any(1).float().mean() < 0.7
+    for frames, told in zip(batch["frames"], batch["buttons"], strict=True):
+        for step in torch.nonzero(told >= 0).flatten().tolist():
+            at = {2: 3, 0: 83}[int(told[step])]
+            assert np.array_equal(frames[step : step + 2], data.clip(at, 2))
+
+
+def test_without_labels_batches_are_as_they_were(data: VideoDataset) -> None:
+    assert set(FrameClips(data, data.clip_starts(4), 4, 4)(np.random.default_rng(0))) == {"frames"}
+
+
+# ---- what labels do
+
+
+def test_the_discriminant_finds_the_narrow_direction_that_tells_buttons_apart() -> None:
+    """A wide direction that tells nothing, and a narrow one in which two buttons differ by three deviations."""
+    means = torch.tensor([[0.0, 0.3, 0], [0.0, -0.3, 0]])
+    within = torch.diag(torch.tensor([100.0, 0.04, 1]))
+    found = discriminant(means, torch.tensor([0.5, 0.5]), within, directions=1)
+    values, axes = torch.linalg.eigh(found)
+    assert axes[:, -1].abs().tolist() == pytest.approx([0, 1, 0], abs=1e-3)
+    assert float(values[-1]) == pytest.approx(0.04, rel=0.01) and values[:-1].abs().max() < 1e-4
+
+
+def noisy(n: int) -> tuple[Tensor, Tensor]:
+    """Surprise (n, 8) of three buttons, which a much wider surprise hides that has nothing to do with them."""
+    torch.manual_seed(0)
+    buttons = torch.randint(3, (n,))
+    surprise = 0.02 * torch.randn(n, 8)
+    surprise[:, :4] = 0.5 * torch.randn(n, 4)
+    surprise[:, 6] += torch.tensor([-0.2, 0.0, 0.2])[buttons]
+    return surprise, buttons
+
+
+def told_apart(network: SurpriseModel, surprise: Tensor, buttons: Tensor) -> float:
+    return float((network.quantizer(network.on_sphere(surprise)).indices == buttons).float().mean())
+
+
+def test_labels_find_what_buttons_do_under_a_wider_surprise() -> None:
+    """Without labels the widest surprise is the codes' own; with a fifth of them, code k is button k."""
+    network = SurpriseModel(SMALL)
+    surprise, buttons = noisy(4000)
+    for part in surprise.split(100):
+        network._follow(part)
+    assert told_apart(network.eval(), surprise, buttons) < 0.5
+    labels = Labels(network, 800)
+    assert not network.follows_variance
+    few = torch.where(torch.arange(4000) % 5 == 0, buttons, -1)
+    for part, known in zip(surprise.split(100), few.split(100), strict=True):
+        labels.teach(network, part, known)
+    assert told_apart(network, surprise, buttons) > 0.95
+    before = network.covariance.clone()
+    network._follow(surprise)
+    assert torch.equal(network.covariance, before)
+
+
+@pytest.mark.parametrize("known", [0, 1, 2])
+def test_hardly_any_label_breaks_nothing(known: int) -> None:
+    network, (surprise, buttons) = SurpriseModel(SMALL), noisy(50)
+    Labels(network, 2).teach(network, surprise, torch.where(torch.arange(50) < known, buttons, -1))
+    assert all(torch.isfinite(value).all() for value in network.state_dict().values())
+    assert torch.isfinite(network.on_sphere(surprise)).all()
+
+
+def test_a_clip_with_a_label_is_not_mirrored() -> None:
+    """Or its button would be that of the other way."""
+    torch.manual_seed(0)
+    stage = LatentActionStage(SurpriseModel(SMALL), LatentActionSettings(mirrored=1.0), labelled=3).train()
+    given: list[Tensor] = []
+    stage.network.register_forward_pre_hook(lambda network, inputs: given.append(inputs[0]))
+    frames, buttons = random_frames(b=2, t=4), torch.tensor([[-1, 2, -1], [-1, -1, -1]])
+    stage.losses({"frames": frames, "buttons": buttons})
+    plain = frames.permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+    torch.testing.assert_close(given[0][0], plain[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(given[0][1], plain[1].flip(-1), atol=1e-4, rtol=0)
+
+
+def test_a_stage_without_labels_has_the_state_it_always_had() -> None:
+    stage = LatentActionStage(SurpriseModel(SMALL), LatentActionSettings())
+    assert not [name for name in stage.state_dict() if "labels" in name]
+    with_labels = LatentActionStage(SurpriseModel(SMALL), LatentActionSettings(), labelled=7)
+    assert set(with_labels.network.state_dict()) == set(stage.network.state_dict())
+
+
+# ---- runs
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "tiny.toml"
+    file.write_text(SETTINGS.replace("code_width = 4", "code_width = 3\nhorizon = 1"))
+    return file
+
+
+@pytest.mark.slow
+def test_a_run_says_how_many_labels_it_saw(
+    data: VideoDataset, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count_steps(monkeypatch)
+    out = tmp_path / "run"
+    train(data.paths, out, config, minutes=0.02, device="cpu", quiet=True, labels=0.1)
+    steps = round(0.1 * 58 * 7)  # of 60 episodes of 7 steps, two are held out
+    told = json.loads((out / "world" / "config.json").read_text())["training"]
+    assert told["labels"] == labelled_steps(out) == steps and f"{steps} steps of the key log" in str(told["rules"])
+    assert told["settings"]["latent_action"]["labels"] == 0.1
+    with pytest.raises(ConfigError, match=rf"learns from {steps} labelled steps, not 0; give the same --labels"):
+        train(data.paths, out, resume=True, minutes=0.03, device="cpu", quiet=True, stage="latent_action")
+    train(data.paths, out, resume=True, minutes=0.03, device="cpu", quiet=True, stage="latent_action", labels=0.1)
+    model = make_world(latent_action=load_settings(out / "settings.toml").networks.latent_action).latent_action
+    assert load_network(out, "latent_action", model).covariance.abs().sum() > 0
+
+
+def test_a_world_without_labels_says_so_by_saying_nothing(config: Path) -> None:
+    assert not [rule for rule in rules(load_settings(config), 0) if "label" in rule]
+
+
+def test_labels_need_codes_found_by_surprise(tmp_path: Path) -> None:
+    file = tmp_path / "pixels.toml"
+    file.write_text(SETTINGS)
+    with pytest.raises(ConfigError, match="labels need codes found by surprise"):
+        load_settings(file).labelled(0.1)
+    with pytest.raises(ConfigError, match=r"labels 1.5 is outside 0\.\.1"):
+        load_settings(file).labelled(1.5)
+    assert LatentActionStage(LatentActionModel(CONFIG.latent_action), LatentActionSettings()).labels is None
