@@ -11,6 +11,9 @@ from app.cli.options import parse
 from app.cli.web import space_arguments
 from genie_core.errors import GenieError
 
+LEFT_OUT = ("torch", "einops", "lightning", "gradio", "onnx", "huggingface_hub", "matplotlib", "fastapi", "uvicorn")
+INSTALL = "pip install -r requirements.txt"
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one mode; returns the exit code: 0 done, 1 an error told in a sentence, 130 interrupted."""
@@ -22,6 +25,11 @@ def main(argv: list[str] | None = None) -> int:
         args.run(args)
     except GenieError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name not in LEFT_OUT:
+            raise
+        print(f"error: this needs {error.name}, which the light install leaves out; {INSTALL}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

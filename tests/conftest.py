@@ -103,6 +103,20 @@ class FakeEngine:
         return SamplingConfig()
 
 
+@pytest.fixture(autouse=True)
+def saved_without_graphs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Making the graphs of a world takes seconds: worlds are saved without, but for tests that use `with_graphs`."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    world = sys.modules.get("genie_core.world")
+    if world is not None and "with_graphs" not in request.fixturenames:
+        monkeypatch.setattr(world.World, "_graphs_of", lambda *_: {})
+
+
+@pytest.fixture
+def with_graphs() -> None:
+    """Worlds are saved with their graphs."""
+
+
 @pytest.fixture
 def actions() -> tuple[Action, ...]:
     return ACTIONS

@@ -79,17 +79,7 @@ def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompt
     palette = prompts.palette if args.fit == "palette" else None
     how = args.fit, palette, saved, "replay" in args, _source(args, world)
     start = Start(picture, *how, args.seed, args.unmask_steps, args.temperature)
-    return begin(WorldEngine(world, args.seed, runtime=_runtime(args, world)), start)
-
-
-def _runtime(args: argparse.Namespace, world: World | GraphWorld) -> str:
-    """The runtime asked for; on a CPU, graphs are made for a world that brings none."""
-    from genie_core.graph_world import GraphWorld
-    from genie_core.runtimes.choose import can_make_graphs
-
-    if args.runtime != "auto" or isinstance(world, GraphWorld) or world.device.type != "cpu" or world.graphs:
-        return str(args.runtime)
-    return "onnx" if can_make_graphs() else "torch"
+    return begin(WorldEngine(world, args.seed, runtime=args.runtime), start)
 
 
 def _source(args: argparse.Namespace, world: World | GraphWorld) -> Source | None:

@@ -21,11 +21,6 @@ def has_onnx_runtime() -> bool:
     return importlib.util.find_spec("onnxruntime") is not None
 
 
-def can_make_graphs() -> bool:
-    """Whether graphs can be made here, and played."""
-    return has_onnx_runtime() and importlib.util.find_spec("onnx") is not None
-
-
 def open_runtime(world: World | GraphWorld, name: str, players: int) -> Runtime:
     """The runtime called `name`, for up to `players` of `world` at once.
 

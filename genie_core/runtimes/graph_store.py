@@ -81,15 +81,15 @@ def of_graph_world(world: GraphWorld) -> GraphStore:
     """The graphs of a world on disk; other numbers of passes than its own need torch."""
 
     def make(unmask_steps: int | None, files: Mapping[str, bytes]) -> bytes:
-        from genie_core.runtimes.making import make_graph
-
         try:
+            from genie_core.runtimes.making import make_graph
+
             return make_graph(world.whole, unmask_steps, files)
         except (MissingExtraError, ModuleNotFoundError) as error:
             own = world.graphs[checkpoint.STEP].inputs["uniform"][1]
             raise ConfigError(
-                f"this world has its frames ready in {own} passes; others need torch and onnx to be made: {TORCH}, "
-                f"or leave --unmask-steps at {own}"
+                f"the graph of this world takes {own} passes, and making one for {unmask_steps} needs torch and onnx; "
+                f"{TORCH}, or leave --unmask-steps at {own}"
             ) from error
 
     return GraphStore(world.config, world.graphs, weights_in(world.folder), make)
