@@ -203,7 +203,7 @@ def create(self: Handler) -> None:
     asked = json.loads(self.body)
     kind = "spaces/" if asked.get("type") == "space" else ""
     name = f"{kind}{asked.get('organization') or 'tests'}/{asked['name']}"
-    if kind and asked.get("sdk") != "gradio":
+    if kind and asked.get("sdk") not in ("gradio", "static"):
         raise Refused(400, "", "a Space needs an sdk")
     if name in self.hub.repos:
         return self.send(409, {"error": "You already created this model repo", "url": f"{self.hub.url}/{name}"})

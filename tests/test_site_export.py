@@ -1,0 +1,204 @@
+"""The static site as a folder: written whole or not at all, with a runtime that is the pinned one, and published."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import warm_process
+import yaml
+from local_hub import TOKEN, LocalHub, serve
+from static_site import NO_RUNTIME, served
+
+from app.site import ort
+from app.site.export import PLAYED, check_folder, describe, export_site
+from genie_core import World
+from genie_core.errors import ConfigError, MissingExtraError, WriteError
+
+ROOT = Path(__file__).parents[1]
+STAND_IN = {name: name.encode() * 50 for name in ort.FILES}  # what the site does with them, but play
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_world: Path) -> World:
+    return World.from_pretrained(tiny_world)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, tiny: World) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "site"
+    export_site([tiny], 1, folder, ROOT / "assets", STAND_IN, quiet=True)
+    return folder
+
+
+def listed(site: Path) -> dict[str, dict[str, object]]:
+    found = re.search(r"const FILES = (\{.*\});", (site / "sw.js").read_text(encoding="utf-8"))
+    assert found
+    return json.loads(found[1])
+
+
+def test_the_site_has_what_plays_and_nothing_else(site: Path, tiny: World) -> None:
+    told = json.loads((site / "worlds.json").read_text(encoding="utf-8"))
+    (world,) = told["worlds"]
+    folder = site / world["folder"]
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")} == {"config.json", *PLAYED}
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for path, promise in config["files"].items():
+        content = (folder / path).read_bytes()
+        assert promise == {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert world["fingerprint"] == tiny.fingerprint()
+    assert world["pictures"] and all((site / picture).is_file() for picture in world["pictures"])
+    assert "WASM" not in {path.suffix for path in (site / "ort").iterdir()}
+    assert describe(site)[-1].startswith("python -m http.server -d ")
+
+
+def test_the_service_worker_knows_every_file_and_fetches_nothing_heavy_at_first(site: Path) -> None:
+    files = listed(site)
+    there = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+    assert {*files} == there - {"sw.js"}
+    shell = {path for path, promise in files.items() if promise["shell"]}
+    assert {"index.html", "worlds.json", "js/client.js", "js/worker.js"} <= shell
+    assert not [path for path in shell if path.endswith((".gz", ".safetensors", ".onnx"))]
+    for path, promise in files.items():
+        assert promise["sha256"] == hashlib.sha256((site / path).read_bytes()).hexdigest()
+
+
+def test_the_page_names_no_other_site() -> None:
+    """Nothing is fetched from elsewhere: no address stands in the page's own files."""
+    static = ROOT / "app/site/static"
+    files = [path for path in static.rglob("*") if path.suffix in {".js", ".html", ".css", ".webmanifest"}]
+    assert len(files) > 20
+    for path in files:
+        found = re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}[^\s\"']*", path.read_text(encoding="utf-8"))
+        assert [address for address in found if "www.w3.org" not in address] == [], path
+
+
+@pytest.mark.usefixtures("with_graphs")
+def test_a_foreign_folder_is_left_alone_and_an_old_site_replaced(site: Path, tmp_path: Path, tiny: World) -> None:
+    foreign = tmp_path / "mine"
+    foreign.mkdir()
+    (foreign / "diary.txt").write_text("dear diary")
+    with pytest.raises(ConfigError, match=r"holds other files; name a new or an empty folder"):
+        export_site([tiny], 1, foreign, ROOT / "assets", STAND_IN, quiet=True)
+    with pytest.raises(ConfigError, match=r"is a file, expected a folder"):
+        check_folder(foreign / "diary.txt")
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "diary.txt"]
+    again = tmp_path / "site"
+    export_site([tiny], 1, again, ROOT / "assets", STAND_IN, quiet=True)
+    (again / "left-over.js").write_text("old")
+    export_site([tiny], 1, again, ROOT / "assets", STAND_IN, quiet=True)
+    assert listed(again) == listed(site), "the same site, file by file"
+    assert not (again / "left-over.js").exists()
+
+
+@pytest.mark.usefixtures("with_graphs")
+def test_a_site_that_fails_half_way_leaves_nothing_and_the_old_one_as_it_was(tmp_path: Path, tiny: World) -> None:
+    folder = tmp_path / "site"
+
+    def worlds() -> Iterator[World]:
+        yield tiny
+        raise WriteError("the disk is full")
+
+    with pytest.raises(WriteError):
+        export_site(worlds(), 2, folder, ROOT / "assets", STAND_IN, quiet=True)
+    assert [*tmp_path.iterdir()] == []
+    export_site([tiny], 1, folder, ROOT / "assets", STAND_IN, quiet=True)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    with pytest.raises(WriteError):
+        export_site(worlds(), 2, folder, ROOT / "assets", STAND_IN, quiet=True)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    with pytest.raises(ConfigError, match="two worlds are called tiny"):
+        export_site([tiny, tiny], 2, tmp_path / "twice", ROOT / "assets", STAND_IN, quiet=True)
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w:gz") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"package/dist/{name}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return written.getvalue()
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_a_runtime_that_is_not_the_pinned_one_is_refused(empty_cache: Path, tmp_path: Path) -> None:
+    package = tmp_path / "package.tgz"
+    refused = {
+        packed(STAND_IN): r"is not that of onnxruntime-web .* \(sha256 differs\)",
+        packed({}): r"lacks ort\.wasm\.min\.mjs",
+        b"no package": r"is not a package as npm packs it",
+    }
+    for content, words in refused.items():
+        package.write_bytes(content)
+        with pytest.raises(MissingExtraError, match=words):
+            ort.runtime_files(package)
+    with pytest.raises(MissingExtraError, match=r"has no ort\.wasm\.min\.mjs; expected onnxruntime-web"):
+        ort.runtime_files(tmp_path)
+    assert not empty_cache.exists()
+
+
+def test_a_download_is_checked_and_its_faults_are_told(
+    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "registry" / ort.NAME / "-"
+    folder.mkdir(parents=True)
+    (folder / f"{ort.NAME}-{ort.VERSION}.tgz").write_bytes(packed(STAND_IN))
+    with served(tmp_path / "registry") as registry:
+        monkeypatch.setenv("NPM_CONFIG_REGISTRY", registry.url)
+        with pytest.raises(MissingExtraError, match=r"is not onnxruntime-web .* \(its hash differs\).*--ort"):
+            ort.runtime_files(None, quiet=True)
+        (folder / f"{ort.NAME}-{ort.VERSION}.tgz").unlink()
+        with pytest.raises(MissingExtraError, match=r"could not be downloaded .* \(.*ot found\)"):
+            ort.runtime_files(None, quiet=True)
+    with pytest.raises(MissingExtraError, match=r"could not be downloaded .*when there is a connection.*npm pack"):
+        ort.runtime_files(None, quiet=True)
+    assert not empty_cache.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ort.is_cached(), reason=NO_RUNTIME)
+def test_the_runtime_is_taken_from_a_package_a_folder_or_the_cache(tmp_path: Path) -> None:
+    files = ort.runtime_files(None)
+    (tmp_path / "dist").mkdir()
+    for name, content in files.items():
+        (tmp_path / "dist" / name).write_bytes(content)
+    (tmp_path / "package.tgz").write_bytes(packed(files))
+    assert ort.runtime_files(tmp_path) == ort.runtime_files(tmp_path / "package.tgz") == files
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ort.is_cached(), reason=NO_RUNTIME)
+@pytest.mark.usefixtures("with_graphs")
+def test_the_site_is_published_as_a_static_space(tmp_path: Path, tiny_world: Path) -> None:
+    import os
+
+    words = ["--publish", "ada/page", "--space", "static", "--world", str(tiny_world), "--quiet"]
+    with serve() as hub:
+        ended = published(hub, words, tmp_path, os.environ | {"HF_TOKEN": TOKEN})
+        assert ended.returncode == 0, ended.stderr
+        space = hub.repos["spaces/ada/page"]
+        files = space.commits[-1][1]
+        assert {"index.html", "sw.js", "worlds.json", "worlds/tiny/step.onnx"} <= {*files} and space.variables == {}
+        front = yaml.safe_load(files["README.md"].decode().split("---")[1])
+        assert front["sdk"] == "static" and front["app_file"] == "index.html"
+        assert front["custom_headers"]["cross-origin-embedder-policy"] == "require-corp"
+        dry = published(hub, [*words, "--dry-run"], tmp_path, {**os.environ})
+        assert dry.returncode == 0 and "sdk: static" in dry.stdout and "bytes  worlds/tiny/step.onnx" in dry.stdout
+
+
+def published(hub: LocalHub, words: list[str], folder: Path, environment: dict[str, str]) -> warm_process.Ended:
+    hub_only = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+    hub_only |= {"HF_HOME": str(folder / "home")}
+    return warm_process.run([str(ROOT / "launch.py"), *words], folder, environment | hub_only)
