@@ -23,7 +23,7 @@ from warm_process import Ended
 from genie_core.checkpoint import read_config
 from genie_core.errors import ConfigError
 from genie_core.hub.address import Address, find_address, require_repository
-from genie_core.hub.download import FILES
+from genie_core.hub.download import FILES as NEEDED
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "checkpoints" / "coinrun"
@@ -48,6 +48,8 @@ LOAD = """
 import sys
 from genie_core import World
 from genie_core.errors import GenieError
+
+FILES = (*NEEDED, *GRAPHS)  # of a world that brings its graphs
 try:
     print(World.from_pretrained(sys.argv[1]).name)
 except GenieError as error:
@@ -316,7 +318,7 @@ def test_no_such_revision(hub: LocalHub, repo: Repo, home: Path) -> None:
 def test_not_a_world(hub: LocalHub, home: Path) -> None:
     hub.repos["ada/text"] = Repo()
     hub.repos["ada/text"].commit({"config.json": b"{}", "model.safetensors": b"x"})
-    refused(run(["-c", FETCH, "ada/text"], home, hub.url), "not a world", f"lacks {', '.join(FILES[1:])}")
+    refused(run(["-c", FETCH, "ada/text"], home, hub.url), "not a world", f"lacks {', '.join(NEEDED[1:])}")
 
 
 def test_not_a_name(home: Path, hub: LocalHub) -> None:

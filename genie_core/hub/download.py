@@ -59,7 +59,8 @@ def mend(address: Address, folder: Path) -> bool:
     """
     from huggingface_hub import hf_hub_download
 
-    broken = [file for file in FILES if not _is_whole(folder / file)]
+    there = [*FILES, *(file for file in GRAPHS if (folder / file).is_file())]
+    broken = [file for file in there if not _is_whole(folder / file)]
     for file in broken:
         with told_in_words(address), _in_small_pieces():
             hf_hub_download(address.repo, file, revision=folder.name, force_download=True)
