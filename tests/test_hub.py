@@ -24,7 +24,9 @@ from genie_core.checkpoint import read_config
 from genie_core.errors import ConfigError
 from genie_core.hub.address import Address, find_address, require_repository
 from genie_core.hub.download import FILES as NEEDED
+from genie_core.hub.download import GRAPHS
 
+FILES = (*NEEDED, *GRAPHS)  # of a world that brings its graphs
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "checkpoints" / "coinrun"
 WEIGHTS = "dynamics/model.safetensors"
@@ -48,8 +50,6 @@ LOAD = """
 import sys
 from genie_core import World
 from genie_core.errors import GenieError
-
-FILES = (*NEEDED, *GRAPHS)  # of a world that brings its graphs
 try:
     print(World.from_pretrained(sys.argv[1]).name)
 except GenieError as error:
