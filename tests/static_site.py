@@ -67,7 +67,13 @@ class Served:
     """A folder at `url`; `asked` lists the paths that were asked for."""
 
     def __init__(self, server: ThreadingHTTPServer, asked: list[str]) -> None:
-        self.url, self.asked, self.stop = f"http://127.0.0.1:{server.server_address[1]}/", asked, server.shutdown
+        self.server, self.asked = server, asked
+        self.url = f"http://127.0.0.1:{server.server_address[1]}/"
+
+    def stop(self) -> None:
+        """Refuses every connection from now on."""
+        self.server.shutdown()
+        self.server.server_close()
 
 
 @contextmanager
@@ -83,11 +89,11 @@ def served(folder: Path) -> Iterator[Served]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    running = Served(server, asked)
     try:
-        yield Served(server, asked)
+        yield running
     finally:
-        server.shutdown()
-        server.server_close()
+        running.stop()
 
 
 @contextmanager
