@@ -104,9 +104,11 @@ class FakeEngine:
 
 
 @pytest.fixture(autouse=True)
-def saved_without_graphs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def saved_without_graphs(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Making the graphs of a world takes seconds: worlds are saved without, but for tests that use `with_graphs`."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     world = sys.modules.get("genie_core.world")
     if world is not None and "with_graphs" not in request.fixturenames:
         monkeypatch.setattr(world.World, "_graphs_of", lambda *_: {})
