@@ -277,7 +277,8 @@ class PlantedDynamics(DynamicsModel):
             kept = tokens[:, 0, :, None].float().expand(-1, -1, CONFIG.dynamics.width)
             lasts = [KeyValues(kept, kept)] * CONFIG.dynamics.layers
         grids = lasts[0].keys[..., 0].long().view(len(tokens), *CONFIG.dynamics.grid)
-        following = spell(self.game.after(read(grids), actions_into[:, -1].numpy()))
+        into = actions_into[:, -1].clamp(max=len(NAMES) - 1)  # no action leads to a first frame, whose tokens are known
+        following = spell(self.game.after(read(grids), into.numpy()))
         return sure_of(following.flatten(1)), lasts
 
 

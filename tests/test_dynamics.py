@@ -207,7 +207,7 @@ def batch(tokens: Tensor) -> dict[str, Tensor]:
 
 
 def make_stage(network: DynamicsModel, progress: float = 1.0, train: bool = True) -> DynamicsStage:
-    stage = DynamicsStage(network, DynamicsSettings(minutes=1), make_world().tokenizer)
+    stage = DynamicsStage(network, DynamicsSettings(minutes=1, blind=0), make_world().tokenizer)
     stage.trained_seconds.fill_(60 * progress)
     return stage.train(train)
 
