@@ -27,6 +27,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-f
 PATIENCE = 120.0  # seconds: a world opens in two on an idle core
 OWN_CALLS = re.compile(r"\.(googleapis|google|gvt1)\.com[:/]")
 BLANK = "blank.html"  # of this origin, with none of the page's own elements: tests drive the engine alone
+RELOADS = 5
 NO_RUNTIME = "no ONNX Runtime Web in the cache: python launch.py --export-web DIR downloads it"
 OPEN = """async (options) => {
     const { Client } = await import('/js/client.js');
@@ -162,13 +163,15 @@ class Tab:
     def through_reload(self, call: Callable[[], Any]) -> Any:
         from playwright.sync_api import Error
 
-        try:
-            return call()
-        except Error as error:
-            if "navigation" not in str(error) and "context was destroyed" not in str(error):
-                raise
-            self.page.wait_for_load_state()
-            return call()
+        for _ in range(RELOADS):  # the old page may answer once more while the new one loads
+            try:
+                return call()
+            except Error as error:
+                if "navigation" not in str(error) and "context was destroyed" not in str(error):
+                    raise
+                self.page.wait_for_timeout(500)
+                self.page.wait_for_load_state()
+        return call()
 
     def refusal(self, world: str, **options: Any) -> str:
         """What the page says when `world` cannot be loaded."""

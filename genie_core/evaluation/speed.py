@@ -150,5 +150,5 @@ def decoding(engine: WorldEngine) -> Callable[[], object]:
 
         assert isinstance(engine.runtime, OnnxRuntime)
         return engine.runtime.part(engine.sampling.unmask_steps, inputs)
-    tokens, *past = (torch.from_numpy(array).to(world.device) for array in inputs.values())
+    tokens, *past = (torch.tensor(array, device=world.device) for array in inputs.values())
     return lambda: world.tokenizer.decode_frame(tokens, DecoderPast(*past))
