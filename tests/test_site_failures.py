@@ -129,6 +129,7 @@ def test_what_cannot_be_played_is_told_and_play_goes_on(browser: Any, here: Serv
         assert len(tab.steps([0])) == 1
 
 
+@pytest.mark.long  # waits for the reload of a first visit, which a busy machine can drag out
 def test_after_a_visit_it_plays_offline_and_what_it_never_had_is_told(browser: Any, site: Path) -> None:
     with served(site) as here, Tab(browser, here.url) as tab:
         tab.open("tiny", home=True)
@@ -155,6 +156,7 @@ def wait_until_kept(tab: Tab, paths: list[str]) -> None:
     tab.page.wait_for_function(ALL_KEPT, arg=paths)
 
 
+@pytest.mark.long  # waits for the reload of a first visit, which a busy machine can drag out
 def test_a_new_version_fetches_what_changed_alone(browser: Any, here: Served, site: Path) -> None:
     with Tab(browser, here.url) as tab:
         tab.open("tiny", home=True)
