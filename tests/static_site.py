@@ -7,6 +7,7 @@ import re
 import shutil
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -172,6 +173,18 @@ class Tab:
                 self.page.wait_for_timeout(500)
                 self.page.wait_for_load_state()
         return call()
+
+    def until(self, asked: str, given: Any = None, meanwhile: str | None = None) -> None:
+        """Waits until the function `asked`, which may be async, gives something true; calls `meanwhile` in between.
+
+        Playwright's own wait takes the promise of an async function for true.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while not self.page.evaluate(asked, given):
+            assert time.monotonic() < deadline, f"{asked} never came true"
+            if meanwhile:
+                self.page.evaluate(meanwhile)
+            self.page.wait_for_timeout(200)
 
     def refusal(self, world: str, **options: Any) -> str:
         """What the page says when `world` cannot be loaded."""

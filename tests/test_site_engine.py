@@ -173,7 +173,6 @@ def test_what_was_forgotten_is_played_again_as_it_was(tab: Tab, easy: Game) -> N
     assert (parse_session(tab.session(), easy.world).tokens == easy.tokens[: index + 11]).all()
 
 
-@pytest.mark.long  # waits for the reload of a first visit, which a busy machine can drag out
 def test_threads_play_the_same(browser: Any, url: str, easy: Game) -> None:
     with Tab(browser, url) as tab:
         opened = tab.open("coinrun", home=True, threads=2)
