@@ -18,6 +18,7 @@ FLOORS = {
         "limits",
         "config figures files machine",
         "pictures pixels state noise key_ring graph_file",
+        "video",
         "layers",
         "models",
         "data",
@@ -43,18 +44,18 @@ FLOORS = {
     "app": ("media", "play", "window web site", "cli"),
 }
 APP_SEES_OF_THE_CORE = {
-    *("config", "errors", "files", "limits", "pictures", "pixels", "games", "familiarity", "world", "engine", "hub"),
+    *("config", "errors", "files", "limits", "pictures", "pixels", "video", "games", "familiarity", "world", "engine", "hub"),
     *("rollout", "graph_world"),
 }
 CLI_SEES_TOO = {"runtimes", "machine", "data", "training", "evaluation", "figures", "checkpoint", "actions"}
 BELONGS = {
     "pygame": ("app/window/",),
     "gradio": ("app/web/",),
-    "gymnasium": ("genie_core/env.py",),
+    "gymnasium": ("genie_core/env.py", "genie_core/data/environments/"),
     "procgen": ("genie_core/games/",),
     "lightning": ("genie_core/training/",),
     "huggingface_hub": ("genie_core/hub/",),
-    "av": ("app/media/",),
+    "av": ("app/media/", "genie_core/video/"),
     "onnxruntime": ("genie_core/runtimes/",),
     "onnx": ("genie_core/graphs.py", "genie_core/runtimes/"),
     "argparse": ("launch.py", "app/cli/"),

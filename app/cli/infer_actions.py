@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,13 @@ def run(args: argparse.Namespace) -> None:
 
 def find_actions(world: World | GraphWorld, video: Path, quiet: bool) -> list[int]:
     """The actions of a video file at the world's frame rate; PictureError if it has fewer than two frames."""
-    from app.media.read import read_video
     from genie_core.errors import PictureError
+    from genie_core.video import read_video
 
     fps = world.config.fps
-    frames = read_video(video, world.config.frame_size, fps)
+    frames, warnings = read_video(video, world.config.frame_size, fps)
+    for warning in () if quiet else warnings:
+        print(f"note: {video.name}: {warning}", file=sys.stderr)
     if len(frames) < 2:
         raise PictureError(f"{video} is too short: it has one frame at {fps:g} frames a second, expected two or more")
     return world.actions_between(frames, progress=not quiet)

@@ -1,1 +1,1 @@
-"""Reads any video; writes mp4, gif, png and npz."""
+"""Writes mp4, gif, png and npz."""

@@ -10,13 +10,14 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from app.media.read import read_video
 from app.play.record import record
 from app.play.start import begin
 from app.web import limits
-from app.web.player import GameStart, data_url
+from app.web.game import GameStart
+from app.web.told import data_url
 from genie_core.engine import WorldEngine
 from genie_core.errors import PictureError
+from genie_core.video import read_video
 from genie_core.world import World
 
 THUMBNAILS = 10
@@ -29,7 +30,7 @@ def find_actions(world: World, path: str) -> tuple[np.ndarray, list[int]]:
     Raises PictureError if the file is no clip, or shows one frame.
     """
     try:
-        frames = read_video(path, world.config.frame_size, world.config.fps, most_frames=limits.CLIP_FRAMES)
+        frames = read_video(path, world.config.frame_size, world.config.fps, most_frames=limits.CLIP_FRAMES).frames
     except PictureError as error:
         raise PictureError(str(error).replace(path, Path(path).name)) from error
     if len(frames) < 2:

@@ -1,0 +1,123 @@
+"""What every kind of video gives: pictures with times, and an account of what was wrong on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from genie_core.limits import Size
+
+MOST_PIXELS = 4096 * 4096  # of one frame
+
+
+class Part(NamedTuple):
+    """A rectangle of a picture, in pixels as shown."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+class Picture(Protocol):
+    """One frame, converted only when it is asked for. `size` is (H, W) as shown: upright, with square pixels."""
+
+    @property
+    def size(self) -> Size: ...
+
+    def rgb(self, part: Part | None = None, size: Size | None = None) -> np.ndarray:
+        """`part`, or all of it, as uint8 (H, W, 3) in [0, 255]; shrunk to `size` by averaging if that is given."""
+        ...
+
+
+class Timed(NamedTuple):
+    """A picture as its file has it. `stamp` is the second at which it appears, `lasts` how long it is shown, each None
+    where the file does not say; `joined` is False if damage lies between the picture before and this one."""
+
+    stamp: float | None
+    lasts: float | None
+    picture: Picture
+    joined: bool = True
+
+
+class Shown(NamedTuple):
+    """A picture on the clock of its video: shown from `start` to `end` seconds; `joined` as in `Timed`."""
+
+    start: float
+    end: float
+    picture: Picture
+    joined: bool
+
+
+@dataclass
+class Account:
+    """What was met while a video was read: `frames` in `seconds`, as far as it was read.
+
+    `restarts` counts timestamps that start anew, `damages` stretches that cannot be decoded; `missing_s` is how much
+    shorter the video is than its file says.
+    """
+
+    frames: int = 0
+    seconds: float = 0.0
+    restarts: int = 0
+    damages: int = 0
+    missing_s: float = 0.0
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, on average; 0 if that is unknown."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    def warnings(self, fps: float) -> list[str]:
+        """What a user should know who reads the video at `fps` frames a second, in sentences."""
+        told = []
+        if 0 < self.fps < 0.9 * fps and self.frames > 1:
+            told.append(
+                f"the video has {self.fps:.3g} frames a second and the world {fps:g}: repeated frames look as if "
+                "nothing was done"
+            )
+        if self.restarts:
+            told.append(f"the video's clock starts anew {times(self.restarts)}; the parts were put end to end")
+        if self.damages:
+            told.append(f"the video is damaged in {places(self.damages)}, where frames were left out")
+        if self.missing_s:
+            whole = self.seconds + self.missing_s
+            told.append(f"the file is cut short: {self.seconds:.1f} of its {whole:.1f} s could be read")
+        return told
+
+
+def times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def places(count: int) -> str:
+    return "one place" if count == 1 else f"{count} places"
+
+
+class Source(Protocol):
+    """An open video. `size` is that of its frames as shown, (H, W); `seconds` and `fps` are what its file says of
+    length and frame rate, None where that is unknown."""
+
+    account: Account
+
+    @property
+    def size(self) -> Size: ...
+
+    @property
+    def seconds(self) -> float | None: ...
+
+    @property
+    def fps(self) -> float | None: ...
+
+    def frames(self) -> Iterator[Timed]:
+        """All pictures in order, once."""
+        ...
+
+    def samples(self, count: int) -> Iterator[Picture]:
+        """Up to `count` pictures from all over the video, quickly; to be asked for before `frames`, or not at all."""
+        ...
+
+    def close(self) -> None: ...
