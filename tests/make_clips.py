@@ -52,7 +52,7 @@ def main() -> None:
         record_coinrun(Path(folder) / "all", FRAMES_TO_PICK_FROM, LEVELS, "easy", "explore", seed=5)
         dataset = VideoDataset(Path(folder) / "all")
         info = dataset.info
-        with DatasetWriter(CLIPS, source=info.source, frame_size=info.frame_size, compressed=True) as writer:
+        with DatasetWriter(CLIPS, source=info.source, frame_size=info.frame_size) as writer:
             for start in held(dataset, "right", rng) + held(dataset, "left", rng) + mixed(dataset, rng):
                 episode = np.searchsorted(dataset.episodes[:, 0], start, side="right") - 1
                 actions = dataset.true_actions(start, LENGTH)

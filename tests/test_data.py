@@ -1,15 +1,22 @@
 """Data sets: what is written comes back, clips keep to their episode, damage is told in words."""
 
+import dataclasses
 import hashlib
+import io
 import json
 import pickle
+import resource
 import shutil
+import signal
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from genie_core import games
@@ -26,13 +33,36 @@ def episodes(seed: int = 0) -> list[np.ndarray]:
     return [rng.integers(0, 256, (length, 8, 8, 3), np.uint8) for length in LENGTHS]
 
 
-def write(out: Path, compressed: bool = False, actions: bool = True, seed: int = 0) -> VideoDataset:
-    with DatasetWriter(
-        out, source={"game": "noise"}, frame_size=(8, 8), shard_bytes=6 * 192, compressed=compressed
-    ) as writer:
+def write(out: Path, actions: bool = True, seed: int = 0) -> VideoDataset:
+    with DatasetWriter(out, source={"game": "noise"}, frame_size=(8, 8), shard_bytes=6 * 192) as writer:
         for number, frames in enumerate(episodes(seed)):
             writer.add_episode(frames, seed + np.arange(len(frames) - 1) if actions else None, level_seed=100 + number)
     return VideoDataset(out)
+
+
+def write_format_2(out: Path, compressed: bool = False) -> VideoDataset:
+    """What this program wrote before it wrote Parquet."""
+    new = write(out)
+    (out / "dataset.json").unlink()
+    shards = []
+    for number, first in enumerate(range(0, len(new), 6)):
+        frames = np.concatenate(episodes())[first : first + 6]
+        if compressed:
+            np.savez_compressed(out / f"frames-{number:05d}.npz", frames=frames)
+        else:
+            np.save(out / f"frames-{number:05d}.npy", frames)
+        (out / f"frames-{number:05d}.parquet").unlink()
+        shards.append({"file": f"frames-{number:05d}.np{'z' if compressed else 'y'}", "frames": len(frames)})
+    told = dataclasses.asdict(new.info) | {"format_version": 2, "shards": shards}
+    (out / "dataset.json").write_text(json.dumps(told))
+    return VideoDataset(out)
+
+
+FORMATS: dict[str, Callable[[Path], VideoDataset]] = {
+    "parquet": write,
+    "npy": write_format_2,
+    "npz": partial(write_format_2, compressed=True),
+}
 
 
 @pytest.fixture
@@ -40,11 +70,17 @@ def dataset(tmp_path: Path) -> VideoDataset:
     return write(tmp_path / "noise")
 
 
-@pytest.mark.parametrize("compressed", [False, True])
-def test_what_is_written_comes_back(tmp_path: Path, compressed: bool) -> None:
-    dataset = write(tmp_path / "noise", compressed)
+@pytest.fixture
+def old(tmp_path: Path) -> VideoDataset:
+    return write_format_2(tmp_path / "noise")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_what_is_written_comes_back(tmp_path: Path, kind: str) -> None:
+    dataset = FORMATS[kind](tmp_path / "noise")
     assert len(dataset) == dataset.info.frames == sum(LENGTHS)
-    assert [frames for _, frames in dataset.info.shards] == [6, 6, 6, 2]
+    assert [shard.frames for shard in dataset.info.shards] == [6, 6, 6, 2]
+    assert {Path(shard.file).suffix for shard in dataset.info.shards} == {f".{kind}"}
     assert (dataset.info.name, dataset.info.frame_size, dataset.info.fps) == ("noise", (8, 8), 15)
     assert dataset.info.source == {"game": "noise"}
     for (first, length, seed), number, frames in zip(dataset.episodes, range(3), episodes(), strict=True):
@@ -195,25 +231,48 @@ def rename_shard(path: Path, name: str) -> None:
     rewrite(path, shards=[{**first, "file": name.format(outside=path.parent / "x.npy")}, *others])
 
 
+def rewrite_shard(path: Path, **values: object) -> None:
+    (first, *others) = json.loads((path / "dataset.json").read_text())["shards"]
+    rewrite(path, shards=[first | values, *others])
+
+
 def bend_header(path: Path, before: bytes, after: bytes) -> None:
     file = path / "frames-00001.npy"
     assert before in file.read_bytes() and len(before) == len(after)
     file.write_bytes(file.read_bytes().replace(before, after))
 
 
-DAMAGE = {
+def damage_shard(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Change a Parquet shard and let dataset.json tell its new size and hash, as a stranger would."""
+    file = path / "frames-00001.parquet"
+    file.write_bytes(body := change(file.read_bytes()))
+    (first, _, *others) = json.loads((path / "dataset.json").read_text())["shards"]
+    told = {"file": file.name, "frames": 6, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    rewrite(path, shards=[first, told, *others])
+
+
+def write_table(path: Path, table: pa.Table, **options: object) -> None:
+    """A shard as another program would write it."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, **options)
+    damage_shard(path, lambda _: sink.getvalue())
+
+
+def frame_table(frames: int = 6, size: int = 192, fill: int = 0, nullable: bool = False) -> pa.Table:
+    kind = pa.binary(size)
+    rows = pa.array([None if nullable else bytes([fill]) * size] * frames, kind)
+    return pa.Table.from_arrays([rows], schema=pa.schema([pa.field("frame", kind, nullable=nullable)]))
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
     "no dataset.json": lambda path: (path / "dataset.json").unlink(),
     "not a data set description": lambda path: (path / "dataset.json").write_text("[1"),
     "no data set folder": shutil.rmtree,
-    "format_version 3, expected 1 or 2": lambda path: rewrite(path, format_version=3),
+    "format_version 4, expected one of 1, 2, 3": lambda path: rewrite(path, format_version=4),
+    "format_version True": lambda path: rewrite(path, format_version=True),
     "promises 99 frames": lambda path: rewrite(path, frames=99),
     "expected JSON with name, frame_size, fps": lambda path: (path / "dataset.json").write_text("{}"),
-    "lacks its file frames-00001.npy": lambda path: (path / "frames-00001.npy").unlink(),
-    "truncated": lambda path: cut_in_half(path / "frames-00001.npy"),
-    "not of one data set": lambda path: np.save(path / "frames-00003.npy", np.zeros((3, 8, 8, 3), np.uint8)),
-    "unusable shards: .*None": lambda path: rewrite(path, shards=[{"file": "frames-00000.npy", "frames": None}]),
-    r"unusable shards: .*\.\./x\.npy": lambda path: rename_shard(path, "../x.npy"),
-    r"unusable shards: .*'/": lambda path: rename_shard(path, "{outside}"),
+    "larger than 16,777,216 bytes": lambda path: (path / "dataset.json").write_text(" " * 2**24 + "{}"),
     "unusable fps: None": lambda path: rewrite(path, fps=None),
     "unusable fps: nan": lambda path: rewrite(path, fps=float("nan")),
     r"unusable frame_size: \[8, 1000000\]": lambda path: rewrite(path, frame_size=[8, 1_000_000]),
@@ -222,31 +281,99 @@ DAMAGE = {
     "unusable episodes: True": lambda path: rewrite(path, episodes=True),
     "unusable source: 'me'": lambda path: rewrite(path, source="me"),
     "not readable|description": lambda path: (path / "dataset.json").write_text("[" * 100_000),
+    "episodes.npy holds object": lambda path: np.save(path / "episodes.npy", np.full((3, 3), None), allow_pickle=True),
+    "episodes.npy holds float64": lambda path: np.save(path / "episodes.npy", np.zeros((3, 3))),
+    "lacks its file episodes.npy": lambda path: (path / "episodes.npy").unlink(),
+    "does not cut the 20 frames": lambda path: np.save(path / "episodes.npy", np.zeros((3, 3), np.int64)),
+}
+OF_ARRAYS: dict[str, Callable[[Path], object]] = {
+    "lacks its file frames-00001.npy": lambda path: (path / "frames-00001.npy").unlink(),
+    "truncated": lambda path: cut_in_half(path / "frames-00001.npy"),
+    "not of one data set": lambda path: np.save(path / "frames-00003.npy", np.zeros((3, 8, 8, 3), np.uint8)),
+    "unusable shards: .*None": lambda path: rewrite(path, shards=[{"file": "frames-00000.npy", "frames": None}]),
+    r"unusable shards: .*\.\./x\.npy": lambda path: rename_shard(path, "../x.npy"),
+    r"unusable shards: .*'/": lambda path: rename_shard(path, "{outside}"),
     "frames-00001.npy is truncated or damaged": lambda path: bend_header(path, b"'descr': '|u1'", b"'descr': ((((("),
     r"frames-00001.npy holds uint8 \(9, 8": lambda path: bend_header(path, b"(6, 8", b"(9, 8"),
-    "episodes.npy holds object": lambda path: np.save(path / "episodes.npy", np.full((3, 3), None), allow_pickle=True),
     "frames-00000.npy holds object": lambda path: np.save(
         path / "frames-00000.npy", np.full((6, 8, 8, 3), "no", object)
     ),
-    "lacks its file episodes.npy": lambda path: (path / "episodes.npy").unlink(),
-    "does not cut the 20 frames": lambda path: np.save(path / "episodes.npy", np.zeros((3, 3), np.int64)),
+    "by columns": lambda path: np.save(path / "frames-00000.npy", np.asfortranarray(np.zeros((6, 8, 8, 3), np.uint8))),
+}
+OF_PARQUET: dict[str, Callable[[Path], object]] = {
+    "lacks its file frames-00001.parquet": lambda path: (path / "frames-00001.parquet").unlink(),
+    "truncated or damaged: it has": lambda path: cut_in_half(path / "frames-00001.parquet"),
+    "truncated or damaged;": lambda path: damage_shard(path, lambda body: body[: len(body) // 2]),
+    "frames-00001.parquet is truncated": lambda path: damage_shard(path, lambda body: body[:60] + b"!" + body[61:]),
+    r"unusable shards: .*\.\./x\.parquet": lambda path: rewrite_shard(path, file="../x.parquet"),
+    "unusable shards: .*'sha256': 'ab'": lambda path: rewrite_shard(path, sha256="ab"),
+    "unusable shards: .*-1": lambda path: rewrite_shard(path, bytes=-1),
+    "of 191 bytes": lambda path: write_table(path, frame_table(size=191)),
+    r"\(1, 7, 'frame'": lambda path: write_table(path, frame_table(frames=7)),
+    r"'frame', 'FIXED_LEN_BYTE_ARRAY', 1\)": lambda path: write_table(path, frame_table(nullable=True)),
+    r"\(2, 6": lambda path: write_table(path, pa.table({"frame": frame_table()["frame"], "more": [1] * 6})),
+    "BYTE_ARRAY": lambda path: write_table(path, pa.table({"frame": [b"x" * 192] * 6})),
+    "row group 0 that is not 6 frames": lambda path: write_table(path, frame_table(), use_dictionary=True),
 }
 
 
 @pytest.mark.parametrize("words", DAMAGE)
 def test_damage_is_told_in_words(dataset: VideoDataset, words: str) -> None:
     (path,) = dataset.paths
-    DAMAGE[words](path)
+    DAMAGE[words](Path(path))
+    told_in_words(path, words)
+
+
+@pytest.mark.parametrize("words", OF_ARRAYS)
+def test_damaged_arrays_are_told_in_words(old: VideoDataset, words: str) -> None:
+    (path,) = old.paths
+    OF_ARRAYS[words](Path(path))
+    told_in_words(path, words)
+
+
+@pytest.mark.parametrize("words", OF_PARQUET)
+def test_damaged_parquet_is_told_in_words(dataset: VideoDataset, words: str) -> None:
+    (path,) = dataset.paths
+    OF_PARQUET[words](Path(path))
+    told_in_words(path, words)
+
+
+def told_in_words(path: str | Path, words: str) -> None:
     with pytest.raises(DataError, match=words) as caught:
-        VideoDataset(path)
+        VideoDataset(path).clip(9, 11)
     assert "Error" not in str(caught.value), "that is no word"
 
 
-def test_a_file_shorter_than_its_header_promises_takes_no_memory(dataset: VideoDataset) -> None:
-    """Header and description agree on a hundred thousand million frames; the file holds six."""
+def test_a_page_that_would_become_more_than_its_frames_is_refused_before(dataset: VideoDataset) -> None:
+    """The rows of six frames, 192 bytes each, packed with 400 million zeros behind them: 35 kB in the file."""
     (path,) = dataset.paths
+    bomb = pa.compress(bytes(400_000_000), "zstd", asbytes=True)
+    file = Path(path) / "frames-00001.parquet"
+    told = pq.ParquetFile(file).metadata.row_group(0).column(0)
+    body = file.read_bytes()
+    start, size = told.data_page_offset, told.total_compressed_size
+    page = bytes([0x15, 0, 0x15, *varint(400_000_000), 0x15, *varint(len(bomb))]) + b"\x2c\x15\x0c" + bomb
+    assert len(page) > size
+    damage_shard(Path(path), lambda _: body[:start] + page + body[start + size :])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    told_in_words(path, "row group 0 that is not 6 frames|truncated or damaged")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
+
+
+def varint(number: int) -> list[int]:
+    """A positive i32 in Thrift's compact protocol."""
+    number, groups = number << 1, []
+    while number >= 0x80:
+        groups.append(number & 0x7F | 0x80)
+        number >>= 7
+    return [*groups, number]
+
+
+def test_a_file_shorter_than_its_header_promises_takes_no_memory(old: VideoDataset) -> None:
+    """Header and description agree on a hundred million frames; the file holds six."""
+    (path,) = old.paths
     (first, *others) = json.loads((path / "dataset.json").read_text())["shards"]
-    many = 10**11
+    many = 10**8
     with (path / first["file"]).open("r+b") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (many, 8, 8, 3)})
     rewrite(path, shards=[{**first, "frames": many}, *others], frames=many + 14)
@@ -258,15 +385,15 @@ def test_a_file_shorter_than_its_header_promises_takes_no_memory(dataset: VideoD
 def test_compressed_shards_that_would_fill_the_memory_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(tmp_path / "noise", compressed=True)
-    monkeypatch.setattr("genie_core.data.dataset.MOST_COMPRESSED", 1000)
-    with pytest.raises(DataError, match=r"must fit in memory.*uncompressed"):
+    write_format_2(tmp_path / "noise", compressed=True)
+    monkeypatch.setattr("genie_core.data.shards.MOST_COMPRESSED", 1000)
+    with pytest.raises(DataError, match=r"must fit in memory.*fewer frames"):
         VideoDataset(tmp_path / "noise")
 
 
 @pytest.mark.parametrize("damage", [lambda body: body[: len(body) // 2], lambda body: body.replace(b"PK", b"KP")])
 def test_a_damaged_compressed_shard_is_told_in_words(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    write(tmp_path / "noise", compressed=True)
+    write_format_2(tmp_path / "noise", compressed=True)
     shard = tmp_path / "noise" / "frames-00000.npz"
     shard.write_bytes(damage(shard.read_bytes()))
     with pytest.raises(DataError, match="truncated or damaged"):
@@ -283,13 +410,13 @@ def test_a_description_from_a_stranger_is_refused_in_words(dataset: VideoDataset
         VideoDataset(path)
 
 
-def test_folders_of_version_1_load(dataset: VideoDataset) -> None:
+def test_folders_of_version_1_load(old: VideoDataset) -> None:
     """Their frame_size is one number, the side of a square."""
-    (path,) = dataset.paths
+    (path,) = old.paths
     rewrite(path, frame_size=8, format_version=1)
-    old = VideoDataset(path)
-    assert old.info.frame_size == (8, 8)
-    np.testing.assert_array_equal(old.clip(0, 7), dataset.clip(0, 7))
+    oldest = VideoDataset(path)
+    assert oldest.info.frame_size == (8, 8)
+    np.testing.assert_array_equal(oldest.clip(0, 7), old.clip(0, 7))
 
 
 def test_frames_need_not_be_square(tmp_path: Path) -> None:
@@ -297,17 +424,20 @@ def test_frames_need_not_be_square(tmp_path: Path) -> None:
     with DatasetWriter(tmp_path / "wide", source={}, frame_size=(6, 10), shard_bytes=400) as writer:
         writer.add_episode(frames)
     dataset = VideoDataset(tmp_path / "wide")
-    assert dataset.info.frame_size == (6, 10) and [n for _, n in dataset.info.shards] == [2, 2, 1]
+    assert dataset.info.frame_size == (6, 10) and [each.frames for each in dataset.info.shards] == [2, 2, 1]
     np.testing.assert_array_equal(dataset.clip(0, 5), frames)
 
 
-def test_a_full_disk_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("genie_core.data.writer.np.save", refuse)
-    with pytest.raises(WriteError, match="No space left on device; choose another --out"):
-        write(tmp_path / "noise")
+def test_a_full_disk_is_told_in_words(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that the write fails, as on a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(WriteError, match="File too large; choose another --out"):
+            write(tmp_path / "noise")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -364,7 +494,7 @@ def test_same_arguments_same_bytes(tmp_path: Path, policy: str, mode: str) -> No
     games.find("coinrun").collect(tmp_path / "two" / "set", 1201, 3, policy, options, quiet=True)
     one, two, three = (digests(tmp_path / folder / "set") for folder in ("one", "two", "three"))
     assert one == two
-    assert one["frames-00000.npy"] != three["frames-00000.npy"]
+    assert one["frames-00000.parquet"] != three["frames-00000.parquet"]
     dataset = VideoDataset(tmp_path / "one" / "set")
     assert len(dataset) == 1201
     assert (dataset.episodes[:, 1] >= 2).all()

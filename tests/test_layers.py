@@ -58,6 +58,8 @@ BELONGS = {
     "av": ("app/media/", "genie_core/video/"),
     "onnxruntime": ("genie_core/runtimes/",),
     "onnx": ("genie_core/graphs.py", "genie_core/runtimes/"),
+    "pyarrow": ("genie_core/data/",),
+    "fsspec": ("genie_core/data/",),
     "argparse": ("launch.py", "app/cli/"),
 }
 FILES = sorted(path.relative_to(ROOT) for part in ("app", "genie_core") for path in (ROOT / part).rglob("*.py"))

@@ -1,34 +1,46 @@
-"""Writing a data set, episode by episode. `dataset.py` describes the files.
+"""Writing a data set, frame by frame. `dataset.py` describes the files.
 
-All files go to a hidden sibling folder, which takes the final name at the end: an interrupted recording leaves
-nothing that looks like a data set.
+All files go to a hidden sibling folder, `.NAME.partial`, which takes the final name at the end: an interrupted writer
+leaves nothing that looks like a data set.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import json
 import math
-import os
 import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from genie_core.data.dataset import DatasetInfo
+from genie_core.data.description import FILE, DatasetInfo
+from genie_core.data.shard_series import ShardSeries
 from genie_core.errors import DataError
-from genie_core.files import disk_refusals
+from genie_core.files import disk_refusals, write_whole
 
-SHARD_BYTES = 122_880_000  # of frames, the most that a writer holds in memory
+SHARD_BYTES = 122_880_000  # of frames before they are compressed
+BEGUN, LOCK = "begun.json", ".lock"
+
+
+class Episode(NamedTuple):
+    """A finished episode: its length in frames, true actions int8 (length,) with -1 at the end, and its origin."""
+
+    length: int
+    actions: np.ndarray | None
+    level_seed: int
+    provenance: dict[str, Any]
 
 
 class DatasetWriter:
     """A data set being written: `with DatasetWriter(out, ...) as writer: writer.add_episode(...)`.
 
-    `frame_size` is (H, W). `compressed` writes .npz shards, much smaller for drawn games, which readers keep in
-    memory. Raises DataError if `out` already holds something, WriteError if the disk refuses.
+    `frame_size` is (H, W). With `resume`, what was written stays when the writer is interrupted. The next writer of the
+    same `out`, `source`, `frame_size` and `fps` goes on after the last episode that ended before the last whole shard:
+    `episodes` holds what is there already. Raises DataError if `out` holds something, or if another process writes
+    it; WriteError if the disk refuses.
     """
 
     def __init__(
@@ -39,23 +51,27 @@ class DatasetWriter:
         frame_size: tuple[int, int],
         fps: float = 15,
         shard_bytes: int = SHARD_BYTES,
-        compressed: bool = False,
+        resume: bool = False,
     ) -> None:
         self.out = Path(out).resolve()
-        self.source, self.frame_size, self.fps, self.compressed = source, frame_size, fps, compressed
-        shard_frames = max(1, shard_bytes // (3 * math.prod(frame_size)))
-        self._buffer = np.empty((shard_frames, *frame_size, 3), np.uint8)
-        self._filled = 0
-        self._shards: list[tuple[str, int]] = []
-        self._episodes: list[tuple[int, int, int]] = []
-        self._actions: list[np.ndarray] = []
-        self._partial = self.out.with_name(f".{self.out.name}.{os.getpid()}.partial")
+        self.source, self.frame_size, self.fps, self.resume = source, frame_size, fps, resume
+        self.episodes: list[Episode] = []
+        self._frames = 0  # of finished episodes
+        self._open_frames = 0  # of the episode that goes on
+        self._partial = self.out.with_name(f".{self.out.name}.partial")
+        self._series = ShardSeries(self._partial, frame_size, max(1, shard_bytes // (3 * math.prod(frame_size))))
+        self._lock: IO[str] | None = None
 
     def __enter__(self) -> DatasetWriter:
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise DataError(f"{self.out} already exists and is not empty; choose another --out, or remove it first")
         with self._disk():
-            self._partial.mkdir(parents=True)
+            self._partial.mkdir(parents=True, exist_ok=True)
+            self._lock = self._alone()
+            if self.resume and (self._partial / BEGUN).exists():
+                self._go_on()
+            else:
+                self._begin()
         return self
 
     def __exit__(self, error_type: type[BaseException] | None, *details: object) -> None:
@@ -64,72 +80,145 @@ class DatasetWriter:
                 with self._disk():
                     self._finish()
         finally:
-            shutil.rmtree(self._partial, ignore_errors=True)
+            self._series.stop()
+            if self._lock is not None:
+                self._lock.close()
+            if not self.resume:
+                shutil.rmtree(self._partial, ignore_errors=True)
 
     @property
     def frames(self) -> int:
-        """Frames added so far."""
-        return sum(length for _, length, _ in self._episodes)
+        """Frames of the episodes that have ended."""
+        return self._frames
 
-    def add_episode(self, frames: np.ndarray, actions: np.ndarray | None = None, level_seed: int = -1) -> None:
-        """Append uint8 frames (t, H, W, 3) and the game's own actions between them (t-1,), if it has any."""
+    def add_frames(self, frames: np.ndarray) -> None:
+        """Append uint8 frames (t, H, W, 3) to the episode that goes on, or begin one."""
         frames = np.asarray(frames)
         expected = (len(frames), *self.frame_size, 3)
         if frames.shape != expected or frames.dtype != np.uint8 or not len(frames):
             raise DataError(f"an episode is {frames.dtype} {frames.shape}, expected uint8 {('t', *expected[1:])}")
-        if actions is not None and len(actions) != len(frames) - 1:
-            raise DataError(f"an episode of {len(frames)} frames has {len(actions)} actions, expected one less")
-        if self._episodes and (actions is None) == bool(self._actions):
+        with self._disk():
+            self._series.append(frames)
+        self._open_frames += len(frames)
+
+    def end_episode(
+        self, actions: np.ndarray | None = None, level_seed: int = -1, provenance: dict[str, Any] | None = None
+    ) -> None:
+        """End the episode. `actions` (t-1,) are the game's own between its t frames, for all episodes or for none.
+
+        `provenance` says where the episode comes from, in what JSON can hold.
+        """
+        length = self._open_frames
+        if not length:
+            raise DataError("an episode without frames was ended; add frames first")
+        _check_actions(length, actions)
+        if self.episodes and (actions is None) != (self.episodes[0].actions is None):
             raise DataError("some episodes have true actions and some have none; give them for all or for none")
-        self._episodes.append((self.frames, len(frames), level_seed))
-        if actions is not None:
-            self._actions.append(np.append(actions, -1).astype(np.int8))
-        self._append(frames)
+        known = None if actions is None else np.append(actions, -1).astype(np.int8)
+        episode = Episode(length, known, int(level_seed), provenance or {})
+        told = None if known is None else known.tolist()
+        self._series.pending.append([length, told, episode.level_seed, episode.provenance])
+        self._take(episode)
+        self._open_frames = 0
+
+    def add_episode(
+        self,
+        frames: np.ndarray,
+        actions: np.ndarray | None = None,
+        level_seed: int = -1,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        """Append a whole episode: `add_frames`, then `end_episode`."""
+        _check_actions(len(frames), actions)
+        self.add_frames(frames)
+        self.end_episode(actions, level_seed, provenance)
+
+    def _take(self, episode: Episode) -> None:
+        self.episodes.append(episode)
+        self._frames += episode.length
 
     def _disk(self) -> AbstractContextManager[None]:
-        return disk_refusals(self.out, "choose another --out, or make room")
+        advice = "make room and run the same command again" if self.resume else "choose another --out, or make room"
+        return disk_refusals(self.out, advice)
 
-    def _append(self, frames: np.ndarray) -> None:
-        while len(frames):
-            taken = min(len(frames), len(self._buffer) - self._filled)
-            self._buffer[self._filled : self._filled + taken] = frames[:taken]
-            self._filled += taken
-            frames = frames[taken:]
-            if self._filled == len(self._buffer):
-                with self._disk():
-                    self._write_shard()
+    def _alone(self) -> IO[str]:
+        """Raise DataError if another process writes the data set, on systems that can tell."""
+        lock = (self._partial / LOCK).open("w")
+        with contextlib.suppress(ImportError):  # of a system without such locks
+            import fcntl
 
-    def _write_shard(self) -> None:
-        file = f"frames-{len(self._shards):05d}.{'npz' if self.compressed else 'npy'}"
-        if self.compressed:
-            np.savez_compressed(self._partial / file, frames=self._buffer[: self._filled])
-        else:
-            np.save(self._partial / file, self._buffer[: self._filled])
-        self._shards.append((file, self._filled))
-        self._filled = 0
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+                raise DataError(
+                    f"another process is writing {self.out}; wait for its end, or choose another --out"
+                ) from None
+        return lock
+
+    def _begin(self) -> None:
+        """Forget what an interrupted writer has left, and note down what is to be written."""
+        for path in self._partial.iterdir():
+            if path.name != LOCK:
+                path.unlink()
+        write_whole(self._partial / BEGUN, json.dumps(self._told()))
+
+    def _go_on(self) -> None:
+        """Take up what an interrupted writer has left; DataError if it wrote something else."""
+        before = json.loads((self._partial / BEGUN).read_text(encoding="utf-8"))
+        now = json.loads(json.dumps(self._told()))
+        if changed := [name for name in now if before.get(name) != now[name]]:
+            raise DataError(
+                f"{self.out} was begun with another {', '.join(changed)}; give the same options again, or delete "
+                f"{self._partial} to begin anew"
+            )
+        for length, actions, level_seed, provenance in self._series.resume():
+            known = None if actions is None else np.array(actions, np.int8)
+            self._take(Episode(length, known, level_seed, provenance))
+
+    def _told(self) -> dict[str, Any]:
+        size, shard = list(self.frame_size), self._series.shard_frames
+        return {"source": self.source, "frame_size": size, "fps": self.fps, "shard_frames": shard}
 
     def _finish(self) -> None:
-        if not self._episodes:
+        if self._open_frames:
+            raise DataError(f"the last {self._open_frames} frames for {self.out} belong to no episode; end it first")
+        if not self.episodes:
             raise DataError(f"nothing was written to {self.out}: not one episode was found")
-        if self._filled:
-            self._write_shard()
-        np.save(self._partial / "episodes.npy", np.array(self._episodes, np.int64))
-        if self._actions:
-            np.save(self._partial / "true_actions.npy", np.concatenate(self._actions))
-        (self._partial / "dataset.json").write_text(json.dumps(self._description(), indent=1) + "\n")
+        self._series.end_shard()
+        self._write_episodes()
+        write_whole(self._partial / FILE, self._info().text())
+        self._series.remove_notes()
+        for name in (BEGUN, LOCK):
+            (self._partial / name).unlink()
         if self.out.exists():
             self.out.rmdir()
         self._partial.rename(self.out)
 
-    def _description(self) -> dict[str, Any]:
-        info = DatasetInfo(
+    def _write_episodes(self) -> None:
+        lengths = np.array([episode.length for episode in self.episodes])
+        seeds = [episode.level_seed for episode in self.episodes]
+        rows = np.stack([np.cumsum(lengths) - lengths, lengths, seeds], 1)
+        np.save(self._partial / "episodes.npy", rows.astype(np.int64))
+        actions = [episode.actions for episode in self.episodes if episode.actions is not None]
+        if actions:
+            np.save(self._partial / "true_actions.npy", np.concatenate(actions))
+        origins = [episode.provenance for episode in self.episodes]
+        if any(origins):
+            write_whole(self._partial / "provenance.json", json.dumps(origins) + "\n")
+
+    def _info(self) -> DatasetInfo:
+        return DatasetInfo(
             name=self.out.name,
             frame_size=self.frame_size,
             fps=self.fps,
             frames=self.frames,
-            episodes=len(self._episodes),
-            shards=tuple(self._shards),
+            episodes=len(self.episodes),
+            shards=tuple(self._series.shards),
             source=self.source,
         )
-        shards = [{"file": file, "frames": frames} for file, frames in self._shards]
-        return {**dataclasses.asdict(info), "shards": shards}
+
+
+def _check_actions(length: int, actions: np.ndarray | None) -> None:
+    if actions is not None and len(actions) != length - 1:
+        raise DataError(f"an episode of {length} frames has {len(actions)} actions, expected one less")

@@ -15,7 +15,8 @@ import lightning as L
 import numpy as np
 
 from genie_core import games
-from genie_core.data.dataset import VideoDataset, size_text
+from genie_core.data.dataset import VideoDataset
+from genie_core.data.description import size_text
 from genie_core.errors import ConfigError
 from genie_core.files import disk_refusals, write_whole
 from genie_core.models.dynamics import DynamicsModel

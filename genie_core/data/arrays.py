@@ -1,0 +1,53 @@
+"""NumPy's files from anywhere: the header is held against what is expected before memory is taken."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+import numpy as np
+
+from genie_core.data.folder import Folder
+from genie_core.errors import DataError, GenieError
+
+MOST_HEADER = 2**14  # bytes
+MEND = "copy it again, or make the data set anew"
+
+
+@contextmanager
+def undamaged(file: object) -> Iterator[None]:
+    """Say in words that `file` is damaged: NumPy, zipfile and Arrow raise a dozen kinds of error for foreign bytes."""
+    try:
+        yield
+    except GenieError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f"{file} is no longer there; {MEND}, and go on with --resume if it was a training") from error
+    except Exception as error:
+        raise DataError(f"{file} is truncated or damaged; {MEND}") from error
+
+
+def read_array(folder: Folder, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """The array of a small .npy, which must have `shape` and `dtype`; DataError for anything else."""
+    if not folder.has(name):
+        raise DataError(f"data set {folder} lacks its file {name}; {MEND}")
+    with undamaged(folder / name):
+        stream = io.BytesIO(folder.read(name, MOST_HEADER + math.prod(shape) * np.dtype(dtype).itemsize))
+        check_header(stream, folder / name, shape, np.dtype(dtype))
+        return np.frombuffer(stream.read(), dtype).reshape(shape)
+
+
+def check_header(stream: IO[bytes], file: object, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Read the header of an array and leave `stream` behind it; DataError unless it promises what is expected."""
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    found_shape, by_columns, found_dtype = read(stream)
+    if found_shape != shape or found_dtype != dtype or (by_columns and len(shape) > 1):
+        order = " by columns" if by_columns else ""
+        raise DataError(
+            f"{file} holds {found_dtype} {found_shape}{order}, dataset.json promises {dtype} {shape}; "
+            "the files are not of one data set"
+        )

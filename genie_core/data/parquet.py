@@ -1,0 +1,134 @@
+"""A Parquet shard: one column `frame`, H*W*3 bytes a row, in row groups of one zstd page with a checksum each.
+
+Weighed against others on 2,048 frames of three games, 64×64, one core. Parquet with zstd: 25 to 930 bytes a frame,
+95,000 to 500,000 frames/s decoded. A tar of PNG files, as WebDataset has it: 650 to 2,500 bytes, 5,000 to 8,600
+frames/s, and no way to one clip but through the tar. litdata writes chunks that only litdata reads. Lance gives the
+random access of row groups, in a format that fewer tools read. Parquet is read by DuckDB, pandas and the Hub's viewer.
+
+Arrow decodes what a page's header promises. A page is refused before that unless it promises the frames of its group.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genie_core.data.arrays import MEND
+from genie_core.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_GROUP = 2**26  # bytes of frames in a row group, unless it has one
+GROUP_FRAMES, GROUP_BYTES = 32, 2**21  # of a row group, whichever is fewer: a clip decodes a group or two
+SLACK = 4096  # bytes by which a page may exceed its frames
+COLUMN = "frame"
+
+
+class GroupedFile:
+    """A Parquet file of `frames` frames of `shape` (H, W, 3). `of_group` is how many a row group has."""
+
+    def __init__(self, path: Path, frames: int, shape: tuple[int, ...]) -> None:
+        import pyarrow.parquet as pq
+
+        self._path, self._shape = path, shape
+        self._file = pq.ParquetFile(
+            path, page_checksum_verification=True, thrift_string_size_limit=2**20, thrift_container_size_limit=2**20
+        )
+        told = self._file.metadata
+        column = self._file.schema.column(0)
+        kind = (told.num_columns, told.num_rows, column.name, column.physical_type, column.max_definition_level)
+        expected = (1, frames, COLUMN, "FIXED_LEN_BYTE_ARRAY", 0)
+        if kind != expected or column.length != math.prod(shape):
+            raise DataError(f"{path} holds {kind} of {column.length} bytes, expected {expected}; {MEND}")
+        self.of_group = told.row_group(0).num_rows
+        most = max(1, MOST_GROUP // math.prod(shape))
+        if not 1 <= self.of_group <= most:
+            raise DataError(f"{path} has row groups of {self.of_group:,} frames, expected 1 to {most}; {MEND}")
+
+    def read(self, group: int) -> np.ndarray:
+        """The frames of a row group, uint8 (n, H, W, 3)."""
+        rows = min(self.of_group, self._file.metadata.num_rows - group * self.of_group)
+        self._check_page(group, rows)
+        (chunk,) = self._file.read_row_group(group, use_threads=False).column(0).chunks
+        if len(chunk) != rows or chunk.null_count:
+            raise DataError(f"{self._path} has {len(chunk)} frames in row group {group}, expected {rows}; {MEND}")
+        size = math.prod(self._shape)
+        pixels = np.frombuffer(chunk.buffers()[1], np.uint8, rows * size, chunk.offset * size)
+        return pixels.reshape(rows, *self._shape)
+
+    def _check_page(self, group: int, rows: int) -> None:
+        """Refuse a row group unless it is one page that becomes its frames and no more."""
+        column = self._file.metadata.row_group(group).column(0)
+        with self._path.open("rb") as stream:
+            stream.seek(column.data_page_offset)
+            unpacked, packed = _page_sizes(stream.read(SLACK))
+        most = rows * math.prod(self._shape) + SLACK
+        whole = column.total_compressed_size
+        if (
+            column.has_dictionary_page
+            or column.num_values != rows
+            or not 0 <= unpacked <= most
+            or not packed <= whole <= min(packed + SLACK, 2 * most)
+        ):
+            raise DataError(f"{self._path} has a row group {group} that is not {rows} frames; {MEND}")
+
+
+def _page_sizes(header: bytes) -> tuple[int, int]:
+    """Bytes of a page unpacked and packed, from its header in Thrift's compact protocol: fields 2 and 3, both i32."""
+    values, at = [], 0
+    for _ in range(3):
+        if header[at] != 0x15:  # the next field, an i32
+            raise ValueError("this is no header of a page")
+        number, shift, at = 0, 0, at + 1
+        while header[at] & 0x80:
+            number, shift, at = number | (header[at] & 0x7F) << shift, shift + 7, at + 1
+        number, at = number | header[at] << shift, at + 1
+        values.append((number >> 1) ^ -(number & 1))
+    return values[1], values[2]
+
+
+class ShardWriter:
+    """Writes one Parquet shard, a row group at a time. Groups but for the last must be of `group_frames` frames."""
+
+    def __init__(self, file: Path, frame_size: tuple[int, int]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._kind: pa.DataType = pa.binary(3 * math.prod(frame_size))
+        schema = pa.schema([pa.field(COLUMN, self._kind, nullable=False)])
+        self._stream = file.open("wb")
+        self._writer = pq.ParquetWriter(
+            self._stream,
+            schema,
+            compression="zstd",
+            compression_level=3,
+            use_dictionary=False,
+            write_statistics=False,
+            store_schema=False,
+            data_page_size=2**30,
+            write_page_checksum=True,
+        )
+
+    def add(self, frames: np.ndarray) -> None:
+        """Append uint8 (n, H, W, 3) as a row group."""
+        import pyarrow as pa
+
+        pixels = pa.py_buffer(np.ascontiguousarray(frames))
+        column = pa.FixedSizeBinaryArray.from_buffers(self._kind, len(frames), [None, pixels])
+        table = pa.Table.from_arrays([column], schema=pa.schema([pa.field(COLUMN, self._kind, nullable=False)]))
+        self._writer.write_table(table, row_group_size=len(frames))
+
+    def close(self) -> None:
+        try:
+            self._writer.close()
+        finally:
+            self._stream.close()
+
+
+def group_frames(frame_size: tuple[int, int]) -> int:
+    """Frames of a row group."""
+    return max(1, min(GROUP_FRAMES, GROUP_BYTES // (3 * math.prod(frame_size))))
