@@ -103,7 +103,10 @@ def test_help_needs_no_heavy_package() -> None:
         ("--collect coinrun --out d --levels 5", "'5' is not A:B"),
         ("--collect coinrun --out d --levels 9:9", "'9:9' is not A:B"),
         ("--collect coinrun --out d --frames 1", "1 is not from 2 to"),
-        ("--collect tetris --out d", "invalid choice: 'tetris'"),
+        ("--collect coinrun --out d --frame-size 32x32", "--frame-size does not go with --collect coinrun"),
+        ("--collect CartPole-v1 --out d --levels 0:9", "--levels does not go with --collect CartPole-v1"),
+        ("--collect CartPole-v1 --out d --frame-size 9", "'9' is not HEIGHTxWIDTH"),
+        ("--collect CartPole-v1 --out d --env-options x", "'x' is not NAME=VALUE"),
         ("--train --data d", "arguments are required: --out"),
         ("--train --data d --out o --minutes 0", "0 is not from 0.01 to"),
         ("--train --data d --out o --stage all --mode easy", "--mode goes with --collect"),
@@ -144,7 +147,7 @@ def test_nothing_counts_as_given(picture_file: Path, tiny_world: Path, capsys: p
 
 def test_defaults() -> None:
     args = parse(["--collect", "coinrun", "--out", "d", "--frames", "500", "--levels", "7:9"])
-    assert (args.frames, args.levels, args.mode, args.policy, args.seed) == (500, (7, 9), "easy", None, 0)
+    assert (args.frames, args.levels, args.policy, args.frame_size, args.seed) == (500, (7, 9), None, None, 0)
     assert Path(args.world) == ROOT / "checkpoints" / "coinrun"
 
 

@@ -1,12 +1,15 @@
-"""`--collect`: records a data set from a game. Each game brings its own options."""
+"""`--collect`: records a data set from a game known here, or from any Gymnasium environment."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
-from app.cli.options import FOLDER, Mode, Options, number
+from app.cli.options import FOLDER, Mode, Options, flag, frame_size, number
 from genie_core import games
 from genie_core.errors import ConfigError
 
@@ -14,8 +17,54 @@ RECORDED = {name: games.find(name) for name in games.known_games() if games.find
 
 
 def run(args: argparse.Namespace) -> None:
-    own = {name: getattr(args, name) for name in _own_options(RECORDED[args.collect])}
-    RECORDED[args.collect].collect(args.out, args.frames, args.seed, args.policy, own, args.quiet)
+    if args.collect in RECORDED:
+        game = RECORDED[args.collect]
+        own = {name: vars(args).get(name, option["default"]) for name, option in _own_options(game).items()}
+        game.collect(args.out, args.frames, args.seed, args.policy, own, args.quiet)
+    else:
+        _record_environment(args)
+    if not args.quiet:
+        print(f"recorded {args.frames:,} frames of {args.collect} in {args.out}")
+        print(f"next: python launch.py --train --data {args.out} --out RUN")
+
+
+def _record_environment(args: argparse.Namespace) -> None:
+    from genie_core.data.environments.record import record_environment
+
+    near = difflib.get_close_matches(args.collect, RECORDED, n=1)
+    if near and not re.search(r"[:/]|-v\d+$", args.collect):
+        raise ConfigError(f"there is no game {args.collect}; did you mean {near[0]}?")
+    record_environment(
+        args.out,
+        args.collect,
+        args.frames,
+        seed=args.seed,
+        policy=args.policy or "explore",
+        frame_size=args.frame_size,
+        fps=args.fps,
+        options=dict(args.env_options or ()),
+        progress=not args.quiet,
+    )
+
+
+def check(args: argparse.Namespace) -> str | None:
+    """An environment has settings of its own, and so has a game that is known here."""
+    game = RECORDED.get(args.collect)
+    own = _own_options(game) if game else {}
+    foreign = [name for name in _GAME_OPTIONS if name in args and name not in own]
+    if game:
+        foreign += [name for name in ("frame_size", "fps", "env_options") if getattr(args, name) is not None]
+    return f"{flag(foreign[0])} does not go with --collect {args.collect}" if foreign else None
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not (name.isidentifier() and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def _own_options(game: games.Game) -> Options:
@@ -36,15 +85,36 @@ def _in_words(arguments: dict[str, Any]) -> dict[str, Any]:
     return arguments | {"type": convert}
 
 
-FRAMES = {"type": number(int, 2), "metavar": "N", "default": 100_000, "help": "how many to record (default 100000)"}
+_GAME_OPTIONS: Options = {name: option for game in RECORDED.values() for name, option in _own_options(game).items()}
 MODE = Mode(
     run,
-    "record a data set by playing a game",
-    {"choices": list(RECORDED)},
+    f"record a data set by playing {', '.join(RECORDED)} or a Gymnasium environment, such as CarRacing-v3",
+    {"metavar": "ENV"},
     {
         "out": {**FOLDER, "required": True, "help": "the folder to write the data set or the training run to"},
-        "frames": FRAMES,
-        "policy": {"metavar": "NAME", "help": "how to move: random, or explore, which holds keys (default explore)"},
-        **{name: option for game in RECORDED.values() for name, option in _own_options(game).items()},
+        "frames": {
+            "type": number(int, 2),
+            "metavar": "N",
+            "default": 100_000,
+            "help": "how many to record (default 100000)",
+        },
+        "policy": {
+            "metavar": "NAME",
+            "help": "how to move: random; explore, which holds keys (default); or your own module:function",
+        },
+        "frame_size": {
+            "type": frame_size,
+            "metavar": "HxW",
+            "help": "size to scale the whole picture to (default: keeps its shape, the shorter side 64)",
+        },
+        "env_options": {
+            "type": _setting,
+            "nargs": "+",
+            "metavar": "NAME=VALUE",
+            "help": "keyword arguments of the environment",
+        },
+        # A game's option has no value where it is not given, so that one that does not belong shows.
+        **{name: option | {"default": argparse.SUPPRESS} for name, option in _GAME_OPTIONS.items()},
     },
+    check,
 )

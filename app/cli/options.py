@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from genie_core.limits import MOST_SIDE
 
 ROOT = Path(__file__).resolve().parents[2]
 MODES = (
@@ -45,6 +48,15 @@ def number(kind: type[int] | type[float], least: float, most: float = 2**31 - 1)
 
     convert.__name__ = kind.__name__  # argparse names it where `kind` fails
     return convert
+
+
+def frame_size(text: str) -> tuple[int, int]:
+    """An argument type: HEIGHTxWIDTH in pixels to (H, W)."""
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    size = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not all(0 < side <= MOST_SIDE for side in size):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH, each 1 to {MOST_SIDE} pixels")
+    return size
 
 
 ON: dict[str, Any] = {"action": "store_true"}
