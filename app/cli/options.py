@@ -17,7 +17,7 @@ from genie_core.limits import MOST_SIDE
 
 ROOT = Path(__file__).resolve().parents[2]
 MODES = (
-    *("play", "web", "export_web", "worlds", "collect", "train", "evaluate", "benchmark", "publish", "replay"),
+    *("play", "web", "export_web", "worlds", "collect", "prepare", "train", "evaluate", "benchmark", "publish", "replay"),
     "infer_actions",
 )
 Options = dict[str, dict[str, Any]]

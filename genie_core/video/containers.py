@@ -64,7 +64,9 @@ class ContainerVideo:
 
     @property
     def size(self) -> Size:
-        return next(self.samples(1)).size
+        for picture in self.samples(1):
+            return picture.size
+        raise PictureError("it holds no whole frame")
 
     @property
     def seconds(self) -> float | None:
@@ -106,27 +108,27 @@ class ContainerVideo:
             self.account.missing_s = missing
 
     def samples(self, count: int) -> Iterator[Picture]:
-        seconds = self.seconds or 0.0
+        again = ContainerVideo(Path(self._file.name), 1)  # of its own, for some streams know no way back
+        try:
+            yield from again._seek_all(count)
+        finally:
+            again.close()
+
+    def _seek_all(self, count: int) -> Iterator[Picture]:
+        """The key frames before `count` times all over the video; the first frame of a stream that cannot be sought."""
+        seconds, before = self.seconds or 0.0, -1
         for at in range(count):
             try:
-                self._container.seek(int(seconds * at / count * av.time_base))
+                if at:
+                    self._container.seek(int(seconds * at / count * av.time_base))
                 frame = next(iter(self._container.decode(self._stream)))
             except (av.FFmpegError, StopIteration, OSError):
-                break
-            yield self._picture(frame)
-        try:
-            self._container.seek(0)
-        except (av.FFmpegError, OSError):
-            self._reopen()
-
-    def _reopen(self) -> None:
-        """Back to the start of a stream that knows no way back."""
-        threads = self._stream.codec_context.thread_count
-        self._container.close()
-        self._file.seek(0)
-        self._container = av.open(self._file, "r", options=OPTIONS)
-        self._stream = self._choose()
-        self._stream.codec_context.thread_count = threads
+                return
+            if frame.pts != before:
+                yield self._picture(frame)
+            if frame.pts is None:
+                return
+            before = frame.pts
 
     def _packets(self) -> Iterator[av.Packet]:
         packets = iter(self._container.demux(self._stream))

@@ -1,0 +1,92 @@
+"""From the parts of all videos to two data sets, train and test, of different videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from genie_core.data.prepare.sift import SHORTEST_FRAMES, Scene
+from genie_core.data.prepare.work import Prepared, part_frames
+from genie_core.data.writer import DatasetWriter
+from genie_core.limits import Size
+
+TEST_SHARE = 0.1
+MOST_TEST_SHARE = 0.25  # that whole videos may make up; else the end of the longest is the test
+CHUNK_FRAMES = 256
+
+
+class Piece(NamedTuple):
+    """A scene of a video: `first` is its place in the frames of the video's part."""
+
+    name: str
+    folder: Path
+    first: int
+    scene: Scene
+    part_frames: int
+
+
+def pieces_of(name: str, folder: Path, prepared: Prepared) -> list[Piece]:
+    pieces, first = [], 0
+    for scene in prepared.scenes:
+        pieces.append(Piece(name, folder, first, scene, prepared.frames))
+        first += scene.length
+    return pieces
+
+
+def split(videos: Sequence[list[Piece]], fps: float) -> tuple[list[Piece], list[Piece]]:
+    """Train and test: whole videos make up about a tenth of the frames, every tenth of those ordered by length.
+
+    Where no video is so short, the end of the longest one is the test.
+    """
+    lengths = np.array([sum(piece.scene.length for piece in video) for video in videos])
+    wanted, taken = TEST_SHARE * lengths.sum(), 0
+    test: set[int] = set()
+    for index in np.argsort(lengths, kind="stable")[::-1]:  # the longest that still fits, down to the shortest
+        if taken + lengths[index] <= wanted:
+            test.add(int(index))
+            taken += int(lengths[index])
+    if taken >= wanted / 2 or (len(videos) > 1 and lengths.min() <= MOST_TEST_SHARE * lengths.sum()):
+        test = test or {int(lengths.argmin())}
+        return _flat(videos[i] for i in range(len(videos)) if i not in test), _flat(videos[i] for i in sorted(test))
+    longest = int(lengths.argmax())
+    head, tail = _cut(videos[longest], int(lengths[longest] - wanted), fps)
+    return _flat([*videos[:longest], head, *videos[longest + 1 :]]), tail
+
+
+def _flat(videos: Iterator[list[Piece]] | Sequence[list[Piece]]) -> list[Piece]:
+    return [piece for video in videos for piece in video]
+
+
+def _cut(video: list[Piece], at: int, fps: float) -> tuple[list[Piece], list[Piece]]:
+    """The pieces of a video before and after its frame `at`; one that is cut gives two, if both are long enough."""
+    head: list[Piece] = []
+    tail: list[Piece] = []
+    for piece in video:
+        length, start_s, end_s = piece.scene
+        before = min(max(at - piece.first, 0), length)
+        before = 0 if before < SHORTEST_FRAMES else length if length - before < SHORTEST_FRAMES else before
+        middle_s = round(start_s + before / fps, 3)
+        if before:
+            head.append(piece._replace(scene=Scene(before, start_s, middle_s if before < length else end_s)))
+        if before < length:
+            rest = Scene(length - before, middle_s if before else start_s, end_s)
+            tail.append(piece._replace(first=piece.first + before, scene=rest))
+    return head, tail
+
+
+def write(
+    out: Path, pieces: Sequence[Piece], size: Size, fps: float, source: dict[str, Any], tell: Callable[[int], None]
+) -> None:
+    """Writes a data set of `pieces`, each an episode; `tell` hears of frames written."""
+    with DatasetWriter(out, source=source, frame_size=size, fps=fps) as writer:
+        for piece in pieces:
+            frames = part_frames(piece.folder, size, piece.part_frames)
+            end = piece.first + piece.scene.length
+            for start in range(piece.first, end, CHUNK_FRAMES):
+                writer.add_frames(frames[start : min(start + CHUNK_FRAMES, end)])
+                tell(min(start + CHUNK_FRAMES, end) - start)
+            told = {"video": piece.name, "start_s": piece.scene.start_s, "end_s": piece.scene.end_s}
+            writer.end_episode(provenance=told)
