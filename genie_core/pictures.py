@@ -5,24 +5,44 @@ Knows Pillow and numpy; of worlds it knows the size of their frames only.
 
 from __future__ import annotations
 
-import io
 import math
+import os
+import stat
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from genie_core.colours import Colours, to_srgb
 from genie_core.errors import PictureError
 
 DRAFT_SIDE = 2048  # a JPEG is decoded at the coarsest scale of 1, 1/2, 1/4, 1/8 that leaves both sides this long
+BAND_PIXELS = 2**18  # that are converted at a time
+MOST_BYTES = 134_000_000  # that decoding takes: a screen in 8K, 33 million pixels, in a process of less than 200 MB
+MOST_SIDE = 65_535  # pixels, the most that a JPEG has
+NARROW = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "LA": 4, "PA": 4}  # bytes a pixel, where not 4
+COPIES = {
+    "TGA": 2,
+    "WEBP": 4,
+    "JPEG2000": 5,
+    "AVIF": 4,
+    "TIFF": 2,
+    "GIF": 2,
+}  # of a decoded picture that its decoder keeps
+KEPT_OF_PASSES = 6  # bytes a pixel of a progressive JPEG
+ORIENTATION = 0x0112  # tags of Exif and TIFF
+TILE_WIDTH, TILE_HEIGHT = 322, 323
 FITS = ("crop", "pad", "stretch", "palette")  # `palette` is crop, in colours of pictures that the world knows
 PALETTE_COLOURS = 64
 MOST_PADDED = 4096 * 4096  # pixels of a picture with its border
-# Tried in this order. No format that runs a program (EPS does), and none whose reader looks at other files.
-FORMATS: tuple[str, ...] = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000", "ICO", "ICNS")
+# Tried in this order. No format that runs a program (EPS does), none whose reader looks at other files, and none that
+# is decoded before its size can be asked for (ICO is).
+FORMATS: tuple[str, ...] = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000", "ICNS")
 FORMATS += ("DDS", "QOI", "SGI", "PCX", "TGA")
 FORMATS += ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # Pillow before 11.3 has none
 MID_GREY = (128, 128, 128)  # behind transparency: black ink and white ink both stay visible
@@ -32,25 +52,28 @@ _ADVICE = "expected a picture such as PNG, JPEG, GIF, WebP or BMP; try: python l
 def load_picture(path: str | Path) -> np.ndarray:
     """Reads the first frame of a picture file as uint8 RGB (H, W, 3) in [0, 255].
 
-    The camera's rotation is applied, transparency is laid over mid-grey, deeper channels are scaled to 8 bits.
-    A JPEG far larger than any prompt comes at a reduced scale.
-    Raises PictureError for a file that is missing, no picture, damaged, or above some 179 million pixels.
+    The camera's rotation and the colour profile are applied, transparency is laid over mid-grey, deeper channels are
+    scaled to 8 bits. A picture far larger than any prompt comes at a reduced scale.
+    Raises PictureError for a file that is missing, no picture, damaged, or takes more memory than `MOST_BYTES`.
     """
-    data = _read(path)
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of odd tags, which do not matter, and from 89 million pixels on, which is no fault:
-            # it refuses by itself at twice that, the limit wanted here.
-            warnings.simplefilter("ignore")
-            return _decode(data)
-    except Image.DecompressionBombError as error:
-        raise PictureError(
-            f"{path} has more pixels than the {2 * (Image.MAX_IMAGE_PIXELS or 0):,} that are read; make it smaller"
-        ) from error
-    except UnidentifiedImageError as error:
-        raise PictureError(f"{path} is not a picture in a format known here; {_ADVICE}") from error
-    except Exception as error:  # parsers meet damaged bytes with almost any exception, each meaning the same
-        raise PictureError(f"{path} is damaged and cannot be decoded ({error}); {_ADVICE}") from error
+    with _opened(path) as file:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow warns of odd tags, which do not matter, and of large pictures
+                return _decode(file, path)
+        except PictureError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise PictureError(f"{path} has more pixels than are read; make it smaller") from error
+        except UnidentifiedImageError as error:
+            raise PictureError(f"{path} is not a picture in a format known here; {_ADVICE}") from error
+        except Exception as error:  # parsers meet damaged bytes with almost any exception, each meaning the same
+            raise PictureError(f"{path} is damaged and cannot be decoded ({error}); {_ADVICE}") from error
+
+
+def picture_of(image: Image.Image) -> np.ndarray:
+    """A picture in memory, as of the clipboard, as `load_picture` reads files: uint8 RGB (H, W, 3) in [0, 255]."""
+    return np.array(ImageOps.exif_transpose(_shrunk(image)))
 
 
 def fit(picture: np.ndarray, size: tuple[int, int], how: str = "crop", palette: np.ndarray | None = None) -> np.ndarray:
@@ -133,9 +156,13 @@ def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.array(Image.fromarray(picture).resize((size[1], size[0]), by))
 
 
-def _read(path: str | Path) -> bytes:
+@contextmanager
+def _opened(path: str | Path) -> Iterator[BinaryIO]:
     try:
-        data = Path(path).read_bytes()
+        mode = Path(path).stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise OSError("it is no file but a device or a pipe")
+        file = Path(path).open("rb")  # noqa: SIM115  # closed below; errors of the block are not those of opening
     except (OSError, ValueError) as error:  # a name too long, a NUL in it, a dead network drive
         known: dict[type, str] = {
             FileNotFoundError: f"there is no file {path}",
@@ -143,31 +170,98 @@ def _read(path: str | Path) -> bytes:
             PermissionError: f"{path} may not be read by this user",
         }
         raise PictureError(f"{known.get(type(error), f'{path} cannot be read ({error})')}; {_ADVICE}") from error
-    if not data:
-        raise PictureError(f"{path} is empty; {_ADVICE}")
-    return data
+    with file:
+        if not os.fstat(file.fileno()).st_size:
+            raise PictureError(f"{path} is empty; {_ADVICE}")
+        yield file
 
 
-def _decode(data: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+def _decode(file: BinaryIO, path: str | Path) -> np.ndarray:
+    small = _decode_small(file, path)  # by now the large picture's memory is free again
+    return np.array(ImageOps.exif_transpose(small))
+
+
+def _decode_small(file: BinaryIO, path: str | Path) -> Image.Image:
+    """RGB that still tells the camera's rotation."""
+    with Image.open(file, formats=FORMATS) as whole:
+        image = _of_icon(whole)
+        _require_small(image, path)
+        opaque = image.format == "TGA" and _alpha_bits(file) == 0
+        covered = image.tile[0][1] if image.format == "GIF" else None  # type: ignore[attr-defined]
+        image.load()
+        small = _shrunk(image.convert("RGB") if opaque else image)
+        if covered not in (None, (0, 0, *image.size)) and small.size == image.size:  # the rest of the frame is clear
+            behind = Image.new("RGB", small.size, MID_GREY)
+            behind.paste(small.crop(covered), covered)
+            small = behind
+        small.getexif()[ORIENTATION] = image.getexif().get(ORIENTATION, 1)
+    return small
+
+
+def _of_icon(image: Image.Image) -> Image.Image:
+    """The picture inside an icon, not yet decoded: its size need not be the one that the icon tells."""
+    return image.icns.getimage() if image.format == "ICNS" else image  # type: ignore[attr-defined]
+
+
+def _require_small(image: Image.Image, path: str | Path) -> None:
+    """Raises PictureError, before anything is decoded, if decoding takes more than `MOST_BYTES` or a side is too long.
+
+    A JPEG is then set to be decoded at a reduced scale, unless it comes in passes, of which all is kept. A tiled TIFF
+    is decoded tile by tile, and a tile may be larger than the picture.
+    """
+    width, height = image.size
+    tile = getattr(image, "tag_v2", {}).get(TILE_WIDTH, 1) * getattr(image, "tag_v2", {}).get(TILE_HEIGHT, 1)
+    a_pixel = NARROW.get(image.mode, 4) * COPIES.get(image.format or "", 1)
+    if image.info.get("progressive"):
+        a_pixel = KEPT_OF_PASSES
+    else:
         image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
-        return np.array(_to_rgb(ImageOps.exif_transpose(image)))
+    if max(width, height) > MOST_SIDE or a_pixel * max(math.prod(image.size), tile) > MOST_BYTES:
+        most = f"at most {MOST_BYTES / a_pixel / 1e6:.0f} million, and {MOST_SIDE:,} along a side"
+        raise PictureError(f"{path} has {width}×{height} pixels; {most}, are read of such a picture; make it smaller")
+    image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _alpha_bits(file: BinaryIO) -> int:
+    """How many bits of a TGA's pixels are alpha: Pillow takes the fourth byte for it in any case."""
+    file.seek(17)
+    return file.read(1)[0] & 0x0F
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    """RGB at the scale 1, 1/2, 1/3, … that has at most `DRAFT_SIDE`² pixels, made in bands to take little memory."""
+    scale = math.ceil(math.sqrt(math.prod(image.size) / DRAFT_SIDE**2))
+    width, height = image.size
+    rows = scale * max(1, BAND_PIXELS // (width * scale))
+    boxes = [(0, top, width, min(top + rows, height)) for top in range(0, height, rows)]
+    plain = _to_plain(image, boxes)
+    colours: Colours | None = None
+    small = Image.new("RGB", (-(-width // scale), -(-height // scale)))
+    for box in boxes:
+        part = plain(image.crop(box)).reduce(scale)
+        colours = colours or to_srgb(image, part.mode)
+        part = colours(part)
+        if part.mode == "RGBA":
+            part = Image.alpha_composite(Image.new("RGBA", part.size, (*MID_GREY, 255)), part).convert("RGB")
+        small.paste(part, (0, box[1] // scale))
+    return small
+
+
+def _to_plain(image: Image.Image, boxes: list[tuple[int, int, int, int]]) -> Colours:
+    """What turns parts of `image` into L, RGB, RGBA or CMYK."""
     if image.mode == "F" or image.mode.startswith("I"):
-        return Image.fromarray(_to_eight_bits(np.asarray(image))).convert("RGB")
+        full_scale = _full_scale(max(_grey(image.crop(box)).max() for box in boxes), image.mode)
+        return lambda part: Image.fromarray(np.clip(_grey(part) * (255 / full_scale), 0, 255).round().astype(np.uint8))
     if image.has_transparency_data:
-        picture = image.convert("RGBA")
-        behind = Image.new("RGBA", picture.size, (*MID_GREY, 255))
-        return Image.alpha_composite(behind, picture).convert("RGB")
-    return image.convert("RGB")
+        return lambda part: part.convert("RGBA")
+    return lambda part: part if part.mode in ("L", "RGB", "CMYK") else part.convert("RGB")
 
 
-def _to_eight_bits(grey: np.ndarray) -> np.ndarray:
-    """Deep greyscale (H, W) to uint8, by the smallest usual full scale that holds its brightest pixel."""
-    scales = (1.0, 255.0, 65535.0) if grey.dtype.kind == "f" else (65535.0,)
-    grey = np.nan_to_num(grey.astype(np.float32), posinf=0.0, neginf=0.0)
-    brightest = float(grey.max())
-    full_scale = next((scale for scale in scales if brightest <= scale), brightest)
-    return np.clip(grey * (255 / full_scale), 0, 255).round().astype(np.uint8)
+def _grey(deep: Image.Image) -> np.ndarray:
+    return np.nan_to_num(np.asarray(deep).astype(np.float32), posinf=0.0, neginf=0.0)
+
+
+def _full_scale(brightest: float, mode: str) -> float:
+    """The smallest usual full scale of deep greyscale that holds its brightest pixel."""
+    scales = (1.0, 255.0, 65535.0) if mode == "F" else (65535.0,)
+    return next((scale for scale in scales if brightest <= scale), float(brightest))

@@ -16,7 +16,7 @@ FLOORS = {
     "genie_core": (
         "errors",
         "limits",
-        "config figures files machine",
+        "config figures files machine colours",
         "pictures pixels state noise key_ring graph_file",
         "video",
         "layers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import struct
 import zlib
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from genie_core.errors import PictureError
 from genie_core.pictures import fit, load_picture, match_palette, palette_of
 
+CASES = Path(__file__).parent / "data/pictures"
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
@@ -99,14 +102,8 @@ def test_sixteen_bit_greyscale_is_scaled(tmp_path: Path, kind: str) -> None:
 
 def test_sixteen_bit_colour_is_scaled(tmp_path: Path) -> None:
     """Pillow cannot write such a PNG, so this one is put together by hand."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
     row = b"\0" + struct.pack(">6H", 65535, 0, 0, 0x8080, 0x8080, 0x8080)
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
-    (tmp_path / "p.png").write_bytes(png)
+    (tmp_path / "p.png").write_bytes(png(2, 1, 16, 2, row))
     assert load_picture(tmp_path / "p.png").tolist() == [[[255, 0, 0], [128, 128, 128]]]
 
 
@@ -123,21 +120,148 @@ def test_animations_start_from_their_first_frame(tmp_path: Path, name: str) -> N
     assert tuple(load_picture(tmp_path / name)[4, 4].tolist()) == GREEN
 
 
+@pytest.mark.parametrize(
+    ("name", "top_left", "bottom_right"),
+    [
+        ("display-p3.jpg", (218, 67, 47), (218, 67, 47)),
+        ("linear-light.png", (188, 137, 99), (188, 137, 99)),
+        ("first-frame-part-of-canvas.gif", RED, (128, 128, 128)),
+        ("red-green-alpha-unused.tga", RED, GREEN),
+    ],
+)
+def test_colours_are_those_that_a_browser_shows(
+    name: str, top_left: tuple[int, int, int], bottom_right: tuple[int, int, int]
+) -> None:
+    picture = load_picture(CASES / name)
+    assert close(tuple(picture[0, 0].tolist()), top_left) and close(tuple(picture[-1, -1].tolist()), bottom_right)
+
+
+LINEAR = Image.open(CASES / "linear-light.png").info["icc_profile"]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_a_profile_is_applied_in_every_mode(tmp_path: Path, mode: str) -> None:
+    picture = Image.new("RGB", (4, 4), (128, 64, 32))
+    picture = picture.quantize(2) if mode == "P" else picture.convert(mode)
+    if mode == "RGBA":
+        picture.paste((128, 64, 32, 0), (2, 0, 4, 4))
+    picture.save(tmp_path / "p.png", icc_profile=LINEAR)
+    shown = load_picture(tmp_path / "p.png")
+    assert close(tuple(shown[0, 0].tolist()), (188, 137, 99))
+    assert mode != "RGBA" or shown[0, 3].tolist() == [128] * 3, "what lies behind has no profile"
+
+
+def test_the_gamma_of_a_png_is_applied(tmp_path: Path) -> None:
+    told = PngInfo()
+    told.add(b"gAMA", struct.pack(">I", 100_000))
+    Image.new("RGB", (4, 4), (128, 64, 32)).save(tmp_path / "p.png", pnginfo=told)
+    assert close(tuple(load_picture(tmp_path / "p.png")[0, 0].tolist()), (186, 136, 99))
+
+
+def test_a_profile_of_srgb_changes_nothing(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(noise).save(tmp_path / "p.png", icc_profile=profile)
+    assert np.array_equal(load_picture(tmp_path / "p.png"), noise)
+
+
+def table_profile(points: int) -> bytes:
+    """The profile of linear light with a tag more, which announces a table of points³ colours and brings none."""
+    (count,) = struct.unpack_from(">I", LINEAR, 128)
+    tag = b"mft2" + bytes(4) + bytes([3, 3, points, 0]) + bytes(40)
+    at = len(LINEAR) + 12
+    told = [struct.unpack_from(">4sII", LINEAR, 132 + 12 * i) for i in range(count)]
+    tags = [(name, start + 12, size) for name, start, size in told] + [(b"A2B0", at, len(tag))]
+    body = LINEAR[132 + 12 * count :] + tag
+    head = struct.pack(">I", at + len(tag)) + LINEAR[4:128] + struct.pack(">I", count + 1)
+    return head + b"".join(struct.pack(">4sII", *each) for each in tags) + body
+
+
+@pytest.mark.parametrize("profile", [b"", b"junk" * 50, LINEAR[:200], table_profile(255)])
+def test_a_profile_that_is_damaged_or_promises_too_much_is_left_out(tmp_path: Path, profile: bytes) -> None:
+    Image.new("RGB", (4, 4), (128, 64, 32)).save(tmp_path / "p.png", icc_profile=profile)
+    assert load_picture(tmp_path / "p.png")[0, 0].tolist() == [128, 64, 32]
+
+
+def test_a_profile_of_other_colours_than_the_picture_is_left_out(tmp_path: Path) -> None:
+    Image.new("L", (4, 4), 128).save(tmp_path / "p.png", icc_profile=LINEAR)
+    assert load_picture(tmp_path / "p.png")[0, 0].tolist() == [128] * 3
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P", "CMYK"])
+def test_a_large_picture_comes_at_a_reduced_scale(tmp_path: Path, mode: str) -> None:
+    quarters().resize((3200, 1600), Image.Resampling.NEAREST).convert(mode).save(tmp_path / "p.tiff")
+    picture = load_picture(tmp_path / "p.tiff")
+    expected = np.asarray(quarters().convert(mode).convert("RGB"))
+    assert picture.shape == (800, 1600, 3)
+    assert all(map(close, corners(picture), corners(expected)))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["png", "jpg"])
-def test_a_picture_of_108_megapixels(tmp_path: Path, kind: str) -> None:
-    Image.new("RGB", (12_000, 9_000), BLUE).save(tmp_path / f"p.{kind}", compress_level=1)
-    frame = fit(load_picture(tmp_path / f"p.{kind}"), (64, 64))
-    assert frame.shape == (64, 64, 3)
-    assert close(tuple(frame[10, 10].tolist()), BLUE)
+def test_a_photograph_of_54_megapixels(tmp_path: Path) -> None:
+    Image.new("RGB", (9_000, 6_000), BLUE).save(tmp_path / "p.jpg")
+    assert close(tuple(load_picture(tmp_path / "p.jpg")[10, 10].tolist()), BLUE)
 
 
-def test_beyond_the_largest(tmp_path: Path) -> None:
+def ppm(width: int, height: int) -> bytes:
+    return f"P6 {width} {height} 255\n".encode() + bytes(100)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, bits: int, kind: int, rows: bytes) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def progressive_jpeg(width: int, height: int) -> bytes:
+    saved = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(saved, "JPEG", progressive=True)
+    before, after = saved.getvalue().split(b"\xff\xc2", 1)
+    return before + b"\xff\xc2" + after[:3] + struct.pack(">HH", height, width) + after[7:]
+
+
+def tiled_tiff(side: int, tile: int) -> bytes:
+    tags = {256: side, 257: side, 258: 8, 259: 5, 262: 1, 277: 1, 322: tile, 323: tile, 324: 8, 325: 8}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+
+
+def icns(inside: bytes) -> bytes:
+    return b"icns" + struct.pack(">I4sI", 16 + len(inside), b"ic07", 8 + len(inside)) + inside
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (ppm(20_000, 10_000), "more pixels than are read"),
+        (ppm(8_000, 8_000), "8000×8000 pixels; at most 34 million"),
+        (ppm(70_000, 1), "65,535 along a side"),
+        ((CASES / "tall-tiff.tiff").read_bytes(), "20×8388632 pixels"),
+        (png(13_000, 13_000, 1, 0, b""), "13000×13000 pixels; at most 134 million"),
+        (progressive_jpeg(5_000, 5_000), "5000×5000 pixels; at most 22 million"),
+        (tiled_tiff(16, 65_536), "16×16 pixels"),
+        (icns(png(7_000, 7_000, 8, 2, b"")), "7000×7000 pixels; at most 34 million"),
+    ],
+)
+def test_beyond_the_largest(tmp_path: Path, content: bytes, words: str) -> None:
     """Only the header is needed for a refusal."""
-    header = b"P6 20000 10000 255\n"
-    (tmp_path / "p.ppm").write_bytes(header + bytes(100))
-    with pytest.raises(PictureError, match="more pixels than the 178,956,970"):
-        load_picture(tmp_path / "p.ppm")
+    (tmp_path / "p").write_bytes(content)
+    with pytest.raises(PictureError, match=words) as caught:
+        load_picture(tmp_path / "p")
+    assert "make it smaller" in str(caught.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has devices among its files")
+def test_a_device_is_no_picture() -> None:
+    refused(Path("/dev/zero"), "no file but a device")
+
+
+@pytest.mark.parametrize("name", ["eps-named-png.png", "endless-postscript.png"])
+def test_nothing_that_runs_a_program(name: str) -> None:
+    refused(CASES / name, "not a picture in a format known here")
 
 
 def refused(path: Path, words: str) -> None:
