@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import CONFIG, make_world, walking_squares
+from tiny import CONFIG, walking_squares
 from training_clock import count_steps
 
 from genie_core import games
@@ -21,13 +21,13 @@ from genie_core.config import DynamicsConfig, LatentActionConfig, TokenizerConfi
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.errors import ConfigError, DataError, GenieError, WriteError
 from genie_core.training import fit as training_fit
-from genie_core.training.clips import FrameClips, split_starts
+from genie_core.training.clips import split_starts
 from genie_core.training.grow import can_grow
 from genie_core.training.learnt import WholeCheckpoints, load_state
 from genie_core.training.run import train
 from genie_core.training.settings import STAGES, DynamicsSettings, StageSettings, TokenizerSettings, load_settings
-from genie_core.training.stage import LONGEST_STEP_SECONDS, Batches, Stage, rate_share
-from genie_core.training.tokens import TokenClips, write_tokens
+from genie_core.training.stage import LONGEST_STEP_SECONDS, Stage, rate_share
+from genie_core.training.tokens import TokenClips
 from genie_core.world import World
 
 ROOT = Path(__file__).parents[1]
@@ -578,70 +578,6 @@ def test_too_few_episodes_are_refused(tmp_path: Path) -> None:
         writer.add_episode(walking_squares(1, 8).frames[0].numpy())
     with pytest.raises(DataError, match="at least two"):
         split_starts(VideoDataset(tmp_path / "one"), 4, 50)
-
-
-def test_batches_are_repeatable_and_differ_after_a_resume(data: Path) -> None:
-    dataset = VideoDataset(data)
-    sample = FrameClips(dataset, split_starts(dataset, 4, 50)[0], 4, 3)
-
-    def first(*seed: int) -> torch.Tensor:
-        return next(iter(Batches(sample, seed)))["frames"]
-
-    assert first(0, 0).shape == (3, 4, 16, 16, 3) and first(0, 0).dtype == torch.uint8
-    assert torch.equal(first(0, 0), first(0, 0))
-    assert not torch.equal(first(0, 0), first(0, 50)) and not torch.equal(first(0, 0), first(1, 0))
-
-
-def test_tokens_written_are_those_of_the_world(data: Path, tmp_path: Path) -> None:
-    world, dataset, starts = make_world(), VideoDataset(data), np.arange(0, 400, 8)
-    write_tokens(tmp_path / "tokens", dataset, starts, 5, world.tokenizer, world.latent_action, mirrored=0, quiet=True)
-    frames = torch.from_numpy(np.stack([dataset.clip(int(start), 5) for start in starts]))
-    clips = TokenClips(tmp_path / "tokens", 4)
-    assert np.array_equal(clips.tokens, world.encode(frames))
-    assert np.array_equal(clips.actions, world.infer_actions(frames))
-    batch = clips(np.random.default_rng(0))
-    assert batch["tokens"].shape == (4, 5, 4, 4) and batch["actions"].shape == (4, 4)
-    for tokens, actions in zip(batch["tokens"], batch["actions"], strict=True):
-        found = [i for i in range(len(starts)) if np.array_equal(clips.tokens[i], tokens)]
-        assert any(np.array_equal(clips.actions[i], actions) for i in found)
-    assert [path.name for path in tmp_path.iterdir()] == ["tokens"]
-
-
-def test_every_second_clip_is_mirrored_when_asked(data: Path, tmp_path: Path) -> None:
-    world, dataset, starts = make_world(), VideoDataset(data), np.arange(0, 400, 8)
-    write_tokens(
-        tmp_path / "tokens", dataset, starts, 5, world.tokenizer, world.latent_action, mirrored=0.5, quiet=True
-    )
-    frames = torch.from_numpy(np.stack([dataset.clip(int(start), 5) for start in starts]))
-    clips = TokenClips(tmp_path / "tokens", 4)
-    for odd, seen in ((0, frames[::2]), (1, frames[1::2].flip(3))):
-        assert np.array_equal(clips.tokens[odd::2], world.encode(seen))
-        assert np.array_equal(clips.actions[odd::2], world.infer_actions(seen))
-    assert not np.array_equal(world.encode(frames[1::2]), clips.tokens[1::2])
-
-
-def test_actions_are_inferred_with_the_frames_before_a_clip(data: Path, tmp_path: Path) -> None:
-    """So a clip cut out of an episode has the codes that the whole episode has there."""
-    world, dataset = make_world(latent_action=SURPRISED), VideoDataset(data)
-    network = world.latent_action
-    network.covariance.mul_(0.001)  # so that even an untrained model has clear surprises
-    starts = np.arange(network.reach, 320, 8)
-    write_tokens(tmp_path / "tokens", dataset, starts, 5, world.tokenizer, network, mirrored=0, quiet=True)
-    found = TokenClips(tmp_path / "tokens", 4).actions
-    whole = world.infer_actions(torch.from_numpy(np.stack([dataset.clip(int(s) // 8 * 8, 8) for s in starts])))
-    alone = world.infer_actions(torch.from_numpy(np.stack([dataset.clip(int(s), 5) for s in starts])))
-    assert np.array_equal(found, whole[:, network.reach :])
-    assert not np.array_equal(found, alone)
-
-
-def test_the_share_that_is_mirrored_is_spread_evenly(data: Path, tmp_path: Path) -> None:
-    world, dataset, starts = make_world(), VideoDataset(data), np.arange(0, 320, 8)
-    write_tokens(
-        tmp_path / "tokens", dataset, starts, 5, world.tokenizer, world.latent_action, mirrored=0.25, quiet=True
-    )
-    frames = torch.from_numpy(np.stack([dataset.clip(int(start), 5) for start in starts]))
-    frames[3::4] = frames[3::4].flip(3)
-    assert np.array_equal(TokenClips(tmp_path / "tokens", 4).tokens, world.encode(frames))
 
 
 def test_a_halted_process_has_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:

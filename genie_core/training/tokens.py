@@ -6,7 +6,9 @@ actions are inferred with the frames before it.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,56 @@ import torch
 from tqdm import tqdm
 
 from genie_core.data.dataset import VideoDataset
-from genie_core.files import whole_file, write_whole
+from genie_core.files import disk_refusals, write_whole
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_model
+from genie_core.training.batches import Sample
+from genie_core.training.growing import GrowingArray
+from genie_core.training.order import Order, Rows
 from genie_core.training.stage import Batch
 from genie_core.weights import fingerprint
 
 CLIPS_AT_ONCE = 16
+ORIGIN, BEGUN = "origin.json", "begun.json"
+PARTS = ("tokens", "actions")
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class TokenSource:
+    """Clips of `length` frames at `starts`, and the networks that turn them into tokens and latent actions.
+
+    The share `mirrored` of the clips, evenly among the others, is mirrored first.
+    """
+
+    dataset: VideoDataset
+    starts: np.ndarray
+    length: int
+    tokenizer: VideoTokenizer
+    latent_action: LatentActionModel
+    mirrored: float
+
+    def origin(self) -> dict[str, Any]:
+        """What tells this source from another: hashes of the weights, the data and the clips."""
+        dataset, clips = self.dataset, np.ascontiguousarray(self.starts, np.int64)
+        return {
+            **fingerprint({"encoder": self.tokenizer.encoder, "latent_action": self.latent_action}),
+            "data": [dataset.info.name, len(dataset), dataset.fingerprint()],
+            "clips": [len(clips), self.length, self.mirrored, hashlib.sha256(clips.tobytes()).hexdigest()],
+        }
+
+    @torch.inference_mode()
+    def encode(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens (rows, length, h, w) and latent actions (rows, length-1) of the clips of these numbers."""
+        past = self.latent_action.reach  # frames that the actions of a clip's first steps depend on
+        clips = np.stack([self.dataset.clip_with_past(int(start), self.length, past) for start in self.starts[rows]])
+        turned = np.floor((rows + 1) * self.mirrored) > np.floor(rows * self.mirrored)
+        clips[turned] = clips[turned, :, :, ::-1].copy()
+        pixels = to_model(torch.from_numpy(clips))
+        tokens, actions = self.tokenizer.encode(pixels[:, :, past:]), self.latent_action.infer(pixels).indices
+        return tokens.numpy(), actions[:, past:].numpy()
+
+
 def write_tokens(
     folder: Path,
     dataset: VideoDataset,
@@ -38,43 +79,57 @@ def write_tokens(
 ) -> None:
     """Write tokens.npy int32 (clips, length, h, w) and actions.npy int8 (clips, length-1) into `folder`.
 
-    The share `mirrored` of the clips, evenly among the others, is mirrored first. Nothing is done if the same encoder
-    and latent actions have written `folder` from the same clips before: origin.json remembers.
+    origin.json remembers the networks, the data and the clips. Nothing is done if they have written `folder` before;
+    if they were interrupted, they go on; what others have written is written anew.
     """
-    origin: dict[str, Any] = {
-        **fingerprint({"encoder": tokenizer.encoder, "latent_action": latent_action}),
-        "data": [dataset.info.name, len(dataset)],
-        "clips": [len(starts), length, mirrored],
-    }
-    file = folder / "origin.json"
-    if file.exists() and json.loads(file.read_text()) == origin:
+    source = TokenSource(dataset, starts, length, tokenizer, latent_action, mirrored)
+    origin, count = source.origin(), len(starts)
+    if _told(folder / ORIGIN) == origin:
         return
+    with disk_refusals(folder, "make room and go on with --resume"):
+        _begin(folder, origin)
+        tokens = GrowingArray(folder / "tokens.part", (count, length, *tokenizer.config.grid), np.dtype(np.int32))
+        actions = GrowingArray(folder / "actions.part", (count, length - 1), np.dtype(np.int8))
+        done = min(tokens.whole_rows(), actions.whole_rows()) // CLIPS_AT_ONCE * CLIPS_AT_ONCE
+        bar = tqdm(total=count, initial=done, desc=f"tokens {folder.name}", unit=" clips", disable=quiet)
+        with bar, tokens.after(done), actions.after(done):
+            for first in range(done, count, CLIPS_AT_ONCE):
+                rows = np.arange(first, min(first + CLIPS_AT_ONCE, count))
+                for array, values in zip((tokens, actions), source.encode(rows), strict=True):
+                    array.append(values)
+                bar.update(len(rows))
+        for name in PARTS:
+            (folder / f"{name}.part").replace(folder / f"{name}.npy")
+        (folder / BEGUN).replace(folder / ORIGIN)
+
+
+def _begin(folder: Path, origin: dict[str, Any]) -> None:
+    """Make `folder` ready to be written by `origin`: what is there of another goes."""
     folder.mkdir(parents=True, exist_ok=True)
-    file.unlink(missing_ok=True)
-    tokens, actions = [], []
-    for first in tqdm(range(0, len(starts), CLIPS_AT_ONCE), desc=f"tokens {folder.name}", disable=quiet):
-        rows = np.arange(first, min(first + CLIPS_AT_ONCE, len(starts)))
-        past = latent_action.reach  # frames that the actions of a clip's first steps depend on
-        clips = np.stack([dataset.clip_with_past(int(start), length, past) for start in starts[rows]])
-        turned = np.floor((rows + 1) * mirrored) > np.floor(rows * mirrored)
-        clips[turned] = clips[turned, :, :, ::-1].copy()
-        pixels = to_model(torch.from_numpy(clips))
-        tokens.append(tokenizer.encode(pixels[:, :, past:]).int().numpy())
-        actions.append(latent_action.infer(pixels).indices[:, past:].to(torch.int8).numpy())
-    for name, parts in (("tokens.npy", tokens), ("actions.npy", actions)):
-        with whole_file(folder / name) as partial, partial.open("wb") as stream:
-            np.save(stream, np.concatenate(parts))
-    write_whole(file, json.dumps(origin, indent=1) + "\n")
+    (folder / ORIGIN).unlink(missing_ok=True)
+    if _told(folder / BEGUN) != origin:
+        for name in PARTS:
+            (folder / f"{name}.part").unlink(missing_ok=True)
+        write_whole(folder / BEGUN, json.dumps(origin, indent=1) + "\n")
 
 
-class TokenClips:
-    """Samples {"tokens": (batch_size, t, h, w), "actions": (batch_size, t-1)} from what `write_tokens` wrote."""
+def _told(file: Path) -> Any:
+    """What a file tells of an origin, if it tells one."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+class TokenClips(Sample):
+    """Gives {"tokens": (rows, t, h, w), "actions": (rows, t-1)} of what `write_tokens` wrote."""
 
     def __init__(self, folder: Path, batch_size: int) -> None:
         self.tokens = np.load(folder / "tokens.npy", mmap_mode="r")
         self.actions = np.load(folder / "actions.npy", mmap_mode="r")
         self.batch_size = batch_size
+        self.order = Order(len(self.tokens), batch_size)
 
-    def __call__(self, rng: np.random.Generator) -> Batch:
-        clips = rng.integers(len(self.tokens), size=self.batch_size)
+    def __call__(self, rows: Rows) -> Batch:
+        clips = self.order(rows)
         return {"tokens": torch.from_numpy(self.tokens[clips]), "actions": torch.from_numpy(self.actions[clips])}

@@ -1,0 +1,42 @@
+"""A .npy file that grows row by row and goes on after an interruption."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+
+class GrowingArray:
+    """`file` becomes an array of `shape` and `dtype`. It is no array before all its rows are there."""
+
+    def __init__(self, file: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self._file, self._dtype = file, dtype
+        header = io.BytesIO()
+        told = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, told)
+        self._header, self._row = header.getvalue(), math.prod(shape[1:]) * dtype.itemsize
+        self._stream: IO[bytes] | None = None
+
+    def whole_rows(self) -> int:
+        """Rows that an interrupted writer has left."""
+        size = self._file.stat().st_size if self._file.exists() else 0
+        return max(0, size - len(self._header)) // self._row
+
+    @contextmanager
+    def after(self, rows: int) -> Iterator[None]:
+        """Open the file to append behind its first `rows` rows; the others go."""
+        with self._file.open("r+b" if rows else "wb") as self._stream:
+            self._stream.write(self._header)
+            self._stream.truncate(len(self._header) + rows * self._row)
+            self._stream.seek(0, io.SEEK_END)
+            yield
+
+    def append(self, rows: np.ndarray) -> None:
+        assert self._stream is not None
+        self._stream.write(np.ascontiguousarray(rows, self._dtype).tobytes())

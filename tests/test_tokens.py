@@ -1,0 +1,194 @@
+"""The tokens that the dynamics learns from: what they are, and that stale ones are never learnt from."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import CONFIG, make_world, walking_squares
+
+from genie_core.data import DatasetWriter, VideoDataset
+from genie_core.errors import WriteError
+from genie_core.training.batches import Batches
+from genie_core.training.growing import GrowingArray
+from genie_core.training.tokens import TokenClips, TokenSource, write_tokens
+from genie_core.world import World
+
+SURPRISED = dataclasses.replace(CONFIG.latent_action, code_width=3, horizon=1)
+
+
+def record(path: Path, seed: int = 0) -> Path:
+    """60 episodes of 8 frames."""
+    with DatasetWriter(path, source={}, frame_size=(16, 16), fps=12) as writer:
+        for clip in walking_squares(60, 8, seed).frames.numpy():
+            writer.add_episode(clip)
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record(tmp_path_factory.mktemp("data") / "squares")
+
+
+def test_tokens_written_are_those_of_the_world(data: Path, tmp_path: Path) -> None:
+    world, dataset, starts = make_world(), VideoDataset(data), np.arange(0, 400, 8)
+    write_tokens(tmp_path / "tokens", dataset, starts, 5, world.tokenizer, world.latent_action, mirrored=0, quiet=True)
+    frames = torch.from_numpy(np.stack([dataset.clip(int(start), 5) for start in starts]))
+    clips = TokenClips(tmp_path / "tokens", 4)
+    assert np.array_equal(clips.tokens, world.encode(frames))
+    assert np.array_equal(clips.actions, world.infer_actions(frames))
+    batch = Batches(clips, seed=0).at(0)
+    assert batch["tokens"].shape == (4, 5, 4, 4) and batch["actions"].shape == (4, 4)
+    for tokens, actions in zip(batch["tokens"], batch["actions"], strict=True):
+        found = [i for i in range(len(starts)) if np.array_equal(clips.tokens[i], tokens)]
+        assert any(np.array_equal(clips.actions[i], actions) for i in found)
+    assert [path.name for path in tmp_path.iterdir()] == ["tokens"]
+
+
+def test_every_second_clip_is_mirrored_when_asked(data: Path, tmp_path: Path) -> None:
+    world, dataset, starts = make_world(), VideoDataset(data), np.arange(0, 400, 8)
+    write_tokens(
+        tmp_path / "tokens", dataset, starts, 5, world.tokenizer, world.latent_action, mirrored=0.5, quiet=True
+    )
+    frames = torch.from_numpy(np.stack([dataset.clip(int(start), 5) for start in starts]))
+    clips = TokenClips(tmp_path / "tokens", 4)
+    for odd, seen in ((0, frames[::2]), (1, frames[1::2].flip(3))):
+        assert np.array_equal(clips.tokens[odd::2], world.encode(seen))
+        assert np.array_equal(clips.actions[odd::2], world.infer_actions(seen))
+    assert not np.array_equal(world.encode(frames[1::2]), clips.tokens[1::2])
+
+
+def test_actions_are_inferred_with_the_frames_before_a_clip(data: Path, tmp_path: Path) -> None:
+    """So a clip cut out of an episode has the codes that the whole episode has there."""
+    world, dataset = make_world(latent_action=SURPRISED), VideoDataset(data)
+    network = world.latent_action
+    network.covariance.mul_(0.001)  # so that even an untrained model has clear surprises
+    starts = np.arange(network.reach, 320, 8)
+    write_tokens(tmp_path / "tokens", dataset, starts, 5, world.tokenizer, network, mirrored=0, quiet=True)
+    found = TokenClips(tmp_path / "tokens", 4).actions
+    whole = world.infer_actions(torch.from_numpy(np.stack([dataset.clip(int(s) // 8 * 8, 8) for s in starts])))
+    alone = world.infer_actions(torch.from_numpy(np.stack([dataset.clip(int(s), 5) for s in starts])))
+    assert np.array_equal(found, whole[:, network.reach :])
+    assert not np.array_equal(found, alone)
+
+
+def test_the_share_that_is_mirrored_is_spread_evenly(data: Path, tmp_path: Path) -> None:
+    world, dataset, starts = make_world(), VideoDataset(data), np.arange(0, 320, 8)
+    write_tokens(
+        tmp_path / "tokens", dataset, starts, 5, world.tokenizer, world.latent_action, mirrored=0.25, quiet=True
+    )
+    frames = torch.from_numpy(np.stack([dataset.clip(int(start), 5) for start in starts]))
+    frames[3::4] = frames[3::4].flip(3)
+    assert np.array_equal(TokenClips(tmp_path / "tokens", 4).tokens, world.encode(frames))
+
+
+# ---- written once, and anew when they are stale
+
+
+def write(folder: Path, data: Path, world: World, starts: np.ndarray | None = None) -> TokenClips:
+    starts = np.arange(0, 400, 8) if starts is None else starts
+    parts = world.tokenizer, world.latent_action
+    write_tokens(folder, VideoDataset(data), starts, 5, *parts, mirrored=0, quiet=True)
+    return TokenClips(folder, 4)
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The first clip of each group that is encoded, as it is."""
+    groups: list[int] = []
+    encode = TokenSource.encode
+
+    def counted(self: TokenSource, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        groups.append(int(rows[0]))
+        return encode(self, rows)
+
+    monkeypatch.setattr(TokenSource, "encode", counted)
+    return groups
+
+
+def test_what_is_written_is_not_written_again(data: Path, tmp_path: Path, encoded: list[int]) -> None:
+    world = make_world()
+    write(tmp_path, data, world)
+    write(tmp_path, data, world)
+    assert encoded == [0, 16, 32, 48]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["actions.npy", "origin.json", "tokens.npy"]
+
+
+@pytest.mark.parametrize("changed", ["tokenizer", "latent_action", "data", "clips"])
+def test_stale_tokens_are_written_anew(data: Path, tmp_path: Path, encoded: list[int], changed: str) -> None:
+    """Also where the data set has the same name and length, and where as many other clips are asked for."""
+    world, starts = make_world(), np.arange(0, 400, 8)
+    write(tmp_path / "tokens", data, world)
+    if changed == "data":
+        (tmp_path / "other").mkdir()
+        data = record(tmp_path / "other" / data.name, seed=1)
+    elif changed == "clips":
+        starts = starts + 8
+    else:
+        network = world.tokenizer.encoder if changed == "tokenizer" else world.latent_action
+        weights = next(iter(network.parameters()))
+        with torch.no_grad():
+            weights += 0.5
+    found = write(tmp_path / "tokens", data, world, starts)
+    assert encoded == 2 * [0, 16, 32, 48]
+    frames = torch.from_numpy(np.stack([VideoDataset(data).clip(int(start), 5) for start in starts]))
+    assert np.array_equal(found.tokens, world.encode(frames))
+    assert np.array_equal(found.actions, world.infer_actions(frames))
+
+
+def test_an_interrupted_writer_goes_on_with_the_same_bytes(
+    data: Path, tmp_path: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, append = make_world(), GrowingArray.append
+    whole = write(tmp_path / "whole", data, world)
+    encoded.clear()
+
+    def stop_in_the_middle(self: GrowingArray, rows: np.ndarray) -> None:
+        if rows.ndim == 2 and encoded[-1] == 32:  # the actions of the third group, whose tokens are there
+            append(self, rows[:3])
+            raise KeyboardInterrupt
+        append(self, rows)
+
+    monkeypatch.setattr(GrowingArray, "append", stop_in_the_middle)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "cut", data, world)
+    assert not (tmp_path / "cut" / "tokens.npy").exists()
+    monkeypatch.setattr(GrowingArray, "append", append)
+    cut = write(tmp_path / "cut", data, world)
+    assert encoded == [0, 16, 32, 32, 48]
+    assert np.array_equal(cut.tokens, whole.tokens) and np.array_equal(cut.actions, whole.actions)
+
+
+def test_what_others_were_writing_is_not_gone_on_with(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    encode = TokenSource.encode
+
+    def stop_in_the_middle(self: TokenSource, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if rows[0] == 32:
+            raise KeyboardInterrupt
+        return encode(self, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TokenSource, "encode", stop_in_the_middle)
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path, data, world)
+    assert (tmp_path / "tokens.part").exists()
+    with torch.no_grad():
+        next(iter(world.tokenizer.encoder.parameters())).add_(0.5)
+    found = write(tmp_path, data, world)
+    frames = torch.from_numpy(np.stack([VideoDataset(data).clip(start, 5) for start in range(0, 400, 8)]))
+    assert np.array_equal(found.tokens, world.encode(frames))
+
+
+def test_a_full_disk_is_told_in_words(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(GrowingArray, "append", refuse)
+    with pytest.raises(WriteError, match="No space left on device; make room and go on with --resume"):
+        write(tmp_path, data, make_world())
