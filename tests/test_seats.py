@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
 
 pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 
-from app.web.limits import WAITING
+from app.web import limits
+from app.web.limits import WAITING, WAITING_A_CLIENT
 from app.web.seats import Seats, SeatsFull, Ticket
 
+clients = itertools.count()
 
-def enter(seats: Seats, moves: list[str] | None = None, name: str = "") -> Ticket:
-    return seats.enter(lambda: None if moves is None else moves.append(name))
+
+def enter(seats: Seats, moves: list[str] | None = None, name: str = "", client: str | None = None) -> Ticket:
+    """A ticket for a client of its own, unless another is named."""
+    client = f"client {next(clients)}" if client is None else client
+    return seats.enter(lambda: None if moves is None else moves.append(name), client)
 
 
 def test_seats_are_given_until_there_are_none_then_places() -> None:
@@ -75,3 +81,29 @@ def test_no_seat_is_lost_or_shared_in_any_coming_and_going() -> None:
         taken = sorted(ticket.seat for ticket in tickets if ticket.seat is not None)
         assert len(taken) == len(set(taken)) == min(3, len(tickets)) == seats.players
         assert len(tickets) == seats.players + seats.waiting
+
+
+def test_one_client_takes_neither_all_places_nor_all_seats() -> None:
+    seats = Seats(2)
+    greedy = [enter(seats, client="greedy") for _ in range(2 + WAITING_A_CLIENT)]
+    with pytest.raises(SeatsFull, match="at your address"):
+        enter(seats, client="greedy")
+    other = enter(seats)
+    assert seats.place(other) == 1, "before the places of a client with seats"
+    assert seats.to_give_up() is None, "not at once"
+    other.since -= limits.SHARE_SECONDS + 1
+    due = seats.to_give_up()
+    assert due is greedy[0], "a client that has none gets one of a client that has two"
+    seats.leave(due)
+    assert other.seat is not None and seats.to_give_up() is None
+
+
+def test_the_wait_is_estimated_by_how_long_others_stayed() -> None:
+    seats = Seats(2)
+    before = seats.wait_seconds(1)
+    for _ in range(20):
+        ticket = enter(seats)
+        ticket.since -= 1000
+        seats.leave(ticket)
+    assert before < seats.wait_seconds(1) == pytest.approx(500, rel=0.01)
+    assert seats.wait_seconds(3) == pytest.approx(1500, rel=0.01)

@@ -37,9 +37,9 @@ def handed(path: Path) -> Any:
     return gradio_client.handle_file(str(path))
 
 
-def test_the_page_of_the_api_describes_three_endpoints_and_their_arguments(client: Any) -> None:
+def test_the_page_of_the_api_describes_the_endpoints_and_their_arguments(client: Any) -> None:
     described = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(described) == {"/start", "/step", "/rollout"}
+    assert set(described) == {"/start", "/step", "/steps", "/leave", "/rollout"}
     assert [each["parameter_name"] for each in described["/start"]["parameters"]] == ["image", "world", "seed"]
     assert all(each["description"] for each in described.values())
 
@@ -54,20 +54,34 @@ def test_a_program_steps_a_world_as_the_engine_does(
         frame = client.predict(token=token, action=told, api_name="/step")
         assert np.array_equal(load_picture(frame), engine.step(action))
     assert demo.health()["players"] == 1
-    for wrong, word in (("fly", "names no action"), ("left*2", "/rollout"), ("9", "names no action")):
+    for wrong, word in (("fly", "names no action"), ("left*2", "/steps"), ("9", "names no action")):
         with pytest.raises(Exception, match=word):
             client.predict(token=token, action=wrong, api_name="/step")
+    with np.load(client.predict(token=token, actions="right*30,left*2", api_name="/steps")) as batch:
+        assert batch["actions"].tolist() == [0] * 30 + [3] * 2
+        assert all(
+            np.array_equal(frame, engine.step(a)) for frame, a in zip(batch["frames"], batch["actions"], strict=True)
+        )
     monkeypatch.setattr(limits, "PROGRAM_IDLE_SECONDS", 0.1)
     wait_for(lambda: demo.health()["players"] == 0, "the seat of a program that has gone")
     with pytest.raises(Exception, match="no game has this token"):
         client.predict(token=token, action="left", api_name="/step")
 
 
-def test_programs_do_not_take_seats_that_are_not_there(demo: Demo, client: Any, picture_file: Path) -> None:
-    for _ in range(2):
-        client.predict(image=handed(picture_file), world="tiny", seed=0, api_name="/start")
+def test_programs_do_not_take_seats_that_are_not_there_and_give_theirs_back(
+    demo: Demo, client: Any, picture_file: Path
+) -> None:
+    def start() -> str:
+        return client.predict(image=handed(picture_file), world="tiny", seed=0, api_name="/start")[0]
+
+    tokens = [start(), start()]
     with pytest.raises(Exception, match="all 2 seats are taken"):
-        client.predict(image=handed(picture_file), world="tiny", seed=0, api_name="/start")
+        start()
+    for token in tokens:
+        client.predict(token=token, api_name="/leave")
+    assert demo.health()["players"] == 0
+    with pytest.raises(Exception, match="no game has this token"):
+        client.predict(token=tokens[0], api_name="/leave")
 
 
 def test_a_script_becomes_a_film(client: Any, picture_file: Path) -> None:

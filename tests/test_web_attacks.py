@@ -96,7 +96,7 @@ class Stranger:
         value = {"background": None, "layers": [], "composite": None} | file if kind == "imageeditor" else file
         defaults = {"dropdown": "tiny", "number": 0}
         data = [value if each == kind else defaults.get(each) for each in self.inputs(function)]
-        if data[-3:] == ["tiny", 0, "tiny"]:
+        if data[-2:] == ["tiny", "tiny"]:
             data[-1] = "crop"
         return self.queue(function, data)
 

@@ -159,22 +159,23 @@ def as_command(words: list[str], folder: Path, port: int, cwd: Path = ROOT, **mo
 
 
 class Page:
-    """A page as the server sees it: one socket. Keeps what came over it."""
+    """A page as the server sees it: one socket. Keeps what came over it. Leaves its game at the end."""
 
-    def __init__(self, demo: Demo, token: str, shows: bool = True) -> None:
+    def __init__(self, demo: Demo, token: str, shows: bool = True, query: str = "") -> None:
         """With `shows` each frame is acknowledged, as by a page that draws it."""
         from websockets.sync.client import connect
 
-        self.shows = shows
+        self.shows, self.demo, self.token = shows, demo, token
         self.words: list[dict[str, Any]] = []
         self.frames: list[tuple[tuple[int, ...], np.ndarray]] = []
         self._open = ExitStack()
-        self.socket = self._open.enter_context(connect(f"{demo.socket_url}/play/{token}", max_size=None))
+        self.socket = self._open.enter_context(connect(f"{demo.socket_url}/play/{token}{query}", max_size=None))
 
     def __enter__(self) -> Page:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.demo.status(f"/play/{self.token}/leave", b"")
         self._open.close()
 
     def send(self, do: str, **more: Any) -> None:

@@ -37,6 +37,14 @@ KINDS = {"tokens": np.dtype(np.int32), "actions": np.dtype(np.uint8), "prompt": 
 PLAY_ON = "save one with F5 while you play: python launch.py --play assets/coinrun.png"
 
 
+class OtherWorld(SessionError):
+    """The session was played in another world, called `world` there."""
+
+    def __init__(self, words: str, world: str) -> None:
+        super().__init__(words)
+        self.world = world
+
+
 def snapshot(session: PlaySession) -> Callable[[], bytes]:
     """Notes the line shown, which is quick; returns a function that packs the content of its session file.
 
@@ -119,9 +127,10 @@ def _check_world(told: dict[str, Any], world: World | GraphWorld, name: str) -> 
     theirs, ours = told["sha256"], world.fingerprint()
     if theirs != ours:
         changed = [net for net in ours if not isinstance(theirs, dict) or theirs.get(net) != ours[net]]
-        raise SessionError(
+        raise OtherWorld(
             f"{name} was played in the world {str(told['world'])[:100]!r}, and {world.name!r} has other weights for "
-            f"{' and '.join(changed) or 'its networks'}; name the session's world with --world"
+            f"{' and '.join(changed) or 'its networks'}; name the session's world with --world",
+            str(told["world"])[:100],
         )
 
 

@@ -14,7 +14,7 @@ App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 # Gradio has other doors: some decode what is posted unchecked, one runs FFmpeg on it. No page of ours needs them.
 DOORS = (
-    (re.compile(r"/play/[^/]*(/leave)?"), POST_BYTES),
+    (re.compile(r"/play(/[^/]*(/leave)?)?"), POST_BYTES),
     (re.compile(r"/gradio_api/upload/?"), UPLOAD_REQUEST_BYTES),
     (re.compile(r"/gradio_api/(queue/join|cancel|reset|(run|api|call|call/v2)/[^/]+)/?"), REQUEST_BYTES),
 )

@@ -1,4 +1,4 @@
-"""A playthrough as a file to take away: the line shown, from its picture to its tip."""
+"""A playthrough as a file to take away: the line shown, from its picture to its tip, or a GIF of the last moments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from app.media.write import encode
 from app.play.session import PlaySession
 from app.play.session_file import snapshot
 from app.web import limits
-from app.web.guests import Guest, Guests
+from app.web.guest import Guest
+from app.web.guests import Guests
 from app.web.player import Player
 from genie_core.errors import GenieError
 
@@ -28,16 +29,17 @@ async def download(guests: Guests, guest: Guest, kind: str) -> bytes:
     if kind == "genie":
         return await guests.on_engine(lambda: snapshot(session)())
     async with one_at_a_time:
-        frames, actions = await _film(guests, session)
+        frames, actions = await _film(guests, session, kind)
         names = [action.name for action in session.config.actions]
         return await asyncio.to_thread(encode, f".{kind}", frames, actions, session.config.fps, names)
 
 
-async def _film(guests: Guests, session: PlaySession) -> tuple[np.ndarray, np.ndarray]:
+async def _film(guests: Guests, session: PlaySession, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Frames uint8 (t, H, W, 3) and the actions int64 (t-1,) between them, fetched in chunks: no game waits."""
     line = session.timeline.line
-    end = line.tip + 1
-    start = max(0, end - limits.FILM_FRAMES)
+    end = session.steps + 1 if kind == "gif" else line.tip + 1
+    most = round(limits.GIF_SECONDS * session.config.fps) if kind == "gif" else limits.FILM_FRAMES
+    start = max(0, end - most)
     actions = await guests.on_engine(lambda: [line.action(index) for index in range(start + 1, end)])
     frames: list[np.ndarray] = []
     for first in range(start, end, CHUNK):

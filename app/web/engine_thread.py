@@ -1,4 +1,7 @@
-"""The engine's own thread. All players that are due step as one batch; short tasks run between two batches."""
+"""The engine's own thread. All players that are due step as one batch; short tasks run between two batches.
+
+What a player asks for beside its steps, such as a new seed or a look far back, is charged to that player.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from genie_core.errors import GenieError
 Result = TypeVar("Result")
 EARLY = 0.25  # of a period: a player due this soon steps now, with the others, and so falls into their batch
 MEASURED_SECONDS, MEASURED_STEPS = 5.0, 300
+ATTENTION_SECONDS = 0.003  # for the tasks of one player in a row
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +50,14 @@ class Participant(Protocol):
         """Takes the frame, uint8 (H, W, 3), that the action led to."""
 
 
+class Tasks:
+    """What one player has asked for, in order. `free_at` is the time from which it may have more."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self.free_at = 0.0
+
+
 class EngineThread(threading.Thread):
     """Steps participants at their pace. While others wait, nobody gets more than an even share of the engine's time."""
 
@@ -53,6 +65,7 @@ class EngineThread(threading.Thread):
         super().__init__(name="engine", daemon=True)
         self._participants: list[Participant] = []
         self._tasks: deque[Callable[[], None]] = deque()
+        self._asked: dict[int, Tasks] = {}  # by the id of the participant
         self._news = threading.Event()
         self._stopping = False
         self._steps: deque[tuple[float, float, int]] = deque(maxlen=MEASURED_STEPS)  # time, seconds, players
@@ -63,6 +76,22 @@ class EngineThread(threading.Thread):
         self._tasks.append(lambda: _settle(future, function))
         self._news.set()
         return future
+
+    def do_for(self, participant: Participant, function: Callable[[], Result]) -> Future[Result]:
+        """Runs `function` on this thread at the cost of a participant: its tasks wait while others need the engine."""
+        future: Future[Result] = Future()
+
+        def ask() -> None:
+            self._asked.setdefault(id(participant), Tasks()).waiting.append((future, function))
+
+        self._tasks.append(ask)
+        self._news.set()
+        return future
+
+    def waiting_for(self, participant: Participant) -> int:
+        """How many tasks of a participant wait."""
+        asked = self._asked.get(id(participant))
+        return 0 if asked is None else len(asked.waiting)
 
     def wake(self) -> None:
         """Asks all participants again whether they are ready. From any thread."""
@@ -81,6 +110,8 @@ class EngineThread(threading.Thread):
     def remove(self, participant: object) -> None:
         """Call it in a task. Does nothing if the participant is not in the round."""
         self._participants = [other for other in self._participants if other is not participant]
+        for future, _ in self._asked.pop(id(participant), Tasks()).waiting:
+            future.set_exception(GenieError("the game is over"))
 
     def measured(self) -> dict[str, float]:
         """Frames a second of all players together, and the 95th percentile of a batch's time in ms, of late."""
@@ -95,13 +126,27 @@ class EngineThread(threading.Thread):
             self._news.clear()
             while self._tasks:
                 self._tasks.popleft()()
+            next_task = self._attend()
             ready = [each for each in self._participants if each.ready()]
             now = time.monotonic()
             first = min((each.due for each in ready), default=None)
             if first is None or first > now:
-                self._news.wait(None if first is None else first - now)
+                times = [time for time in (first, next_task) if time is not None]
+                self._news.wait(max(0.0, min(times) - now) if times else None)
                 continue
             self._batch([each for each in ready if each.due <= now + EARLY * each.period], now, len(ready))
+
+    def _attend(self) -> float | None:
+        """Does what players have asked for, each for a moment. The time of the next task that has to wait, if any."""
+        later = []
+        for asked in list(self._asked.values()):
+            started = time.monotonic()
+            while asked.waiting and asked.free_at <= started and time.monotonic() - started < ATTENTION_SECONDS:
+                _settle(*asked.waiting.popleft())
+            took = time.monotonic() - started
+            asked.free_at = max(asked.free_at, started + took * max(1, len(self._participants)))
+            later += [asked.free_at] if asked.waiting else []
+        return min(later, default=None)
 
     def _batch(self, due: list[Participant], now: float, ready: int) -> None:
         chosen, costs = [], {}

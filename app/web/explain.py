@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from html import escape
-from io import BytesIO
 
 import numpy as np
 import torch
-from PIL import Image
 
-from app.web.player import data_url
+from app.web.attract import animation
+from app.web.told import data_url
 from genie_core.engine import WorldEngine
 from genie_core.rollout import rollout
 from genie_core.world import World
@@ -17,7 +16,6 @@ from genie_core.world import World
 HELD_STEPS = 12
 TOGETHER = 4  # actions stepped as one batch: more would hold up the players
 FRAME_MS = 160
-HUES = 137.508  # degrees: neighbouring tokens get colours far apart
 
 
 def before_and_after(engine: WorldEngine, prompt: np.ndarray) -> str:
@@ -28,23 +26,25 @@ def before_and_after(engine: WorldEngine, prompt: np.ndarray) -> str:
         if known.unfamiliar
         else "This world knows pictures like this one."
     )
-    told = f"Familiarity {known.score:.2f} of 1. The two pictures match with a PSNR of {known.psnr:.1f} dB. {verdict}"
+    match = f"the two pictures match with a PSNR of {known.psnr:.1f} dB"
+    told = f"{verdict} Familiarity {100 * known.score:.0f} of 100; {match}."
     figures = _figure(data_url(prompt), "your picture, fitted into a frame")
     figures += _figure(data_url(known.seen), "the world's copy of it")
     return f'<p class="verdict" data-unfamiliar="{known.unfamiliar}">{told}</p><div class="look">{figures}</div>'
 
 
-def each_action(world: World, prompt: np.ndarray, seed: int) -> str:
+def each_action(world: World, prompt: np.ndarray) -> str:
     """The same prompt under each action, held for `HELD_STEPS` steps; stills for readers who want no motion."""
     names = [action.name for action in world.config.actions]
     figures = ""
     for first in range(0, len(names), TOGETHER):
         ids = range(first, min(first + TOGETHER, len(names)))
         held = np.tile(np.array(ids)[:, None], HELD_STEPS)
-        films = rollout(world, np.repeat(prompt[None], len(ids), axis=0), held, seed)
+        films = rollout(world, np.repeat(prompt[None], len(ids), axis=0), held, 0)
         for action, film in zip(ids, films, strict=True):
             still = f'<source media="(prefers-reduced-motion: reduce)" srcset="{data_url(film[-1])}">'
-            figures += _figure(data_url(film, _animation, "image/webp"), f"{action + 1}: {names[action]}", still)
+            moving = data_url(film, lambda film: animation(film, FRAME_MS), "image/webp")
+            figures += _figure(moving, f"{action + 1}: {names[action]}", still)
     return f'<div class="look" data-actions="{len(names)}">{figures}</div>'
 
 
@@ -54,22 +54,31 @@ def tokens_of(world: World, prompt: np.ndarray) -> np.ndarray:
     return tokens
 
 
-def token_grid(tokens: np.ndarray) -> str:
-    """Token ids (h, w) as a coloured table: equal tokens, equal colours."""
+def token_grid(tokens: np.ndarray, picture: np.ndarray, bits: int) -> str:
+    """Token ids (h, w) as coloured squares over the picture, uint8 (H, W, 3), that they stand for."""
+    rows, columns = tokens.shape
     cells = "".join(
-        f'<span style="background:hsl({token * HUES % 360:.0f} 70% 72%)">{token}</span>' for token in tokens.flat
+        f'<span style="background:rgb({_colour(int(token), bits)} / .5)" title="token {token}">{token}</span>'
+        for token in tokens.flat
     )
-    columns = f"grid-template-columns:repeat({tokens.shape[1]},1fr)"
-    return f'<div class="tokens" role="img" aria-label="token grid" style="{columns}">{cells}</div>'
+    style = (
+        f"grid-template:repeat({rows},1fr) / repeat({columns},1fr);aspect-ratio:{picture.shape[1]}/{picture.shape[0]}"
+    )
+    style += f";background-image:url({data_url(picture)})"
+    told = (
+        f"{tokens.size} tokens are all that the dynamics sees of this picture. Each has {bits} bits and lies over the "
+        "pixels that it stands for. Tokens that share most of their bits have similar colours."
+    )
+    label = f'role="img" aria-label="the tokens of the picture, {rows} rows of {columns}"'
+    grid = f'<div class="tokens" {label} style="{style}">{cells}</div>'
+    return f'<figure class="grid">{grid}<figcaption>{told}</figcaption></figure>'
 
 
-def _animation(film: np.ndarray) -> bytes:
-    first, *rest = (Image.fromarray(frame) for frame in film)
-    file = BytesIO()
-    first.save(
-        file, "WEBP", save_all=True, append_images=rest, duration=FRAME_MS, loop=0, lossless=True, quality=0, method=0
-    )
-    return file.getvalue()
+def _colour(token: int, bits: int) -> str:
+    """Red, green and blue, each by a third of the token's bits."""
+    share = -(-bits // 3)
+    parts = ((token >> (share * part)) & (2**share - 1) for part in range(3))
+    return " ".join(str(round(255 * part / (2**share - 1))) for part in parts)
 
 
 def _figure(source: str, label: str, still: str = "") -> str:

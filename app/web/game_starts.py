@@ -1,4 +1,4 @@
-"""Pictures, drawings, saved sessions and clips become games to begin. Slow, so it never runs on the event loop."""
+"""Pictures, drawings, sessions, clips and links become games to begin. Slow, so never on the event loop."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from app.play.autoplay import ListedActions
-from app.play.commands import SavedSession
-from app.play.session_file import load_session
+from app.play.session_file import OtherWorld, load_session
 from app.play.start import Start
 from app.play.start_pictures import Prompts
 from app.web import limits
+from app.web.game import GameStart, affordable
 from app.web.loaded_worlds import LoadedWorlds
-from app.web.player import GameStart
+from app.web.share import BROKEN, read_link, unpack_picture
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError, SessionError
-from genie_core.pictures import FITS, fit
+from genie_core.pictures import FITS, fit, load_picture
 
 
 class GameStarts:
@@ -36,26 +36,58 @@ class GameStarts:
         how = how if how in FITS else FITS[0]
         return fit(picture, engine.world.config.frame_size, how, self.prompts.palette)
 
-    def from_picture(self, picture: np.ndarray, world: Any, seed: Any, how: Any) -> GameStart:
+    def from_picture(self, picture: np.ndarray, world: Any, how: Any = FITS[0], seed: Any = 0) -> GameStart:
         """Raises PictureError if the picture is no prompt, and as `engine` does."""
         engine = self.engine(world)
-        return GameStart(engine, world, Start(self.fitted(engine, picture, how), seed=whole(seed)))
+        return GameStart(engine, world.strip(), Start(self.fitted(engine, picture, how), seed=whole(seed)))
+
+    def from_shipped(self, name: Any, world: Any, how: Any = FITS[0]) -> GameStart:
+        """From a picture that ships, by its file's name; "" is the first."""
+        known = {path.name: path for path in self.prompts.shipped}
+        path = self.prompts.shipped[0] if name == "" and known else known.get(name) if isinstance(name, str) else None
+        if path is None:
+            raise GenieError("there is no such start picture here; choose another")
+        game = self.from_picture(load_picture(path), world, how)
+        return dataclasses.replace(game, picture=path.name if how == FITS[0] else "")
 
     def from_session(self, path: Any, world: Any) -> GameStart:
-        """Raises SessionError if the session cannot go on in that world."""
+        """A session of another world that is at hand begins in that one.
+
+        Raises SessionError if the session cannot go on here.
+        """
         if not isinstance(path, str):
-            raise SessionError("there is no session yet; choose a file that was downloaded here, or saved with F5")
+            raise SessionError("there is no session yet; choose a file that was downloaded here")
         engine, name = self.engine(world), Path(path).name
-        saved = load_session(path, engine.world, name)
+        try:
+            saved = load_session(path, engine.world, name)
+        except OtherWorld as other:
+            if other.world not in self.worlds.names or other.world == world:
+                hint = f"enter {other.world!r} as the world, then choose the file again"
+                raise SessionError(f"this session was played in another world; {hint}") from other
+            game = self.from_session(path, other.world)
+            return dataclasses.replace(game, word=f"This session was played in {other.world}, and goes on there.")
         if len(saved.actions) >= limits.STEPS:
             raise SessionError(f"{name} has {len(saved.actions):,} steps, at most {limits.STEPS:,} are played here")
-        return GameStart(engine, world, Start(None, saved=_affordable(saved)), "Your session goes on here.")
+        return GameStart(engine, world, Start(None, saved=affordable(saved)), "Your session goes on here.")
 
-    def from_actions(self, picture: np.ndarray, actions: list[int], world: Any, seed: Any, how: Any) -> GameStart:
+    def from_actions(self, picture: np.ndarray, actions: list[int], world: Any, how: Any) -> GameStart:
         """Plays `actions` from a picture until a key is pressed. Raises as `from_picture` does."""
-        game = self.from_picture(picture, world, seed, how)
-        start = dataclasses.replace(game.start, autoplay=ListedActions(actions))
-        return dataclasses.replace(game, start=start, word="The video plays. Any key takes over.")
+        return _played(self.from_picture(picture, world, how), actions, "The video plays. Any key takes over.")
+
+    def from_link(self, fragment: Any) -> GameStart:
+        """Replays what a link tells, until a key is pressed. Raises SessionError, and as `from_picture` does."""
+        link = read_link(fragment)
+        if link.picture:
+            game = self.from_shipped(link.picture, link.world)
+        else:
+            size = self.engine(link.world).world.config.frame_size
+            game = self.from_picture(unpack_picture(link.data, size), link.world)
+        if max(link.actions, default=0) >= len(game.engine.world.config.actions):
+            raise SessionError(BROKEN)
+        sampling = {"unmask_steps": link.unmask_steps, "temperature": link.temperature}
+        start = dataclasses.replace(game.start, seed=link.seed, **sampling)  # type: ignore[arg-type]
+        word = "A shared moment plays. Any key takes over."
+        return _played(dataclasses.replace(game, start=start), link.actions, word)
 
 
 def whole(seed: Any) -> int:
@@ -67,7 +99,6 @@ def whole(seed: Any) -> int:
     return int(seed)
 
 
-def _affordable(saved: SavedSession) -> SavedSession:
-    """A session may ask for more passes a frame than a player gets here."""
-    passes = min(saved.sampling.unmask_steps, limits.PASSES)
-    return dataclasses.replace(saved, sampling=dataclasses.replace(saved.sampling, unmask_steps=passes))
+def _played(game: GameStart, actions: list[int], word: str) -> GameStart:
+    start = dataclasses.replace(game.start, autoplay=ListedActions(actions) if actions else None)
+    return dataclasses.replace(game, start=start, word=word)

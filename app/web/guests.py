@@ -1,4 +1,8 @@
-"""Each visitor's way through the demo: invited with a game, waiting, seated, gone. Lives on the event loop."""
+"""Each visitor's way through the demo: invited with a game, waiting, seated, gone. Lives on the event loop.
+
+A page whose connection breaks keeps its seat for a while. A game whose seat is needed is parked: its tokens are kept,
+and the page may come back and take a seat again.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +13,20 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from app.web import limits
+from app.web import limits, staying
 from app.web.engine_thread import EngineThread
+from app.web.game import GameStart, parked
+from app.web.guest import Guest
 from app.web.outbox import Outbox
-from app.web.player import GameStart, Player, ProgramPlayer
-from app.web.protocol import Message, Shown
-from app.web.seats import Seats, SeatsFull, Ticket
+from app.web.player import Player
+from app.web.program import ProgramPlayer
+from app.web.protocol import Here, Message, Shown
+from app.web.seats import Seats
 from genie_core.errors import GenieError
 
 Result = TypeVar("Result")
 LOOK_SECONDS = 0.25  # between two rounds of freeing seats
-IDLE = "you have not played for a while, so the seat went to the next player; press Play to come back"
 BROKEN = "something went wrong here; press Play to begin again"
-
-
-class Guest:
-    """A visitor with a game to play. `ticket` is set once the page has connected, `player` once it has a seat."""
-
-    def __init__(self, token: str, start: GameStart, loop: asyncio.AbstractEventLoop) -> None:
-        self.token, self.start = token, start
-        self.outbox = Outbox(loop)
-        self.ticket: Ticket | None = None
-        self.player: Player | ProgramPlayer | None = None
-        self.sitting_down = False  # the engine is making the player
-        self.polled: float | None = None  # time of the last question from a page without a WebSocket
-        self.touched = time.monotonic()  # time of the last key or button
 
 
 class Guests:
@@ -67,23 +60,43 @@ class Guests:
         return await asyncio.wrap_future(self.engine_thread.do(function))
 
     def invite(self, start: GameStart) -> str:
-        """A token to connect with soon. Raises SeatsFull while too many invited pages have not connected."""
-        invited = [guest for guest in self._by_token.values() if guest.ticket is None]
+        """A token to connect with soon. Of too many invitations the oldest lapses."""
+        invited = [guest for guest in self._by_token.values() if guest.ticket is None and not guest.parked]
         if len(invited) >= limits.INVITED:
-            raise SeatsFull("too many games are about to begin; try again in a minute")
+            self.leave(invited[0], "this invitation is too old")
         token = secrets.token_urlsafe(16)
         self._by_token[token] = Guest(token, start, self._loop)
         return token
 
-    def enter(self, guest: Guest) -> None:
-        """Takes a seat or a place in the queue. Raises SeatsFull, and GenieError if the guest has either already."""
-        if guest.ticket is not None:
-            raise GenieError("this game is open elsewhere already; press Play to begin one here")
-        guest.touched = time.monotonic()
-        guest.ticket = self.seats.enter(lambda: self._moved(guest))
-        self._moved(guest)
+    def enter(self, guest: Guest, client: str = "", shown: int = 0) -> Outbox:
+        """A page has connected: it takes a seat or a place in the queue, or has one and goes on. What it is told.
 
-    async def seat_program(self, start: GameStart) -> tuple[str, Any]:
+        `client` is its address, `shown` the frame that it showed last. Raises SeatsFull, and GenieError if a program
+        plays this game.
+        """
+        if isinstance(guest.player, ProgramPlayer):
+            raise GenieError("this game is played by a program; press Play to begin one here")
+        ticket = guest.ticket or self.seats.enter(lambda: self._moved(guest), client)
+        guest.connect()
+        outbox, player = guest.outbox, guest.player
+        if guest.ticket is None:
+            guest.go_to(shown)
+            guest.ticket = ticket
+        elif player is not None and not guest.sitting_down:
+            self.engine_thread.do(lambda: player.resume(outbox, shown))
+        self._moved(guest)
+        return outbox
+
+    def disconnect(self, guest: Guest, outbox: Outbox) -> None:
+        """A connection has ended. If it was the guest's newest, the seat is kept for a while and the game rests."""
+        outbox.close("this connection has ended", "again")
+        player = guest.player
+        if guest.outbox is outbox and guest.away_since is None:
+            guest.away_since = time.monotonic()
+            if isinstance(player, Player):
+                self.engine_thread.do(player.rest)
+
+    async def seat_program(self, start: GameStart, client: str = "") -> tuple[str, Any]:
         """A seat for a program, at once: its token and first frame, uint8 (H, W, 3).
 
         Raises SeatsFull if no seat is free, and PictureError as `begin` does.
@@ -91,7 +104,7 @@ class Guests:
         token = self.invite(start)
         guest = self._by_token[token]
         try:
-            guest.ticket = self.seats.enter(lambda: None, wait=False)
+            guest.ticket = self.seats.enter(lambda: None, client, wait=False)
             seat = guest.ticket.seat
             assert seat is not None
             player = guest.player = await self.on_engine(lambda: self._add(ProgramPlayer(start, seat)))
@@ -100,43 +113,64 @@ class Guests:
             raise
         return token, player.session.frame
 
-    async def step(self, guest: Guest, action: int) -> Any:
-        """The frame after a step of a program's game, uint8 (H, W, 3)."""
+    async def step(self, guest: Guest, actions: list[int]) -> list[Any]:
+        """The frames, uint8 (H, W, 3) each, after steps of a program's game."""
         player = guest.player
         if not isinstance(player, ProgramPlayer):
             raise GenieError("this game is played by hand; begin one with /start")
         guest.touched = time.monotonic()
-        asked: Future[Any] = await self.on_engine(lambda: player.ask(action))
+        asked: list[Future[Any]] = await self.on_engine(lambda: player.ask(actions))
         self.engine_thread.wake()
-        return await asyncio.wrap_future(asked)
+        frames = await asyncio.gather(*(asyncio.wrap_future(each) for each in asked))
+        guest.touched = time.monotonic()
+        return frames
 
-    def receive(self, guest: Guest, message: Message) -> None:
+    def receive(self, guest: Guest, outbox: Outbox, message: Message) -> None:
+        """Takes a message in that came over the connection of `outbox`."""
+        if guest.outbox is not outbox:
+            return
         if isinstance(message, Shown):
-            guest.outbox.shown(message.frame)
+            outbox.shown(message.frame)
             self.engine_thread.wake()
             return
         guest.touched = time.monotonic()
         player = guest.player
-        if isinstance(player, Player):
-            self.engine_thread.do(lambda: player.handle(message))
+        if isinstance(player, Player) and not isinstance(message, Here):
+            if self.engine_thread.waiting_for(player) >= limits.TASKS_WAITING:
+                outbox.close("this page asks for more than can be done", "back")
+            else:
+                self.engine_thread.do_for(player, lambda: player.handle(message))
 
     async def begin(self, guest: Guest, start: GameStart) -> None:
         """Begins another game on the seat that the guest has. Raises PictureError and SessionError."""
         player = guest.player
         assert isinstance(player, Player)
         guest.touched = time.monotonic()
-        await self.on_engine(lambda: player.begin(start))
+        await asyncio.wrap_future(self.engine_thread.do_for(player, lambda: player.begin(start)))
 
     def leave(self, guest: Guest, why: str) -> None:
         """Frees everything that the guest has. Does nothing the second time."""
-        if self._by_token.pop(guest.token, None) is None:
-            return
-        guest.outbox.close(why)
+        if self._by_token.pop(guest.token, None) is not None:
+            guest.outbox.close(why)
+            self._stand_up(guest)
+
+    def park(self, guest: Guest, why: str) -> None:
+        """Frees the guest's seat or place and keeps the game; its page may come back."""
+        player = guest.player
+        guest.outbox.close(why, "back")
+        guest.parked, guest.away_since = True, time.monotonic()
+        if isinstance(player, Player):
+            self.engine_thread.do(lambda: guest.keep(parked(player.game, player.session, player.tuned), player))
+        self._stand_up(guest)
+
+    def _stand_up(self, guest: Guest) -> None:
         player, guest.player = guest.player, None
+        ticket = guest.ticket
         if player is not None:
             self.engine_thread.do(lambda: self._remove(player))
-        if guest.ticket is not None and not guest.sitting_down:
-            self.seats.leave(guest.ticket)  # the next player on this seat is made after this one was removed
+        if ticket is not None and not guest.sitting_down:
+            guest.ticket = None
+            self.seats.leave(ticket)  # the next player on this seat is made after this one was removed
 
     def _moved(self, guest: Guest) -> None:
         """The guest has come forward in the queue, or has a seat now."""
@@ -144,7 +178,9 @@ class Guests:
         if ticket is None:
             return  # `enter` seats the guest at once, and calls again when the guest has the ticket
         if ticket.seat is None:
-            guest.outbox.put({"queue": {"place": self.seats.place(ticket), "waiting": self.seats.waiting}})
+            place = self.seats.place(ticket)
+            seconds = round(self.seats.wait_seconds(place))
+            guest.outbox.put({"queue": {"place": place, "waiting": self.seats.waiting, "seconds": seconds}})
         elif guest.player is None and not guest.sitting_down:
             guest.touched = time.monotonic()
             guest.sitting_down = True
@@ -152,16 +188,19 @@ class Guests:
             coming = self.engine_thread.do(lambda: self._sit_down(guest, seat))
             coming.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._seated, guest, ticket, done))
 
-    def _seated(self, guest: Guest, ticket: Ticket, done: Future[None]) -> None:
+    def _seated(self, guest: Guest, ticket: Any, done: Future[None]) -> None:
         guest.sitting_down = False
-        error = done.exception()
+        error, player = done.exception(), guest.player
         if error is not None:
             self.leave(guest, str(error) if isinstance(error, GenieError) else BROKEN)
-        if guest.token not in self._by_token:  # the page may have left meanwhile
-            player, guest.player = guest.player, None
+        if guest.token not in self._by_token or guest.parked:  # the page may have left meanwhile
+            guest.player = guest.ticket = None
             if player is not None:
                 self.engine_thread.do(lambda: self._remove(player))
             self.seats.leave(ticket)
+        elif isinstance(player, Player) and player.outbox is not guest.outbox:  # or have connected anew
+            outbox = guest.outbox
+            self.engine_thread.do(lambda: player.resume(outbox, 0))
 
     def _sit_down(self, guest: Guest, seat: int) -> None:
         """On the engine's thread. `begin` tells the page, and from then on the player takes messages."""
@@ -186,22 +225,21 @@ class Guests:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             for guest in list(self._by_token.values()):
-                why = self._gone(guest, time.monotonic())
-                if why is not None:
-                    self.leave(guest, why)
+                self._look_after(guest)
+            games = [guest for guest in self._by_token.values() if guest.parked]
+            while sum(guest.start.bytes for guest in games) > limits.PARKED_BYTES:
+                self.leave(games.pop(0), "")
 
-    def _gone(self, guest: Guest, now: float) -> str | None:
-        """Why the guest has to leave; None if there is no reason."""
-        untouched, starving = now - guest.touched, guest.outbox.starving_since
-        if guest.ticket is None:
-            return "this invitation is too old" if untouched > limits.INVITED_SECONDS else None
-        if isinstance(guest.player, ProgramPlayer):
-            return "" if untouched > limits.PROGRAM_IDLE_SECONDS else None
-        if guest.polled is not None and now - guest.polled > limits.POLL_SECONDS:
-            return "this page does not ask for news any more"
-        if guest.player is None:
-            return None
-        if starving is not None and now - starving > limits.STARVING_SECONDS:
-            return "this page has shown nothing for a while; press Play to come back"
-        idle = limits.IDLE_SECONDS if self.seats.waiting else limits.IDLE_ALONE_SECONDS
-        return IDLE if untouched > idle else None
+    def _look_after(self, guest: Guest) -> None:
+        verdict = staying.verdict(guest, time.monotonic(), self.seats.waiting > 0)
+        if verdict is None and guest.ticket is not None and guest.ticket is self.seats.to_give_up():
+            verdict = staying.PARK, "others wait, and several games are played at your address"
+        if verdict is None:
+            return
+        what, why = verdict
+        if what == staying.HANG_UP:
+            self.disconnect(guest, guest.outbox)
+        elif what == staying.PARK and not isinstance(guest.player, ProgramPlayer):
+            self.park(guest, why)
+        else:
+            self.leave(guest, why)

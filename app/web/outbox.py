@@ -1,4 +1,7 @@
-"""What a page has to be told: filled by the engine's thread, emptied by the event loop, with credit for frames."""
+"""What a page has to be told: filled by the engine's thread, emptied by the event loop, with credit for frames.
+
+Each connection of a page has an outbox of its own; the numbers of the frames go on from one to the next.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +19,25 @@ Item = Frame | dict[str, Any]
 class Outbox:
     """Frames and messages in order. Only the newest `CREDIT` frames wait; all messages do."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, numbered: int = 0) -> None:
+        """`numbered` frames have gone out over earlier connections."""
         self._loop = loop
         self._items: deque[Item] = deque()
         self._news = asyncio.Event()
-        self._numbered = 0  # frames put in so far
-        self._shown = 0  # newest frame known to be drawn
+        self.numbered = numbered  # frames put in so far
+        self._shown = numbered  # newest frame known to be drawn
         self.closed: str | None = None  # why nothing follows
+        self.then = "end"  # what the page can do about it: see protocol
         self.starving_since: float | None = None  # by time.monotonic(); None while there is credit
 
     @property
     def credit(self) -> int:
-        return CREDIT - (self._numbered - self._shown)
+        return CREDIT - (self.numbered - self._shown)
 
     def number(self) -> int:
         """Takes the next frame number."""
-        self._numbered += 1
-        return self._numbered
+        self.numbered += 1
+        return self.numbered
 
     def put(self, item: Item) -> None:
         """From any thread."""
@@ -40,12 +45,13 @@ class Outbox:
 
     def shown(self, frame: int) -> None:
         """On the loop: the page has drawn `frame`, and so all before it."""
-        self._shown = max(self._shown, min(frame, self._numbered))
+        self._shown = max(self._shown, min(frame, self.numbered))
         self.starving_since = None if self.credit > 0 else time.monotonic()
 
-    def close(self, why: str) -> None:
+    def close(self, why: str, then: str = "end") -> None:
         """On the loop: the items inside can still be taken, and no more come."""
-        self.closed = self.closed or why
+        if self.closed is None:
+            self.closed, self.then = why, then
         self._news.set()
 
     async def take(self, seconds: float | None = None) -> list[Item]:

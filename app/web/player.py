@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -16,22 +13,17 @@ from app.play.keymap import build_keymap
 from app.play.pilot import Pilot
 from app.play.script import source_of
 from app.play.session import PlaySession
-from app.play.start import Start, begin
-from app.web import limits
+from app.play.start import begin
+from app.web import limits, told
+from app.web.game import GameStart
 from app.web.outbox import Outbox
-from app.web.protocol import AutoplayScript, Frame, Key, Message, ReleaseAll, key_code, png
+from app.web.protocol import AutoplayScript, Frame, Key, Message, ReleaseAll, Share
+from app.web.share import to_fragment
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError
 
-
-@dataclass(frozen=True, eq=False)
-class GameStart:
-    """A game to begin: the engine and the name of its world, the start, and a sentence for the player."""
-
-    engine: WorldEngine
-    world: str
-    start: Start
-    word: str = ""
+BUSY_SECONDS = 60.0  # between two words that the demo is too busy
+REMEMBERED = 16  # frames sent last, for a page that comes back and says which it has shown
 
 
 class Player:
@@ -43,10 +35,12 @@ class Player:
     def __init__(self, seat: int, outbox: Outbox) -> None:
         self.seat, self.outbox = seat, outbox
         self.due = 0.0
+        self.sent: OrderedDict[int, tuple[int, int]] = OrderedDict()  # line and step of each frame sent of late
         self._inputs = 0  # newest input taken in
-        self._reseeded = 0.0  # time of the last new seed
         self._told: dict[str, Any] = {}
         self._shown: tuple[int, int] | None = None  # line and step
+        self._busy_until = 0.0  # time until which that is not told again
+        self.tuned = False  # the settings have changed since the prompt
 
     @property
     def engine(self) -> WorldEngine:
@@ -68,11 +62,22 @@ class Player:
             self.session.handle(c.Pause(False))
         else:
             self.session = begin(start.engine, start.start, self.seat)
+        self.tuned = start.tuned
         self.game = start
         self.pilot = Pilot(self.session, build_keymap(self.session.config.actions))
-        self._told = {}
-        self.outbox.put(self._hello())
-        self.show()
+        self._greet(start.word)
+
+    def resume(self, outbox: Outbox, shown: int) -> None:
+        """A page has come back, over another connection: it gets the frame that it showed last, and rests there."""
+        self.outbox = outbox
+        line, step = self.sent.get(shown, (self.session.timeline.line.number, self.session.steps))
+        self.session.handle(c.GoTo(line, step))
+        go_on = "It is paused." if self.session.paused else "Hold a key to play on."
+        self._greet(f"You are back at step {step}. {go_on}", resumed=True)
+
+    def rest(self) -> None:
+        """Nobody holds a key any more."""
+        self.pilot.release_all()
 
     def leave(self) -> None:
         """Gives back what the engine keeps for the seat."""
@@ -81,30 +86,42 @@ class Player:
     def handle(self, message: Message) -> None:
         """Takes a message in. A refusal is told to this page alone."""
         try:
-            match message:
-                case Key(name, down, number):
-                    (self.pilot.held.press if down else self.pilot.held.release)(name)
-                    self._inputs = max(self._inputs, number)
-                case ReleaseAll():
-                    self.pilot.release_all()
-                case AutoplayScript(script, mix):
-                    actions, seed = self.session.config.actions, self.session.steps
-                    self.session.handle(c.Autoplay(source_of(script, actions, seed) if script else None, mix))
-                case c.NewSeed():
-                    self._reseed(message)
-                case c.Keep() if len(self.session.kept) >= limits.KEPT_MOMENTS:
-                    raise GenieError(f"at most {limits.KEPT_MOMENTS} moments are kept")
-                case c.Speed():
-                    self.pilot.stand_still()
-                    self.session.handle(message)
-                case _:
-                    self.session.handle(message)  # type: ignore[arg-type]  # the others are commands
+            self._handle(message)
         except GenieError as error:
-            self.session.tell(c.REFUSED, str(error))
+            self._refuse(message, told.for_visitors(str(error)))
         self.show()
 
+    def _handle(self, message: Message) -> None:
+        match message:
+            case Key(name, down, number):
+                (self.pilot.held.press if down else self.pilot.held.release)(name)
+                self._inputs = max(self._inputs, number)
+            case ReleaseAll():
+                self.pilot.release_all()
+            case AutoplayScript(script, mix):
+                actions, seed = self.session.config.actions, self.session.steps
+                self.session.handle(c.Autoplay(source_of(script, actions, seed) if script else None, mix))
+                self.outbox.put({"fault": {"script": ""}})
+            case Share():
+                self.outbox.put({"share": to_fragment(self.game, self.session, self.tuned)})
+            case c.Keep() if len(self.session.kept) >= limits.KEPT_MOMENTS:
+                raise GenieError(f"at most {limits.KEPT_MOMENTS} moments are kept")
+            case c.Speed():
+                self.pilot.stand_still()
+                self._busy_until = 0.0
+                self.session.handle(message)
+            case _:
+                self.tuned = self.tuned or (isinstance(message, c.Tune) and self.session.timeline.line.tip > 0)
+                self.session.handle(message)  # type: ignore[arg-type]  # the others are commands
+
+    def _refuse(self, message: Message, why: str) -> None:
+        if isinstance(message, AutoplayScript):
+            self.outbox.put({"fault": {"script": why}})
+        else:
+            self.session.tell(c.REFUSED, why)
+
     def ready(self) -> bool:
-        return self.outbox.credit > 0
+        return self.outbox.credit > 0 and self.outbox.closed is None
 
     def decide(self) -> int | None:
         if self._full() and self.session.timeline.at_tip:
@@ -122,66 +139,40 @@ class Player:
         """Tells the page what is new: messages, the state of play, the picture."""
         session = self.session
         for event in session.events():
-            self.outbox.put({"say": event.text, "kind": event.kind})
-        state = self._state()
+            self._say(event)
+        state = told.state(session)
         changed = {name: value for name, value in state.items() if self._told.get(name, ...) != value}
         if changed:
-            self.outbox.put({"state": changed | self._strip(changed)})
+            pictures = told.strip(session) if {"kept", "lines", "line"} & changed.keys() else {}
+            self.outbox.put({"state": changed | pictures})
             self._told = state
         shown = (session.timeline.line.number, session.steps)
-        if shown != self._shown or not self._told:
+        if shown != self._shown:
             self._shown = shown
-            tip = session.timeline.line.tip
-            number = self.outbox.number()
-            self.outbox.put(Frame(number, self._inputs, session.steps, tip, session.action, session.frame.copy()))
+            self._send(shown)
 
-    def _hello(self) -> dict[str, Any]:
-        config, (height, width) = self.session.config, self.session.frame.shape[:2]
-        actions = [{"name": a.name, "codes": [key_code(k) for k in _first_keys(a.keys, a.id)]} for a in config.actions]
-        codes = sorted({key_code(key) for binding in self.pilot.keymap for key in binding.keys} - {""})
-        numpad = [f"Numpad{action.id + 1}" for action in config.actions]
-        return {
-            "hello": {
-                "world": self.game.world,
-                "width": width,
-                "height": height,
-                "fps": config.fps,
-                "actions": actions,
-                "codes": codes + numpad,
-                "word": self.game.word,
-                "seat": self.seat,
-            }
-        }
+    def _say(self, event: c.Event) -> None:
+        """A demo that is busy is busy for a while: that is told now and then."""
+        now = time.monotonic()
+        if event.kind == c.CANNOT_KEEP_UP:
+            if now < self._busy_until:
+                return
+            self._busy_until = now + BUSY_SECONDS
+        self.outbox.put({"say": event.text.replace("this computer", "this demo"), "kind": event.kind})
 
-    def _state(self) -> dict[str, Any]:
-        session, sampling = self.session, self.session.sampling
-        return {
-            "status": session.mode,
-            "speed": session.speed,
-            "seed": session.seed,
-            "unmask_steps": sampling.unmask_steps,
-            "temperature": sampling.temperature,
-            "kept": [(kept.line.number, kept.step) for kept in session.kept],
-            "line": session.timeline.line.number,
-            "lines": [line.number for line in session.timeline.lines[-limits.LINES_SHOWN :]],
-        }
+    def _send(self, shown: tuple[int, int]) -> None:
+        session, number = self.session, self.outbox.number()
+        self.sent[number] = shown
+        if len(self.sent) > REMEMBERED:
+            self.sent.popitem(last=False)
+        tip = session.timeline.line.tip
+        self.outbox.put(Frame(number, self._inputs, session.steps, tip, session.action, session.frame.copy()))
 
-    def _strip(self, changed: dict[str, Any]) -> dict[str, Any]:
-        """The pictures of kept moments and of the ends of other lines, if either changed."""
-        if not {"kept", "lines", "line"} & changed.keys():
-            return {}
-        timeline = self.session.timeline
-        lines = [line for line in timeline.lines[-limits.LINES_SHOWN :] if line is not timeline.line]
-        return {
-            "kept": [{"step": kept.step, "picture": data_url(kept.thumbnail)} for kept in self.session.kept],
-            "lines": [{"line": o.number, "step": o.tip, "picture": data_url(timeline.thumbnail(o))} for o in lines],
-        }
-
-    def _reseed(self, command: c.NewSeed) -> None:
-        if time.monotonic() - self._reseeded < limits.SEED_SECONDS:
-            raise GenieError("that was too soon after the last seed; enter it again")
-        self._reseeded = time.monotonic()
-        self.session.handle(command)
+    def _greet(self, word: str, **more: Any) -> None:
+        self._told, self._shown = {}, None
+        about = {"word": word, "seat": self.seat}
+        self.outbox.put(told.hello(self.session, self.pilot.keymap, self.game.world, **about, **more))
+        self.show()
 
     def _goes_on_with(self, start: GameStart) -> bool:
         """Whether the earlier lines stay when this game begins."""
@@ -197,53 +188,3 @@ class Player:
             text = f"at most {limits.STEPS:,} steps are kept; download what you like and press Play for a new start"
             self.session.tell(c.REFUSED, text)
         return full
-
-
-class ProgramPlayer:
-    """A player that a program steps, in one batch with everybody else."""
-
-    def __init__(self, start: GameStart, seat: int) -> None:
-        self.seat = seat
-        self.due = 0.0
-        self.session = begin(start.engine, start.start, seat)
-        self._asked: list[tuple[int, Future[np.ndarray]]] = []
-
-    @property
-    def engine(self) -> WorldEngine:
-        return self.session.engine
-
-    @property
-    def period(self) -> float:
-        return 1 / (c.SPEEDS[-1] * self.session.config.fps)
-
-    def leave(self) -> None:
-        for _, future in self._asked:
-            future.set_exception(GenieError("the game is over"))
-        self._asked.clear()
-
-    def ask(self, action: int) -> Future[np.ndarray]:
-        """Steps as soon as it is due; the frame, uint8 (H, W, 3)."""
-        future: Future[np.ndarray] = Future()
-        self._asked.append((action, future))
-        return future
-
-    def ready(self) -> bool:
-        return bool(self._asked)
-
-    def decide(self) -> int | None:
-        self.session.handle(c.Hold(self._asked[0][0]))
-        return self.session.next_action()
-
-    def take(self, frame: np.ndarray) -> None:
-        self.session.advance(frame)
-        _, future = self._asked.pop(0)
-        future.set_result(frame)
-
-
-def data_url(picture: np.ndarray, encode: Callable[[np.ndarray], bytes] = png, kind: str = "image/png") -> str:
-    return f"data:{kind};base64,{base64.b64encode(encode(picture)).decode()}"
-
-
-def _first_keys(spelled: tuple[str, ...], action: int) -> list[str]:
-    """The keys that an on-screen button of this action stands for: its first combination, or its number."""
-    return spelled[0].split("+") if spelled else [str(action + 1)]

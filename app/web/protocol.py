@@ -1,6 +1,9 @@
 """The messages between a page and its player. They come from strangers, so each value is checked.
 
 In: one JSON object, `{"do": NAME, ...}`. Out: JSON objects, and frames as bytes: the header of `HEADER`, then a PNG.
+
+The last message of a connection is `{"bye": WHY, "then": THEN}`. After "end" the game is gone. After "back" the game is
+kept for a while, and the page connects again with the same token when the player asks for it; after "again" at once.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ NO_ACTION = 255
 NAMES = {"Space": "space", "Enter": "return", "Backspace": "backspace"} | {
     f"Arrow{way}": way.lower() for way in ("Left", "Right", "Up", "Down")
 }
+GAMEPAD = "Gamepad "  # before the names that a gamepad's buttons have in our keymaps
 
 
 class ProtocolError(GenieError):
@@ -63,7 +67,17 @@ class AutoplayScript:
     mix: bool
 
 
-Message = Key | ReleaseAll | Shown | AutoplayScript | c.Command
+@dataclass(frozen=True)
+class Here:
+    """Somebody is at the page, which waits in the queue."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """The page asks for a link that replays this moment."""
+
+
+Message = Key | ReleaseAll | Shown | AutoplayScript | Here | Share | c.Command
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +106,11 @@ def png(picture: np.ndarray) -> bytes:
 def key_name(code: str) -> str | None:
     """The name in our keymaps of a browser's KeyboardEvent.code, None if there is none.
 
-    Actions from the tenth on have no key; their buttons send Digit10 and so on.
+    Actions from the tenth on have no key; their buttons send Digit10 and so on. A gamepad's buttons are sent as
+    "Gamepad pad left" and so on.
     """
+    if code.startswith(GAMEPAD):
+        return code.removeprefix(GAMEPAD)
     if code.startswith("Key") and len(code) == 4:
         return code[3].lower()
     if code.startswith("Digit") and code[5:].isdecimal():
@@ -171,6 +188,8 @@ def _tune(told: dict[str, Any]) -> Message:
 MESSAGES: dict[str, Callable[[dict[str, Any]], Message]] = {
     "key": _key,
     "release_all": lambda told: ReleaseAll(),
+    "here": lambda told: Here(),
+    "share": lambda told: Share(),
     "shown": lambda told: Shown(_whole(told, "frame", 2**32 - 1)),
     "pause": lambda told: c.Pause(_flag(told, "on")),
     "step": lambda told: c.Step(),

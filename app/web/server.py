@@ -7,26 +7,28 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
-from typing import Any
 
 import gradio as gr
 import torch
 import uvicorn
 import websockets  # noqa: F401  # uvicorn's way to speak WebSocket, which it misses silently
-from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi import FastAPI
 
+from app.play.start_pictures import Prompts
+from app.web.attract import Attract
 from app.web.doors import Doors
-from app.web.downloads import KINDS, download
+from app.web.game_starts import GameStarts
 from app.web.guests import Guests
 from app.web.limits import MESSAGE_BYTES, UPLOAD_BYTES
 from app.web.loaded_worlds import LoadedWorlds
 from app.web.pages import build_pages
 from app.web.proxy import UnderPrefix
-from app.web.transport import answer_poll, serve_socket
+from app.web.routes import add_routes
 from genie_core.errors import GenieError
 from genie_core.world import World
 
@@ -50,6 +52,7 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
     with upload_folder() as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         app = build_app(LoadedWorlds(world, root / "checkpoints", seats), seats, root / "assets")
+        threading.Thread(target=app.state.attract.film, daemon=True).start()  # before the first page asks for it
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -91,7 +94,8 @@ class Server(uvicorn.Server):
 
 def build_app(worlds: LoadedWorlds, seats: int, pictures: Path) -> FastAPI:
     """The whole as an ASGI app."""
-    guests = Guests(seats)
+    guests, starts = Guests(seats), GameStarts(worlds, Prompts(pictures))
+    attract = Attract(starts)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -99,14 +103,14 @@ def build_app(worlds: LoadedWorlds, seats: int, pictures: Path) -> FastAPI:
         yield
         await guests.stop()
 
-    app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_middleware(Doors)
     app.add_middleware(UnderPrefix)
-    app.state.guests = guests
-    _add_routes(app, guests)
+    app.state.guests, app.state.attract = guests, attract
+    add_routes(app, guests, starts, attract)
     return gr.mount_gradio_app(
         app,
-        build_pages(guests, worlds, pictures),
+        build_pages(guests, starts),
         path="/",
         ssr_mode=False,  # it would swallow the WebSockets
         run_history=False,
@@ -118,35 +122,3 @@ def build_app(worlds: LoadedWorlds, seats: int, pictures: Path) -> FastAPI:
         head=f"<style>{STYLE.read_text(encoding='utf-8')}</style>",  # `css` reaches no container
         root_path=os.environ.get("GRADIO_ROOT_PATH"),  # for a proxy that does not say under which path it serves
     )
-
-
-def _add_routes(app: FastAPI, guests: Guests) -> None:
-    @app.get("/healthz")
-    async def health() -> dict[str, Any]:
-        return guests.health()
-
-    @app.websocket("/play/{token}")
-    async def play(socket: WebSocket, token: str) -> None:
-        await serve_socket(guests, token, socket)
-
-    @app.post("/play/{token}")
-    async def poll(request: Request, token: str) -> Response:
-        return await answer_poll(guests, token, request)
-
-    @app.post("/play/{token}/leave")
-    async def leave(token: str) -> None:
-        guest = guests.find(token)
-        if guest is not None:
-            guests.leave(guest, "the page has gone")
-
-    @app.get("/play/{token}/play.{kind}")
-    async def file(token: str, kind: str) -> Response:
-        guest = guests.find(token)
-        if guest is None or kind not in KINDS:
-            raise HTTPException(404, "there is no such playthrough (any more)")
-        try:
-            content = await download(guests, guest, kind)
-        except GenieError as error:
-            raise HTTPException(409, str(error)) from error
-        headers = {"Content-Disposition": f'attachment; filename="play.{kind}"'}
-        return Response(content, media_type=KINDS[kind], headers=headers)

@@ -19,6 +19,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from app.web.limits import PICTURE_PIXELS, UPLOAD_BYTES
+from app.web.told import for_visitors
 from genie_core.errors import GenieError, PictureError
 from genie_core.pictures import FORMATS, MID_GREY, load_picture
 
@@ -91,7 +92,7 @@ def told_in_words(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return await function(*args)
         except GenieError as error:
-            raise gr.Error(_without_shell(str(error)), print_exception=False) from error
+            raise gr.Error(for_visitors(str(error)), print_exception=False) from error
 
     return told
 
@@ -121,9 +122,3 @@ def read_drawing(path: Any) -> np.ndarray:
     if (picture == MID_GREY).all():  # what shows through an empty canvas
         raise PictureError("there is no drawing yet; draw something first")
     return picture
-
-
-def _without_shell(text: str) -> str:
-    """Without the clauses for people at a command line."""
-    what, *advice = text.split("; ")
-    return "; ".join([what, *(clause for clause in advice if "launch.py" not in clause and " --" not in clause)])

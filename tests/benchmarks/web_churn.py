@@ -33,10 +33,12 @@ def serve() -> None:
     """The server's process: answers each line of its input, `invite` or `report`, with a line of JSON."""
     from app.play.start import Start
     from app.web import limits
-    from app.web.player import GameStart
+    from app.web.game import GameStart
     from genie_core.pictures import load_picture
 
-    limits.WAITING = limits.INVITED = 500  # all are let in, or most would be turned away at the door
+    # All are let in, or most would be turned away at the door.
+    limits.WAITING = limits.WAITING_A_CLIENT = limits.INVITED = 500
+    limits.AWAY_SECONDS = limits.AWAY_WAITED_SECONDS = limits.PLACE_SECONDS = limits.PARKED_SECONDS = 0.5
     start = Start(load_picture(ROOT / "assets" / "coinrun.png"))
     with in_this_process(WORLD, SEATS) as demo:
         print(json.dumps(demo.url), flush=True)

@@ -1,126 +1,115 @@
-// Everything around the picture: buttons, settings, kept moments, downloads, and the sentence over it.
-const show = (what, text) => { const at = find(`[data-hud=${what}]`); if (at) at.textContent = text; };
+// Keys, buttons, gamepads and thumbs, the strip of moments, and the sentence over the picture.
+const HALTED = ["paused", "resting"];
+const FIELDS = "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true], dialog[open], .tune, video";
+const BUTTONS = "button, a, summary, [role=tab], [role=button], [role=option], [role=radio], label, input";
+const FIRST_KEYS = /^(Arrow\w+|Key[WASD]|Digit[1-9]|Space|Enter)$/;
 
 function command(name) {
-  if (name === "pause") send({ do: "pause", on: !["paused", "resting"].includes(state.status) });
+  if (name === "pause") send({ do: "pause", on: !HALTED.includes(state.status) });
   else send({ do: name });
 }
+const inPage = {
+  full: () => (document.fullscreenElement ? document.exitFullscreen() : genie.requestFullscreen().catch(() => say("this browser shows nothing in full screen here"))),
+  keys: () => find(".help").showModal(),
+  script: () => playScript(),
+};
+if (!document.fullscreenEnabled) find("[data-page=full]").hidden = true;
+document.addEventListener("fullscreenchange", () => canvas.resize());
 
 const pad = new Pad(root, "[data-codes], [data-hold]", (button) => {
   const codes = (button.dataset.codes ?? "").split(" ").filter(Boolean), way = button.dataset.hold;
   if (way) send({ do: way, held: true }); else codes.forEach(press);
   return () => { if (way) send({ do: way, held: false }); else codes.forEach(release); };
 });
-listenToKeys(root, {
-  atWorld: (target) => target === find(".stage"),
-  plays: (code) => hello.codes.includes(code),
-  press,
-  release,
-  commands: { KeyP: () => command("pause"), Period: () => command("step"), KeyR: () => command("restart"), KeyK: () => command("keep") },
-  holds: { Backspace: (held) => send({ do: "rewind", held }) },
-  releaseAll: () => { pad.releaseAll(); down.clear(); send({ do: "release_all" }); },
-});
-root.addEventListener("pointerdown", (event) => { if (event.target.closest(".stage")) find(".stage").focus(); });
-root.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-do], [data-kept], [data-line]");
-  // After a click the keys play again; after Enter the focus stays on the button.
-  if (event.detail > 0 && event.target.closest("button, a")) find(".stage").focus({ preventScroll: true });
-  if (!button) return;
-  const { kept, line } = button.dataset;
-  if (kept !== undefined) send({ do: "recall", kept: +kept });
-  else if (line !== undefined) send({ do: "line", line: +line });
-  else command(button.dataset.do);
-});
-root.addEventListener("change", (event) => {
-  const name = event.target.dataset?.set, value = (what) => find(`[data-set=${what}]`).value;
-  if (name === "speed") send({ do: "speed", times: +value("speed") });
-  else if (name === "unmask_steps" || name === "temperature")
-    send({ do: "tune", unmask_steps: +value("unmask_steps"), temperature: +value("temperature") });
-  else if (name === "seed") reseed(find("[data-set=seed]"));
-  else if (name) {
-    const how = value("autoplay");
-    send({ do: "autoplay", script: how === "script" ? value("script") : how, mix: find("[data-set=mix]").checked });
-  }
-});
-root.addEventListener("input", (event) => {
-  if (event.target.type === "range") event.target.nextElementSibling.value = event.target.value;
+const stick = new Stick({ press, release });
+new Gamepads({
+  key: (name, isDown) => { if (visible()) (isDown ? press : release)(`Gamepad ${name}`); },
+  command: (name) => { if (visible()) command(name); },
+  hold: (way, held) => send({ do: way === "rewinding" ? "rewind" : way, held }),
 });
 
-function reseed(field) {
-  const valid = field.value !== "" && field.checkValidity();
-  if (valid) send({ do: "seed", seed: +field.value });
-  else say(`A seed is a whole number from ${field.min} to ${field.max}.`);
+/** Whether a key typed there is for the world: anywhere but in fields; buttons keep Space and Enter, tabs their arrows. */
+function atWorld(target, code) {
+  if (!visible() || target.closest?.(FIELDS)) return false;
+  if (!target.closest?.(BUTTONS) || target.closest(".start")) return true;
+  if (target.closest("[role=tab], [role=option], [role=radio], input") && code.startsWith("Arrow")) return false;
+  return !["Space", "Enter"].includes(code) && live();
 }
+let code = "";
+document.addEventListener("keydown", (event) => {
+  code = event.code;
+  if (event.key === "?" && atWorld(event.target, code)) { event.preventDefault(); inPage.keys(); }
+}, { capture: true });
+listenToKeys(document, {
+  atWorld: (target) => atWorld(target, code),
+  plays: (code) => (live() ? hello.codes.includes(code) : FIRST_KEYS.test(code)),
+  press,
+  release,
+  commands: {
+    KeyP: () => command("pause"), Period: () => command("step"), KeyR: () => command("restart"), KeyK: () => command("keep"),
+    KeyF: inPage.full, Space: () => {}, // which would scroll the page
+  },
+  holds: { Backspace: (held) => send({ do: "rewind", held }) },
+  releaseAll: () => { pad.releaseAll(); stick.letGo(); if (down.size) send({ do: "release_all" }); down.clear(); },
+});
+
+/** Says where keys go: to the world, or elsewhere, in a field or in another window. */
+function tellKeys() {
+  const active = document.activeElement;
+  genie.dataset.keys = document.hasFocus() && !active?.closest(FIELDS) ? "world" : "elsewhere";
+}
+for (const kind of ["focusin", "focusout"]) document.addEventListener(kind, () => setTimeout(tellKeys));
+for (const kind of ["focus", "blur"]) window.addEventListener(kind, tellKeys);
+tellKeys();
+
+const touches = () => { genie.classList.add("touch"); canvas.resize(); };
+if (touched()) touches();
+root.addEventListener("pointerdown", (event) => {
+  if (event.pointerType === "touch" && !genie.classList.contains("touch")) touches();
+  if (event.target.closest(".stage")) find(".stage").focus({ preventScroll: true });
+});
+root.addEventListener("click", (event) => {
+  if (event.target.closest(".stage") && !live()) return void begin();
+  const button = event.target.closest("[data-do], [data-kept], [data-line], [data-page]");
+  // After a click the keys play again; after Enter the focus stays on the button.
+  if (event.detail > 0 && event.target.closest("button") && !event.target.closest("dialog, .tune")) find(".stage").focus({ preventScroll: true });
+  if (!button) return;
+  const { kept, line, page } = button.dataset;
+  if (kept !== undefined) send({ do: "recall", kept: +kept });
+  else if (line !== undefined) send({ do: "line", line: +line });
+  else if (page) inPage[page]();
+  else command(button.dataset.do);
+});
 
 function greet(told) {
   hello = told;
-  const names = told.actions.map((action) => action.name);
   canvas.shape(told);
-  show("raw", `1 to ${names.length}`);
-  find("[data-set=script]").placeholder = `as in ${names[0]}*20,${names.at(-1)}*4`;
-  root.dataset.world = told.world;
-  find(".pad").style.setProperty("--columns", Math.min(4, names.length));
-  find(".pad").replaceChildren(...actionButtons(told.actions));
-  for (const file of all("[data-file]")) file.href = `${transport.url}/play.${file.dataset.file}`;
-  say(told.word || `You are in ${told.world}. Hold keys to move.`);
-  find(".stage").focus({ preventScroll: true });
+  Object.assign(root.dataset, { world: told.world });
+  field("script").placeholder = `as in ${told.actions[0].name}*20,${told.actions.at(-1).name}*4`;
+  offer(told.actions);
+  say(told.word || (genie.classList.contains("touch") ? `You are in ${told.world}. Use the pad.` : `You are in ${told.world}. Hold a key to move.`));
+  for (const held of down.keys()) tell(held);
+  toStage(told.resumed);
 }
 
 function change(told) {
   state = { ...state, ...told };
-  root.dataset.status = state.status;
+  genie.dataset.status = root.dataset.status = state.status;
   show("status", state.status === "playing" ? "" : state.status);
-  find("[data-do=pause]").setAttribute("aria-pressed", ["paused", "resting"].includes(state.status));
-  for (const name of ["speed", "unmask_steps", "temperature", "seed"]) {
-    const at = find(`[data-set=${name}]`);
-    if (told[name] === undefined || at === document.activeElement) continue;
-    at.value = told[name];
-    if (at.type === "range") at.nextElementSibling.value = told[name];
-  }
-  if (state.status !== "autoplay" && told.status) find("[data-set=autoplay]").value = "";
+  find("[data-do=pause]").setAttribute("aria-pressed", HALTED.includes(state.status));
+  find("[data-do=pause]").textContent = HALTED.includes(state.status) ? "play on" : "pause";
+  showSettings(told);
   if (told.kept || told.lines) strip(told.kept ?? [], told.lines ?? []);
 }
 
 function strip(kept, lines) {
   const tile = (data, label, picture) => {
-    const button = document.createElement("button"), image = document.createElement("img");
-    Object.assign(button, { type: "button", title: label, ariaLabel: label });
-    Object.assign(button.dataset, data);
-    Object.assign(image, { src: picture, alt: "" });
-    button.append(image, label.replace(/^\D+/, ""));
-    return button;
+    const image = make("img", { src: picture, alt: "" });
+    return make("button", { type: "button", title: label, ariaLabel: label, data }, image, label.replace(/^\D+/, ""));
   };
-  find(".strip").replaceChildren(
+  const tiles = [
     ...kept.map((moment, i) => tile({ kept: i }, `kept step ${moment.step}`, moment.picture)),
     ...lines.map((end) => tile({ line: end.line }, `other branch, step ${end.step}`, end.picture)),
-  );
+  ];
+  find(".strip").replaceChildren(...(tiles.length ? tiles : ["Moments that you keep, and branches that you leave by rewinding, appear here."]));
 }
-
-function open() {
-  const token = props.value?.token;
-  if (!token || transport?.token === token) return;
-  transport?.close();
-  down.clear(); waiting = []; rate.clear(); newest = 0; state = {};
-  show("link", "");
-  say("Connecting …", true);
-  transport = Object.assign(new Transport(token, {
-    frame: draw,
-    message: (told) => {
-      if (told.hello) greet(told.hello);
-      if (told.state) change(told.state);
-      if (told.say) say(told.say);
-      if (told.queue) { root.dataset.place = told.queue.place; say(`All seats are taken. You are number ${told.queue.place} in the queue.`, true); }
-      else delete root.dataset.place;
-    },
-    slow: (text) => show("link", text),
-    over: (why) => {
-      if (transport?.token !== token) return;
-      root.dataset.status = "over";
-      say(why, true);
-      for (const file of all("[data-file]")) file.removeAttribute("href");
-    },
-  }), { token });
-}
-window.addEventListener("pagehide", () => transport?.close());
-watch("value", open);
-open();

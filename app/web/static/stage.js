@@ -1,26 +1,46 @@
 // The picture and the keys of the demo. The modules of the static page that it shares come before it, in one script.
 const root = element, find = (what) => root.querySelector(what), all = (what) => [...root.querySelectorAll(what)];
-let transport = null, hello = { codes: [], actions: [] }, state = {}, down = new Set(), number = 0, waiting = [], newest = 0;
+const genie = find(".genie");
+let transport = null, hello = { codes: [], ...FIRST }, state = {}, down = new Map(), number = 0, waiting = [], newest = 0;
 
 const send = (message) => transport?.send(message);
-const canvas = new Canvas(() => find("canvas"), () => ({
-  width: Math.min(root.clientWidth || 256, 640),
-  height: Math.min(640, Math.max(256, window.innerHeight - 340)),
-}));
+const live = () => transport !== null && !transport.over;
+const visible = () => root.offsetParent !== null || document.fullscreenElement === genie;
+const LANDSCAPE = window.matchMedia("(orientation: landscape) and (max-height: 500px)");
+
+/** The room for the picture: all of a screen that is full, else what leaves its buttons in sight. */
+function room() {
+  const wide = root.clientWidth || 256, high = window.innerHeight;
+  if (document.fullscreenElement === genie) return { width: window.innerWidth - 24, height: high - 100 };
+  if (!genie.classList.contains("touch")) return { width: Math.min(wide, 1024), height: Math.max(256, high - 330) };
+  return LANDSCAPE.matches ? { width: wide - 340, height: high - 12 } : { width: wide, height: Math.max(192, high - 330) };
+}
+const canvas = new Canvas(() => find("canvas"), room);
 const rate = new FrameRate();
 const word = new Word(() => find(".word"));
-const say = (text, stays) => word.say(text, stays);
+const say = (text, stays) => word.say(sentence(text), stays);
+const sentence = (text) => text && text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+const show = (what, text) => { const at = find(`[data-hud=${what}]`); if (at) at.textContent = text; };
 
+/** A key may be held twice, by a thumb and a finger: it is down until both let go. */
 function press(code) {
-  if (down.has(code)) return;
-  down.add(code);
+  if (!live()) begin();
+  down.set(code, (down.get(code) ?? 0) + 1);
+  if (down.get(code) === 1) tell(code);
+}
+function tell(code) {
   number += 1;
   waiting.push({ number, at: performance.now() });
   if (waiting.length > 50) waiting.shift();
   send({ do: "key", code, down: true, number });
 }
 function release(code) {
-  if (down.delete(code)) { number += 1; send({ do: "key", code, down: false, number }); }
+  const holders = down.get(code);
+  if (!holders) return;
+  if (holders > 1) return void down.set(code, holders - 1);
+  down.delete(code);
+  number += 1;
+  send({ do: "key", code, down: false, number });
 }
 
 async function draw(data) {
@@ -30,6 +50,7 @@ async function draw(data) {
   if (transport !== mine) return;
   if (frame > newest) { // pictures may be decoded out of order
     newest = frame;
+    find(".attract").hidden = true;
     canvas.draw(bitmap);
     measure(inputs);
     Object.assign(root.dataset, { frame, step, tip, action, frames: +(root.dataset.frames ?? 0) + 1 });
@@ -51,3 +72,4 @@ function measure(inputs) {
   }
 }
 new ResizeObserver(() => canvas.resize()).observe(root);
+window.addEventListener("resize", () => canvas.resize());

@@ -8,7 +8,6 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from app.play.start_pictures import Prompts
 from app.web import clip_actions
 from app.web.game_starts import GameStarts
 from app.web.guests import Guests
@@ -17,13 +16,15 @@ from app.web.uploads import path_only, picture_input, read_picture, told_in_word
 from genie_core.errors import GenieError
 from genie_core.pictures import load_picture
 
+EMPTY = "The actions that the world finds in your clip appear here. Try an mp4 that you saved in the tab Play."
 
-def imitate_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.HTML, settings: list[Any]) -> Any:
+
+def imitate_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list[Any]) -> Any:
     """Returns the event that a clip's actions are played live in `view`."""
     gr.Markdown(
         "Upload a clip: the world finds the action of each step. Then choose a picture to play these actions from."
     )
-    actions = gr.State([])
+    prompts, actions = starts.prompts, gr.State([])
     with gr.Row():
         with gr.Column(scale=1, min_width=240):
             clip = path_only(gr.Video(label="a clip", sources=["upload"], height=220, elem_id="clip"))
@@ -32,7 +33,7 @@ def imitate_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.H
                 label="or use your own", sources=["upload", "clipboard"], height=180, elem_id="imitate-picture"
             )
         with gr.Column(scale=3, min_width=240):
-            course = gr.HTML(elem_id="course")
+            course = gr.HTML(f'<p class="empty">{EMPTY}</p>', elem_id="course")
             film = gr.Video(
                 label="the actions of the clip, played from your picture",
                 interactive=False,
@@ -44,15 +45,15 @@ def imitate_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.H
 
     async def watch(path: Any, world: Any) -> Any:
         if path is None:
-            return "", []
+            return f'<p class="empty">{EMPTY}</p>', []
         engine = await asyncio.to_thread(starts.engine, world)
         frames, found = await asyncio.to_thread(clip_actions.find_actions, engine.world.whole, path)
         return clip_actions.timeline(engine.world.whole, frames, found), found
 
-    def replay(start: np.ndarray, found: list[int], world: Any, seed: Any, how: Any) -> str:
+    def replay(start: np.ndarray, found: list[int], world: Any, how: Any) -> str:
         if not found:
             raise GenieError("there are no actions yet; upload a clip first")
-        return clip_actions.film(starts.from_picture(start, world, seed, how), found, film)
+        return clip_actions.film(starts.from_picture(start, world, how), found, film)
 
     async def from_gallery(event: gr.SelectData, found: list[int], *settings: Any) -> Any:
         path = chosen(prompts, event)

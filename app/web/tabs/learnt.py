@@ -8,16 +8,18 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from app.play.start_pictures import Prompts
 from app.web import explain
-from app.web.game_starts import GameStarts, whole
+from app.web.game_starts import GameStarts
 from app.web.guests import Guests
 from app.web.tabs.shared import HEAVY, chosen, gallery_of, playing, selected
 from app.web.uploads import picture_input, read_picture, told_in_words
 from genie_core.pictures import load_picture
 
+EMPTY = "The world's copy of your picture, its tokens and what each action does appear here."
 
-def learnt_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.HTML, settings: list[Any]) -> None:
+
+def learnt_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list[Any]) -> None:
+    prompts = starts.prompts
     count = len(starts.worlds.first.world.config.actions)
     gr.Markdown(f"Choose a picture to see the world's copy of it, and what each of the {count} actions does there.")
     with gr.Row():
@@ -28,17 +30,15 @@ def learnt_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.HT
             )
             current = gr.Button("Use the current frame of my game", elem_id="look-current")
         with gr.Column(scale=3, min_width=240):
-            seen, tokens, actions = gr.HTML(elem_id="seen"), gr.HTML(elem_id="tokens"), gr.HTML(elem_id="each-action")
+            seen = gr.HTML(f'<p class="empty">{EMPTY}</p>', elem_id="seen")
+            tokens, actions = gr.HTML(elem_id="tokens"), gr.HTML(elem_id="each-action")
 
-    def look(picture: np.ndarray, world: Any, seed: Any, how: Any) -> tuple[str, str, str]:
+    def look(picture: np.ndarray, world: Any, how: Any) -> tuple[str, str, str]:
         engine = starts.engine(world)
         prompt = starts.fitted(engine, picture, how)
-        grid = explain.tokens_of(engine.world.whole, prompt)
-        return (
-            explain.before_and_after(engine, prompt),
-            explain.token_grid(grid),
-            explain.each_action(engine.world.whole, prompt, whole(seed)),
-        )
+        whole = engine.world.whole
+        grid = explain.token_grid(explain.tokens_of(whole, prompt), prompt, whole.config.tokenizer.code_bits)
+        return explain.before_and_after(engine, prompt), grid, explain.each_action(whole, prompt)
 
     async def at_gallery(event: gr.SelectData, *settings: Any) -> Any:
         return await asyncio.to_thread(look, load_picture(chosen(prompts, event)), *settings)
@@ -46,12 +46,13 @@ def learnt_tab(guests: Guests, starts: GameStarts, prompts: Prompts, view: gr.HT
     async def at_picture(path: Any, *settings: Any) -> Any:
         return await asyncio.to_thread(lambda: look(read_picture(path), *settings))
 
-    async def at_current(view: Any, world: Any, seed: Any, how: Any) -> Any:
+    async def at_current(view: Any, world: Any, how: Any) -> Any:
         player = playing(guests, view)
         session = player.session
         frame, grid = await guests.on_engine(lambda: (session.frame, session.timeline.moment.frames[-1].tokens))
-        seen, _, actions = await asyncio.to_thread(look, frame, player.game.world, seed, how)
-        return seen, explain.token_grid(grid), actions
+        seen, _, actions = await asyncio.to_thread(look, frame, player.game.world, how)
+        bits = session.config.tokenizer.code_bits
+        return seen, explain.token_grid(grid, frame, bits), actions
 
     shown = [seen, tokens, actions]
     gallery.select(selected(at_gallery), settings, shown, **HEAVY)

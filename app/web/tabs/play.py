@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
 from app.play.session_file import SUFFIX
-from app.play.start_pictures import Prompts
+from app.web.game import GameStart
 from app.web.game_starts import GameStarts
 from app.web.guests import Guests
-from app.web.tabs.shared import PRIVATE, chosen, come, gallery_of, selected
+from app.web.player import Player
+from app.web.tabs.shared import PRIVATE, chosen, come, gallery_of, known, selected
+from app.web.tabs.view import game_view
 from app.web.uploads import path_only, picture_input, read_drawing, read_picture, told_in_words
 from genie_core.pictures import FITS, fit, load_picture
 
-STATIC = Path(__file__).parents[1] / "static"
-SHARED = Path(__file__).parents[2] / "site/static/js/ui"  # modules that the static page has too
-MODULES = ("canvas.js", "keys.js", "pad.js", "word.js")
-SCRIPTS = ("transport.js", "stage.js", "panel.js")
 CANVAS_SIDE = 512  # pixels, at most, of the longer side
+# Before a game is left for another world.
+ASK = "(view, world, how) => [view, window.genie.agreesTo(world) ? world : null, how]"
 
 
-def play_tab(guests: Guests, starts: GameStarts, prompts: Prompts) -> tuple[gr.HTML, list[Any]]:
-    """The first tab; returns its view, and the components for world, seed and fit."""
+def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
+    """The first tab; returns its view, and the components for world and fit."""
+    prompts = starts.prompts
     frame_size = starts.worlds.first.world.config.frame_size
     enlarged = max(1, CANVAS_SIDE // max(frame_size))
     canvas = (enlarged * frame_size[0], enlarged * frame_size[1])  # the drawing has the shape of a frame
     blank = np.full((*canvas, 3), 255, np.uint8)
-    with gr.Row():
-        with gr.Column(scale=3, min_width=240):
-            view = _game_view()
-        with gr.Column(scale=2, min_width=240):
-            gallery = gallery_of(prompts, "start from one of these")
+    with gr.Row(elem_id="play-row"):
+        with gr.Column(scale=3, min_width=240, elem_id="play-main"):
+            view = game_view(starts)
+        with gr.Column(scale=2, min_width=240, elem_id="play-side"):
+            with gr.Column(elem_id="play-gallery"):
+                gallery = gallery_of(prompts, "**Start from one of these**, or bring your own below.")
             with gr.Tabs():
                 with gr.Tab("Your picture"):
                     picture = picture_input(
@@ -45,7 +45,7 @@ def play_tab(guests: Guests, starts: GameStarts, prompts: Prompts) -> tuple[gr.H
                         height=220,
                         elem_id="picture",
                     )
-                    play = gr.Button("Play", variant="primary", elem_id="start")
+                    play = gr.Button("Play this picture", variant="primary", elem_id="start")
                 with gr.Tab("Draw one"):
                     base = gr.Dropdown(
                         ["blank", *(path.stem for path in prompts.shipped)], value="blank", label="draw over"
@@ -64,22 +64,25 @@ def play_tab(guests: Guests, starts: GameStarts, prompts: Prompts) -> tuple[gr.H
                     )
                     play_drawing = gr.Button("Play the drawing", variant="primary", elem_id="start-drawing")
                 with gr.Tab("A saved session"):
+                    gr.Markdown("Goes on with a game that was saved here, or in the window with `F5`.")
                     saved = path_only(gr.File(label="session file", file_types=[SUFFIX], elem_id="saved"))
             with gr.Row():
                 world = gr.Dropdown(
                     starts.worlds.names,
                     value=starts.worlds.title,
                     allow_custom_value=True,
-                    label="world, or OWNER/NAME on the Hub",
+                    label="World",
+                    info="one of these, or OWNER/NAME on the Hugging Face Hub",
                     elem_id="world",
                 )
-                seed = gr.Number(0, label="seed")
-                how = gr.Dropdown(list(FITS), value=FITS[0], label="fit")
-    settings = [world, seed, how]
+                how = gr.Dropdown(
+                    list(FITS), value=FITS[0], label="Fit", info="how your picture becomes a frame", elem_id="fit"
+                )
+    settings = [world, how]
 
     async def from_gallery(event: gr.SelectData, view: Any, *settings: Any) -> tuple[str, Any]:
         path = chosen(prompts, event)
-        start = await asyncio.to_thread(starts.from_picture, load_picture(path), *settings)
+        start = await asyncio.to_thread(starts.from_shipped, path.name, *settings)
         return str(path), await come(guests, view, start)
 
     def starting_from(read: Callable[[Any], np.ndarray]) -> Callable[..., Any]:
@@ -90,7 +93,19 @@ def play_tab(guests: Guests, starts: GameStarts, prompts: Prompts) -> tuple[gr.H
         return told_in_words(from_file)
 
     async def from_session(path: Any, view: Any, world: Any) -> Any:
-        return await come(guests, view, await asyncio.to_thread(starts.from_session, path, world))
+        start = await asyncio.to_thread(starts.from_session, path, world)
+        return await come(guests, view, start), start.world
+
+    async def switch(view: Any, world: Any, how: Any) -> Any:
+        """The game's own picture, in the world that was chosen; None is a player who would rather stay."""
+        guest = known(guests, view)
+        player = guest.player if guest is not None else None
+        if not isinstance(player, Player):
+            return gr.skip(), gr.skip() if world is not None else starts.worlds.title
+        if world is None or world == player.game.world:
+            return gr.skip(), player.game.world
+        start = await asyncio.to_thread(_in_world, starts, player, world, how)
+        return await come(guests, view, start), world
 
     def draw_over(name: str) -> np.ndarray:
         paths = {path.stem: path for path in prompts.shipped}
@@ -99,30 +114,14 @@ def play_tab(guests: Guests, starts: GameStarts, prompts: Prompts) -> tuple[gr.H
     gallery.select(selected(from_gallery), [view, *settings], [picture, view], **PRIVATE)
     gr.on([picture.input, play.click], starting_from(read_picture), [picture, view, *settings], view, **PRIVATE)
     play_drawing.click(starting_from(read_drawing), [drawing, view, *settings], view, **PRIVATE)
-    saved.upload(told_in_words(from_session), [saved, view, world], view, **PRIVATE)
+    saved.upload(told_in_words(from_session), [saved, view, world], [view, world], **PRIVATE)
+    world.input(told_in_words(switch), [view, *settings], [view, world], js=ASK, **PRIVATE)
     base.input(draw_over, base, drawing, **PRIVATE)
     return view, settings
 
 
-def _game_view() -> gr.HTML:
-    """A canvas, held keys and buttons. It is drawn once, and fetches its game by a token over the transport.
-
-    Its value is `{"token": ...}` of a guest, or None. Like `path_only`, no subclass of a component.
-    """
-    return gr.HTML(
-        elem_id="view",
-        html_template=_read(STATIC / "view.html"),
-        css_template=_read(STATIC / "view.css"),
-        js_on_load=_script(),
-        apply_default_css=False,
-    )
-
-
-def _script() -> str:
-    """One script, since Gradio runs no modules. A module that imports another would not go into it."""
-    modules = [re.sub(r"^export (?=class|const|function)", "", _read(SHARED / name), flags=re.M) for name in MODULES]
-    return "\n".join([*modules, *(_read(STATIC / name) for name in SCRIPTS)])
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+def _in_world(starts: GameStarts, player: Player, world: Any, how: Any) -> GameStart:
+    """The start of the player's game in another world."""
+    if player.game.picture:
+        return starts.from_shipped(player.game.picture, world, how)
+    return starts.from_picture(player.session.prompt, world, how)

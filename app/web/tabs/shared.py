@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,10 @@ from typing import Any
 import gradio as gr
 
 from app.play.start_pictures import Prompts
-from app.web.guests import Guest, Guests
-from app.web.player import GameStart, Player
+from app.web.game import GameStart
+from app.web.guest import Guest
+from app.web.guests import Guests
+from app.web.player import Player
 from app.web.uploads import told_in_words
 from genie_core.errors import GenieError
 from genie_core.pictures import load_picture
@@ -20,15 +24,20 @@ HEAVY: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "film", 
 
 
 async def come(guests: Guests, view: Any, start: GameStart) -> Any:
-    """The view's value for a game: on the seat or the place in the queue that its page has, or as a new guest."""
+    """The view's value for a game: on the seat or the place in the queue that its page has, or as a new guest.
+
+    `begun` is another each time, so that the page takes notice.
+    """
     guest = known(guests, view)
     if guest is None:
-        return {"token": guests.invite(start)}
-    if isinstance(guest.player, Player):
-        await guests.begin(guest, start)
+        token = guests.invite(start)
     else:
-        guest.start = start
-    return view
+        token, player = guest.token, guest.player
+        if isinstance(player, Player):
+            await guests.begin(guest, _with_seed(start, player.session.seed))
+        else:
+            guest.start = start
+    return {"token": token, "begun": secrets.token_hex(4)}
 
 
 def known(guests: Guests, view: Any) -> Guest | None:
@@ -43,7 +52,7 @@ def playing(guests: Guests, view: Any) -> Player:
 
 
 def gallery_of(prompts: Prompts, label: str) -> gr.Gallery:
-    gr.Markdown(label)
+    gr.Markdown(label, elem_classes="label")
     return gr.Gallery(
         [load_picture(path) for path in prompts.shipped],
         format="png",
@@ -73,3 +82,10 @@ def selected(function: Callable[..., Any]) -> Callable[..., Any]:
         return await told(event, *args)
 
     return on_select
+
+
+def _with_seed(game: GameStart, seed: int) -> GameStart:
+    """Another picture on the same seat keeps the seed that the player entered."""
+    if game.start.saved is not None or game.start.autoplay is not None:
+        return game
+    return dataclasses.replace(game, start=dataclasses.replace(game.start, seed=seed))

@@ -1,0 +1,53 @@
+"""A game that a guest begins or comes back to, before it has a seat."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.play.commands import SavedSession
+from app.play.session import PlaySession
+from app.play.start import Start
+from app.web import limits
+from genie_core.engine import WorldEngine
+
+
+@dataclass(frozen=True, eq=False)
+class GameStart:
+    """A game to begin: the engine and the name of its world, the start, and a sentence for the player.
+
+    `picture` is the name of the start picture among those that ship, "" for any other. `tuned` says that the settings
+    were changed in the middle of a game that goes on here.
+    """
+
+    engine: WorldEngine
+    world: str
+    start: Start
+    word: str = ""
+    picture: str = ""
+    tuned: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """What the tokens of a game that was played take."""
+        return 0 if self.start.saved is None else self.start.saved.tokens.nbytes
+
+
+def parked(game: GameStart, session: PlaySession, tuned: bool) -> GameStart:
+    """The game as it was left: the line shown, and the frame at which it was left. Other lines are let go."""
+    line = session.timeline.line
+    last = line.tip
+    tokens = np.stack([line.moment(index).frames[-1].tokens for index in range(last + 1)])
+    actions = np.array(list(session.timeline.path()), np.uint8)
+    fps = session.config.fps
+    saved = SavedSession(tokens, actions, line.prompt, line.seed, session.steps, fps, session.sampling)
+    word = f"Your game goes on at step {session.steps}. Hold a key."
+    return dataclasses.replace(game, start=Start(None, saved=saved), word=word, tuned=tuned)
+
+
+def affordable(saved: SavedSession) -> SavedSession:
+    """A session may ask for more passes a frame than a player gets here."""
+    passes = min(saved.sampling.unmask_steps, limits.PASSES)
+    return dataclasses.replace(saved, sampling=dataclasses.replace(saved.sampling, unmask_steps=passes))

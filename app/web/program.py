@@ -1,0 +1,57 @@
+"""A player that a program steps, in one batch with everybody else. Lives on the engine's thread."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future
+
+import numpy as np
+
+from app.play import commands as c
+from app.play.start import begin
+from app.web.game import GameStart
+from genie_core.engine import WorldEngine
+from genie_core.errors import GenieError
+
+
+class ProgramPlayer:
+    def __init__(self, start: GameStart, seat: int) -> None:
+        self.seat = seat
+        self.due = 0.0
+        self.session = begin(start.engine, start.start, seat)
+        self._asked: deque[tuple[int, Future[np.ndarray]]] = deque()
+
+    @property
+    def engine(self) -> WorldEngine:
+        return self.session.engine
+
+    @property
+    def period(self) -> float:
+        return 0.0  # as fast as the engine's share allows
+
+    @property
+    def busy(self) -> bool:
+        """Whether steps that were asked for are still to come."""
+        return bool(self._asked)
+
+    def leave(self) -> None:
+        for _, future in self._asked:
+            future.set_exception(GenieError("the game is over"))
+        self._asked.clear()
+
+    def ask(self, actions: list[int]) -> list[Future[np.ndarray]]:
+        """Steps as soon as each is due; the frames, uint8 (H, W, 3)."""
+        futures: list[Future[np.ndarray]] = [Future() for _ in actions]
+        self._asked += zip(actions, futures, strict=True)
+        return futures
+
+    def ready(self) -> bool:
+        return bool(self._asked)
+
+    def decide(self) -> int | None:
+        self.session.handle(c.Hold(self._asked[0][0]))
+        return self.session.next_action()
+
+    def take(self, frame: np.ndarray) -> None:
+        self.session.advance(frame)
+        self._asked.popleft()[1].set_result(frame)

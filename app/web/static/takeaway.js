@@ -1,0 +1,33 @@
+// What a player takes away: a link that replays the moment, a GIF, a film, a session file.
+let taken = 0; // steps of this game that were taken away last
+
+async function takeFile(button) {
+  const { file } = button.dataset, tip = +root.dataset.tip;
+  button.setAttribute("aria-busy", true);
+  if (file !== "genie") say("Making the film …", true);
+  try {
+    const answer = await fetch(`${transport.url}/play.${file}`);
+    if (!answer.ok) throw new Error((await answer.json()).detail);
+    download(await answer.blob(), `${hello.world.replaceAll(/\W+/g, "-")}-${root.dataset.step}.${file}`);
+    if (file !== "gif") taken = tip;
+    say(`Saved as ${file}, ${tip} steps`);
+  } catch (error) {
+    say(error.message || "this file could not be fetched; try again");
+  }
+  button.removeAttribute("aria-busy");
+}
+
+async function showLink(fragment) {
+  const box = find(".link");
+  Object.assign(box, { value: `${location.origin}${location.pathname}#${fragment}`, hidden: false });
+  box.select();
+  const copied = await navigator.clipboard?.writeText(box.value).then(() => true, () => false);
+  say(copied ? `The link is copied. It replays ${root.dataset.step} steps` : "Here is the link: press Ctrl and C to copy it");
+  taken = +root.dataset.tip;
+}
+
+root.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-file], [data-share]");
+  if (!button || !live()) return;
+  if (button.dataset.file) takeFile(button); else send({ do: "share" });
+});

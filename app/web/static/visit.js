@@ -1,0 +1,140 @@
+// One visit: the film before the game, the game's beginning, its return after a reload or an outage, its end.
+const KEPT = "genie-game"; // in the storage of this tab
+const UNSAVED = 75; // steps, five seconds: of a shorter game nobody is asked
+
+const kept = {
+  read() { try { return JSON.parse(sessionStorage.getItem(KEPT)) ?? null; } catch { return null; } },
+  write(game) { try { game ? sessionStorage.setItem(KEPT, JSON.stringify(game)) : sessionStorage.removeItem(KEPT); } catch { /* a private window */ } },
+};
+let offered = null; // what the start button does: a token to come back with, or null for a new game
+let beginning = false;
+
+function setStatus(status) {
+  genie.dataset.status = root.dataset.status = status;
+  find(".controls").disabled = !live();
+}
+
+function attract(label = "Play", why = "") {
+  setStatus(why ? "over" : "attract");
+  show("start", label);
+  show("how", genie.classList.contains("touch") ? "tap, then use the pad" : "click, or hold an arrow key");
+  if (why) say(why, true);
+}
+
+/** The world plays by itself: a film that the server made of it. */
+function film() {
+  const image = find(".attract"), moving = new Image();
+  canvas.shape(hello);
+  image.src = FIRST.still;
+  image.hidden = false;
+  if (calm()) return;
+  moving.onload = () => { image.src = moving.src; };
+  moving.src = new URL("attract.webp", transportRoot()).href;
+}
+const transportRoot = () => location.origin + location.pathname.replace(/\/?$/, "/");
+
+/** One click: comes back to the game that waits, or begins one from the first picture, or from what `asked` says. */
+async function begin(asked = { picture: "" }) {
+  if (offered && asked.picture === "") { const token = offered; offered = null; return open(token); }
+  if (beginning) return;
+  beginning = true;
+  say("Starting …", true);
+  try {
+    const answer = await fetch(new URL("play", transportRoot()), { method: "POST", body: JSON.stringify(asked) });
+    const told = await answer.json().catch(() => ({ detail: "this demo is busy; try again in a moment" }));
+    if (!answer.ok) throw new Error(told.detail);
+    newest = 0;
+    open(told.token);
+  } catch (error) {
+    say(error instanceof TypeError ? "there is no connection to the demo; try again in a moment" : error.message, true);
+  }
+  beginning = false;
+}
+
+function open(token) {
+  transport?.close();
+  waiting = []; rate.clear(); state = {}; taken = 0; offered = null;
+  show("link", "");
+  say("Connecting …", true);
+  transport = new Transport(token, () => newest, {
+    frame: draw,
+    message: hear,
+    link: (text) => { show("link", text); if (text.includes("reconnecting")) say(text, true); },
+    over: (why, then) => { if (transport?.token === token) ended(token, why, then); },
+  });
+  kept.write({ token, frame: newest });
+  if (props.value?.token !== token) props.value = { token };
+  find(".controls").disabled = false;
+}
+
+function hear(told) {
+  if (told.hello) greet(told.hello);
+  if (told.state) change(told.state);
+  if (told.say) say(told.say);
+  if (told.fault) for (const [name, text] of Object.entries(told.fault)) fault(name, text);
+  if (told.share) showLink(told.share);
+  if (told.queue) queue(told.queue);
+  else if (told.hello) delete root.dataset.place;
+}
+
+function queue({ place, seconds }) {
+  root.dataset.place = place;
+  setStatus("queue");
+  find(".controls").disabled = true;
+  find(".attract").hidden = false;
+  const minutes = Math.max(1, Math.round(seconds / 60));
+  say(`All seats are taken. You are number ${place} in the queue, about ${minutes} ${minutes === 1 ? "minute" : "minutes"}. Meanwhile a replay.`, true);
+}
+let toldHere = 0;
+for (const kind of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(kind, () => {
+  if (root.dataset.place === undefined || performance.now() - toldHere < 10_000) return;
+  toldHere = performance.now();
+  send({ do: "here" });
+});
+
+function ended(token, why, then) {
+  delete root.dataset.place;
+  offered = then === "back" ? token : null;
+  if (then !== "back") kept.write(null);
+  attract(then === "back" ? "Come back to your game" : "Play", why);
+}
+
+/** Brings the world and the pad into sight where they are not. */
+function toStage(resumed) {
+  find(".controls").disabled = false;
+  if (!resumed) find(".stage").focus({ preventScroll: true });
+  if (!visible()) return;
+  const box = find(".world").getBoundingClientRect();
+  if (box.top < 0 || box.bottom > window.innerHeight) find(".world").scrollIntoView({ block: box.height > window.innerHeight ? "start" : "nearest" });
+}
+
+const unsaved = () => live() && +root.dataset.tip - taken > UNSAVED && state.status !== "autoplay";
+window.addEventListener("beforeunload", (event) => { if (unsaved()) event.preventDefault(); });
+window.addEventListener("pagehide", () => { if (live()) { kept.write({ token: transport.token, frame: newest }); transport.close(); } });
+window.addEventListener("pageshow", (event) => { if (event.persisted && transport?.over && kept.read()) open(kept.read().token); });
+window.addEventListener("offline", () => { if (live()) transport.lose("there is no network"); });
+
+/** Gradio asks before a game is left for another world. */
+window.genie = {
+  agreesTo: (world) => !live() || world === hello.world || !(+root.dataset.tip > 0) ||
+    confirm(`Play in ${world} instead? The game in ${hello.world} ends; save its session first if you want to keep it.`),
+};
+
+watch("value", () => {
+  const token = props.value?.token;
+  if (!token || (transport?.token === token && live())) return;
+  if (transport?.token !== token) newest = 0;
+  open(token);
+});
+offer(FIRST.actions);
+strip([], []);
+attract();
+film();
+if (location.hash.startsWith("#w=")) {
+  const link = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname + location.search);
+  begin({ link });
+} else if (kept.read()) {
+  newest = kept.read().frame ?? 0;
+  open(kept.read().token);
+} else if (props.value?.token) open(props.value.token);
