@@ -55,7 +55,7 @@ BELONGS = {
     "procgen": ("genie_core/games/",),
     "lightning": ("genie_core/training/",),
     "huggingface_hub": ("genie_core/hub/",),
-    "av": ("app/media/", "genie_core/video/"),
+    "av": ("app/media/", "genie_core/video/", "genie_core/data/lerobot/"),
     "onnxruntime": ("genie_core/runtimes/",),
     "onnx": ("genie_core/graphs.py", "genie_core/runtimes/"),
     "pyarrow": ("genie_core/data/",),

@@ -7,9 +7,10 @@ import difflib
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from app.cli.options import FOLDER, Mode, Options, flag, frame_size, number
+from app.cli.options import FOLDER, FORMAT, Mode, Options, flag, frame_size, number
 from genie_core import games
 from genie_core.errors import ConfigError
 
@@ -17,25 +18,36 @@ RECORDED = {name: games.find(name) for name in games.known_games() if games.find
 
 
 def run(args: argparse.Namespace) -> None:
-    if args.collect in RECORDED:
-        game = RECORDED[args.collect]
-        own = {name: vars(args).get(name, option["default"]) for name, option in _own_options(game).items()}
-        game.collect(args.out, args.frames, args.seed, args.policy, own, args.quiet)
+    if args.format == "lerobot":
+        from genie_core.data.lerobot import written_as_lerobot
+
+        with written_as_lerobot(args.out, quiet=args.quiet) as out:
+            _record(args, out)
     else:
-        _record_environment(args)
+        _record(args, args.out)
     if not args.quiet:
         print(f"recorded {args.frames:,} frames of {args.collect} in {args.out}")
-        print(f"next: python launch.py --train --data {args.out} --out RUN")
+        then = "--prepare {0} --out DATA" if args.format == "lerobot" else "--train --data {0} --out RUN"
+        print("next: python launch.py", then.format(args.out))
 
 
-def _record_environment(args: argparse.Namespace) -> None:
+def _record(args: argparse.Namespace, out: Path) -> None:
+    game = RECORDED.get(args.collect)
+    if game is None:
+        _record_environment(args, out)
+        return
+    own = {name: vars(args).get(name, option["default"]) for name, option in _own_options(game).items()}
+    game.collect(out, args.frames, args.seed, args.policy, own, args.quiet)
+
+
+def _record_environment(args: argparse.Namespace, out: Path) -> None:
     from genie_core.data.environments.record import record_environment
 
     near = difflib.get_close_matches(args.collect, RECORDED, n=1)
     if near and not re.search(r"[:/]|-v\d+$", args.collect):
         raise ConfigError(f"there is no game {args.collect}; did you mean {near[0]}?")
     record_environment(
-        args.out,
+        out,
         args.collect,
         args.frames,
         seed=args.seed,
@@ -113,6 +125,7 @@ MODE = Mode(
             "metavar": "NAME=VALUE",
             "help": "keyword arguments of the environment",
         },
+        "format": FORMAT,
         # A game's option has no value where it is not given, so that one that does not belong shows.
         **{name: option | {"default": argparse.SUPPRESS} for name, option in _GAME_OPTIONS.items()},
     },

@@ -62,6 +62,12 @@ def frame_size(text: str) -> tuple[int, int]:
 ON: dict[str, Any] = {"action": "store_true"}
 FILE: dict[str, Any] = {"metavar": "FILE", "type": Path}
 FOLDER: dict[str, Any] = {"metavar": "DIR", "type": Path}
+DATA: dict[str, Any] = {"metavar": "DIR", "type": str}  # an address such as hf://datasets/OWNER/NAME is no path
+FORMAT: dict[str, Any] = {
+    "choices": ["shards", "lerobot"],
+    "default": "shards",
+    "help": "what to write: shards to train on (default), or a LeRobotDataset v3",
+}
 WORLD = str(ROOT / "checkpoints/coinrun")
 DEVICES = ["auto", "cpu", "cuda", "mps"]
 COMMON: Options = {

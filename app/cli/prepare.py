@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from app.cli.options import FOLDER, Mode, frame_size
+from app.cli.options import FOLDER, FORMAT, Mode, frame_size
+from genie_core.errors import ConfigError
 
 
 def run(args: argparse.Namespace) -> None:
-    from genie_core.data.prepare.run import prepare
+    if args.format == "lerobot":
+        from genie_core.data.lerobot import written_as_lerobot
 
-    summary = prepare(args.prepare, args.out, args.frame_size, args.fps, args.quiet)
+        with written_as_lerobot(args.out, resumable=True, quiet=args.quiet) as out:
+            summary = _prepare(args, out)
+        then = f"next: python launch.py --prepare {args.out} --out DATA"
+    else:
+        summary = _prepare(args, args.out)
+        sheet = args.out / "contact-sheet.png"
+        then = f"look at {sheet}; then: " if sheet.exists() else "next: "
+        then += f"python launch.py --train --data {args.out} --out RUN"
     if not args.quiet:
         print(summary)
-        print(f"look at {args.out}/contact-sheet.png; then: python launch.py --train --data {args.out} --out RUN")
+        print(then)
+
+
+def _prepare(args: argparse.Namespace, out: Path) -> str:
+    from genie_core.data.lerobot import is_lerobot, prepare_lerobot
+    from genie_core.data.prepare.run import prepare
+
+    recorded = [place for place in args.prepare if is_lerobot(place)]
+    if not recorded:
+        return prepare(args.prepare, out, args.frame_size, args.fps, args.quiet)
+    if len(args.prepare) > 1:
+        raise ConfigError(
+            f"{recorded[0]} is a LeRobotDataset, which is prepared alone; give the others a call of their own"
+        )
+    return prepare_lerobot(recorded[0], out, args.frame_size, args.fps, args.camera, args.quiet)
 
 
 MODE = Mode(
@@ -27,5 +51,7 @@ MODE = Mode(
             "metavar": "HxW",
             "help": "size of the frames, cut from the middle (default: the videos' shape, the shorter side 64)",
         },
+        "camera": {"metavar": "KEY", "help": "which video of a LeRobotDataset (default its first)"},
+        "format": FORMAT,
     },
 )
