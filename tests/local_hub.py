@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 import yaml
 
 TOKEN = "hf_of_the_tests"
-LARGE = (".safetensors", ".gif")
-REPO = r"(?P<repo>(?:spaces/)?[^/]+/[^/]+)"  # Spaces are known by this word before their name
-MODEL = rf"/api/(?:models/|(?=spaces/)){REPO}"
+LARGE = (".safetensors", ".gif", ".parquet")
+REPO = r"(?P<repo>(?:(?:spaces|datasets)/)?[^/]+/[^/]+)"  # Spaces and data sets have this before their name
+MODEL = rf"/api/(?:models/|(?=spaces/|datasets/)){REPO}"
 
 
 def git_hash(content: bytes) -> str:
@@ -142,13 +143,41 @@ def info(self: Handler, repo: str, revision: str = "main") -> None:
     self.send(200, {"id": repo, "sha": sha, "private": self.repo(repo).private, "tags": [], "siblings": siblings})
 
 
-def tree(self: Handler, repo: str, revision: str) -> None:
-    rows = []
+def tree(self: Handler, repo: str, revision: str, folder: str | None = None) -> None:
+    """The files in a folder; where they are not asked for at any depth, also the folders in it."""
+    inside, rows = f"{folder}/" if folder else "", []
+    deep = "recursive=true" in self.path.lower()
     for path, content in self.files(repo, revision)[1].items():
-        row: dict[str, Any] = {"type": "file", "path": path, "size": len(content), "oid": git_hash(content)}
-        if path.endswith(LARGE):
-            row["lfs"] = {"oid": sha256(content), "size": len(content), "pointerSize": 130}
-        rows.append(row)
+        if not path.startswith(inside):
+            continue
+        name, deeper, _ = path.removeprefix(inside).partition("/")
+        if deeper and not deep:
+            if (row := row_of(inside + name)) not in rows:
+                rows.append(row)
+            continue
+        rows.append(row_of(path, content))
+    if folder and not rows:
+        raise Refused(404, "EntryNotFound", f"{folder} does not exist")
+    self.send(200, rows)
+
+
+def row_of(path: str, content: bytes | None = None) -> dict[str, Any]:
+    """What a listing says of a file, or of a folder if there is no content."""
+    if content is None:
+        return {"type": "directory", "path": path, "size": 0, "oid": "0" * 40}
+    row = {"type": "file", "path": path, "size": len(content), "oid": git_hash(content)}
+    if path.endswith(LARGE):
+        row["lfs"] = {"oid": sha256(content), "size": len(content), "pointerSize": 130}
+    return row
+
+
+def paths_info(self: Handler, repo: str, revision: str) -> None:
+    files, rows = self.files(repo, revision)[1], []
+    for path in parse_qs(self.body.decode())["paths"]:
+        if path in files:
+            rows.append(row_of(path, files[path]))
+        elif any(each.startswith(f"{path}/") for each in files):
+            rows.append(row_of(path))
     self.send(200, rows)
 
 
@@ -166,7 +195,7 @@ def resolve(self: Handler, repo: str, revision: str, path: str) -> None:
         raise Refused(404, "EntryNotFound", "Entry not found")
     content = files[path]
     if not path.endswith(LARGE):
-        return self.send(200, content, headers | {"ETag": f'"{git_hash(content)}"'})
+        return send_range(self, content, headers | {"ETag": f'"{git_hash(content)}"'})
     oid = sha256(content)
     self.hub.large[oid] = content
     store = self.hub.url.replace("127.0.0.1", "localhost")  # to huggingface_hub another host, as the real store is
@@ -175,14 +204,26 @@ def resolve(self: Handler, repo: str, revision: str, path: str) -> None:
 
 
 def stored(self: Handler, oid: str) -> None:
-    content, start = self.hub.large[oid], 0
-    if asked := re.fullmatch(r"bytes=(\d+)-.*", self.headers.get("Range") or ""):
-        start = int(asked[1])
+    content = self.hub.large[oid]
     if self.command == "GET" and self.hub.cuts > 0:
         self.hub.cuts -= 1
-        return cut(self, content[start:])
-    span = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
-    self.send(206 if start else 200, content[start:], {"ETag": f'"{oid}"', "Accept-Ranges": "bytes", **span})
+        return cut(self, content[asked_range(self, content).start :])
+    send_range(self, content, {"ETag": f'"{oid}"', "Accept-Ranges": "bytes"})
+
+
+def asked_range(self: Handler, content: bytes) -> range:
+    asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
+    if not asked:
+        return range(len(content))
+    return range(int(asked[1]), min(len(content), int(asked[2] or len(content)) + 1))
+
+
+def send_range(self: Handler, content: bytes, headers: dict[str, str]) -> None:
+    part = asked_range(self, content)
+    if len(part) == len(content):
+        return self.send(200, content, headers)
+    span = {"Content-Range": f"bytes {part.start}-{part.stop - 1}/{len(content)}"}
+    self.send(206, content[part.start : part.stop], headers | span)
 
 
 def cut(self: Handler, content: bytes) -> None:
@@ -288,9 +329,10 @@ def validate(self: Handler) -> None:
 ROUTES = [
     ("GET", MODEL, info),
     ("GET", MODEL + r"/revision/(?P<revision>[^/]+)", info),
-    ("GET", MODEL + r"/tree/(?P<revision>[^/]+)", tree),
+    ("GET", MODEL + r"/tree/(?P<revision>[^/]+)(?:/(?P<folder>.+))?", tree),
+    ("POST", MODEL + r"/paths-info/(?P<revision>[^/]+)", paths_info),
     ("GET", MODEL + r"/refs", refs),
-    ("GET HEAD", r"/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)", resolve),
+    ("GET HEAD", rf"/{REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", resolve),
     ("GET HEAD", r"/store/(?P<oid>\w+)", stored),
     ("POST", r"/api/repos/create", create),
     ("POST", MODEL + r"/preupload/(?P<revision>[^/]+)", preupload),

@@ -8,9 +8,10 @@ import pickle
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -439,6 +440,116 @@ def test_a_full_disk_is_told_in_words(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- frame by frame, and after an interruption
+
+
+def parts(frames: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    return (frames[first : first + size] for first in range(0, len(frames), size))
+
+
+def write_on(out: Path, stop_at: int | None = None, size: int = 3, shard_frames: int = 40) -> int:
+    """Write ten episodes, or what of them is missing, in small parts; returns how many were there.
+
+    With `stop_at`, the process is interrupted before that frame.
+    """
+    rng, seen = np.random.default_rng(1), 0
+    writer = DatasetWriter(out, source={"a": 1}, frame_size=(4, 4), shard_bytes=shard_frames * 48, resume=True)
+    with writer:
+        there = len(writer.episodes)
+        for number in range(10):
+            frames = rng.integers(0, 256, (rng.integers(2, 60), 4, 4, 3), np.uint8)
+            for part in parts(frames, size):
+                if stop_at is not None and seen >= stop_at:
+                    raise KeyboardInterrupt
+                seen += len(part)
+                if number >= there:
+                    writer.add_frames(part)
+            if number >= there:
+                writer.end_episode(np.arange(len(frames) - 1) % 7, number, {"file": f"{number}.mp4"})
+    return there
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("unbroken") / "set"
+    assert write_on(out) == 0
+    return out
+
+
+def test_frames_may_come_in_any_parts(unbroken: Path, tmp_path: Path) -> None:
+    write_on(tmp_path / "set", size=1000)
+    assert digests(tmp_path / "set") == digests(unbroken)
+    dataset = VideoDataset(unbroken)
+    assert dataset.provenance[3] == {"file": "3.mp4"} and dataset.episodes[3, 2] == 3
+    assert [shard.frames for shard in dataset.info.shards[:-1]] == [40] * (len(dataset.info.shards) - 1)
+
+
+def test_an_interrupted_writer_that_may_resume_goes_on_with_the_same_bytes(unbroken: Path, tmp_path: Path) -> None:
+    """Wherever it is interrupted; whole episodes in whole shards are kept."""
+    dataset, kept = VideoDataset(unbroken), []
+    for stop_at in range(0, len(dataset) - 10, 23):
+        out = tmp_path / str(stop_at) / "set"
+        with pytest.raises(KeyboardInterrupt):
+            write_on(out, stop_at)
+        assert not out.exists() and [path.name for path in out.parent.iterdir()] == [".set.partial"]
+        kept.append(write_on(out))
+        ends = dataset.episodes[:, :2].sum(1)
+        assert kept[-1] == np.sum(ends <= max(0, stop_at - 1) // 40 * 40), stop_at
+        assert digests(out) == digests(unbroken), stop_at
+    assert kept[0] == 0 and kept[-1] >= 5
+
+
+@pytest.mark.slow
+def test_a_writer_killed_twice_goes_on(unbroken: Path, tmp_path: Path) -> None:
+    """Killed for good, which leaves a shard without an end and no time to clear up."""
+    program = (
+        f"import os, signal, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_data as t\n"
+        "frames = t.DatasetWriter.add_frames\n"
+        "def add(self, part):\n"
+        "    frames(self, part)\n"
+        "    if self.frames + self._open_frames > int(sys.argv[2]): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "t.DatasetWriter.add_frames = add\n"
+        "t.write_on(t.Path(sys.argv[1]))\n"
+    )
+    for stop_at in (100, 190):
+        words = [sys.executable, "-c", program, str(tmp_path / "set"), str(stop_at)]
+        ended = subprocess.run(words, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert write_on(tmp_path / "set") > 0
+    assert digests(tmp_path / "set") == digests(unbroken)
+
+
+def test_what_was_begun_otherwise_is_not_gone_on_with(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        write_on(tmp_path / "set", 100)
+    other = DatasetWriter(tmp_path / "set", source={"a": 2}, frame_size=(4, 8), shard_bytes=40 * 48, resume=True)
+    with pytest.raises(DataError, match="begun with another source, frame_size, shard_frames; give the same"), other:
+        pass
+    assert write_on(tmp_path / "set") > 0, "it is still there"
+
+
+def test_two_processes_do_not_write_one_set(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "set", source={}, frame_size=(4, 4)) as writer:
+        second = DatasetWriter(tmp_path / "set", source={}, frame_size=(4, 4), resume=True)
+        with pytest.raises(DataError, match=r"another process is writing .*set; wait"), second:
+            pass
+        writer.add_episode(np.zeros((2, 4, 4, 3), np.uint8))
+    assert len(VideoDataset(tmp_path / "set")) == 2
+
+
+def test_an_episode_is_ended_before_the_writer(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DataError, match=r"last 2 frames .* belong to no episode"),
+        DatasetWriter(tmp_path / "set", source={}, frame_size=(4, 4)) as writer,
+    ):
+        writer.add_frames(np.zeros((2, 4, 4, 3), np.uint8))
+    with (
+        pytest.raises(DataError, match="an episode without frames"),
+        DatasetWriter(tmp_path / "set", source={}, frame_size=(4, 4)) as writer,
+    ):
+        writer.end_episode()
 
 
 def test_the_writer_refuses_what_is_not_an_episode(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.benchmark import JSON
 from app.cli.known_worlds import load_world
-from app.cli.options import FOLDER, ON, ROOT, Mode
+from app.cli.options import DATA, FOLDER, ON, ROOT, Mode
 from genie_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
     check_targets(args.json, args.report)
     effort = EFFORTS["quick" if args.quick else "full" if args.full else "default"]
     check_extras(effort, args.report)
-    asked = VideoDataset(*args.data) if args.data else None
+    asked = VideoDataset(*args.data, part="test") if args.data else None
     names = args.compare or [args.world]
     worlds = [load_world(argparse.Namespace(**vars(args) | {"world": name})) for name in names]
     dataset = VideoDataset(_clips_that_ship(worlds[0])) if asked is None else asked
@@ -66,7 +66,7 @@ MODE = Mode(
     "measure a world on held-out clips of a data set",
     ON,
     {
-        "data": {**FOLDER, "nargs": "+", "help": "one or more data sets (default: shipped clips of the world's game)"},
+        "data": {**DATA, "nargs": "+", "help": "one or more data sets (default: shipped clips of the world's game)"},
         "json": JSON,
         "quick": {**ON, "help": "measure on few clips, for a first look: about a minute"},
         "full": {**ON, "help": "measure on many clips, with the FVD, for figures to publish: an hour or more"},

@@ -158,7 +158,9 @@ class VideoDataset:
 def find_part(folder: Folder, part: str) -> Folder:
     """The data set that `folder` means: the folder itself, or its `part` if it has no dataset.json of its own."""
     if not folder.remote and not Path(folder.place).is_dir():
-        raise DataError(f"there is no data set folder {folder}; {HOW_TO_GET_ONE}")
+        raise DataError(
+            f"there is no data set folder {folder}; {HOW_TO_GET_ONE}. One of the Hub is hf://datasets/OWNER/NAME"
+        )
     inside = folder.part(part)
     return inside if not folder.has(FILE) and inside.has(FILE) else folder
 

@@ -47,7 +47,10 @@ class Folder:
         if not self.remote:
             return (Path(self.place) / name).is_file()
         with _answering(self):
-            return bool(self._system().isfile(self / name))
+            try:
+                return bool(self._system().info(self / name)["type"] == "file")
+            except FileNotFoundError:
+                return False
 
     def read(self, name: str, most: int) -> bytes:
         """The content of a file; DataError if it has more than `most` bytes, before they are read."""

@@ -68,10 +68,11 @@ class DatasetWriter:
         with self._disk():
             self._partial.mkdir(parents=True, exist_ok=True)
             self._lock = self._alone()
-            if self.resume and (self._partial / BEGUN).exists():
-                self._go_on()
-            else:
-                self._begin()
+            try:
+                self._go_on() if self.resume and (self._partial / BEGUN).exists() else self._begin()
+            except BaseException:
+                self._lock.close()
+                raise
         return self
 
     def __exit__(self, error_type: type[BaseException] | None, *details: object) -> None:
