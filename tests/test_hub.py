@@ -10,7 +10,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -339,6 +342,85 @@ def test_a_full_disk(hub: LocalHub, repo: Repo, home: Path) -> None:
 def test_a_cache_that_cannot_be_written(hub: LocalHub, repo: Repo, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(run(["-c", FETCH, "ada/tiny"], tmp_path / "file", hub.url), "cannot be written", "HF_HOME")
+
+
+# ---- networks that lead nowhere
+
+IMPATIENT = "import genie_core.hub.probe as probe; probe.ANSWER_S, probe.WHOLE_S = 0.5, 2.0\n"
+WELCOME = b"<html><h1>Welcome to the hotel. Please log in.</h1></html>"
+ANSWERS = {  # status, headers, body of what is no Hub; None never answers, and a body of no end comes drop by drop
+    "a portal": (200, {"Content-Type": "text/html", "Content-Length": str(len(WELCOME))}, WELCOME),
+    "another service": (200, {"Content-Type": "application/json", "Content-Length": "2"}, b"[]"),
+    "a circle": (302, {"Location": "/login", "Content-Length": "0"}, b""),
+    "drops": (200, {"Content-Length": "100000"}, b"x"),
+    "silence": None,
+}
+
+
+@contextmanager
+def nowhere(kind: str) -> Iterator[str]:
+    """The address of a server that answers everything in the same way."""
+    ended = threading.Event()
+
+    class Nowhere(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            answer = ANSWERS[kind]
+            if answer is None:
+                ended.wait()
+                return
+            status, headers, body = answer
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(b"" if self.command == "HEAD" else body)
+            while kind == "drops" and not ended.wait(0.1):
+                self.wfile.write(b"x")
+
+        do_HEAD = do_POST = do_GET  # names of http.server
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Nowhere)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        ended.set()
+        server.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_a_network_that_leads_nowhere_is_told_of_and_a_cached_world_plays(
+    hub: LocalHub, repo: Repo, home: Path, tmp_path: Path, kind: str
+) -> None:
+    words = "does not answer within" if kind in ("drops", "silence") else "does not answer as a Hub does"
+    folder = fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url))
+    with nowhere(kind) as url:
+        ended = run(["-c", IMPATIENT + FETCH, "ada/tiny"], tmp_path / "empty", url)
+        refused(ended, "ada/tiny is not in the cache", words, "proxy and HF_ENDPOINT")
+        assert fetched(run(["-c", IMPATIENT + FETCH, "ada/tiny"], home, url)) == folder
+
+
+@pytest.mark.slow
+def test_publishing_to_no_hub_is_refused(home: Path, tmp_path: Path) -> None:
+    code = IMPATIENT + (
+        "from pathlib import Path; from genie_core.errors import GenieError\n"
+        "from genie_core.hub.publish import upload\n"
+        f"try: upload(Path({str(tmp_path)!r}), 'ada/tiny')\nexcept GenieError as error: exit(f'error: {{error}}')"
+    )
+    with nowhere("a portal") as url:
+        refused(run(["-c", code], home, url, HF_TOKEN=TOKEN), "cannot be published", "does not answer as a Hub does")
+
+
+@pytest.mark.parametrize("proxy", [{"ALL_PROXY": "socks5://127.0.0.1:1"}, {"HTTP_PROXY": "foo://bar"}])
+def test_a_proxy_that_cannot_be_used_is_named(home: Path, proxy: dict[str, str]) -> None:
+    ended = run(["-c", FETCH, "ada/tiny"], home, "http://example.invalid", **proxy)
+    refused(ended, "proxy", "unset ALL_PROXY, HTTP_PROXY and HTTPS_PROXY")
 
 
 # ---- the command line, and back

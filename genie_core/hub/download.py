@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 from genie_core.errors import HubError
 from genie_core.hub.address import Address
-from genie_core.hub.failures import AT_HAND, told_in_words
+from genie_core.hub.failures import AT_HAND, CHECK, told_in_words
+from genie_core.hub.probe import silence
 
 FILES = (
     "config.json",
@@ -20,6 +22,7 @@ FILES = (
 )
 GRAPHS = ("encode.onnx", "step.onnx")  # which a world may lack
 PIECE_BYTES = 1 << 20
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def download(address: Address) -> Path:
@@ -29,17 +32,47 @@ def download(address: Address) -> Path:
     Raises HubError: no connection, no such repository or revision, no access, not a world, no room.
     """
     with told_in_words(address), _in_small_pieces():
-        from huggingface_hub import snapshot_download
-
-        folder = Path(
-            snapshot_download(
-                address.repo, revision=address.revision, allow_patterns=[*FILES, *GRAPHS], tqdm_class=_one_bar()
-            )
-        )
+        folder = _cached(address) if COMMIT.fullmatch(address.revision or "") else None
+        if folder is None:
+            folder = _fetched(address)
     missing = [file for file in FILES if not (folder / file).is_file()]
     if missing:
         raise HubError(f"{address} on the Hub is not a world: it lacks {', '.join(missing)}; {AT_HAND}")
     return folder
+
+
+def _fetched(address: Address) -> Path:
+    from huggingface_hub import snapshot_download
+
+    wrong = silence(address)
+    if wrong is not None:
+        folder = _cached(address)
+        if folder is None:
+            raise HubError(f"{address} is not in the cache, and {_endpoint()} {wrong}; {CHECK}; {AT_HAND}")
+        return folder
+    wanted = [*FILES, *GRAPHS]
+    return Path(
+        snapshot_download(address.repo, revision=address.revision, allow_patterns=wanted, tqdm_class=_one_bar())
+    )
+
+
+def _cached(address: Address) -> Path | None:
+    """The folder of the world in the cache, without asking the Hub; None if the cache has not all of it."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
+
+    wanted = [*FILES, *GRAPHS]
+    try:
+        found = snapshot_download(address.repo, revision=address.revision, allow_patterns=wanted, local_files_only=True)
+    except (IncompleteSnapshotError, LocalEntryNotFoundError):
+        return None
+    return Path(found)
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)
 
 
 def bytes_on_hub(address: Address) -> int:
@@ -47,6 +80,9 @@ def bytes_on_hub(address: Address) -> int:
     with told_in_words(address):
         from huggingface_hub import snapshot_download
 
+        wrong = silence(address)
+        if wrong is not None:
+            raise HubError(f"{_endpoint()} {wrong}; {CHECK}")
         wanted = [*FILES, *GRAPHS]
         files = snapshot_download(address.repo, revision=address.revision, allow_patterns=wanted, dry_run=True)
     return sum(file.file_size or 0 for file in files)
@@ -83,7 +119,7 @@ def cached_worlds() -> Iterator[tuple[str, Path]]:
 
     try:
         repos = scan_cache_dir().repos
-    except CacheNotFound:
+    except (CacheNotFound, OSError, ValueError):  # there is none, or HF_HOME is no folder, or it may not be read
         return
     for repo in sorted(repos, key=lambda repo: repo.repo_id):
         for commit in repo.revisions:

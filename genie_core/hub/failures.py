@@ -11,6 +11,8 @@ from genie_core.hub.address import Address
 
 AT_HAND = "`python launch.py --worlds` lists the worlds on this computer"
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
+PROXY = "unset ALL_PROXY, HTTP_PROXY and HTTPS_PROXY, or set them to an http:// address"
+CHECK = "check your connection, your proxy and HF_ENDPOINT"
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
@@ -24,9 +26,10 @@ def told_in_words(address: Address, uploading: bool = False) -> Iterator[None]:
     try:
         yield
     # Failed uploads are RuntimeError or ValueError; so are failures of the Hub's own storage protocol.
-    except (httpx.HTTPError, EntryNotFoundError, OSError, RuntimeError, ValueError) as error:
+    except (httpx.HTTPError, EntryNotFoundError, OSError, RuntimeError, ValueError, ImportError) as error:
         causes = list(_causes(error))
-        found = _of_the_disk(causes) or _of_the_repository(causes, address, uploading) or _of_the_server(causes)
+        found = _of_the_proxy(causes) or _of_the_disk(causes)
+        found = found or _of_the_repository(causes, address, uploading) or _of_the_server(causes)
         sentence = found or _of_the_network(causes, address, uploading)
         raise HubError(" ".join(sentence.split())) from error  # servers answer in several lines
 
@@ -36,6 +39,12 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
+
+
+def _of_the_proxy(causes: list[BaseException]) -> str | None:
+    """Of a proxy that the environment names and that no connection can be made through: no request was sent."""
+    told = next((str(error) for error in causes if isinstance(error, ImportError) or "proxy URL" in str(error)), None)
+    return told and f"the proxy that your environment names cannot be used ({told}); {PROXY}"
 
 
 def _of_the_disk(causes: list[BaseException]) -> str | None:
@@ -93,7 +102,7 @@ def _of_the_network(causes: list[BaseException], address: Address, uploading: bo
     if uploading and has(errors.OfflineModeIsEnabled, httpx.ConnectError):
         return f"{address} cannot be published because {way}; {mend} and run this again"
     if has(errors.FileMetadataError):
-        return f"{constants.ENDPOINT} does not answer as a Hub does; check HF_ENDPOINT and your proxy"
+        return f"{constants.ENDPOINT} does not answer as a Hub does; {CHECK}"
     if has(errors.IncompleteSnapshotError):
         return f"an earlier download of {address} broke off, and {way}; {mend} and run this again for the rest"
     if has(errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx.ConnectError):

@@ -11,7 +11,8 @@ from genie_core.config import WorldConfig
 from genie_core.errors import HubError
 from genie_core.hub.address import Address, require_repository
 from genie_core.hub.card import card
-from genie_core.hub.failures import told_in_words
+from genie_core.hub.failures import CHECK, told_in_words
+from genie_core.hub.probe import silence
 
 
 class Publishable(Protocol):
@@ -73,6 +74,9 @@ def upload(
 
         api = HfApi()
         kind, what = ("model", "world") if sdk is None else ("space", "web demo")
+        wrong = silence(Address(repo), kind)
+        if wrong is not None:
+            raise HubError(f"{repo} cannot be published because {api.endpoint} {wrong}; {CHECK}")
         api.create_repo(repo, repo_type=kind, private=private or None, exist_ok=True, space_sdk=sdk)
         if private and not api.repo_info(repo, repo_type=kind).private:
             raise HubError(f"{repo} exists and is public; make it private in its settings, or leave out --private")
