@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +82,16 @@ class ContainerVideo:
         return float(rate) if rate else None
 
     def frames(self) -> Iterator[Timed]:
+        base = float(self._stream.time_base or 0)
         broken_from: float | None = None  # the second; what follows hangs on what was lost, up to the next key frame
         joined = True
         for packet in self._packets():
             frames, whole = self._decode(packet)
             if not whole:
-                stamp = _seconds(packet.pts, packet.time_base)
+                stamp = _seconds(packet.pts, base)
                 broken_from = min(stamp, broken_from or stamp) if stamp is not None else -math.inf
             for frame in frames:
-                stamp = _seconds(frame.pts, frame.time_base)
+                stamp = _seconds(frame.pts, base)
                 later = broken_from is not None and (stamp is None or stamp >= broken_from)
                 if frame.is_corrupt or (later and not frame.key_frame):
                     broken_from = broken_from if later else (stamp if stamp is not None else -math.inf)
@@ -97,7 +99,7 @@ class ContainerVideo:
                     joined = False
                     continue
                 broken_from = None if later else broken_from
-                yield Timed(stamp, _seconds(frame.duration or None, frame.time_base), self._picture(frame), joined)
+                yield Timed(stamp, _seconds(frame.duration or None, base), self._picture(frame), joined)
                 joined = True
         self._notice_missing(broken_from is not None and joined)
 
@@ -158,7 +160,11 @@ class ContainerVideo:
             return [], False
 
     def _picture(self, frame: av.VideoFrame) -> Picture:
-        return ContainerPicture(frame, _pixel_shape(self._stream), self._graphs)
+        return ContainerPicture(frame, self._pixel_shape, self._graphs)
+
+    @cached_property
+    def _pixel_shape(self) -> tuple[float, float]:
+        return _pixel_shape(self._stream)
 
 
 class ContainerPicture:
@@ -166,26 +172,36 @@ class ContainerPicture:
 
     def __init__(self, frame: av.VideoFrame, stretch: tuple[float, float], graphs: dict[Any, av.filter.Graph]) -> None:
         self._frame, self._stretch, self._graphs = frame, stretch, graphs
-        self._turns, self._mirrored = _orientation(frame)
-        height, width = max(1, round(frame.height * stretch[0])), max(1, round(frame.width * stretch[1]))
+
+    @cached_property
+    def _orientation(self) -> tuple[int, bool]:
+        return _orientation(self._frame)
+
+    @cached_property
+    def size(self) -> Size:
+        frame, (tall, wide) = self._frame, self._stretch
+        height, width = max(1, round(frame.height * tall)), max(1, round(frame.width * wide))
         if height * width > MOST_PIXELS:
             most = f"at most {MOST_PIXELS / 10**6:.0f} million pixels"
             raise PictureError(f"it has frames of {width}×{height}, expected {most}; make them smaller")
-        self.size = (width, height) if self._turns % 2 else (height, width)
+        return (width, height) if self._orientation[0] % 2 else (height, width)
 
     def rgb(self, part: Part | None = None, size: Size | None = None) -> np.ndarray:
         part = part or Part(0, 0, *self.size)
         out = size or (part.height, part.width)
-        pixels = self._convert(self._lay(part), (out[1], out[0]) if self._turns % 2 else out)
-        return np.ascontiguousarray(np.rot90(pixels[:, ::-1] if self._mirrored else pixels, self._turns))
+        turns, mirrored = self._orientation
+        pixels = self._convert(self._lay(part), (out[1], out[0]) if turns % 2 else out)
+        if not turns and not mirrored:
+            return pixels
+        return np.ascontiguousarray(np.rot90(pixels[:, ::-1] if mirrored else pixels, turns))
 
     def _lay(self, part: Part) -> Part:
         """What of the frame as it is decoded becomes `part` of the picture as it is shown."""
         (top, left, height, width), shape = part, self.size
-        for _ in range(self._turns):
+        for _ in range(self._orientation[0]):
             top, left, height, width = left, shape[0] - top - height, width, height
             shape = shape[1], shape[0]
-        left = shape[1] - left - width if self._mirrored else left
+        left = shape[1] - left - width if self._orientation[1] else left
         tall, wide = self._stretch
         return Part(int(top / tall), int(left / wide), max(1, round(height / tall)), max(1, round(width / wide)))
 
@@ -232,8 +248,8 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
     return round(-math.atan2(b, a) / (math.pi / 2)) % 4, mirrored
 
 
-def _seconds(value: int | None, base: Any) -> float | None:
-    return float(value * base) if value is not None and base else None
+def _seconds(value: int | None, base: float) -> float | None:
+    return value * base if value is not None and base else None
 
 
 def _pixel_shape(stream: av.VideoStream) -> tuple[float, float]:

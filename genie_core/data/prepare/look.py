@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -31,8 +30,8 @@ def look(path: str) -> Look:
     """What a video is, or why it cannot be read."""
     try:
         with open_video(path, threads=1) as source:
-            size = source.size
-            return Look(_inside(path, source), source.fps, source.seconds) if min(size) else Look(None, None, None)
+            inside = _inside(path, source)
+            return Look(inside, source.fps, source.seconds, None if inside else "it holds no whole frame")
     except PictureError as error:
         return Look(None, None, None, reason(error, path))
 
@@ -42,32 +41,51 @@ def reason(error: PictureError, path: str) -> str:
     return str(error).split(";")[0].removeprefix(path).removeprefix(" cannot be read as a video: ").strip()
 
 
-def _inside(path: str, source: Source) -> Part:
-    """The picture without bars. A dark scene is no bar: a bar is dark throughout, and its like is on the other side."""
-    whole = Part(0, 0, *source.size)
-    samples = [picture.rgb() for picture in source.samples(SAMPLES)]
-    inside = without_bars(samples, whole)
-    if inside == whole or len(samples) >= ENOUGH:
-        return inside
+def _inside(path: str, source: Source) -> Part | None:
+    """The picture without bars; None if there is no picture."""
+    bars = Bars()
+    for picture in source.samples(SAMPLES):
+        if not bars.possible_after(picture.rgb()):
+            break
+    if bars.inside == bars.whole or bars.seen >= ENOUGH:
+        return bars.inside
     with open_video(path, threads=1) as again:
         step = max(1, round((source.seconds or 60) * (source.fps or 25) / (2 * SAMPLES)))
-        every = [timed.picture.rgb() for i, timed in enumerate(again.frames()) if i % step == 0 and i < 1000 * step]
-    return without_bars(every, whole)
+        for i, timed in enumerate(again.frames()):
+            if i % step == 0 and not bars.possible_after(timed.picture.rgb()):
+                break
+    return bars.inside
 
 
-def without_bars(pictures: Iterable[np.ndarray], whole: Part) -> Part:
-    """The part of uint8 pictures (H, W, 3) of one size inside black bars that all of them have on opposite sides."""
-    light = [picture.max(-1) for picture in pictures if picture.shape[:2] == whole[2:] and picture.max() > DARK]
-    if not light:
-        return whole
-    rows = np.max([picture.max(1) for picture in light], 0) > DARK
-    columns = np.max([picture.max(0) for picture in light], 0) > DARK
-    top, left = _bar(rows), _bar(columns)
-    return Part(top, left, whole.height - 2 * top, whole.width - 2 * left)
+class Bars:
+    """Black bars that all pictures of a video have, alike on opposite sides. A dark scene has none."""
+
+    def __init__(self) -> None:
+        self.whole: Part | None = None
+        self.seen = 0  # pictures that are not dark all over
+        self._rows = self._columns = np.zeros(0, bool)  # that some picture lights
+
+    def possible_after(self, picture: np.ndarray) -> bool:
+        """Takes a picture, uint8 (H, W, 3); False once there cannot be bars. One of another size is passed over."""
+        lit = np.maximum(np.maximum(picture[..., 0], picture[..., 1]), picture[..., 2]) > DARK
+        if self.whole is None:
+            self.whole = Part(0, 0, *lit.shape)
+            self._rows, self._columns = np.zeros(lit.shape[0], bool), np.zeros(lit.shape[1], bool)
+        if lit.shape == self.whole[2:] and lit.any():
+            self.seen += 1
+            self._rows, self._columns = self._rows | lit.any(1), self._columns | lit.any(0)
+        return not self.seen or self.inside != self.whole
+
+    @property
+    def inside(self) -> Part | None:
+        if self.whole is None or not self.seen:
+            return self.whole
+        top, left = _bar(self._rows), _bar(self._columns)
+        return Part(top, left, self.whole.height - 2 * top, self.whole.width - 2 * left)
 
 
 def _bar(lit: np.ndarray) -> int:
-    """How many lines at either end are dark."""
+    """How many lines are dark at the end that has fewer of them."""
     ends = np.flatnonzero(lit)
     dark = min(int(ends[0]), len(lit) - 1 - int(ends[-1]))
     return dark if LEAST_BAR * len(lit) <= dark <= MOST_BARS / 2 * len(lit) else 0
