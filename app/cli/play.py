@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
 def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompts, tell: Tell) -> PlaySession:
     """The session that the command line describes; tells `prompts` the game of its world."""
     tell("loading the runtime", 0.1)
+    from app.play.made import find_made
     from app.play.session_file import load_session
     from app.play.start import Start, begin
     from genie_core.engine import WorldEngine
@@ -73,12 +74,12 @@ def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompt
     world = load_playable(args)
     prompts.game = world.config.game
     tell("looking at the picture", 0.8)
-    saved = None if args.saved is None else load_session(args.saved, world)
+    saved = None if args.saved is None else load_session(find_made(args.saved), world)
     if saved is not None and args.fps is None:
         world.config = dataclasses.replace(world.config, fps=saved.fps)
     palette = prompts.palette if args.fit == "palette" else None
     how = args.fit, palette, saved, "replay" in args, _source(args, world)
-    start = Start(picture, *how, args.seed, args.unmask_steps, args.temperature)
+    start = Start(picture, *how, args.seed, args.unmask_steps, args.temperature, waits=args.save is None)
     return begin(WorldEngine(world, args.seed, runtime=args.runtime), start)
 
 

@@ -58,6 +58,14 @@ def keys_of(action: Action, bound: Mapping[str, Sequence[str]] | None = None) ->
     return [] if any(part in bound for part in action.name.split("_", 1)) else list(action.keys)
 
 
+def doubles(actions: Sequence[Action]) -> dict[int, int]:
+    """The ids of actions that do the same as another, stay_2 as stay, each with that other's id. They have no keys but
+    their number."""
+    named = {action.name: action.id for action in actions}
+    parts = {action.id: action.name.rpartition("_") for action in actions}
+    return {id: named[base] for id, (base, _, number) in parts.items() if number.isdecimal() and base in named}
+
+
 def bound_keys(keymap: Keymap) -> set[str]:
     """Every key that plays an action, alone or with others, and so is no command."""
     return {key for binding in keymap for key in binding.keys}

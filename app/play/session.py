@@ -36,7 +36,7 @@ class Mode(StrEnum):
     REWINDING = "rewinding"  # a travel key is held
     FORWARD = "forward"
     PAUSED = "paused"  # a halt: until Pause(False)
-    RESTING = "resting"  # a halt: until the player acts, after rewinding or a GoTo
+    RESTING = "resting"  # a halt: until the player acts, after rewinding or a GoTo, or at the start
     REPLAY = "replay"  # shows what was played
     AUTOPLAY = "autoplay"
     PLAYING = "playing"
@@ -56,12 +56,14 @@ class PlaySession:
     `frame` is the picture to show, uint8 (H, W, 3). `running` is false after Quit. `familiarity` is that of the prompt.
     """
 
-    def __init__(self, engine: WorldEngine, prompt: np.ndarray, player: int = 0, seed: int | None = None) -> None:
+    def __init__(
+        self, engine: WorldEngine, prompt: np.ndarray, player: int = 0, seed: int | None = None, waits: bool = False
+    ) -> None:
         """`prompt` is uint8 (H, W, 3) of any size; raises PictureError if the engine cannot use it.
 
-        `seed` None is the engine's own.
+        `seed` None is the engine's own. With `waits` a start picture rests until the player acts.
         """
-        self.engine, self.player = engine, player
+        self.engine, self.player, self.waits = engine, player, waits
         self.running = True
         self.speed = 1.0
         self.autoplay: Autoplayer | None = None
@@ -130,6 +132,17 @@ class PlaySession:
         """Whether the session stands still until Pause(False), also while a travel key is held."""
         return self._halt is Mode.PAUSED
 
+    @property
+    def branched(self) -> bool:
+        """Whether there is more than one branch, or a kept moment."""
+        return len(self.timeline.lines) > 1 or bool(self.kept)
+
+    @property
+    def unsaved(self) -> int:
+        """How many branches no saved session has; 0 as long as there is one branch and no moment is kept."""
+        played = [line for line in self.timeline.lines if line.moments and line.tip]
+        return sum(line.tip > line.saved for line in played) if len(played) > 1 or self.kept else 0
+
     def events(self) -> list[Event]:
         """The events since the last call."""
         events, self._events = self._events, []
@@ -171,8 +184,7 @@ class PlaySession:
                 self._press(Mode.FORWARD, held)
             case c.Restart():
                 self._go(self.timeline.line, 0)
-                self._goes_on = Mode.PLAYING
-                self._end_rest()
+                self._begin()
                 if not self.timeline.at_tip:
                     self.timeline.branch()
             case c.NewSeed(seed):
@@ -188,6 +200,7 @@ class PlaySession:
                 self._open(saved, replay)
             case c.Keep():
                 at = self.timeline
+                self.kept = [kept for kept in self.kept if (kept.line, kept.step) != (at.line, at.index)]
                 self.kept.append(Kept(at.line, at.index, at.thumbnail(at.line, at.index)))
                 self.tell(c.KEPT, f"kept step {at.index} as number {len(self.kept)}")
             case c.Recall(kept):
@@ -245,7 +258,7 @@ class PlaySession:
         """Takes in the frame, uint8 (H, W, 3), that the engine made of the action that was asked for."""
         self.frame = frame
         if self.timeline.add(self.engine.snapshot(self.player), self._pending, frame):
-            self.tell(c.BRANCHED, f"a new line from step {self.steps - 1}")
+            self.tell(c.BRANCHED, f"a new branch from step {self.steps - 1}")
 
     def play(self, actions: Iterable[int]) -> Iterator[np.ndarray]:
         """Yields the frame at hand, then the one after each action: one frame more than there are actions."""
@@ -258,11 +271,17 @@ class PlaySession:
         prompt = fit(picture, self.config.frame_size)
         self.frame = self.engine.reset(prompt, self.player, seed)
         self.timeline.start([self.engine.snapshot(self.player)], [], prompt, seed)
-        self._goes_on = Mode.PLAYING
-        self._end_rest()
+        self._begin()
         self.kept = [kept for kept in self.kept if kept.line in self.timeline.lines]
         if judge:
             self._judge(prompt)
+
+    def _begin(self) -> None:
+        """At a start picture: rests there or plays on, as the front end wants it."""
+        self._goes_on = Mode.PLAYING
+        self._end_rest()
+        if self.waits and self.autoplay is None:
+            self._halt = self._halt or Mode.RESTING
 
     def _judge(self, prompt: np.ndarray) -> None:
         """Warns of a picture that the world cannot show well; `frame` is the prompt as the world sees it."""
@@ -277,6 +296,7 @@ class PlaySession:
         moments = self.engine.moments(saved.tokens, saved.actions, saved.seed)
         self.engine.set_sampling(saved.sampling, self.player)
         self.timeline.start(moments, saved.actions.tolist(), saved.prompt, saved.seed)
+        self.timeline.line.mark_saved(self.timeline.line.tip)
         self._go(self.timeline.line, 0 if replay else saved.at)
         self._goes_on = Mode.REPLAY if replay else Mode.PLAYING
         if replay:
@@ -310,7 +330,7 @@ class PlaySession:
         if self.timeline.at_tip:
             self._goes_on = Mode.PLAYING
             if not was_at_tip:
-                self.tell(c.LINE_ENDED, f"this line ends at step {self.steps}; press a key to play on")
+                self.tell(c.LINE_ENDED, f"this branch ends at step {self.steps}; press a key to play on")
 
     def _choose(self) -> int:
         """The action for this step: the player's, or else autoplay's, or else the one for doing nothing."""

@@ -20,7 +20,8 @@ class Start:
 
     `how` is one of `pictures.FITS`, `palette` the colours for the fit of that name, uint8 (n, 3). With `replay` the
     saved session is shown from its prompt. `seed` is that of a picture's playthrough. `unmask_steps` and
-    `temperature` are None to keep those of the engine or the saved session.
+    `temperature` are None to keep those of the engine or the saved session. With `waits` a start picture rests until
+    the player acts.
     """
 
     picture: np.ndarray | None
@@ -32,18 +33,19 @@ class Start:
     seed: int = 0
     unmask_steps: int | None = None
     temperature: float | None = None
+    waits: bool = False
 
 
 def begin(engine: WorldEngine, start: Start, player: int = 0) -> PlaySession:
     """The session of `player` that `start` describes. Raises PictureError for a prompt that the world cannot use, and
     ConfigError for a saved session, an autoplay or settings that it cannot play."""
     if start.saved is not None:
-        session = PlaySession(engine, start.saved.prompt, player, start.saved.seed)
+        session = PlaySession(engine, start.saved.prompt, player, start.saved.seed, start.waits)
         session.handle(c.Open(start.saved, start.replay))
     else:
         assert start.picture is not None, "a start has a picture or a saved session"
         prompt = fit(start.picture, engine.world.config.frame_size, start.how, start.palette)
-        session = PlaySession(engine, prompt, player, start.seed)
+        session = PlaySession(engine, prompt, player, start.seed, start.waits)
     if start.unmask_steps is not None or start.temperature is not None:
         session.handle(c.Tune(start.unmask_steps, start.temperature))
     if start.autoplay is not None:

@@ -28,6 +28,7 @@ class Line:
         self.prompt, self.seed = prompt, seed
         self.moments: list[Moment] = []
         self.actions: list[int | None] = []
+        self.saved = -1  # the last frame, its ancestors' included, that a saved session has
 
     @property
     def tip(self) -> int:
@@ -49,6 +50,13 @@ class Line:
         """The action that led to frame `index`; None for the prompt."""
         owner = self.owner(index)
         return owner.actions[index - owner.start]
+
+    def mark_saved(self, index: int) -> None:
+        """Notes that a saved session has the frames up to `index`."""
+        line: Line | None = self
+        while line is not None:
+            line.saved = max(line.saved, index)
+            index, line = line.start - 1, line.parent
 
     def add(self, moment: Moment, action: int | None) -> None:
         self.moments.append(moment)
