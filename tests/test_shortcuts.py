@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pygame
 import pytest
 
 from app.play.keymap import bound_keys, build_keymap, keys_of, resolve
+from app.window.keys import Key, Keyboard
 from app.window.settings import Settings, load_settings, save_settings
-from app.window.shortcuts import ALSO, SHORTCUTS, clashes, find_shortcut
+from app.window.shortcuts import ALSO, SHORTCUTS, find_shortcut, keys_to, offered
 from genie_core.config import Action
 from genie_core.errors import ConfigError
 
@@ -62,14 +65,31 @@ def test_own_keys_replace_the_worlds_and_combine(actions: tuple[Action, ...]) ->
     assert keys_of(actions[named["jump_right"]], {"right": ["v"]}) == []
 
 
-def test_keys_that_move_are_no_commands(actions: tuple[Action, ...]) -> None:
+@pytest.fixture
+def keyboard() -> Iterator[Keyboard]:
+    pygame.display.init()
+    yield Keyboard()
+    pygame.quit()
+
+
+def test_keys_that_move_are_no_commands(actions: tuple[Action, ...], keyboard: Keyboard) -> None:
+    def found(key: str, ctrl: bool, settings: Settings) -> str | None:
+        return find_shortcut(Key(key, key), ctrl, moving, settings, keyboard)
+
     moving = bound_keys(build_keymap(actions, OWN.actions))
     assert {"v", "l"} <= moving
-    assert find_shortcut("v", False, moving, Settings()) is None
-    assert find_shortcut("v", True, moving, Settings()) == "record", "but with Ctrl"
-    assert clashes(Settings(), moving) == {"recall": "ctrl+l", "record": "ctrl+v"}
-    assert find_shortcut("x", False, moving, OWN) == "record"
-    assert find_shortcut("f1", False, moving, OWN) == find_shortcut("h", False, moving, OWN) == "help"
+    assert found("l", False, Settings()) is None
+    assert found("l", True, Settings()) == "recall", "but with Ctrl"
+    assert keys_to("recall", Settings(), moving, keyboard) == ("ctrl", "l")
+    assert keys_to("record", Settings(), moving, keyboard) == (), "Ctrl+V pastes"
+    assert keys_to("record", OWN, moving, keyboard) == ("x",)
+    assert found("x", False, OWN) == "record"
+    assert found("f1", False, OWN) == found("h", False, OWN) == "help"
+
+
+def test_a_new_seed_is_offered_where_chance_plays() -> None:
+    assert set(SHORTCUTS) - set(offered(0)) == {"seed"}
+    assert offered(0.5) == list(SHORTCUTS)
 
 
 def test_no_usual_key_is_used_twice_nor_moves(actions: tuple[Action, ...]) -> None:
@@ -77,3 +97,40 @@ def test_no_usual_key_is_used_twice_nor_moves(actions: tuple[Action, ...]) -> No
     assert len(set(usual) | ALSO.keys()) == len(usual) + len(ALSO)
     assert not bound_keys(build_keymap(actions)) & (set(usual) | ALSO.keys())
     assert set(ALSO.values()) <= SHORTCUTS.keys()
+
+
+def press(scancode: int, keycode: int) -> pygame.event.Event:
+    return pygame.event.Event(pygame.KEYDOWN, scancode=scancode, key=keycode)
+
+
+CYRILLIC = {"w": "ц", "a": "ф", "r": "к", "1": "1", ".": "ю", "left": "left"}
+AZERTY = {"w": "z", "z": "w", "a": "q", "q": "a", "1": "&", "6": "-", "-": ")", ".": ":", "m": ",", "r": "r"}
+
+
+@pytest.mark.parametrize(
+    ("layout", "place", "moves", "does"),
+    [
+        *((CYRILLIC, "w", True, None), (CYRILLIC, "a", True, None), (CYRILLIC, "r", False, "restart")),
+        *((AZERTY, "w", True, None), (AZERTY, "1", True, None), (AZERTY, ".", False, "step")),
+        *((AZERTY, "6", True, None), (AZERTY, "r", False, "restart"), (AZERTY, "m", False, None)),
+    ],
+)
+def test_places_move_and_names_command(
+    keyboard: Keyboard, actions: tuple[Action, ...], layout: dict[str, str], place: str, moves: bool, does: str | None
+) -> None:
+    """Real keyboards are driven in test_real_window.py; here SDL's answers are put in its place."""
+    keyboard.names |= layout
+    wasd = Action(0, "up", ("w",)), Action(1, "left", ("a",)), *actions[2:]
+    moving = bound_keys(build_keymap(wasd))
+    scancode = getattr(pygame, f"KSCAN_{'PERIOD' if place == '.' else place.upper()}")
+    key = keyboard.key(press(scancode, ord(layout[place])))
+    assert key == Key(place, layout[place]) and (place in moving) == moves
+    assert find_shortcut(key, False, moving, Settings(), keyboard) == does
+
+
+def test_keys_without_a_latin_name_are_keys_of_their_own(keyboard: Keyboard) -> None:
+    """Pygame calls them all by the empty name."""
+    keyboard.names |= CYRILLIC
+    keys = [keyboard.key(press(pygame.KSCAN_W, ord("ц"))), keyboard.key(press(pygame.KSCAN_A, ord("ф")))]
+    assert keys == [Key("w", "ц"), Key("a", "ф")]
+    assert [keyboard.command(key) for key in keys] == ["w", "a"] and keyboard.label("w") == "ц"

@@ -45,6 +45,7 @@ def played(engine: FakeEngine, prompt: np.ndarray, events: Events) -> list[int]:
             pygame.event.post(event)
         if step == last:
             pygame.event.post(down(pygame.K_ESCAPE))
+            pygame.event.post(down(pygame.K_ESCAPE))  # where branches are not saved, the first one asks
 
     engine.on_step = post
     window.play(lambda tell: PlaySession(engine, prompt), "fake")
@@ -228,11 +229,11 @@ def test_pixels_are_crisp(engine: FakeEngine, prompt: np.ndarray) -> None:
     assert np.array_equal(frame[top : top + 64 * times, left : left + 64 * times], enlarged)
 
 
-@pytest.mark.parametrize("action", [0, 4, 7])
-def test_the_legend_marks_what_is_played(engine: FakeEngine, prompt: np.ndarray, action: int) -> None:
+@pytest.mark.parametrize(("action", "row"), [(0, 0), (4, 4), (7, 2)], ids=["right", "jump_right", "stay_2, in stay's"])
+def test_the_legend_marks_what_is_played(engine: FakeEngine, prompt: np.ndarray, action: int, row: int) -> None:
     marked = (shown(engine, prompt, (940, 640), action) == DARK.accent).all(-1)
     _, top, _, height = box(marked)
-    assert (top, height) == (panel.LEGEND_TOP + panel.ROW * action, panel.ROW)
+    assert (top, height) == (panel.LEGEND_TOP + panel.ROW * row, panel.ROW)
 
 
 OTHERS = tuple(Action(code, f"stay_{code}") for code in range(2, 8))

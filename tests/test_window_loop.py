@@ -13,19 +13,22 @@ import pytest
 import torch
 from PIL import Image
 from played import actions_of, save_session, session_bytes
-from test_window import down, make_engine, up
+from test_window import ROOT, down, make_engine, up
 from tiny import make_world
 
 from app.media.write import save_frames
 from app.play import commands as c
 from app.play import session_file
 from app.play.autoplay import ListedActions, RandomActions
+from app.play.made import short
 from app.play.session import PlaySession
 from app.play.session_file import parse_session
 from app.play.start_pictures import Prompts
 from app.window import panel
+from app.window.ask import Ask
 from app.window.drawing import Canvas
 from app.window.help import Help
+from app.window.hud import notice
 from app.window.loop import WindowLoop
 from app.window.preview import Preview
 from app.window.run_shortcut import run_shortcut
@@ -38,15 +41,17 @@ from genie_core.pictures import fit
 
 @pytest.fixture
 def window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WindowLoop]:
-    folder = tmp_path / "played"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
+    monkeypatch.chdir(tmp_path)
     for seed in range(3):
         Image.fromarray(picture(seed)).save(tmp_path / f"coinrun-{seed}.png")
     scale = open_window("tiny")
     session = PlaySession(WorldEngine(make_world()), picture())
-    yield WindowLoop(session, "tiny", Prompts(tmp_path), tmp_path / "keys.json", scale, run_shortcut)
+    yield make_window(session, tmp_path, Prompts(tmp_path), scale)
     pygame.quit()
+
+
+def make_window(session: PlaySession, folder: Path, prompts: Prompts | None = None, scale: float = 1.0) -> WindowLoop:
+    return WindowLoop(session, "tiny", prompts, folder / "keys.json", scale, run_shortcut, folder / "genie")
 
 
 def picture(seed: int = 0, shape: tuple[int, ...] = (16, 16, 3)) -> np.ndarray:
@@ -69,7 +74,15 @@ def told(window: WindowLoop) -> str:
 
 def drop(window: WindowLoop, path: Path) -> None:
     window.handle(pygame.event.Event(pygame.DROPFILE, file=str(path)))
+    read(window)
     window.draw()
+
+
+def read(window: WindowLoop) -> None:
+    """Waits for what is being read, and takes it."""
+    while window.opener.reading:
+        window.opener.tell()
+        time.sleep(0.002)
 
 
 def test_a_dropped_picture_is_started_from(window: WindowLoop, tmp_path: Path) -> None:
@@ -115,11 +128,12 @@ def test_a_frame_of_a_video_is_picked_and_its_actions_played(window: WindowLoop,
     seen = window.overlay.frames()
     press(window, *[pygame.K_DOWN] * 4, pygame.K_a, ticks=0)
     assert np.array_equal(window.session.prompt, seen[4])
-    assert window.opener._finding is not None
+    assert "finding the actions of 8 frames" in window.opener.reading
     actions = window.session.engine.world.infer_actions(torch.from_numpy(seen[None, 4:]))[0].tolist()
-    assert window.opener._finding.result() == actions
+    read(window)
+    assert window.opener.imitated == actions
     press(window, ticks=len(actions) + 1)
-    assert actions_of(window.session)[1:] == actions
+    assert actions_of(window.session)[: len(actions)] == actions
 
 
 def test_a_dropped_session_is_gone_on_with(window: WindowLoop, tmp_path: Path) -> None:
@@ -136,21 +150,21 @@ def test_a_dropped_session_is_gone_on_with(window: WindowLoop, tmp_path: Path) -
 
 
 def pace_told(window: WindowLoop) -> str:
-    return panel.facts(window.session, window.pilot.fps)["fps"]
+    return panel.facts(window.session, window.pilot.fps)["frames a second"]
 
 
 def test_a_replay_has_a_pace_and_standing_still_has_none(window: WindowLoop, tmp_path: Path) -> None:
     press(window, ticks=8)
     window.session.handle(c.Open(parse_session(session_bytes(window.session), make_world()), replay=True))
-    again = WindowLoop(window.session, "tiny", None, tmp_path / "keys.json", 1.0, run_shortcut)
+    again = make_window(window.session, tmp_path)
     press(again, ticks=4)
     assert again.session.mode == "replay" and float(pace_told(again)) > 0
     press(again, ticks=8)
-    assert again.session.mode == "resting" and pace_told(again) == "-"
+    assert again.session.mode == "resting" and pace_told(again) == "–"
     press(again, pygame.K_1, ticks=3)
     assert float(pace_told(again)) > 0
     press(again, pygame.K_TAB)
-    assert pace_told(again) == "-", "or the pause would count as a slow step when play goes on"
+    assert pace_told(again) == "–", "or the pause would count as a slow step when play goes on"
 
 
 def test_pictures_one_after_the_other(window: WindowLoop) -> None:
@@ -212,7 +226,13 @@ def test_the_help_waits_and_gives_keys(window: WindowLoop, tmp_path: Path) -> No
     assert load_settings(tmp_path / "keys.json") == Settings()
     window.overlay.chosen = next(place for place, row in enumerate(window.overlay.rows) if row.name == "record")
     press(window, pygame.K_RETURN, pygame.K_g, ticks=0)
-    assert "gif already" in window.overlay.said
+    assert (
+        window.settings.commands == {"gif": "", "record": "g"}
+        and "GIF of ten seconds” has no key" in window.overlay.said
+    )
+    assert window.overlay.bindings.roles()["g"] == "video" and window.overlay.bindings.displaced == ["gif"]
+    press(window, pygame.K_z, ticks=0)
+    assert window.settings == Settings() and window.overlay.bindings.roles()["g"] == "GIF", "undone"
     press(window, pygame.K_RETURN, pygame.K_c, ticks=0)
     assert window.settings.commands == {"record": "c"}
     press(window, pygame.K_ESCAPE)
@@ -254,18 +274,18 @@ def test_what_there_is_no_time_for_is_drawing_not_stepping(window: WindowLoop, m
     assert drawn[-1] == 30
 
 
-def test_files_of_one_second_do_not_overwrite_each_other(window: WindowLoop) -> None:
+def test_files_of_one_second_do_not_overwrite_each_other(window: WindowLoop, tmp_path: Path) -> None:
     press(window, *[pygame.K_p, pygame.K_g, pygame.K_F5] * 3, ticks=2)
     press(window, pygame.K_v, ticks=3)
     window.saver.close()
-    count = {suffix: len(list(Path.cwd().glob(f"*.{suffix}"))) for suffix in ("png", "gif", "genie", "mp4")}
+    count = {suffix: len(list((tmp_path / "genie").glob(f"*.{suffix}"))) for suffix in ("png", "gif", "genie", "mp4")}
     assert count == {"png": 3, "gif": 3, "genie": 3, "mp4": 1}
-    assert not list(Path.cwd().glob(".*"))
+    assert not list((tmp_path / "genie").glob(".*"))
 
 
 def test_settings_that_cannot_be_read_are_told_and_play_goes_on(window: WindowLoop, tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("{")
-    again = WindowLoop(window.session, "tiny", None, tmp_path / "keys.json", 1.0, run_shortcut)
+    again = make_window(window.session, tmp_path)
     assert "the default keys are used" in told(again)
     press(again, pygame.K_PAGEDOWN)
 
@@ -275,7 +295,7 @@ def test_frames_of_any_shape_are_kept_previewed_and_saved(
     window: WindowLoop, tmp_path: Path, frame_size: tuple[int, int]
 ) -> None:
     session = PlaySession(make_engine(frame_size), picture())  # type: ignore[arg-type]
-    other = WindowLoop(session, "other", window.opener.prompts, tmp_path / "keys.json", 1.0, run_shortcut)
+    other = make_window(session, tmp_path, window.opener.prompts)
     press(other, pygame.K_4, pygame.K_k, pygame.K_p, pygame.K_g, ticks=2)
     assert [thumbnail.area.size for thumbnail in other.thumbnails] == [(48, 48)] * 2
     press(other, pygame.K_i)
@@ -285,7 +305,7 @@ def test_frames_of_any_shape_are_kept_previewed_and_saved(
     other.saver.close(quiet=True)
     height, width = frame_size
     for suffix, times in (("png", 6), ("gif", 4)):
-        (path,) = Path.cwd().glob(f"*.{suffix}")
+        (path,) = (tmp_path / "genie").glob(f"*.{suffix}")
         with Image.open(path) as saved:
             assert saved.size == (times * width, times * height)
 
@@ -324,3 +344,142 @@ def test_everything_can_be_drawn_at_any_size(window: WindowLoop, size: tuple[int
     window.scale = 2.0
     window.draw()
     assert window.session.running
+
+
+def waiting(folder: Path) -> WindowLoop:
+    """A window as --play opens it: the start picture waits for the player."""
+    session = PlaySession(WorldEngine(make_world()), picture(), waits=True)
+    return make_window(session, folder, Prompts(folder))
+
+
+def notice_of(window: WindowLoop) -> str:
+    return notice(window.session, window.opener.reading, window.shortcut_label("pause"))
+
+
+@pytest.mark.usefixtures("window")
+def test_nothing_plays_before_the_first_key(tmp_path: Path) -> None:
+    window = waiting(tmp_path)
+    press(window, ticks=3)
+    assert window.session.steps == 0 and notice_of(window) == "press a key to play"
+    press(window, pygame.K_2, ticks=2)
+    assert window.session.steps == 2 and notice_of(window) == ""
+    for again in (pygame.K_r, pygame.K_PAGEDOWN):
+        press(window, again, ticks=3)
+        assert window.session.steps == 0 and window.session.mode == "resting", "every start picture waits"
+        press(window, pygame.K_z)
+        assert window.session.steps == 1, "also for a key that does nothing else"
+    press(window, pygame.K_LSHIFT, pygame.K_TAB)
+    assert notice_of(window) == "paused: Tab plays on"
+    press(window, pygame.K_r, pygame.K_TAB, pygame.K_t, ticks=2)
+    assert window.session.steps == 2, "autoplay waits for nobody"
+
+
+def test_branches_are_not_lost_without_asking_once(window: WindowLoop) -> None:
+    def branch() -> None:
+        window.handle(down(pygame.K_BACKSPACE))
+        press(window, ticks=2)
+        window.handle(up(pygame.K_BACKSPACE))
+        press(window, pygame.K_4)
+
+    press(window, ticks=4)
+    branch()
+    window.handle(pygame.event.Event(pygame.QUIT))
+    assert isinstance(window.overlay, Ask) and "2 branches are not saved" in window.overlay.title
+    press(window, pygame.K_z, ticks=0)
+    assert window.overlay is None and window.session.running, "any other key plays on"
+    press(window, pygame.K_F5, pygame.K_b, pygame.K_F5)
+    window.saver.close(quiet=True)
+    assert window.session.unsaved == 0, "each was saved"
+    branch()
+    press(window, pygame.K_ESCAPE)
+    assert isinstance(window.overlay, Ask) and "a branch is not saved" in window.overlay.title
+    press(window, pygame.K_ESCAPE)
+    assert not window.session.running
+
+
+def test_escape_closes_what_is_open_before_it_quits(window: WindowLoop) -> None:
+    press(window, pygame.K_F3)
+    for key in (pygame.K_h, pygame.K_i):
+        press(window, key, pygame.K_ESCAPE)
+        assert window.overlay is None and window.session.running
+    press(window, pygame.K_ESCAPE)
+    assert not window.show_latency and window.session.running
+    press(window, pygame.K_ESCAPE)
+    assert not window.session.running, "a single branch asks nothing"
+
+
+def test_the_strip_never_covers_the_world(window: WindowLoop) -> None:
+    press(window, ticks=3)
+    window.messages.shown.clear()
+    window.draw()
+    before = pygame.surfarray.array3d(pygame.display.get_surface())[: -panel.WIDTH]
+    window.session.handle(c.Pause(True))
+    press(window, pygame.K_k)
+    window.messages.shown.clear()
+    window.session.handle(c.Pause(False))
+    window.draw()
+    assert window.thumbnails and all(thumbnail.area.left > len(before) for thumbnail in window.thumbnails)
+    assert np.array_equal(pygame.surfarray.array3d(pygame.display.get_surface())[: -panel.WIDTH], before)
+
+
+def test_the_same_message_never_stacks(window: WindowLoop) -> None:
+    for _ in range(3):
+        press(window, pygame.K_l, pygame.K_F9)
+    told(window)
+    texts = [text for _, text, _ in window.messages.shown]
+    assert texts[-2:] == ["nothing kept yet; K keeps this moment", "no session saved yet; F5 saves this one"]
+
+
+@pytest.mark.parametrize("name", ["half-floats.dds", "damaged-no-item.avif", "animated-1.bin", "animated-2.bin"])
+def test_no_dropped_file_ends_a_game(window: WindowLoop, name: str) -> None:
+    press(window, ticks=2)
+    drop(window, ROOT / "tests" / "data" / "videos" / name)
+    before = window.session.steps
+    assert window.session.running and (before == 0 or name in told(window)), "a start picture, or a sentence"
+    press(window, ticks=2)
+    assert window.session.steps > before
+
+
+def test_a_photograph_with_a_preview_inside_starts_at_once_and_upright(window: WindowLoop) -> None:
+    drop(window, ROOT / "tests" / "data" / "videos" / "quarters-camera-mpf-exif6.jpg")
+    assert window.overlay is None and window.session.steps == 0
+    prompt = window.session.prompt.astype(int)
+    corners = [prompt[y, x] for y, x in ((3, 3), (3, -4), (-4, 3), (-4, -4))]
+    wanted = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
+    assert np.abs(np.array(corners) - wanted).max() < 60
+
+
+def test_the_window_goes_on_while_a_video_is_read_once(window: WindowLoop, tmp_path: Path) -> None:
+    video = tmp_path / "long.mp4"
+    save_frames(video, picture(7, (60, 16, 16, 3)), np.zeros(59, int), window.session.config.fps, ["stay"])
+    window.handle(pygame.event.Event(pygame.DROPFILE, file=str(video)))
+    assert notice_of(window).startswith("reading long.mp4")
+    press(window, ticks=2)
+    assert window.session.steps == 2, "the world plays on"
+    read(window)
+    video.unlink()
+    assert isinstance(window.overlay, Preview) and window.overlay.count == 60
+    for key in (pygame.K_RIGHT, pygame.K_DOWN, pygame.K_RIGHT, pygame.K_RIGHT, pygame.K_a):
+        press(window, key, ticks=0)
+        window.draw()
+    read(window)
+    assert len(window.opener.imitated) == 58, "its frames are at hand, though the file is gone"
+
+
+def test_a_world_without_chance_offers_no_new_seed(window: WindowLoop) -> None:
+    press(window, ticks=2)
+    assert window.session.sampling.temperature == 0
+    press(window, pygame.K_n)
+    assert window.session.steps == 3 and "start with --temperature 0.5" in told(window)
+    press(window, pygame.K_h)
+    assert isinstance(window.overlay, Help) and "seed" not in [row.name for row in window.overlay.rows]
+
+
+def test_files_go_where_the_window_says(window: WindowLoop, tmp_path: Path) -> None:
+    press(window, pygame.K_o)
+    assert "nothing is saved yet" in told(window)
+    press(window, pygame.K_p)
+    while "saved" not in told(window).replace("nothing is saved", ""):
+        time.sleep(0.01)
+    assert f"O opens {short(tmp_path / 'genie')}" in told(window)
+    assert [path.suffix for path in (tmp_path / "genie").iterdir()] == [".png"]

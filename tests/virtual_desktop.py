@@ -23,7 +23,7 @@ from genie_core.world import World
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("Xvfb", "xdotool", "xclip")
-ACCENTS = (DARK.accent, LIGHT.accent)  # mark the action played
+PANELS = (DARK.panel, LIGHT.panel)  # no splash has one
 PATIENCE, LOADING_PATIENCE = 30.0, 120.0  # seconds to wait for anything, and for a world to load
 
 
@@ -59,6 +59,8 @@ class Desk:
         hidden = ("SDL_VIDEODRIVER", "WAYLAND_DISPLAY")
         self.environment = {name: value for name, value in os.environ.items() if name not in hidden}
         self.environment |= {"DISPLAY": display, "XDG_CONFIG_HOME": str(folder / "config"), "PYTHONFAULTHANDLER": "1"}
+        self.made = folder / "genie"  # where the program puts files
+        self.environment["XDG_DOCUMENTS_DIR"] = str(folder)
         self._arguments = arguments
         self.start()
 
@@ -69,7 +71,7 @@ class Desk:
         self.until(self._played, "the panel", LOADING_PATIENCE)
 
     def _played(self) -> bool:
-        return any((self.panel() == accent).all(-1).sum() > 3000 for accent in ACCENTS)
+        return any((self.screen() == colour).all(-1).sum() > 50_000 for colour in PANELS)
 
     def log(self) -> str:
         return (self.folder / "log.txt").read_text()
@@ -112,10 +114,10 @@ class Desk:
 
     def new(self, suffix: str, act: Callable[[], object]) -> Path:
         """The file that the program writes on `act`."""
-        before = set(self.folder.glob(f"*.{suffix}"))
+        before = set(self.made.glob(f"*.{suffix}"))
         act()
-        self.until(lambda: set(self.folder.glob(f"*.{suffix}")) - before, suffix)
-        (path,) = set(self.folder.glob(f"*.{suffix}")) - before
+        self.until(lambda: set(self.made.glob(f"*.{suffix}")) - before, suffix)
+        (path,) = set(self.made.glob(f"*.{suffix}")) - before
         return path
 
     def saved(self, world: World) -> SavedSession:

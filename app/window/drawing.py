@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pygame
@@ -39,9 +41,12 @@ LIGHT = Theme(
 )
 THEMES = {"dark": DARK, "light": LIGHT}
 
-TITLE, TEXT, CAPS, SMALL = 34, 22, 17, 15  # text sizes
-CAP_SIDE, CAP_GAP = 22, 4
-# The default font has no arrows. These are their corners, in a square of side 2 around its middle.
+# DejaVu Sans, cut down to Latin, Greek, Cyrillic and arrows: pygame's own font loses dots and strokes at these sizes.
+FONT = Path(__file__).with_name("fonts") / "DejaVuSans.ttf"
+TITLE, TEXT, SMALL = 24, 15, 12  # text sizes: pixels of an em, at scale 1
+LEAST_TEXT = 11  # pixels, at any scale; smaller letters run together
+CAP_SIDE, CAP_GAP, COMBINATION_GAP = 22, 4, 8
+# Corners of the arrows on key caps, in a square of side 2 around its middle.
 ARROWS = {
     "left": ((-0.8, 0), (0.5, -0.8), (0.5, 0.8)),
     "right": ((0.8, 0), (-0.5, -0.8), (-0.5, 0.8)),
@@ -49,6 +54,8 @@ ARROWS = {
     "down": ((0, 0.8), (-0.8, -0.5), (0.8, -0.5)),
 }
 SHORT = {"backspace": "Back", "return": "Enter", "escape": "Esc", "page up": "PgUp", "page down": "PgDn"}
+SHORT |= {"delete": "Del", "left shift": "Shift", "right shift": "Shift", "left ctrl": "Ctrl", "right ctrl": "Ctrl"}
+SHORT |= {"left alt": "Alt", "right alt": "AltGr", "alt gr": "AltGr", "caps lock": "Caps", "insert": "Ins"}
 
 
 class Canvas:
@@ -84,16 +91,45 @@ class Canvas:
     def width(self, text: str, size: int = TEXT) -> int:
         return self.render(text, size).get_width()
 
-    def key(self, x: int, top: int, key: str, colour: Colour | None = None, from_right: bool = False) -> int:
+    def line_height(self, size: int = TEXT) -> int:
+        return self.render("X", size).get_height()
+
+    def cut(self, text: str, width: int, size: int) -> str:
+        """`text`, or as much of its beginning as fits in `width` pixels."""
+        if self.width(text, size) <= width:
+            return text
+        return next(
+            (text[:end] + "…" for end in range(len(text), 0, -1) if self.width(text[:end] + "…", size) <= width), ""
+        )
+
+    def wrapped(self, text: str, width: int, size: int = TEXT) -> list[str]:
+        """The words of `text` in lines of at most `width` pixels; a word that is longer is a line."""
+        lines: list[str] = []
+        for word in text.split():
+            if lines and self.width(f"{lines[-1]} {word}", size) <= width:
+                lines[-1] += f" {word}"
+            else:
+                lines.append(word)
+        return lines
+
+    def key(
+        self,
+        x: int,
+        top: int,
+        key: str,
+        colour: Colour | None = None,
+        from_right: bool = False,
+        fill: Colour | None = None,
+    ) -> int:
         """Draws a key cap that starts, or ends, at `x`; returns where the next cap goes."""
         width, side, gap = self.key_width(key), self.px(CAP_SIDE), self.px(CAP_GAP)
         cap = pygame.Rect(x - width if from_right else x, top, width, side)
-        self.cap(cap)
+        self.cap(cap, fill)
         if key in ARROWS:
             points = [(cap.centerx + self.px(6) * dx, cap.centery + self.px(6) * dy) for dx, dy in ARROWS[key]]
             pygame.draw.polygon(self.surface, colour or self.theme.ink, points)
         else:
-            label = self.render(key_label(key), CAPS, colour)
+            label = self.render(key_label(key), SMALL, colour)
             self.surface.blit(label, label.get_rect(center=cap.center))
         return cap.left - gap if from_right else cap.right + gap
 
@@ -104,7 +140,25 @@ class Canvas:
 
     def key_width(self, key: str) -> int:
         side = self.px(CAP_SIDE)
-        return side if key in ARROWS else max(side, self.width(key_label(key), CAPS) + self.px(12))
+        return side if key in ARROWS else max(side, self.width(key_label(key), SMALL) + self.px(12))
+
+    def keys(self, right: int, top: int, combinations: Sequence[Sequence[str]], width: int) -> int:
+        """Draws combinations of keys that end at `right`, the first ones, as many as fit in `width`; returns their left
+        edge."""
+        for combination in reversed(self._fitting(combinations, width)):
+            for key in reversed(combination):
+                right = self.key(right, top, key, from_right=True)
+            right -= self.px(COMBINATION_GAP)
+        return right
+
+    def _fitting(self, combinations: Sequence[Sequence[str]], width: int) -> list[Sequence[str]]:
+        fitting = []
+        for keys in combinations:
+            width -= sum(self.key_width(key) + self.px(CAP_GAP) for key in keys) + self.px(COMBINATION_GAP)
+            if width < 0:
+                break
+            fitting.append(keys)
+        return fitting
 
     def veil(self, area: pygame.Rect, opacity: int = 235) -> None:
         """Dims `area`."""
@@ -130,6 +184,17 @@ def key_label(key: str) -> str:
     return SHORT.get(key) or (key.capitalize() if len(key) > 1 else key.upper())
 
 
+def forget_fonts() -> None:
+    """Call this when pygame starts anew: fonts do not outlive it."""
+    _font.cache_clear()
+    _text.cache_clear()
+
+
+@lru_cache(maxsize=32)
+def _font(size: int) -> pygame.font.Font:
+    return pygame.font.Font(FONT, max(size, LEAST_TEXT))
+
+
 @lru_cache(maxsize=1024)
 def _text(text: str, size: int, colour: Colour) -> pygame.Surface:
-    return pygame.font.Font(None, size).render(text, True, colour)
+    return _font(size).render(text, True, colour)

@@ -1,20 +1,18 @@
-"""Drawn over the world during play: messages, and a strip of thumbnails for branches and kept moments."""
+"""Drawn over the world during play: messages, what the world waits for, and that it guesses."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from typing import NamedTuple
 
-import numpy as np
 import pygame
 
-from app.play.session import PlaySession
-from app.play.timeline import Line
-from app.window.drawing import SMALL, TEXT, Canvas
+from app.play.session import Mode, PlaySession
+from app.window.drawing import TEXT, Canvas
 
 SHOWN_SECONDS, MOST_MESSAGES = 5.0, 3
-THUMBNAIL, STRIP = 48, 74  # pixels, at scale 1
+LINE = 26  # pixels, at scale 1
+EDGE, EDGE_OPACITY = 4, 150
 
 
 class Messages:
@@ -24,6 +22,10 @@ class Messages:
         self.shown: deque[tuple[float, str, bool]] = deque(maxlen=MOST_MESSAGES)  # until when, the text, if a warning
 
     def add(self, text: str, warning: bool = False) -> None:
+        """Shows `text` last; the same text once only."""
+        again = [shown for shown in self.shown if shown[1] == text]
+        for shown in again:
+            self.shown.remove(shown)
         self.shown.append((time.monotonic() + SHOWN_SECONDS, text, warning))
 
     def draw(self, canvas: Canvas, area: pygame.Rect) -> None:
@@ -31,51 +33,44 @@ class Messages:
         for until, text, warning in self.shown:
             if until < now:
                 continue
-            for line in _wrapped(canvas, text, area.width - canvas.px(32)):
-                box = pygame.Rect(area.left + canvas.px(8), top, canvas.width(line) + canvas.px(16), canvas.px(26))
-                canvas.veil(box, opacity=215)
+            for line in canvas.wrapped(text, area.width - canvas.px(32)):
+                box = pygame.Rect(area.left + canvas.px(8), top, canvas.width(line) + canvas.px(16), canvas.px(LINE))
+                canvas.veil(box, opacity=225)
                 colour = canvas.theme.warning if warning else canvas.theme.ink
                 canvas.text(line, (box.left + canvas.px(8), box.centery), TEXT, colour, middle=True)
                 top = box.bottom
             top += canvas.px(4)
 
 
-class Thumbnail(NamedTuple):
-    """A picture in the strip: where it is drawn, and the line and the step it leads to."""
-
-    area: pygame.Rect
-    line: Line
-    step: int
-
-
-def draw_strip(canvas: Canvas, area: pygame.Rect, session: PlaySession) -> list[Thumbnail]:
-    """Draws the lines, newest last, then the kept moments, along the bottom of `area`. A single line draws nothing."""
-    timeline = session.timeline
-    if len(timeline.lines) < 2 and not session.kept:
-        return []
-    band = pygame.Rect(area.left, area.bottom - canvas.px(STRIP), area.width, canvas.px(STRIP))
-    canvas.veil(band, opacity=200)
-    shown: list[tuple[Line, int, np.ndarray | None]] = [(line, line.tip, None) for line in timeline.lines]
-    shown += [(kept.line, kept.step, kept.thumbnail) for kept in session.kept]
-    side, gap = canvas.px(THUMBNAIL), canvas.px(8)
-    most = max(1, (band.width - gap) // (side + gap))
-    thumbnails = []
-    for place, (line, step, kept) in enumerate(shown[-most:]):
-        cell = pygame.Rect(band.left + gap + place * (side + gap), band.top + canvas.px(5), side, side)
-        drawn = canvas.picture(timeline.thumbnail(line) if kept is None else kept, cell)
-        if line is timeline.line and kept is None:
-            pygame.draw.rect(canvas.surface, canvas.theme.accent, drawn.inflate(4, 4), width=max(2, canvas.px(2)))
-        label = f"kept {step}" if kept is not None else f"{line.number + 1}: {step}"
-        canvas.text(label, (cell.centerx, cell.bottom + canvas.px(4)), SMALL, align="center")
-        thumbnails.append(Thumbnail(cell, line, step))
-    return thumbnails
+def notice(session: PlaySession, reading: str, pause_key: str) -> str:
+    """What stands in the picture itself: what is being read, or what the world waits for; empty while it plays."""
+    if reading:
+        return f"{reading} …  Esc ends that"
+    if session.mode is Mode.PAUSED:
+        return f"paused: {pause_key} plays on"
+    if session.mode is Mode.RESTING:
+        return "press a key to play" if not session.timeline.line.tip else "press a key to play on"
+    return ""
 
 
-def _wrapped(canvas: Canvas, text: str, width: int) -> list[str]:
-    lines: list[str] = []
-    for word in text.split():
-        if lines and canvas.width(f"{lines[-1]} {word}") <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
+def draw_notice(canvas: Canvas, area: pygame.Rect, text: str, paused: bool) -> None:
+    """Draws `text` at the bottom of `area`, with two bars before it for a pause."""
+    if not text:
+        return
+    px, bars = canvas.px, canvas.px(24) if paused else 0
+    box = pygame.Rect(0, 0, canvas.width(text) + bars + px(32), px(34))
+    box.midbottom = area.centerx, area.bottom - px(16)
+    canvas.veil(box, opacity=235)
+    pygame.draw.rect(canvas.surface, canvas.theme.accent, box, width=max(1, px(1)), border_radius=px(4))
+    if paused:
+        for left in (0, 8):
+            bar = pygame.Rect(box.left + px(16 + left), box.centery - px(8), px(4), px(16))
+            pygame.draw.rect(canvas.surface, canvas.theme.accent, bar)
+    canvas.text(text, (box.left + px(16) + bars, box.centery), TEXT, middle=True)
+
+
+def draw_guessing(canvas: Canvas, picture: pygame.Rect) -> None:
+    """Draws a quiet border on the world's picture: the world guesses what comes."""
+    sheet = pygame.Surface(picture.size, pygame.SRCALPHA)
+    pygame.draw.rect(sheet, (*canvas.theme.accent, EDGE_OPACITY), sheet.get_rect(), width=canvas.px(EDGE))
+    canvas.surface.blit(sheet, picture)

@@ -8,10 +8,9 @@ from collections import deque
 import numpy as np
 import pygame
 
-from app.window.drawing import Canvas
+from app.window.drawing import SMALL, Canvas
 
-GRAPH_WIDTH, GRAPH_HEIGHT, GRAPH_MS = 260, 96, 100.0
-CAPTION = 18  # text size
+GRAPH_WIDTH, GRAPH_HEIGHT, GRAPH_MS = 280, 96, 100.0
 SPAN = 120  # steps that are looked back on
 
 
@@ -51,12 +50,14 @@ class Latency:
         late = self._points(canvas, box, self.late_ms)
         if len(late) > 1:
             pygame.draw.lines(canvas.surface, canvas.theme.accent, False, late)
+        step, slow_step = (_percentile(self.step_ms, percent) for percent in (50, 95))
+        late, key = _percentile(self.late_ms, 95), _percentile(self.key_ms, 50)
         captions = (
-            f"step {_percentile(self.step_ms, 50):.0f} ms, p95 {_percentile(self.step_ms, 95):.0f}",
-            f"late p95 {_percentile(self.late_ms, 95):.1f} ms   key {_percentile(self.key_ms, 50):.0f} ms",
+            f"a step takes {step:.0f} ms, 1 in 20 over {slow_step:.0f}",
+            f"1 in 20 is {late:.0f} ms late; key to frame {key:.0f} ms",
         )
         for line, caption in enumerate(captions):
-            canvas.text(caption, (box.left + canvas.px(8), floor + canvas.px(6 + 17 * line)), CAPTION)
+            canvas.text(caption, (box.left + canvas.px(8), floor + canvas.px(6 + 17 * line)), SMALL)
 
     def _points(self, canvas: Canvas, box: pygame.Rect, measured: deque[float]) -> list[tuple[int, int]]:
         floor, tall = box.top + canvas.px(GRAPH_HEIGHT), canvas.px(GRAPH_HEIGHT - 8)

@@ -11,25 +11,31 @@ import pygame
 
 from app.play import commands as c
 from app.play.keymap import bound_keys, build_keymap
+from app.play.made import short
 from app.play.pace import Pacer
 from app.play.pilot import Pilot
-from app.play.session import PlaySession
+from app.play.session import Mode, PlaySession
 from app.play.start_pictures import Prompts
 from app.window import panel
-from app.window.drawing import THEMES, Canvas
+from app.window.ask import Ask
+from app.window.bindings import Bindings
+from app.window.drawing import THEMES, Canvas, key_label
 from app.window.gamepad import Gamepads
 from app.window.help import Help
-from app.window.hud import Messages, Thumbnail, draw_strip
+from app.window.hud import Messages, draw_notice, notice
+from app.window.keys import Key, Keyboard
 from app.window.latency import Latency
 from app.window.opener import Opener
 from app.window.preview import Preview
 from app.window.saver import Saver
 from app.window.screen import Screen
 from app.window.settings import Settings, load_settings, save_settings
-from app.window.shortcuts import find_shortcut
+from app.window.shortcuts import find_shortcut, keys_to, offered
+from app.window.strip import Thumbnail
 from genie_core.errors import ConfigError, GenieError
 
 UNDRAWN_SECONDS = 0.05  # the screen may lag this far behind the world, if there is no time for both
+SILENT = {f"{side} {key}" for side in ("left", "right") for key in ("shift", "ctrl", "alt", "meta")} | {"caps lock"}
 WARNINGS = (c.REFUSED, c.UNFAMILIAR, c.CANNOT_KEEP_UP)
 
 
@@ -44,11 +50,15 @@ class WindowLoop:
         settings_file: Path,
         scale: float,
         run_shortcut: Callable[[WindowLoop, str, bool], None],
+        folder: Path,
     ) -> None:
-        """`run_shortcut` runs the shortcut of a name, with Shift or without: it knows the window, not the other way."""
+        """`run_shortcut` runs the shortcut of a name, with Shift or without: it knows the window, not the other way.
+
+        Files that the player saves go into `folder`.
+        """
         self.session, self.name, self.scale = session, name, scale
-        self.messages, self.screen, self.gamepads = Messages(), Screen(), Gamepads()
-        self.overlay: Help | Preview | None = None
+        self.messages, self.screen, self.gamepads, self.keyboard = Messages(), Screen(), Gamepads(), Keyboard()
+        self.overlay: Help | Preview | Ask | None = None
         self.latency, self.show_latency = Latency(), False
         self.thumbnails: list[Thumbnail] = []
         self._settings_file, self._run_shortcut = settings_file, run_shortcut
@@ -56,7 +66,7 @@ class WindowLoop:
         self.pilot = Pilot(session, build_keymap(session.config.actions, self.settings.actions))
         self.pacer = Pacer(session.fps)
         self.opener = Opener(session, prompts, lambda: self.settings.fit, self.open_overlay)
-        self.saver = Saver(session, name)
+        self.saver = Saver(session, name, folder)
         self._drawn = 0.0  # when the screen was drawn last, in seconds
 
     def run(self, quiet: bool = False) -> None:
@@ -76,11 +86,13 @@ class WindowLoop:
     def handle(self, event: pygame.event.Event) -> None:
         """Turns a pygame event into commands."""
         if event.type == pygame.QUIT:
-            self.session.handle(c.Quit())
+            self._quit()
+        elif event.type == pygame.KEYMAPCHANGED:
+            self.keyboard.read()
         elif event.type == pygame.WINDOWFOCUSLOST:  # another window gets the key-up events
             self.pilot.release_all()
         elif event.type == pygame.DROPFILE:
-            self._attempt(lambda: self.opener.open(Path(event.file)))
+            self.opener.open(Path(event.file))
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             self._click(event.pos)
         elif self.overlay is not None:
@@ -90,10 +102,10 @@ class WindowLoop:
             mod, down = getattr(event, "mod", 0), event.type == pygame.KEYDOWN
             if not (down and mod & pygame.KMOD_LALT):  # Alt+Tab belongs to the desktop
                 ctrl, shift = bool(mod & (pygame.KMOD_CTRL | pygame.KMOD_META)), bool(mod & pygame.KMOD_SHIFT)
-                self._key(pygame.key.name(event.key), down, ctrl, shift)
+                self._key(self.keyboard.key(event), down, ctrl, shift)
         else:
             for name, down in self.gamepads.changes(event):
-                self._key(name, down)
+                self._key(Key(name, name), down)
 
     def tick(self) -> None:
         """One tick of the session, unless the help or a preview is open."""
@@ -107,7 +119,8 @@ class WindowLoop:
         self.opener.tell()
         self.saver.tell()
         for event in self.session.events():
-            self.messages.add(event.text, event.kind in WARNINGS)
+            where = f"; {self.shortcut_label('folder')} opens {short(self.saver.folder)}"
+            self.messages.add(event.text + where * (event.kind == c.SAVED), event.kind in WARNINGS)
 
     def change_settings(self, settings: Settings) -> None:
         """Applies new settings and saves them."""
@@ -118,7 +131,29 @@ class WindowLoop:
     def set(self, **changes: object) -> None:
         self.change_settings(dataclasses.replace(self.settings, **changes))  # type: ignore[arg-type]
 
-    def open_overlay(self, overlay: Help | Preview) -> None:
+    def open_help(self) -> None:
+        """Opens the help, with what this world can do."""
+        session = self.session
+        shortcuts = offered(session.sampling.temperature)
+        self.open_overlay(
+            Help(Bindings(session.config.actions, shortcuts, self.settings, self.keyboard, self.change_settings))
+        )
+
+    def close(self) -> None:
+        """Closes what is open, or else quits: not without asking once if branches would be lost."""
+        if self.opener.reading:
+            self.opener.stop()
+        elif self.show_latency:
+            self.show_latency = False
+        else:
+            self._quit()
+
+    def shortcut_label(self, name: str) -> str:
+        """The key of a shortcut, as it is printed on this keyboard."""
+        keys = keys_to(name, self.settings, bound_keys(self.pilot.keymap), self.keyboard)
+        return " + ".join(key_label(key) for key in keys) or f"“{name}” in the help ({key_label('f1')})"
+
+    def open_overlay(self, overlay: Help | Preview | Ask) -> None:
         self.pilot.release_all()
         self.overlay = overlay
 
@@ -146,16 +181,19 @@ class WindowLoop:
         area = screen.get_rect()
         canvas = Canvas(screen, THEMES[self.settings.theme], self.scale)
         screen.fill(canvas.theme.paper)
+        self.thumbnails = []
         width, height = canvas.px(panel.WIDTH), canvas.px(panel.least_height(len(self.session.config.actions)))
         if self.settings.hud and area.width >= width + self.session.frame.shape[1] and area.height >= height:
             area.width -= width
             side = pygame.Rect(area.right, 0, width, area.height)
-            panel.draw_panel(canvas, side, self.name, self.pilot, self.settings, self.saver.recording)
+            drawn = panel.Panel(canvas, side, self.pilot, self.settings, self.keyboard)
+            self.thumbnails = drawn.draw(self.name, self.saver.recording)
         canvas.picture(self.session.frame, area, self.settings.smooth, whole=not self.settings.smooth)
-        self.thumbnails = draw_strip(canvas, area, self.session) if self.settings.hud else []
         if self.show_latency:
             self.latency.draw(canvas, area)
         self.messages.draw(canvas, area)
+        text = notice(self.session, self.opener.reading, self.shortcut_label("pause"))
+        draw_notice(canvas, area, text, self.session.mode is Mode.PAUSED and not self.opener.reading)
         if self.overlay is not None:
             self.overlay.draw(canvas, screen.get_rect())
 
@@ -172,23 +210,37 @@ class WindowLoop:
             if overlay.chosen.how != self.settings.fit:
                 self.set(fit=overlay.chosen.how)
             self._attempt(lambda: self.opener.take(overlay))
+        if isinstance(overlay, Ask) and overlay.sure:
+            self.session.handle(c.Quit())
         self.stand_still()
 
-    def _key(self, key: str, down: bool, ctrl: bool = False, shift: bool = False) -> None:
-        shortcut = find_shortcut(key, ctrl, bound_keys(self.pilot.keymap), self.settings)
-        if ctrl and key == "v":
+    def _quit(self) -> None:
+        unsaved = self.session.unsaved
+        if not unsaved or isinstance(self.overlay, Ask):
+            self.session.handle(c.Quit())
+            return
+        title = "a branch is not saved" if unsaved == 1 else f"{unsaved} branches are not saved"
+        on = f"any other key: play on; {self.shortcut_label('save')} saves the branch shown"
+        self.open_overlay(Ask(title, "Esc: quit without saving", on))
+
+    def _key(self, key: Key, down: bool, ctrl: bool = False, shift: bool = False) -> None:
+        moving = bound_keys(self.pilot.keymap)
+        shortcut = find_shortcut(key, ctrl, moving, self.settings, self.keyboard)
+        if ctrl and self.keyboard.command(key) == "v":
             if down:
-                self._attempt(self.opener.paste)
+                self.opener.paste()
         elif shortcut in ("rewind", "forward"):
             self.session.handle(c.Rewind(down) if shortcut == "rewind" else c.Forward(down))
         elif shortcut is not None:
             if down:
                 self._attempt(lambda: self._run_shortcut(self, shortcut, shift))
         elif down:
-            self.pilot.held.press(key)
+            self.pilot.held.press(key.place)
             self.latency.key_pressed()
+            if self.session.mode is Mode.RESTING and key.place not in SILENT:
+                self.session.handle(c.Pause(False))  # any key plays on, also one that does nothing else
         else:
-            self.pilot.held.release(key)
+            self.pilot.held.release(key.place)
 
     def _click(self, position: tuple[int, int]) -> None:
         for thumbnail in self.thumbnails:

@@ -1,23 +1,25 @@
-"""The side panel of the window: the world's name, the pace, the step, and the keys of every action."""
+"""The side panel of the window: the world's name, the pace, the step, the keys of every action, and the branches."""
 
 from __future__ import annotations
 
 import pygame
 
-from app.play.keymap import COMBINE, Keymap, keys_of
+from app.play.keymap import COMBINE, Keymap, doubles, keys_of
 from app.play.pilot import Pilot
 from app.play.session import PlaySession
-from app.window.drawing import CAP_GAP, CAP_SIDE, TEXT, TITLE, Canvas
+from app.window.drawing import CAP_SIDE, SMALL, TEXT, TITLE, Canvas
+from app.window.keys import Keyboard
 from app.window.settings import Settings
-from app.window.shortcuts import shortcut_key
+from app.window.shortcuts import keys_to
+from app.window.strip import CELL, Thumbnail, draw_strip
 from genie_core.config import Action
 
 WIDTH, MARGIN = 300, 20
-ROW, LEAST_ROW, COMBINATION_GAP, FACT = 30, CAP_SIDE, 8, 22
+ROW, LEAST_ROW, FACT = 30, CAP_SIDE, 22
 LEGEND_TOP, BELOW_LEGEND = 180, 2 * MARGIN + CAP_SIDE
 MOST_NEEDED = 10  # rows of the legend without which there is no panel; it scrolls no further actions
 HINTS = ("help", "restart", "quit")
-STATUS = {"resting": "act to go on"}
+NOW = {"resting": "waits for a key", "forward": "going forward"}
 
 
 def least_height(actions: int) -> int:
@@ -30,79 +32,83 @@ def number_keys(keymap: Keymap) -> dict[int, str]:
     return {binding.action: key for binding in keymap if binding.raw for key in binding.keys if len(key) == 1}
 
 
-def draw_panel(
-    canvas: Canvas, area: pygame.Rect, name: str, pilot: Pilot, settings: Settings, recording: bool = False
-) -> None:
-    """Draws the panel into `area`; a red dot says that a video is being recorded."""
-    px, theme = canvas.px, canvas.theme
-    canvas.surface.fill(theme.panel, area)
-    left, right = area.left + px(MARGIN), area.right - px(MARGIN)
-    canvas.text(name, (left, area.top + px(MARGIN)), TITLE)
-    if recording:
-        pygame.draw.circle(canvas.surface, theme.warning, (right - px(7), area.top + px(MARGIN + 11)), px(7))
-    for line, (label, value) in enumerate(facts(pilot.session, pilot.fps).items()):
-        top = area.top + px(58 + FACT * line)
-        canvas.text(label, (left, top), TEXT, theme.faint)
-        canvas.text(value, (right, top), TEXT, align="right")
-    rule = area.top + px(LEGEND_TOP - 12)
-    pygame.draw.line(canvas.surface, theme.cap, (left, rule), (right, rule))
-    _draw_legend(canvas, area, pilot, settings)
-    end, top = left, area.bottom - px(MARGIN + CAP_SIDE)
-    for hint in HINTS:
-        end = canvas.key(end, top, shortcut_key(hint, settings), theme.faint)
-        end = canvas.text(hint, (end + px(2), top + px(CAP_SIDE) // 2), TEXT, theme.faint, middle=True) + px(14)
+class Panel:
+    """Draws into one area of a canvas what is known of one player."""
+
+    def __init__(self, canvas: Canvas, area: pygame.Rect, pilot: Pilot, settings: Settings, keyboard: Keyboard) -> None:
+        self.canvas, self.area, self.pilot, self.settings, self.keyboard = canvas, area, pilot, settings, keyboard
+        self.left, self.right = area.left + canvas.px(MARGIN), area.right - canvas.px(MARGIN)
+
+    def draw(self, name: str, recording: bool = False) -> list[Thumbnail]:
+        """Draws it all, with a red dot while a video is recorded; returns the pictures that can be clicked."""
+        canvas, area, px = self.canvas, self.area, self.canvas.px
+        canvas.surface.fill(canvas.theme.panel, area)
+        canvas.text(name, (self.left, area.top + px(MARGIN - 4)), TITLE)
+        if recording:
+            pygame.draw.circle(canvas.surface, canvas.theme.warning, (self.right - px(7), area.top + px(31)), px(7))
+        for line, (label, value) in enumerate(facts(self.pilot.session, self.pilot.fps).items()):
+            top = area.top + px(56 + FACT * line)
+            canvas.text(label, (self.left, top), TEXT, canvas.theme.faint)
+            canvas.text(value, (self.right, top), TEXT, align="right")
+        rule = area.top + px(LEGEND_TOP - 10)
+        pygame.draw.line(canvas.surface, canvas.theme.cap, (self.left, rule), (self.right, rule))
+        below = self._draw_legend()
+        self._draw_hints()
+        room = pygame.Rect(self.left, below, self.right - self.left, area.bottom - px(BELOW_LEGEND) - below)
+        return draw_strip(canvas, room, self.pilot.session)
+
+    def _draw_legend(self) -> int:
+        """A row for each action that differs from the others; many get closer rows, and those without room are left
+        out. Returns where the next thing may be drawn."""
+        session, canvas, area = self.pilot.session, self.canvas, self.area
+        twins, numbers = doubles(session.config.actions), number_keys(self.pilot.keymap)
+        rows = [action for action in session.config.actions if action.id not in twins]
+        strip = CELL if session.branched else 0
+        room = max(int(area.height / canvas.scale) - LEGEND_TOP - BELOW_LEGEND - strip, LEAST_ROW)
+        height = min(ROW, max(LEAST_ROW, room // len(rows)))
+        shown = rows[: max(1, room // height)]
+        now = session.action
+        for place, action in enumerate(shown):
+            top = area.top + canvas.px(LEGEND_TOP + height * place)
+            row = pygame.Rect(self.left, top, self.right - self.left, canvas.px(height))
+            same = [action.id, *(twin for twin, of in twins.items() if of == action.id)]
+            self._draw_row(row, action, {numbers[id]: id == now for id in same if id in numbers}, now in same)
+        return area.top + canvas.px(LEGEND_TOP + height * len(shown) + 8)
+
+    def _draw_row(self, row: pygame.Rect, action: Action, numbers: dict[str, bool], playing: bool) -> None:
+        """An action: the number keys that play it, its name, and at the right its own keys."""
+        canvas, px, theme = self.canvas, self.canvas.px, self.canvas.theme
+        if playing:
+            pygame.draw.rect(canvas.surface, theme.accent, row.inflate(px(16), 0), border_radius=px(7))
+        key_top, end = row.top + (row.height - px(CAP_SIDE)) // 2, row.left
+        for number, now in numbers.items():
+            end = canvas.key(end, key_top, number, theme.ink if now else theme.faint)
+        colour = theme.on_accent if playing else theme.ink
+        end = canvas.text(action.name, (end + px(6), row.top + row.height // 2), TEXT, colour, middle=True)
+        keys = [[self.keyboard.label(key) for key in keys.split(COMBINE)] for keys in self._keys(action)]
+        canvas.keys(row.right, key_top, keys, row.right - end)
+
+    def _keys(self, action: Action) -> list[str]:
+        return keys_of(action, self.settings.actions)
+
+    def _draw_hints(self) -> None:
+        canvas, px, faint = self.canvas, self.canvas.px, self.canvas.theme.faint
+        end, top = self.left, self.area.bottom - px(MARGIN + CAP_SIDE)
+        for hint in HINTS:
+            for key in keys_to(hint, self.settings, set(), self.keyboard):
+                end = canvas.key(end, top, key, faint)
+            end = canvas.text(hint, (end + px(2), top + px(CAP_SIDE) // 2), SMALL, faint, middle=True) + px(14)
 
 
 def facts(session: PlaySession, fps: float) -> dict[str, str]:
     """What the panel says of the session, by label; `fps` 0 stands for no pace."""
     playing, line = session.last_action, session.timeline.line
     behind = "" if session.timeline.at_tip else f" of {line.tip}"
-    speed = "" if session.speed == 1 else f"  at {session.speed:g}×"
-    return {
-        "action": playing.name if playing else "-",
+    speed = "" if session.speed == 1 else f" at {session.speed:g}×"
+    told = {
+        "action": playing.name if playing else "–",
         "step": f"{session.steps}{behind}",
-        "fps": (f"{fps:.1f}" if fps else "-") + speed,
-        "now": STATUS.get(session.mode, session.mode),
-        "seed": str(session.seed),
+        "frames a second": (f"{fps:.1f}" if fps else "–") + speed,
+        "now": NOW.get(session.mode, session.mode),
     }
-
-
-def _draw_legend(canvas: Canvas, area: pygame.Rect, pilot: Pilot, settings: Settings) -> None:
-    """Draws a row for each action. Many actions get closer rows; the last ones are left out if there is no room."""
-    actions, numbers = pilot.session.config.actions, number_keys(pilot.keymap)
-    room = int(area.height / canvas.scale) - LEGEND_TOP - BELOW_LEGEND
-    height = min(ROW, max(LEAST_ROW, room // len(actions)))
-    for place, action in enumerate(actions[: max(1, room // height)]):
-        top = area.top + canvas.px(LEGEND_TOP + height * place)
-        row = pygame.Rect(area.left + canvas.px(MARGIN), top, area.width - canvas.px(2 * MARGIN), canvas.px(height))
-        keys = [keys.split(COMBINE) for keys in keys_of(action, settings.actions)]
-        _draw_row(canvas, row, action, numbers.get(action.id), keys, action == pilot.session.last_action)
-
-
-def _draw_row(
-    canvas: Canvas, row: pygame.Rect, action: Action, number: str | None, keys: list[list[str]], playing: bool
-) -> None:
-    """Draws an action: its number key, its name, and at the right the keys that play it."""
-    px, theme = canvas.px, canvas.theme
-    if playing:
-        pygame.draw.rect(canvas.surface, theme.accent, row.inflate(px(16), 0), border_radius=px(7))
-    key_top = row.top + (row.height - px(CAP_SIDE)) // 2
-    end = canvas.key(row.left, key_top, number, theme.faint) if number else row.left
-    colour = theme.on_accent if playing else theme.ink
-    end = canvas.text(action.name, (end + px(6), row.top + row.height // 2), TEXT, colour, middle=True)
-    right = row.right
-    for combination in reversed(_fitting(canvas, keys, right - end)):
-        for key in reversed(combination):
-            right = canvas.key(right, key_top, key, from_right=True)
-        right -= px(COMBINATION_GAP)
-
-
-def _fitting(canvas: Canvas, combinations: list[list[str]], width: int) -> list[list[str]]:
-    """The first key combinations, as many as fit in `width` pixels."""
-    fitting = []
-    for keys in combinations:
-        width -= sum(canvas.key_width(key) + canvas.px(CAP_GAP) for key in keys) + canvas.px(COMBINATION_GAP)
-        if width < 0:
-            break
-        fitting.append(keys)
-    return fitting
+    return told | ({"seed": str(session.seed)} if session.sampling.temperature else {})

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pygame
 
+from app.play.made import made_folder
 from app.play.session import PlaySession
 from app.play.start_pictures import Prompts
 from app.window.loop import WindowLoop
@@ -31,6 +32,6 @@ def play(
     try:
         session = splash(name, start, scale)
         if session is not None:
-            WindowLoop(session, name, prompts, settings_file(), scale, run_shortcut).run(quiet)
+            WindowLoop(session, name, prompts, settings_file(), scale, run_shortcut, made_folder()).run(quiet)
     finally:
         pygame.quit()

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pygame
 
-from app.window.drawing import TEXT, TITLE, Canvas
-from genie_core.pictures import FITS, fit
+from app.window.drawing import SMALL, TEXT, TITLE, Canvas
+from app.window.film import Film
+from genie_core.pictures import FITS
 
 if TYPE_CHECKING:  # it brings torch, and the window opens before torch is there
     from genie_core.familiarity import Familiarity
 
-DRAWN_WIDTH, DRAWN_HEIGHT, SIDE = 640, 470, 128  # at scale 1; scaled to the window
-USAGE = "Left, Right: how to fit it    Enter: start from it    Esc: back"
-USAGE_FRAMES = "Up, Down: which frame, Shift by ten    A: play what it does"
+DRAWN_WIDTH, DRAWN_HEIGHT, SIDE, MARGIN = 700, 484, 128, 90  # at scale 1; scaled to the window
+USAGE = "← →  how to fit it      Enter  start from it      Esc  back"
+USAGE_FRAMES = "↑ ↓  which frame, with Shift by ten      A  play what the video does"
+ROWS = ("your", "picture"), ("as the", "world", "sees it")
 
 
 class Chosen(NamedTuple):
@@ -33,18 +34,18 @@ class Preview:
 
     def __init__(
         self,
-        frames: Callable[[str], np.ndarray],
+        film: Film,
         how: str,
         size: tuple[int, int],
         palette: np.ndarray | None,
         judge: Callable[[np.ndarray], Familiarity],
     ) -> None:
-        """`frames` gives, for a way to fit, uint8 (t, H, W, 3): one picture of any size, or a video's fitted frames."""
-        self._of, self._size, self._palette, self._judge = cache(frames), size, palette, judge
+        """`film` is a video, or a single picture; `judge` says how familiar the world is with a frame of `size`."""
+        self._film, self._size, self._palette, self._judge = film, size, palette, judge
         self.how, self.at = how, 0
         self.chosen: Chosen | None = None
         self._seen: dict[tuple[str, int], tuple[np.ndarray, Familiarity]] = {}
-        self.count = len(self._of(how))
+        self.count = len(film)
 
     def handle(self, event: pygame.event.Event) -> bool:
         """Takes an event; whether the preview stays open."""
@@ -62,14 +63,13 @@ class Preview:
 
     def frames(self) -> np.ndarray:
         """All frames, fitted as chosen, uint8 (t, H, W, 3)."""
-        return np.stack([fit(frame, self._size, self.how, self._palette) for frame in self._of(self.how)])
+        return np.stack([self._film.frame(at, self._size, self.how, self._palette) for at in range(self.count)])
 
     def look(self, how: str) -> tuple[np.ndarray, Familiarity]:
         """The frame shown, fitted by `how`, and how familiar it is to the world."""
         key = how, self.at
         if key not in self._seen:
-            frames = self._of(how)
-            fitted = fit(frames[min(self.at, len(frames) - 1)], self._size, how, self._palette)
+            fitted = self._film.frame(self.at, self._size, how, self._palette)
             self._seen[key] = fitted, self._judge(fitted)
         return self._seen[key]
 
@@ -83,7 +83,11 @@ class Preview:
         canvas.text("What the world sees", (left + px(20), top + px(14)), TITLE)
         canvas.text(frame, (left + px(DRAWN_WIDTH - 20), top + px(20)), TEXT, align="right")
         for place, how in enumerate(FITS):
-            self._draw_fit(canvas, left + px(32 + place * (SIDE + 21)), top + px(60), how)
+            self._draw_fit(canvas, left + px(MARGIN + 10 + place * (SIDE + 21)), top + px(60), how)
+        for row, words in enumerate(ROWS):
+            for line, part in enumerate(words):
+                at = top + px(60 + row * (SIDE + 14) + 30 + 20 * line)
+                canvas.text(part, (left + px(MARGIN - 6), at), SMALL, faint, align="right")
         middle = left + px(DRAWN_WIDTH) // 2
         canvas.text(USAGE, (middle, top + px(418)), TEXT, faint, align="center")
         if self.count > 1:
@@ -101,4 +105,6 @@ class Preview:
         middle, below = left + side // 2, top + px(2 * SIDE + 24)
         colour = canvas.theme.warning if found.unfamiliar else canvas.theme.ink
         canvas.text(how, (middle, below), TEXT, align="center")
-        canvas.text(f"{100 * found.score:.0f} of 100", (middle, below + px(22)), TEXT, colour, align="center")
+        canvas.text(
+            f"familiar: {100 * found.score:.0f} of 100", (middle, below + px(22)), SMALL, colour, align="center"
+        )

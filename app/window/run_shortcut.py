@@ -9,20 +9,19 @@ import pygame
 from app.play import commands as c
 from app.play.autoplay import ListedActions, RandomActions
 from app.window.drawing import THEMES
-from app.window.help import Help
+from app.window.folder import open_folder
 from app.window.loop import WindowLoop
-from app.window.shortcuts import shortcut_key
 
 
 def run_shortcut(window: WindowLoop, name: str, shift: bool) -> None:
     """Runs a shortcut of `SHORTCUTS`, other than rewind and forward, which are held; Shift may vary it."""
     session, settings, opener, saver = window.session, window.settings, window.opener, window.saver
     runs: dict[str, Callable[[], object]] = {
-        "help": lambda: window.open_overlay(Help(session.config.actions, settings, window.change_settings)),
+        "help": window.open_help,
         "pause": lambda: session.handle(c.Pause()),
         "step": lambda: session.handle(c.Step()),
         "restart": lambda: session.handle(c.Restart()),
-        "seed": lambda: session.handle(c.NewSeed()),
+        "seed": lambda: _new_seed(window),
         "slower": lambda: _change_speed(window, -1),
         "faster": lambda: _change_speed(window, 1),
         "previous": lambda: opener.next_picture(-1),
@@ -32,17 +31,18 @@ def run_shortcut(window: WindowLoop, name: str, shift: bool) -> None:
         "recall": lambda: _recall(window),
         "branch": lambda: _next_branch(window, -1 if shift else 1),
         "autoplay": lambda: _cycle_autoplay(window),
-        "record": lambda: saver.record(hud=shift),
+        "record": lambda: saver.record(whole=shift),
         "gif": saver.gif,
         "photo": lambda: saver.photo(pygame.display.get_surface() if shift else None),
         "save": saver.save,
         "load": lambda: _load(window),
+        "folder": lambda: open_folder(saver.folder),
         "hud": lambda: window.set(hud=not settings.hud),
         "latency": lambda: setattr(window, "show_latency", not window.show_latency),
         "theme": lambda: window.set(theme=next(theme for theme in THEMES if theme != settings.theme)),
         "smooth": lambda: window.set(smooth=not settings.smooth),
         "screen": window.screen.toggle,
-        "quit": lambda: session.handle(c.Quit()),
+        "quit": window.close,
     }
     runs[name]()
 
@@ -52,6 +52,15 @@ def _change_speed(window: WindowLoop, by: int) -> None:
     window.session.handle(c.Speed(c.SPEEDS[min(max(place, 0), len(c.SPEEDS) - 1)]))
     window.follow_speed()
     window.messages.add(f"speed {window.session.speed:g}×")
+
+
+def _new_seed(window: WindowLoop) -> None:
+    if window.session.sampling.temperature:
+        window.session.handle(c.NewSeed())
+    else:
+        window.messages.add(
+            "every seed plays alike here, where nothing is left to chance; start with --temperature 0.5"
+        )
 
 
 def _load(window: WindowLoop) -> None:
@@ -75,7 +84,7 @@ def _recall(window: WindowLoop) -> None:
 def _next_branch(window: WindowLoop, by: int) -> None:
     timeline = window.session.timeline
     if len(timeline.lines) < 2:
-        window.messages.add(f"there is one branch only; hold {_key(window, 'rewind')}, then act to make another")
+        window.messages.add(f"there is one branch only; hold {_key(window, 'rewind')}, then a key to play another")
         return
     line = timeline.lines[(timeline.lines.index(timeline.line) + by) % len(timeline.lines)]
     window.session.handle(c.GoTo(line.number))
@@ -102,4 +111,4 @@ def _cycle_autoplay(window: WindowLoop) -> None:
 
 
 def _key(window: WindowLoop, name: str) -> str:
-    return shortcut_key(name, window.settings).capitalize()
+    return window.shortcut_label(name)

@@ -18,6 +18,7 @@ from app.media.mp4 import enlarge
 from app.media.recorder import Background, VideoRecorder
 from app.media.write import MP4_ENLARGED, RecordingError, save_frames
 from app.play import commands as c
+from app.play.made import short
 from app.play.session import PlaySession
 from app.play.session_file import SUFFIX, snapshot, write_session
 from genie_core.files import whole_file
@@ -26,13 +27,13 @@ GIF_SECONDS = 10
 
 
 class Saver:
-    """Saves files of one session into the folder current at the start, named after the world and the time."""
+    """Saves files of one session into `folder`, which is made when the first is saved, named after world and time."""
 
-    def __init__(self, session: PlaySession, name: str) -> None:
-        self._session, self._name, self._folder = session, name, Path.cwd()
+    def __init__(self, session: PlaySession, name: str, folder: Path) -> None:
+        self._session, self._name, self.folder = session, name, folder
         self._background = Background()
         self._recorder: VideoRecorder | None = None
-        self._with_hud = False
+        self._whole = False
         self._new_frame = False
         self._recent = deque[tuple[np.ndarray, int]](maxlen=max(2, round(GIF_SECONDS * session.config.fps)))
         self._given: set[Path] = set()
@@ -47,21 +48,22 @@ class Saver:
         session = self._session
         self._new_frame = True
         self._recent.append((session.frame, session.action if session.action is not None else session.idle))
-        if self._recorder is not None and not self._with_hud:
+        if self._recorder is not None and not self._whole:
             self._recorder.add(session.frame)
 
     def drawn(self, screen: pygame.Surface) -> None:
         """Call this whenever the screen has been drawn."""
-        if self._recorder is not None and self._with_hud and self._new_frame:
+        if self._recorder is not None and self._whole and self._new_frame:
             self._recorder.add(_pixels(screen))
         self._new_frame = False
 
-    def record(self, hud: bool) -> None:
-        """Starts a video of the world, or of the whole screen with `hud`; ends the video if one is being recorded."""
+    def record(self, whole: bool) -> None:
+        """Starts a video of the world, or of the `whole` window; ends the video if one is being recorded."""
         if self._recorder is None:
             path = self._path(".mp4")
-            self._recorder, self._with_hud = VideoRecorder(path, self._session.config.fps), hud
-            self._session.tell(c.TOLD, f"recording {path.name}{' with HUD' if hud else ''}; press again to end it")
+            self._recorder, self._whole = VideoRecorder(path, self._session.config.fps), whole
+            what = "the whole window" if whole else "the world"
+            self._session.tell(c.TOLD, f"recording a video of {what}; the same key ends it")
         else:
             self._background.submit(self._recorder.close)
             self._recorder = None
@@ -75,15 +77,21 @@ class Saver:
         self._submit(path, lambda: save_frames(path, frames, actions, fps, names))
 
     def photo(self, screen: pygame.Surface | None) -> None:
-        """Saves the world's frame, enlarged, or all of `screen`, as a PNG."""
+        """Saves a picture: the world's frame, enlarged, or all of `screen`."""
         path, frame = self._path(".png"), self._session.frame
         picture = enlarge(frame, MP4_ENLARGED) if screen is None else _pixels(screen)
         self._submit(path, lambda: _save_png(path, picture))
 
     def save(self) -> None:
         """Saves the session."""
-        path, pack = self._path(SUFFIX), snapshot(self._session)
-        self._last_session = path, self._submit(path, lambda: write_session(path, pack()))
+        path, pack, line = self._path(SUFFIX), snapshot(self._session), self._session.timeline.line
+        tip = line.tip
+
+        def write() -> None:
+            write_session(path, pack())
+            line.mark_saved(tip)
+
+        self._last_session = path, self._submit(path, write)
 
     def last_session(self) -> Path | None:
         """The session saved last, once it is written; None if none was saved."""
@@ -98,17 +106,19 @@ class Saver:
         for well, text in self._background.told():
             self._session.tell(c.SAVED if well else c.REFUSED, text)
         if self._recorder is not None and self._recorder.problem is not None:
-            self.record(hud=False)
+            self.record(whole=False)
 
     def close(self, quiet: bool = False) -> None:
         """Ends a video, waits until everything is written, and prints what was; with `quiet` only what was not."""
         if self._recorder is not None:
-            self.record(hud=False)
+            self.record(whole=False)
         for well, text in self._background.close():
             if not well:
                 print(f"error: {text}", file=sys.stderr)
             elif not quiet:
                 print(text)
+        if self._given and not quiet:
+            print(f"your files are in {self.folder}")
 
     def _submit(self, path: Path, write: Callable[[], None]) -> Future[str]:
         def job() -> str:
@@ -119,10 +129,14 @@ class Saver:
 
     def _path(self, suffix: str) -> Path:
         """A new name: the world and the time, with a number if there are several in one second."""
-        if not self._folder.is_dir():
-            raise RecordingError(f"the folder {self._folder} is gone; make it again, or start anew in another")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordingError(
+                f"the folder {short(self.folder)} cannot be made ({error.strerror}); make it, then save again"
+            ) from error
         stem = re.sub(r"[^\w.-]+", "-", self._name) + time.strftime("-%Y%m%d-%H%M%S")
-        paths = (self._folder / f"{stem}{number}{suffix}" for number in ("", *(f"-{i}" for i in range(2, 1000))))
+        paths = (self.folder / f"{stem}{number}{suffix}" for number in ("", *(f"-{i}" for i in range(2, 1000))))
         path = next(path for path in paths if not path.exists() and path not in self._given)
         self._given.add(path)  # the file itself may be written later
         return path

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pygame
 
 from app.window import panel
-from app.window.drawing import TEXT, TITLE, Canvas
+from app.window.drawing import TEXT, TITLE, Canvas, forget_fonts
 from genie_core.errors import DisplayError
 
 NEW_WORLD_SIDE, NEW_WORLD_SHARE = 640, 0.75  # pixels for the world in a new window; at most this part of the desktop
@@ -38,6 +38,7 @@ def open_window(name: str) -> float:
         if driver in SCREENLESS_DRIVERS and "SDL_VIDEODRIVER" not in os.environ:
             raise pygame.error(f"only {driver!r} video is available")  # SDL falls back to it in silence
         pygame.font.init()
+        forget_fonts()
         pygame.display.set_caption(f"{name} - genie")
         width, height = pygame.display.get_desktop_sizes()[0]
         scale = float(max(1, height // USUAL_HEIGHT))

@@ -5,66 +5,90 @@ A key that moves is never a shortcut. Where a world moves by the key of a shortc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from typing import NamedTuple
 
+from app.window.keys import Key, Keyboard
 from app.window.settings import Settings
 
 
 class Shortcut(NamedTuple):
-    """The default key of a shortcut, and what it does in a few words."""
+    """The default key of a shortcut, what it does in a few words, and in one or two for a drawn key."""
 
     key: str
     does: str
+    cap: str
 
 
 SHORTCUTS = {
-    "help": Shortcut("h", "this help, and your own keys"),
-    "pause": Shortcut("tab", "pause, play on"),
-    "step": Shortcut(".", "one step"),
-    "rewind": Shortcut("backspace", "rewind, while held"),
-    "forward": Shortcut("return", "forward again, while held"),
-    "restart": Shortcut("r", "restart"),
-    "seed": Shortcut("n", "new seed"),
-    "slower": Shortcut("-", "slower"),
-    "faster": Shortcut("=", "faster"),
-    "previous": Shortcut("page up", "previous picture"),
-    "next": Shortcut("page down", "next picture"),
-    "sees": Shortcut("i", "what the world sees"),
-    "keep": Shortcut("k", "keep this moment"),
-    "recall": Shortcut("l", "back to a kept moment"),
-    "branch": Shortcut("b", "next branch"),
-    "autoplay": Shortcut("t", "autoplay: off, on, mixed"),
-    "record": Shortcut("v", "record a video; Shift: with HUD"),
-    "gif": Shortcut("g", "last ten seconds as GIF"),
-    "photo": Shortcut("p", "PNG; Shift: with HUD"),
-    "save": Shortcut("f5", "save the session"),
-    "load": Shortcut("f9", "back to the saved session"),
-    "hud": Shortcut("f2", "HUD on, off"),
-    "latency": Shortcut("f3", "latency graph"),
-    "theme": Shortcut("f6", "dark, light"),
-    "smooth": Shortcut("f7", "crisp, smooth"),
-    "screen": Shortcut("f11", "full screen"),
-    "quit": Shortcut("escape", "quit"),
+    "help": Shortcut("h", "this help, and your own keys", "help"),
+    "pause": Shortcut("tab", "pause, play on", "pause"),
+    "step": Shortcut(".", "one step", "step"),
+    "rewind": Shortcut("backspace", "rewind, while held", "rewind"),
+    "forward": Shortcut("return", "forward again, while held", "forward"),
+    "restart": Shortcut("r", "restart", "restart"),
+    "seed": Shortcut("n", "restart with a new seed", "new seed"),
+    "slower": Shortcut("-", "slower", "slower"),
+    "faster": Shortcut("=", "faster", "faster"),
+    "previous": Shortcut("page up", "previous start picture", "picture back"),
+    "next": Shortcut("page down", "next start picture", "picture next"),
+    "sees": Shortcut("i", "what the world sees of it", "sees"),
+    "keep": Shortcut("k", "keep this moment", "keep"),
+    "recall": Shortcut("l", "return to a kept moment", "return"),
+    "branch": Shortcut("b", "next branch", "branch"),
+    "autoplay": Shortcut("t", "autoplay: random, mixed, off", "auto- play"),
+    "record": Shortcut("v", "record a video, end it", "video"),
+    "gif": Shortcut("g", "save a GIF of ten seconds", "GIF"),
+    "photo": Shortcut("p", "save a picture", "save picture"),
+    "save": Shortcut("f5", "save the session", "save"),
+    "load": Shortcut("f9", "load the saved session", "load"),
+    "folder": Shortcut("o", "open the folder of your files", "folder"),
+    "hud": Shortcut("f2", "panel on, off", "panel"),
+    "latency": Shortcut("f3", "speed graph", "speed"),
+    "theme": Shortcut("f6", "dark, light", "light"),
+    "smooth": Shortcut("f7", "crisp, smooth pixels", "crisp"),
+    "screen": Shortcut("f11", "full screen", "full screen"),
+    "quit": Shortcut("escape", "close what is open; quit", "quit"),
 }
 ALSO = {"f1": "help", "pause": "pause", "pad start": "pause", "pad back": "restart", "pad l": "rewind"}
-ALSO |= {"pad r": "forward", "pad x": "step", "pad y": "keep", "[enter]": "forward", "[+]": "faster", "[-]": "slower"}
+ALSO |= {
+    "pad r": "forward",
+    "pad x": "step",
+    "pad y": "keep",
+    "enter": "forward",
+    "[enter]": "forward",
+    "[+]": "faster",
+    "[-]": "slower",
+}
+
+
+PASTE = "ctrl+v"  # is no shortcut's
 
 
 def shortcut_key(name: str, settings: Settings) -> str:
-    """The key of a shortcut: the player's own, or else the default."""
+    """The key of a shortcut: the player's own, or else the default; empty if it has none."""
     return settings.commands.get(name, SHORTCUTS[name].key)
 
 
-def find_shortcut(key: str, ctrl: bool, moving: Set[str], settings: Settings) -> str | None:
-    """The name of the shortcut of `key`, by pygame's name, or None. The keys in `moving` move."""
-    if key in moving and not ctrl:
+def find_shortcut(key: Key, ctrl: bool, moving: Set[str], settings: Settings, keyboard: Keyboard) -> str | None:
+    """The name of the shortcut that `key` runs, or None. Keys at the places in `moving` move."""
+    if key.place in moving and not ctrl:
         return None
     own = {shortcut_key(name, settings): name for name in reversed(SHORTCUTS)}
-    return own.get(key) or ALSO.get(key)
+    command = keyboard.command(key)
+    return own.get(command) or ALSO.get(command) if command else None
 
 
-def clashes(settings: Settings, moving: Set[str]) -> Mapping[str, str]:
-    """The keys that reach each shortcut whose own key moves."""
-    keys = {name: shortcut_key(name, settings) for name in SHORTCUTS}
-    return {name: f"ctrl+{key}" for name, key in keys.items() if key in moving}
+def keys_to(name: str, settings: Settings, moving: Set[str], keyboard: Keyboard) -> tuple[str, ...]:
+    """The keys that reach a shortcut, as they are printed on this keyboard: with Ctrl where its own key moves."""
+    command = shortcut_key(name, settings)
+    if not command:
+        return ()
+    if keyboard.place(command) in moving:
+        return ("ctrl", keyboard.shown(command)) if f"ctrl+{command}" != PASTE else ()
+    return (keyboard.shown(command),)
+
+
+def offered(temperature: float) -> list[str]:
+    """The shortcuts that mean something in a world of that temperature: at 0 every seed plays alike."""
+    return [name for name in SHORTCUTS if name != "seed" or temperature > 0]

@@ -1,0 +1,46 @@
+"""Thumbnails of branches and kept moments, in the panel: they never cover the world."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pygame
+
+from app.play.session import PlaySession
+from app.play.timeline import Line
+from app.window.drawing import SMALL, Canvas
+
+THUMBNAIL, GAP = 48, 16  # pixels, at scale 1
+CELL = THUMBNAIL + 24  # with its label
+
+
+class Thumbnail(NamedTuple):
+    """A picture in the strip: where it is drawn, and the line and the step it leads to."""
+
+    area: pygame.Rect
+    line: Line
+    step: int
+
+
+def draw_strip(canvas: Canvas, area: pygame.Rect, session: PlaySession) -> list[Thumbnail]:
+    """Draws the branches, newest last, then the kept moments, in rows at the bottom of `area`, the last ones if there
+    is no room for all. A single branch draws nothing."""
+    if not session.branched:
+        return []
+    timeline, side, gap, high = session.timeline, canvas.px(THUMBNAIL), canvas.px(GAP), canvas.px(CELL)
+    shown: list[tuple[Line, int, np.ndarray | None]] = [(line, line.tip, None) for line in timeline.lines]
+    shown += [(kept.line, kept.step, kept.thumbnail) for kept in session.kept]
+    across = max(1, (area.width + gap) // (side + gap))
+    shown = shown[-across * max(0, area.height // high) :] if area.height >= high else []
+    top = area.bottom - -(-len(shown) // across) * high
+    thumbnails = []
+    for place, (line, step, kept) in enumerate(shown):
+        cell = pygame.Rect(area.left + place % across * (side + gap), top + place // across * high, side, side)
+        drawn = canvas.picture(timeline.thumbnail(line) if kept is None else kept, cell)
+        if line is timeline.line and kept is None:
+            pygame.draw.rect(canvas.surface, canvas.theme.accent, drawn.inflate(4, 4), width=max(2, canvas.px(2)))
+        label = f"kept {step}" if kept is not None else f"{line.number + 1}: {step}"
+        canvas.text(label, (cell.centerx, cell.bottom + canvas.px(3)), SMALL, canvas.theme.faint, align="center")
+        thumbnails.append(Thumbnail(cell, line, step))
+    return thumbnails
