@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from films import encode
 from PIL import Image
 
 from app.media.write import save_frames
@@ -30,19 +31,6 @@ def greys(count: int, side: int = 32) -> np.ndarray:
 
 def write(path: Path, frames: np.ndarray, fps: float) -> Path:
     save_frames(path, frames, np.zeros(len(frames) - 1, np.int64), fps, ["stay"])
-    return path
-
-
-def encode(path: Path, frames: np.ndarray, fps: int = 15, codec: str = "libx264", **options: str) -> Path:
-    """A video of uint8 frames (t, H, W, 3), as the codec makes it."""
-    form = options.pop("pix_fmt", "yuv420p")
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream(codec, rate=Fraction(fps))
-        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], form
-        stream.options = options
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
     return path
 
 

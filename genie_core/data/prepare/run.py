@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from genie_core.data.dataset import VideoDataset
 from genie_core.data.frame_size import usual_size
-from genie_core.data.prepare import assemble, pool
+from genie_core.data.prepare import assemble
 from genie_core.data.prepare.find import Found, Video, find_videos
 from genie_core.data.prepare.look import Look, look
+from genie_core.data.prepare.pool import Mapper, Processes, tell
 from genie_core.data.prepare.report import REPORT, Report
 from genie_core.data.prepare.sheet import SHEET, write_sheet
 from genie_core.data.prepare.work import Prepared, Task, prepare_video
@@ -56,12 +57,12 @@ def prepare(
     else or is in use; WriteError if the disk refuses.
     """
     out = Path(out)
-    with _alone(out) as work:
+    with _alone(out) as work, Processes() as mapper:
         found = find_videos(places)
         with tqdm(desc="looking at videos", unit=" videos", delay=2, disable=quiet, total=len(found.videos)) as bar:
-            plan = _plan(work, found, frame_size, fps, bar)
+            plan = _plan(work, found, frame_size, fps, mapper, bar)
         with tqdm(desc="preparing", unit="%", total=100, disable=quiet, bar_format=BAR) as bar:
-            report = _carry_out(out, work, plan, found.left_out, bar)
+            report = _carry_out(out, work, plan, found.left_out, mapper, bar)
     shutil.rmtree(work, ignore_errors=True)
     return report.summary(out)
 
@@ -90,7 +91,7 @@ def _alone(out: Path) -> Iterator[Path]:
         yield work
 
 
-def _plan(work: Path, found: Found, frame_size: Size | None, fps: float | None, bar: tqdm) -> Plan:
+def _plan(work: Path, found: Found, frame_size: Size | None, fps: float | None, mapper: Mapper, bar: tqdm) -> Plan:
     """The plan that was begun, or a new one, noted down; DataError if other videos or settings were begun with."""
     asked = {
         "videos": [list(video) for video in found.videos],
@@ -100,7 +101,7 @@ def _plan(work: Path, found: Found, frame_size: Size | None, fps: float | None, 
     try:
         begun = json.loads((work / BEGUN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        begun = _begin(found, frame_size, fps, bar) | {"asked": asked}
+        begun = _begin(found, frame_size, fps, mapper, bar) | {"asked": asked}
         write_whole(work / BEGUN, json.dumps(begun))
     if begun["asked"] != asked:
         changed = ", ".join(name for name in asked if asked[name] != begun["asked"][name])
@@ -111,10 +112,10 @@ def _plan(work: Path, found: Found, frame_size: Size | None, fps: float | None, 
     return Plan(found.videos, looks, (begun["size"][0], begun["size"][1]), begun["fps"])
 
 
-def _begin(found: Found, frame_size: Size | None, fps: float | None, bar: tqdm) -> dict[str, Any]:
+def _begin(found: Found, frame_size: Size | None, fps: float | None, mapper: Mapper, bar: tqdm) -> dict[str, Any]:
     looks: list[Look] = [Look(None, None, None, CRASHED)] * len(found.videos)
     paths = [video.path for video in found.videos]
-    for index, seen in pool.map_processes(look, paths, lambda path: Look(None, None, None, CRASHED), lambda s: None):
+    for index, seen in mapper.map(look, paths, lambda path: Look(None, None, None, CRASHED), lambda done_s: None):
         looks[index] = seen
         bar.update()
     usable = [seen for seen in looks if seen.inside is not None]
@@ -145,8 +146,8 @@ def _usual_fps(looks: Sequence[Look]) -> float:
     return USUAL_FPS
 
 
-def _carry_out(out: Path, work: Path, plan: Plan, left_out: list[tuple[str, str]], bar: tqdm) -> Report:
-    videos = _prepare_all(work, plan, bar)
+def _carry_out(out: Path, work: Path, plan: Plan, left_out: list[tuple[str, str]], mapper: Mapper, bar: tqdm) -> Report:
+    videos = _prepare_all(work, plan, mapper, bar)
     report = Report(plan.size, plan.fps, videos, left_out)
     pieces = [
         assemble.pieces_of(name, _folder(work, index), prepared)
@@ -181,7 +182,7 @@ def _folder(work: Path, index: int) -> Path:
     return work / PARTS / f"{index:06d}"
 
 
-def _prepare_all(work: Path, plan: Plan, bar: tqdm) -> dict[str, Prepared]:
+def _prepare_all(work: Path, plan: Plan, mapper: Mapper, bar: tqdm) -> dict[str, Prepared]:
     """What became of each video, by name, in order."""
     tasks, indices = [], []
     done: dict[int, Prepared] = {}
@@ -193,7 +194,7 @@ def _prepare_all(work: Path, plan: Plan, bar: tqdm) -> dict[str, Prepared]:
         tasks.append(Task(video.name, video.path, seen.inside, plan.size, plan.fps, folder))
         indices.append(index)
     whole_s = sum(seen.seconds or 60.0 for seen in plan.looks if seen.inside) * (1 + ASSEMBLING)
-    results = pool.map_processes(
+    results = mapper.map(
         _work, tasks, lambda task: Prepared([], 0.0, {}, [], CRASHED), lambda done_s: _move(bar, 100 * done_s / whole_s)
     )
     for at, prepared in results:
@@ -203,7 +204,7 @@ def _prepare_all(work: Path, plan: Plan, bar: tqdm) -> dict[str, Prepared]:
 
 
 def _work(task: Task) -> Prepared:
-    return prepare_video(task, pool.tell)
+    return prepare_video(task, tell)
 
 
 def _move(bar: tqdm, percent: float) -> None:

@@ -24,6 +24,7 @@ from genie_core.video import Account, Source, at_pace, open_video, shown
 from genie_core.video.read import middle
 from genie_core.video.source import Part, Picture
 
+ADVICE = "make room, and give the same command again: what is done stays done"
 FRAMES, PART = "frames.bin", "part.json"
 TELL_EVERY_S = 2.0  # of video
 
@@ -64,14 +65,22 @@ def prepare_video(task: Task, tell: Callable[[float], None] = lambda seconds: No
     if done is not None:
         tell(done.seconds)
         return done
-    with disk_refusals(folder, "make room, and give the same command again: what is done stays done"):
+    with disk_refusals(folder, ADVICE):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        with (folder / FRAMES).open("wb") as file:
-            try:
-                prepared = _sift(task, lambda frames: file.write(frames.data), tell)
-            except PictureError as error:
-                prepared = Prepared([], 0.0, {}, [], reason(error, task.path))
+        file = (folder / FRAMES).open("wb", buffering=0)
+
+    def write(frames: np.ndarray) -> None:
+        with disk_refusals(folder, ADVICE):
+            rest = memoryview(frames.tobytes())
+            while rest:
+                rest = rest[file.write(rest) :]
+
+    with file:
+        try:
+            prepared = _sift(task, write, tell)
+        except PictureError as error:
+            prepared = Prepared([], 0.0, {}, [], reason(error, task.path))
     write_whole(folder / PART, json.dumps(prepared._asdict()))
     return prepared
 
