@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,7 @@ class Animation:
     """An open animation of one of `formats` of Pillow's. Raises PictureError, without a path, if it is damaged."""
 
     fps = None
+    sought = False
     seconds = None  # that would take reading all of it
 
     def __init__(self, path: Path, formats: tuple[str, ...]) -> None:
@@ -52,7 +54,7 @@ class Animation:
     def close(self) -> None:
         self._image.close()
 
-    def frames(self) -> Iterator[Timed]:
+    def frames(self, start_s: float = 0.0, end_s: float = math.inf) -> Iterator[Timed]:
         index, stamp = 0, 0.0
         while self._at(index):
             shown_ms = float(self._image.info.get("duration") or 0)
@@ -94,6 +96,8 @@ def _over_grey(image: Image.Image) -> np.ndarray:
 class PictureFiles:
     """Pictures in files of their own, `fps` a second by declaration. One that cannot be read is left out."""
 
+    sought = False
+
     def __init__(self, files: Sequence[Path], fps: float) -> None:
         self.account = Account()
         self._files, self.fps = files, fps
@@ -106,7 +110,7 @@ class PictureFiles:
         height, width = load_picture(self._files[0]).shape[:2]
         return height, width
 
-    def frames(self) -> Iterator[Timed]:
+    def frames(self, start_s: float = 0.0, end_s: float = math.inf) -> Iterator[Timed]:
         joined = True
         for index, file in enumerate(self._files):
             try:

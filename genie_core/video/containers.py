@@ -1,25 +1,19 @@
-"""Videos in containers, such as MP4 and WebM, and bare streams, decoded by FFmpeg through PyAV.
-
-FFmpeg also crops, scales and converts, in one filter graph for all frames alike: tagged colours come out right, deeper
-channels as 8 bits, and a frame that nobody asks for costs no conversion.
-"""
+"""Videos in containers, such as MP4 and WebM, and bare streams, decoded by FFmpeg through PyAV."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 
 from genie_core.errors import PictureError
 from genie_core.limits import Size
-from genie_core.pictures import MID_GREY
-from genie_core.video.source import MOST_PIXELS, Account, Part, Picture, Timed
+from genie_core.video.decoded import DecodedPicture, pixel_shape
+from genie_core.video.source import Account, Picture, Timed
 
 # Containers that hold their own frames. A playlist or a script would make FFmpeg open the files that it names.
 FORMATS = (
@@ -28,8 +22,8 @@ FORMATS = (
 )
 # FFmpeg gets bytes, no name: there is no protocol that it may open anything by.
 OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
-WIDEST_PIXEL = 8  # times as wide as high, or the other way round; more is an error of the file
-MOST_GRAPHS = 16
+SOUGHT = ("mov", "matroska")  # containers with an index, in which seeking is exact
+SAME_S = 1e-4  # by which two times may differ that are meant to be one
 SHORT_BY = 0.05, 0.5  # share and seconds by which a file must lack frames to be told cut short
 
 
@@ -81,32 +75,51 @@ class ContainerVideo:
         rate = self._stream.guessed_rate or self._stream.average_rate
         return float(rate) if rate else None
 
-    def frames(self) -> Iterator[Timed]:
-        base = float(self._stream.time_base or 0)
-        broken_from: float | None = None  # the second; what follows hangs on what was lost, up to the next key frame
+    @property
+    def sought(self) -> bool:
+        """Whether `frames` can begin anywhere."""
+        name = self._container.format.name
+        return bool(self.seconds and self._stream.time_base and name.startswith(SOUGHT))
+
+    def frames(self, start_s: float = 0.0, end_s: float = math.inf) -> Iterator[Timed]:
+        """All pictures, or those of which the file says that they appear from `start_s` on and before `end_s`."""
+        base, first = float(self._stream.time_base or 0), self._stream.start_time or 0
+        if start_s:
+            self._container.seek(first + int(start_s / base), stream=self._stream)
+        for timed in self._whole_frames(base):
+            stamp = None if timed.stamp is None else timed.stamp - first * base
+            if stamp is not None and stamp >= end_s - SAME_S:
+                return
+            if stamp is None or stamp >= start_s - SAME_S:
+                yield timed
+        self._notice_missing(start_s)
+
+    def _whole_frames(self, base: float) -> Iterator[Timed]:
+        """The frames from here on, without those that cannot be decoded and those that hang on them."""
+        broken_from: float | None = None  # the second; what follows is left out, up to the next key frame
         joined = True
         for packet in self._packets():
             frames, whole = self._decode(packet)
             if not whole:
                 stamp = _seconds(packet.pts, base)
-                broken_from = min(stamp, broken_from or stamp) if stamp is not None else -math.inf
+                earlier = math.inf if broken_from is None else broken_from
+                broken_from = -math.inf if stamp is None else min(stamp, earlier)
             for frame in frames:
                 stamp = _seconds(frame.pts, base)
                 later = broken_from is not None and (stamp is None or stamp >= broken_from)
                 if frame.is_corrupt or (later and not frame.key_frame):
-                    broken_from = broken_from if later else (stamp if stamp is not None else -math.inf)
+                    broken_from = broken_from if later else (-math.inf if stamp is None else stamp)
                     self.account.damages += joined
                     joined = False
                     continue
                 broken_from = None if later else broken_from
                 yield Timed(stamp, _seconds(frame.duration or None, base), self._picture(frame), joined)
                 joined = True
-        self._notice_missing(broken_from is not None and joined)
 
-    def _notice_missing(self, damaged_at_end: bool) -> None:
-        """Notes how much of the video is not there, if that is much more than a file may be wrong by."""
-        missing = (self.seconds or 0.0) - self.account.seconds
-        if missing > max(SHORT_BY[0] * self.account.seconds, SHORT_BY[1]) or (damaged_at_end and missing > 0):
+    def _notice_missing(self, start_s: float) -> None:
+        """Notes how much of the video is not there, if that is more than a file may be wrong by."""
+        missing = (self.seconds or 0.0) - start_s - self.account.seconds
+        if missing > max(SHORT_BY[0] * (self.account.seconds + start_s), SHORT_BY[1]):
             self.account.missing_s = missing
 
     def samples(self, count: int) -> Iterator[Picture]:
@@ -160,102 +173,12 @@ class ContainerVideo:
             return [], False
 
     def _picture(self, frame: av.VideoFrame) -> Picture:
-        return ContainerPicture(frame, self._pixel_shape, self._graphs)
+        return DecodedPicture(frame, self._stretch, self._graphs)
 
     @cached_property
-    def _pixel_shape(self) -> tuple[float, float]:
-        return _pixel_shape(self._stream)
-
-
-class ContainerPicture:
-    """A decoded frame, shown each of whose pixels is `stretch` times as high and as wide as it is decoded."""
-
-    def __init__(self, frame: av.VideoFrame, stretch: tuple[float, float], graphs: dict[Any, av.filter.Graph]) -> None:
-        self._frame, self._stretch, self._graphs = frame, stretch, graphs
-
-    @cached_property
-    def _orientation(self) -> tuple[int, bool]:
-        return _orientation(self._frame)
-
-    @cached_property
-    def size(self) -> Size:
-        frame, (tall, wide) = self._frame, self._stretch
-        height, width = max(1, round(frame.height * tall)), max(1, round(frame.width * wide))
-        if height * width > MOST_PIXELS:
-            most = f"at most {MOST_PIXELS / 10**6:.0f} million pixels"
-            raise PictureError(f"it has frames of {width}×{height}, expected {most}; make them smaller")
-        return (width, height) if self._orientation[0] % 2 else (height, width)
-
-    def rgb(self, part: Part | None = None, size: Size | None = None) -> np.ndarray:
-        part = part or Part(0, 0, *self.size)
-        out = size or (part.height, part.width)
-        turns, mirrored = self._orientation
-        pixels = self._convert(self._lay(part), (out[1], out[0]) if turns % 2 else out)
-        if not turns and not mirrored:
-            return pixels
-        return np.ascontiguousarray(np.rot90(pixels[:, ::-1] if mirrored else pixels, turns))
-
-    def _lay(self, part: Part) -> Part:
-        """What of the frame as it is decoded becomes `part` of the picture as it is shown."""
-        (top, left, height, width), shape = part, self.size
-        for _ in range(self._orientation[0]):
-            top, left, height, width = left, shape[0] - top - height, width, height
-            shape = shape[1], shape[0]
-        left = shape[1] - left - width if self._orientation[1] else left
-        tall, wide = self._stretch
-        return Part(int(top / tall), int(left / wide), max(1, round(height / tall)), max(1, round(width / wide)))
-
-    def _convert(self, part: Part, size: Size) -> np.ndarray:
-        frame = self._frame
-        kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, part, size)
-        if kind not in self._graphs:
-            if len(self._graphs) >= MOST_GRAPHS:
-                self._graphs.clear()
-            self._graphs[kind] = _graph(frame, part, size)
-        graph = self._graphs[kind]
-        graph.vpush(frame)
-        pixels: np.ndarray = graph.vpull().to_ndarray()
-        if pixels.shape[2] == 4:
-            alpha = pixels[..., 3:].astype(np.uint16)
-            pixels = ((pixels[..., :3] * alpha + np.uint16(MID_GREY[0]) * (255 - alpha) + 127) // 255).astype(np.uint8)
-        return pixels
-
-
-def _graph(frame: av.VideoFrame, part: Part, size: Size) -> av.filter.Graph:
-    """Cuts `part` out of frames like `frame` and scales it to `size`, as rgb24 or rgba."""
-    graph = av.filter.Graph()
-    graph.threads = 1
-    base = frame.time_base or Fraction(1, 1000)
-    nodes = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=base)]
-    if part != (0, 0, frame.height, frame.width):
-        nodes.append(graph.add("crop", f"{part.width}:{part.height}:{part.left}:{part.top}:exact=1"))
-    nodes.append(graph.add("scale", f"{size[1]}:{size[0]}:flags=area+accurate_rnd+full_chroma_int"))
-    clear = any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
-    nodes += [graph.add("format", "rgba" if clear else "rgb24"), graph.add("buffersink")]
-    graph.link_nodes(*nodes).configure()
-    return graph
-
-
-def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
-    """Quarter turns to the left that bring a frame upright, after it was mirrored if the second says so."""
-    found: Any = frame.side_data.get("DISPLAYMATRIX")
-    if found is None:
-        return 0, False
-    matrix = np.frombuffer(found, np.int32)
-    a, b, c, d = (int(matrix[i]) for i in (0, 1, 3, 4))
-    mirrored = a * d - b * c < 0
-    a, b = (-a, -b) if mirrored else (a, b)
-    return round(-math.atan2(b, a) / (math.pi / 2)) % 4, mirrored
+    def _stretch(self) -> tuple[float, float]:
+        return pixel_shape(self._stream)
 
 
 def _seconds(value: int | None, base: float) -> float | None:
     return value * base if value is not None and base else None
-
-
-def _pixel_shape(stream: av.VideoStream) -> tuple[float, float]:
-    """How many times as high and as wide a pixel is shown as it is stored; never smaller."""
-    ratio = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
-    wide = float(ratio) if ratio else 1.0
-    if not 1 / WIDEST_PIXEL <= wide <= WIDEST_PIXEL:
-        wide = 1.0
-    return (1.0, wide) if wide >= 1 else (1 / wide, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -51,9 +52,9 @@ def read_video(
     return Film(np.stack(frames), tuple(told))
 
 
-def shown(source: Source) -> Iterator[Shown]:
-    """The frames of a video on one clock, from 0 on."""
-    return on_one_clock(source.frames(), source.account, 1 / (source.fps or USUAL_FPS))
+def shown(source: Source, start_s: float = 0.0, end_s: float = math.inf) -> Iterator[Shown]:
+    """The frames of a video on one clock, from 0 on; a stretch of it as `Source.frames` says."""
+    return on_one_clock(source.frames(start_s, end_s), source.account, 1 / (source.fps or USUAL_FPS))
 
 
 def fitted(picture: Picture, size: Size, how: str = "crop", palette: np.ndarray | None = None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -99,7 +100,7 @@ def places(count: int) -> str:
 
 class Source(Protocol):
     """An open video. `size` is that of its frames as shown, (H, W); `seconds` and `fps` are what its file says of
-    length and frame rate, None where that is unknown."""
+    length and frame rate, None where that is unknown; `sought` is whether `frames` can begin anywhere."""
 
     account: Account
 
@@ -112,8 +113,11 @@ class Source(Protocol):
     @property
     def fps(self) -> float | None: ...
 
-    def frames(self) -> Iterator[Timed]:
-        """All pictures in order, once."""
+    @property
+    def sought(self) -> bool: ...
+
+    def frames(self, start_s: float = 0.0, end_s: float = math.inf) -> Iterator[Timed]:
+        """All pictures in order, once; of a video that can be sought, those from `start_s` on and before `end_s`."""
         ...
 
     def samples(self, count: int) -> Iterator[Picture]:
