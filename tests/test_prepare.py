@@ -17,14 +17,15 @@ from films import encode
 from PIL import Image
 
 from genie_core.data.dataset import VideoDataset
+from genie_core.data.prepare import plan
 from genie_core.data.prepare.assemble import Piece, split
 from genie_core.data.prepare.cuts import CutFinder
-from genie_core.data.prepare.find import find_videos
+from genie_core.data.prepare.find import Video, find_videos
 from genie_core.data.prepare.look import look
 from genie_core.data.prepare.pool import Processes
 from genie_core.data.prepare.run import prepare
 from genie_core.data.prepare.sift import Scene, Sieve, Sifted
-from genie_core.data.prepare.work import Task, prepare_video
+from genie_core.data.prepare.work import Prepared, Task, part_frames, prepare_video
 from genie_core.errors import DataError
 from genie_core.video.source import Part
 
@@ -49,6 +50,10 @@ def sift(frames: np.ndarray, fps: float = 15) -> tuple[Sifted, np.ndarray]:
     return sieve.close(), np.concatenate(kept) if kept else frames[:0]
 
 
+def frames_of(found: Sifted) -> int:
+    return sum(scene.length for scene in found.scenes)
+
+
 def cuts(frames: np.ndarray) -> list[int]:
     finder = CutFinder()
     return [i for i, frame in enumerate(frames) if finder.is_cut(frame)]
@@ -68,14 +73,14 @@ def test_a_still_second_is_kept_and_the_rest_left_out() -> None:
     first, second = found.scenes
     assert (first.length, second.length) == (40 + 15, 1 + 40) and second.start_s == pytest.approx(140 / 15, abs=0.01)
     assert (found.still, found.idle, found.short, found.cuts) == (100 + 1 - 15 - 1, 15, 0, 0)
-    assert found.still + found.frames == 40 + 100 + 41 and np.array_equal(kept[-41:], after)
+    assert found.still + frames_of(found) == 40 + 100 + 41 and np.array_equal(kept[-41:], after)
 
 
 def test_small_things_that_move_are_no_stillness() -> None:
     frames = np.zeros((60, 32, 32, 3), np.uint8)
     frames[np.arange(60), 5, np.arange(60) // 2] = 200
     found, _ = sift(frames)
-    assert found.still == 0 and found.frames == 60
+    assert found.still == 0 and frames_of(found) == 60
 
 
 def test_short_scenes_are_left_out_and_counted() -> None:
@@ -87,7 +92,7 @@ def test_short_scenes_are_left_out_and_counted() -> None:
 def test_long_scenes_come_in_pieces_and_whole() -> None:
     frames = scenery(700)
     found, kept = sift(frames)
-    assert found.frames == 700 and np.array_equal(kept, frames)
+    assert frames_of(found) == 700 and np.array_equal(kept, frames)
 
 
 def test_black_bars_are_found_and_dark_scenes_are_not(tmp_path: Path) -> None:
@@ -110,14 +115,14 @@ def total(pieces: list[Piece]) -> int:
 
 @pytest.mark.parametrize("lengths", [[100] * 20, [1000, 50, 60, 70, 900], [5000, 100], [300] * 5])
 def test_test_videos_are_about_a_tenth_and_no_train_videos(lengths: list[int]) -> None:
-    train, test = split([a_video(length, i) for i, length in enumerate(lengths)], 15)
+    train, test = split([a_video(length, i) for i, length in enumerate(lengths)])
     assert total(train) + total(test) == sum(lengths) and 0 < total(test) <= 0.25 * sum(lengths)
     assert not {piece.name for piece in train} & {piece.name for piece in test}
 
 
 @pytest.mark.parametrize("lengths", [[1000], [1000, 1100]])
 def test_a_tenth_of_the_longest_is_the_test_where_videos_are_few(lengths: list[int]) -> None:
-    train, test = split([a_video(length, i) for i, length in enumerate(lengths)], 15)
+    train, test = split([a_video(length, i) for i, length in enumerate(lengths)])
     assert total(test) == pytest.approx(0.1 * sum(lengths), abs=2) and total(train) + total(test) == sum(lengths)
     assert test[0].first == train[-1].first + train[-1].scene.length
     assert test[0].scene.start_s == pytest.approx(train[-1].scene.end_s)
@@ -249,7 +254,7 @@ def until(true: object, seconds: float = 60) -> None:
 
 
 def a_task(films: Path, folder: Path) -> Task:
-    return Task("second", str(films / "second.mkv"), Part(0, 0, 48, 64), SIZE, 15.0, str(folder))
+    return Task(str(films / "second.mkv"), Part(0, 0, 48, 64), SIZE, 15.0, str(folder))
 
 
 def test_a_part_that_is_done_is_not_done_again(films: Path, tmp_path: Path) -> None:
@@ -257,8 +262,31 @@ def test_a_part_that_is_done_is_not_done_again(films: Path, tmp_path: Path) -> N
     done = prepare_video(task)
     before = (tmp_path / "part" / "part.json").stat().st_mtime_ns
     assert prepare_video(task) == done and (tmp_path / "part" / "part.json").stat().st_mtime_ns == before
-    (tmp_path / "part" / "part.json").unlink()
-    assert prepare_video(task) == done
+
+
+def test_two_that_do_the_same_part_at_once_make_one(films: Path, tmp_path: Path) -> None:
+    """A cluster does a task again if it loses sight of the machine that was at it."""
+    task = a_task(films, tmp_path / "part")
+    other: list[Prepared] = []
+    mine = prepare_video(task, lambda seconds: other.append(prepare_video(task)) if not other else None)
+    assert other == [mine] and [path.name for path in tmp_path.iterdir()] == ["part"]
+
+
+def test_a_long_video_is_done_in_stretches_none_lost_or_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = scenery(300, 9)
+    encode(tmp_path / "long.mkv", film, g="20")
+    seen = look(str(tmp_path / "long.mkv"))
+    monkeypatch.setattr(plan, "STRETCH_S", 6.0)
+    video = Video("long", str(tmp_path / "long.mkv"), "")
+    tasks = plan.Plan([video], [seen], (48, 64), 15.0).tasks(0, tmp_path)
+    parts = [prepare_video(task) for task in tasks]
+    frames = [part_frames(Path(task.folder), (48, 64), part.frames) for task, part in zip(tasks, parts, strict=True)]
+    assert len(frames) == 3 and sum(map(len, frames)) == 300 and min(map(len, frames)) >= 99
+    assert np.abs(np.concatenate(frames).astype(int) - film).mean() < 12
+    assert [round(part.scenes[0].start_s, 1) for part in parts] == [0.0, 6.7, 13.3]
+    assert not any(part.account.warnings(15) for part in parts)
 
 
 def test_a_full_disk_is_told_and_nothing_of_it_counts(films: Path, tmp_path: Path) -> None:

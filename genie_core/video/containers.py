@@ -89,10 +89,10 @@ class ContainerVideo:
         for timed in self._whole_frames(base):
             stamp = None if timed.stamp is None else timed.stamp - first * base
             if stamp is not None and stamp >= end_s - SAME_S:
-                return
+                break
             if stamp is None or stamp >= start_s - SAME_S:
                 yield timed
-        self._notice_missing(start_s)
+        self._notice_missing(min(end_s, self.seconds or 0.0) - start_s)
 
     def _whole_frames(self, base: float) -> Iterator[Timed]:
         """The frames from here on, without those that cannot be decoded and those that hang on them."""
@@ -116,10 +116,10 @@ class ContainerVideo:
                 yield Timed(stamp, _seconds(frame.duration or None, base), self._picture(frame), joined)
                 joined = True
 
-    def _notice_missing(self, start_s: float) -> None:
-        """Notes how much of the video is not there, if that is more than a file may be wrong by."""
-        missing = (self.seconds or 0.0) - start_s - self.account.seconds
-        if missing > max(SHORT_BY[0] * (self.account.seconds + start_s), SHORT_BY[1]):
+    def _notice_missing(self, wanted_s: float) -> None:
+        """Notes how much of `wanted_s` seconds is not there, if that is more than a file may be wrong by."""
+        missing = wanted_s - self.account.seconds
+        if missing > max(SHORT_BY[0] * wanted_s, SHORT_BY[1]):
             self.account.missing_s = missing
 
     def samples(self, count: int) -> Iterator[Picture]:

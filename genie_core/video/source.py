@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -71,6 +71,10 @@ class Account:
     def fps(self) -> float:
         """Frames a second, on average; 0 if that is unknown."""
         return self.frames / self.seconds if self.seconds else 0.0
+
+    def __add__(self, other: Account) -> Account:
+        """The account of two stretches of a video."""
+        return Account(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     def warnings(self, fps: float) -> list[str]:
         """What a user should know who reads the video at `fps` frames a second, in sentences."""

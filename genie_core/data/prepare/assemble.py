@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,15 +28,18 @@ class Piece(NamedTuple):
     part_frames: int
 
 
-def pieces_of(name: str, folder: Path, prepared: Prepared) -> list[Piece]:
-    pieces, first = [], 0
-    for scene in prepared.scenes:
-        pieces.append(Piece(name, folder, first, scene, prepared.frames))
-        first += scene.length
+def pieces_of(name: str, parts: Iterable[tuple[Path, Prepared]]) -> list[Piece]:
+    """The scenes of a video, from its parts in order."""
+    pieces = []
+    for folder, prepared in parts:
+        first = 0
+        for scene in prepared.scenes:
+            pieces.append(Piece(name, folder, first, scene, prepared.frames))
+            first += scene.length
     return pieces
 
 
-def split(videos: Sequence[list[Piece]], fps: float) -> tuple[list[Piece], list[Piece]]:
+def split(videos: Sequence[list[Piece]]) -> tuple[list[Piece], list[Piece]]:
     """Train and test: whole videos make up about a tenth of the frames, every tenth of those ordered by length.
 
     Where no video is so short, the end of the longest one is the test.
@@ -52,28 +55,30 @@ def split(videos: Sequence[list[Piece]], fps: float) -> tuple[list[Piece], list[
         test = test or {int(lengths.argmin())}
         return _flat(videos[i] for i in range(len(videos)) if i not in test), _flat(videos[i] for i in sorted(test))
     longest = int(lengths.argmax())
-    head, tail = _cut(videos[longest], int(lengths[longest] - wanted), fps)
+    head, tail = _cut(videos[longest], int(lengths[longest] - wanted))
     return _flat([*videos[:longest], head, *videos[longest + 1 :]]), tail
 
 
-def _flat(videos: Iterator[list[Piece]] | Sequence[list[Piece]]) -> list[Piece]:
+def _flat(videos: Iterable[list[Piece]]) -> list[Piece]:
     return [piece for video in videos for piece in video]
 
 
-def _cut(video: list[Piece], at: int, fps: float) -> tuple[list[Piece], list[Piece]]:
+def _cut(video: list[Piece], at: int) -> tuple[list[Piece], list[Piece]]:
     """The pieces of a video before and after its frame `at`; one that is cut gives two, if both are long enough."""
     head: list[Piece] = []
     tail: list[Piece] = []
+    passed = 0
     for piece in video:
         length, start_s, end_s = piece.scene
-        before = min(max(at - piece.first, 0), length)
+        before = min(max(at - passed, 0), length)
         before = 0 if before < SHORTEST_FRAMES else length if length - before < SHORTEST_FRAMES else before
-        middle_s = round(start_s + before / fps, 3)
+        middle_s = start_s + (end_s - start_s) * before / length
         if before:
-            head.append(piece._replace(scene=Scene(before, start_s, middle_s if before < length else end_s)))
+            head.append(piece._replace(scene=Scene(before, start_s, round(middle_s, 3))))
         if before < length:
-            rest = Scene(length - before, middle_s if before else start_s, end_s)
+            rest = Scene(length - before, round(middle_s, 3), end_s)
             tail.append(piece._replace(first=piece.first + before, scene=rest))
+        passed += length
     return head, tail
 
 

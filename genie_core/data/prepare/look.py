@@ -18,11 +18,13 @@ MOST_BARS = 0.8  # share of the side that both may take together
 
 
 class Look(NamedTuple):
-    """`inside` is the picture without its black bars, in pixels as shown; `refused` says why there is none."""
+    """`inside` is the picture without its black bars, in pixels as shown, and `refused` why there is none; the rest is
+    as `Source` has it."""
 
     inside: Part | None
-    fps: float | None
-    seconds: float | None
+    fps: float | None = None
+    seconds: float | None = None
+    sought: bool = False
     refused: str | None = None
 
 
@@ -31,9 +33,10 @@ def look(path: str) -> Look:
     try:
         with open_video(path, threads=1) as source:
             inside = _inside(path, source)
-            return Look(inside, source.fps, source.seconds, None if inside else "it holds no whole frame")
+            why = None if inside else "it holds no whole frame"
+            return Look(inside, source.fps, source.seconds, source.sought, why)
     except PictureError as error:
-        return Look(None, None, None, reason(error, path))
+        return Look(None, refused=reason(error, path))
 
 
 def reason(error: PictureError, path: str) -> str:

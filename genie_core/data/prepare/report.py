@@ -26,8 +26,9 @@ class Report:
     fps: float
     videos: dict[str, Prepared]
     left_out: list[tuple[str, str]]
-    frames: dict[str, int] = field(default_factory=dict)  # of train and test
+    frames: dict[str, int] = field(default_factory=dict)  # of each data set
     episodes: int = 0
+    duplicate: int = 0  # frames left out because another place shows the same
 
     @property
     def kept(self) -> int:
@@ -40,13 +41,18 @@ class Report:
     def count(self, what: str) -> int:
         return sum(each.counts.get(what, 0) for each in self.videos.values())
 
+    @property
+    def damages(self) -> int:
+        return sum(each.account.damages for each in self.videos.values())
+
     def write(self, folder: Path) -> None:
         told: dict[str, Any] = {
             "frame_size": list(self.size),
             "fps": self.fps,
             "frames": self.frames,
             "episodes": self.episodes,
-            "left_out": {name: self.count(name) for name in ("still", "short", "damaged")},
+            "left_out": {"duplicate": self.duplicate} | {name: self.count(name) for name in ("still", "short")},
+            "damages": self.damages,
             "cuts": self.count("cuts"),
             "refused": [{"video": name, "why": why} for name, why in self.refused],
             "videos": [self._video(name, each) for name, each in self.videos.items() if not each.refused],
@@ -55,8 +61,8 @@ class Report:
 
     def _video(self, name: str, each: Prepared) -> dict[str, Any]:
         scenes = [[scene.start_s, scene.end_s] for scene in each.scenes]
-        told = {"video": name, "seconds": round(each.seconds, 3), "frames": each.frames, "scenes": scenes}
-        return told | {"left_out": each.counts, "warnings": each.warnings}
+        told = {"video": name, "seconds": round(each.account.seconds, 3), "frames": each.frames, "scenes": scenes}
+        return told | {"counts": each.counts, "warnings": each.account.warnings(self.fps)}
 
     def summary(self, out: Path) -> str:
         """What to show at the end, in lines."""
@@ -75,7 +81,8 @@ class Report:
         seconds = {name: self.count(name) / self.fps for name in ("still", "short")}
         told = [f"{seconds['still']:.0f} s in which nothing moves"] if self.count("still") else []
         told += [f"{seconds['short']:.0f} s in scenes too short to learn from"] if self.count("short") else []
-        told += [f"{self.count('damaged'):,} damaged places"] if self.count("damaged") else []
+        told += [f"{self.duplicate / self.fps:.0f} s that another place shows too"] if self.duplicate else []
+        told += [f"{self.damages:,} damaged places"] if self.damages else []
         lines = [f"left out: {', '.join(told)}"] if told else []
         lines += [f"split at {self.count('cuts'):,} scene cuts"] if self.count("cuts") else []
         return lines + _some([f"{name}: {why}" for name, why in self.refused], "not used")
@@ -89,7 +96,9 @@ class Report:
         every = self.kept + self.count("still") + self.count("short")
         if still > MOST_STILL * every:
             told.append(f"nothing moves in {still / every:.0%} of the frames; footage of more action teaches more")
-        return told + _some([f"{name}: {line}" for name, each in self.videos.items() for line in each.warnings], "")
+        return told + _some(
+            [f"{name}: {line}" for name, each in self.videos.items() for line in each.account.warnings(self.fps)], ""
+        )
 
 
 def _some(lines: Sequence[str], title: str) -> list[str]:

@@ -35,8 +35,8 @@ class Sifted:
     short: int = 0
 
     @property
-    def frames(self) -> int:
-        return sum(scene.length for scene in self.scenes)
+    def counts(self) -> dict[str, int]:
+        return {"cuts": self.cuts, "idle": self.idle, "still": self.still, "short": self.short}
 
 
 class Sieve:
