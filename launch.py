@@ -7,6 +7,7 @@ import sys
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads beside a busy core cost tenfold
 
+from app.cli.console import one_line, print_anything, refusal
 from app.cli.options import parse
 from app.cli.web import space_arguments
 from genie_core.errors import GenieError
@@ -17,23 +18,36 @@ INSTALL = "pip install -r requirements.txt"
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one mode; returns the exit code: 0 done, 1 an error told in a sentence, 130 interrupted."""
+    print_anything()
     arguments = sys.argv[1:] if argv is None else argv
     args = parse(arguments or space_arguments())
     try:
         if args.quiet:
             os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
         args.run(args)
+        sys.stdout.flush()
     except GenieError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return _failed(str(error))
     except ModuleNotFoundError as error:
         if error.name not in LEFT_OUT:
             raise
-        print(f"error: this needs {error.name}, which the light install leaves out; {INSTALL}", file=sys.stderr)
-        return 1
+        return _failed(f"this needs {error.name}, which the light install leaves out; {INSTALL}")
+    except BrokenPipeError:  # whoever read the output has enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        told = refusal(error)
+        if told is None:
+            raise
+        return _failed(told)
     except KeyboardInterrupt:
+        print(f"\nstopped; {args.kept(args)}", file=sys.stderr)
         return 130
     return 0
+
+
+def _failed(told: str) -> int:
+    print(f"error: {one_line(told)}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -92,6 +92,9 @@ class FakeEngine:
     def look(self, moment: FakeMoment) -> np.ndarray:
         return moment.frame
 
+    def doubt(self, moment: FakeMoment) -> float | None:
+        return None
+
     def restore(self, moment: FakeMoment, player: int = 0) -> np.ndarray:
         self.steps, self._frame = moment
         return self._frame
@@ -181,6 +184,9 @@ def short_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
 def shorten_benchmark(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("genie_core.evaluation.speed.STEPS", 5)
     patch.setattr("genie_core.evaluation.speed.WARM_UP", 2)
+    patch.setattr("genie_core.evaluation.speed.SWEEP_STEPS", 3)
+    sweep = {"unmask_steps": (1, 2), "context_frames": (4,), "players": (2,)}
+    patch.setattr("genie_core.evaluation.speed.SWEEP", sweep)
     patch.setattr("genie_core.machine.MATMUL", 64)
 
 

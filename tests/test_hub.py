@@ -459,7 +459,7 @@ def test_the_shipped_world_is_published_and_played(hub: LocalHub, home: Path, tm
     for revision in ("", "@v1", f"@{sha}"):
         assert np.array_equal(played(f"ada/coinrun{revision}", tmp_path / "p.npz", home, hub.url), truth)
     listed = launched(["--worlds"], home, hub.url).stdout
-    assert re.search(r"^ada/coinrun +[\d.]+ MB   10 frames from one [\d.]+ dB", listed, re.MULTILINE)
+    assert re.search(r"^ada/coinrun +coinrun +64×64 +[\d.]+ MB +[\d.]+ frames/s", listed, re.MULTILINE)
 
     gone = closed_port()
     assert np.array_equal(played("ada/coinrun", tmp_path / "p.npz", home, gone), truth)

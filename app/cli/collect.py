@@ -130,4 +130,5 @@ MODE = Mode(
         **{name: option | {"default": argparse.SUPPRESS} for name, option in _GAME_OPTIONS.items()},
     },
     check,
+    lambda args: f"nothing was kept, and {args.out} was not made",
 )

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli.benchmark import JSON
-from app.cli.known_worlds import load_world
+from app.cli.benchmark import JSON, check_targets
+from app.cli.known_worlds import load_world, require_world
 from app.cli.options import DATA, FOLDER, ON, ROOT, Mode
 from genie_core.errors import DataError
 
@@ -23,18 +23,22 @@ def check(args: argparse.Namespace) -> str | None:
 
 
 def run(args: argparse.Namespace) -> None:
+    check_targets(args.json, args.report)
+    names = args.compare or [args.world]
+    asked = [argparse.Namespace(**vars(args) | {"world": name}) for name in names]
+    for each in asked:
+        require_world(each)
     from genie_core.data.dataset import VideoDataset
+
+    data = VideoDataset(*args.data, part="test") if args.data else None
     from genie_core.evaluation.compare import compare, rows, write_comparison
-    from genie_core.evaluation.measure import EFFORTS, check_targets, evaluate, write_json
+    from genie_core.evaluation.measure import EFFORTS, evaluate, write_json
     from genie_core.evaluation.report import check_extras, figures_table, write_report
 
-    check_targets(args.json, args.report)
     effort = EFFORTS["quick" if args.quick else "full" if args.full else "default"]
     check_extras(effort, args.report)
-    asked = VideoDataset(*args.data, part="test") if args.data else None
-    names = args.compare or [args.world]
-    worlds = [load_world(argparse.Namespace(**vars(args) | {"world": name})) for name in names]
-    dataset = VideoDataset(_clips_that_ship(worlds[0])) if asked is None else asked
+    worlds = [load_world(each) for each in asked]
+    dataset = VideoDataset(_clips_that_ship(worlds[0])) if data is None else data
     found = [evaluate(world, dataset, effort, args.seed, args.quiet) for world in worlds]
     report = compare(*found) if args.compare else found[0].report
     if args.json is None:
@@ -45,6 +49,14 @@ def run(args: argparse.Namespace) -> None:
         write_comparison(args.report, report)
     elif args.report:
         write_report(args.report, worlds[0], found[0])
+    if not args.quiet:
+        print(_done(args, [world.name for world in worlds], dataset.info.name, found[0].report))
+
+
+def _done(args: argparse.Namespace, worlds: list[str], data: str, report: dict[str, Any]) -> str:
+    written = [str(path) for path in (args.json, args.report) if path]
+    where = f"wrote {' and '.join(written)}" if written else "--json FILE keeps all figures, --report DIR makes a page"
+    return f"measured {' and '.join(worlds)} on {report.get('clips')} clips of {data}; {where}"
 
 
 def _clips_that_ship(world: World) -> Path:
@@ -77,4 +89,5 @@ MODE = Mode(
         "compare": {"nargs": 2, "metavar": "WORLD", "help": "measure these two worlds on the same clips"},
     },
     check,
+    lambda args: "no figures were written",
 )

@@ -65,4 +65,5 @@ MODE = Mode(
     "write a static site to DIR that plays the worlds in the browser; without --world, those that ship",
     FOLDER,
     {"and_world": AND_WORLD, "ort": RUNTIME},
+    kept=lambda args: f"{args.export_web} is as it was",
 )

@@ -20,8 +20,18 @@ VIDEO = {"metavar": "VIDEO", "type": Path}
 def run(args: argparse.Namespace) -> None:
     from app.play.script import format_script
 
+    require_video(args.infer_actions)
     world = find_world(args)
     print(format_script(find_actions(world, args.infer_actions, args.quiet), world.config.actions))
+
+
+def require_video(video: Path) -> None:
+    """Raises PictureError if there is no such file, before the networks are loaded."""
+    from genie_core.errors import PictureError
+
+    if not video.is_file():
+        wrong = f"{video} is a folder" if video.is_dir() else f"there is no file {video}"
+        raise PictureError(f"{wrong}; expected a video such as MP4, WebM or an animated GIF")
 
 
 def find_actions(world: World | GraphWorld, video: Path, quiet: bool) -> list[int]:

@@ -61,11 +61,25 @@ def find_playable(args: argparse.Namespace) -> World | GraphWorld:
 
 def find_world(args: argparse.Namespace) -> World:
     """The world asked for, as it was saved; an error suggests names at hand."""
+    require_world(args)
     from genie_core.world import World, pick_device
 
     device = pick_device(args.device)
     try:
         return World.from_pretrained(complete(args.world, WORLDS)).to(device)
+    except (CheckpointError, HubError) as error:
+        raise _suggesting(error, args) from error
+
+
+def require_world(args: argparse.Namespace) -> None:
+    """Raises CheckpointError if the world asked for is a folder without a fitting config.json: torch takes seconds."""
+    from genie_core.checkpoint import read_config
+    from genie_core.hub.address import find_address
+
+    name = complete(args.world, WORLDS)
+    try:
+        if find_address(name) is None:
+            read_config(Path(name))
     except (CheckpointError, HubError) as error:
         raise _suggesting(error, args) from error
 

@@ -17,8 +17,8 @@ from genie_core.limits import MOST_SIDE
 
 ROOT = Path(__file__).resolve().parents[2]
 MODES = (
-    *("play", "web", "export_web", "worlds", "collect", "prepare", "train", "evaluate", "benchmark", "publish", "replay"),
-    "infer_actions",
+    *("play", "web", "export_web", "worlds", "collect", "prepare", "train", "evaluate", "benchmark", "publish"),
+    *("replay", "infer_actions"),
 )
 Options = dict[str, dict[str, Any]]
 """Keyword arguments of argparse's add_argument, by the name of the option."""
@@ -27,7 +27,7 @@ Options = dict[str, dict[str, Any]]
 class Mode(NamedTuple):
     """What a mode does, the argument of its flag, and the options that it has beside the common ones.
 
-    `check` returns what is wrong with the arguments, if anything is.
+    `check` returns what is wrong with the arguments, if anything is; `kept` what Ctrl-C leaves.
     """
 
     run: Callable[[argparse.Namespace], None]
@@ -35,6 +35,7 @@ class Mode(NamedTuple):
     argument: dict[str, Any]
     options: Options
     check: Callable[[argparse.Namespace], str | None] = lambda args: None
+    kept: Callable[[argparse.Namespace], str] = lambda args: "nothing was written"
 
 
 def number(kind: type[int] | type[float], least: float, most: float = 2**31 - 1) -> Callable[[str], float]:
@@ -126,7 +127,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     wrong = mode.check(args)
     if wrong is not None:
         parser.error(wrong)
-    args.run = mode.run
+    args.run, args.kept = mode.run, mode.kept
     return args
 
 

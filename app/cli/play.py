@@ -123,4 +123,5 @@ MODE = Mode(
         "fit": {"choices": FITS, "default": "crop", "help": "how to fit the picture into a frame (default crop)"},
     },
     check,
+    lambda args: "nothing was saved" if args.save else "what was not saved with F5 is gone",
 )

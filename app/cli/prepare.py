@@ -54,4 +54,5 @@ MODE = Mode(
         "camera": {"metavar": "KEY", "help": "which video of a LeRobotDataset (default its first)"},
         "format": FORMAT,
     },
+    kept=lambda args: f"what is done of {args.out} is kept: the same command goes on",
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from app.cli.console import plain
 from app.cli.export_web import AND_WORLD, RUNTIME, write_site
 from app.cli.known_worlds import find_world
 from app.cli.options import ON, ROOT, Mode
@@ -27,15 +28,19 @@ def run(args: argparse.Namespace) -> None:
     if args.space == "static":
         with TemporaryDirectory() as scratch:
             write_site(args, Path(scratch) / "site")
-            print("\n".join(publish_site(Path(scratch) / "site", args.publish, **told)))
+            _print(publish_site(Path(scratch) / "site", args.publish, **told))
         return
     world = find_world(args)
     if args.space:
-        print("\n".join(publish_space(world, args.world, args.publish, ROOT, **told)))
+        _print(publish_space(world, args.world, args.publish, ROOT, **told))
         return
     with TemporaryDirectory() as scratch:
         animation = animate(world, ROOT / "assets", Path(scratch), args.quiet)
-        print("\n".join(_publish(args, world, animation, Path(scratch) / "world")))
+        _print(_publish(args, world, animation, Path(scratch) / "world"))
+
+
+def _print(lines: list[str]) -> None:
+    print(plain("\n".join(lines)))  # a model card says what the world's config says, which may come from a stranger
 
 
 def _publish(args: argparse.Namespace, world: World, animation: Path | None, folder: Path) -> list[str]:
@@ -85,4 +90,5 @@ MODE = Mode(
         "and_world": AND_WORLD,
         "ort": RUNTIME,
     },
+    kept=lambda args: "nothing was published; files already sent are not sent again",
 )

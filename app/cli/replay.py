@@ -15,4 +15,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 HELP = "play a saved session again exactly as it was, in a window or, with --save, into a file"
-MODE = Mode(run, HELP, FILE, {"save": play.SAVE})
+MODE = Mode(run, HELP, FILE, {"save": play.SAVE}, kept=lambda args: "nothing was saved")

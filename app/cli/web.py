@@ -7,24 +7,39 @@ import os
 
 from app.cli.known_worlds import load_world
 from app.cli.options import ON, ROOT, WORLD, Mode, number
+from genie_core.errors import ConfigError
 
 HOST, PORT, SEATS = "127.0.0.1", 7860, 4
 MORE = f"how many people can play at once; others wait in a queue (default {SEATS})"
 
 
 def run(args: argparse.Namespace) -> None:
+    _require_proxy()
+    world = load_world(args)
     from app.web.server import serve
 
-    world = load_world(args)
     serve(world, ROOT, host=args.host, port=args.port, seats=args.max_players, quiet=args.quiet)
+
+
+def _require_proxy() -> None:
+    """Raises ConfigError if the environment names a proxy by which the web packages cannot be imported."""
+    import httpx
+
+    try:
+        httpx.Client().close()
+    except (ImportError, ValueError) as error:
+        raise ConfigError(
+            f"the proxy that your environment names cannot be used ({error}); the demo needs none: unset ALL_PROXY, "
+            "HTTP_PROXY and HTTPS_PROXY, or set them to an http:// address"
+        ) from error
 
 
 def space_arguments() -> list[str]:
     """The command line of a Space of the Hub, which runs launch.py without any; elsewhere empty."""
     if "SPACE_ID" not in os.environ:
         return []
-    port = os.environ.get("GRADIO_SERVER_PORT", str(PORT))
-    world = os.environ.get("GENIE_WORLD", WORLD)
+    port = os.environ.get("GRADIO_SERVER_PORT") or str(PORT)
+    world = os.environ.get("GENIE_WORLD") or WORLD
     return ["--web", "--host", "0.0.0.0", "--port", port, "--world", world]
 
 
@@ -42,4 +57,5 @@ MODE = Mode(
         },
         "max_players": {"type": number(int, 1, 64), "metavar": "N", "default": SEATS, "help": MORE},
     },
+    kept=lambda args: "the demo is closed, and its unsaved games are gone",
 )

@@ -1,16 +1,20 @@
-"""`--worlds`: lists the worlds at hand."""
+"""`--worlds`: lists the worlds at hand, with what a player wants to know of each."""
 
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from app.cli.console import one_line
 from app.cli.known_worlds import RUNS, WORLDS, worlds_at_hand
 from app.cli.options import ON, Mode
+from genie_core.errors import GenieError
 
-FIGURES = {"rollout_psnr": "10 frames from one {:.1f} dB", "delta_psnr_4": "ΔPSNR {:.1f} dB"}
+HEAD = ("--world", "game", "picture", "on disk", "speed here", "actions")
+PLAY = "play one: python launch.py --play IMAGE --world NAME"
+TRAIN = "train one: python launch.py --train --data DIR --out RUN"
+UNKNOWN = "–"  # which --benchmark measures
 
 
 def run(args: argparse.Namespace) -> None:
@@ -18,33 +22,45 @@ def run(args: argparse.Namespace) -> None:
 
 
 def describe_worlds(shipped: Path, runs: Path) -> list[str]:
-    """One line for each world: its name, its size on disk, its main figures and its actions."""
-    found = worlds_at_hand(shipped, runs)
-    lines = [f"{name:20} {_size_mb(folder):7.1f} MB   {_summary(folder)}" for name, folder in found]
-    way_on = "train one: python launch.py --train --data DIR --out RUN"
-    return lines or [f"no worlds in {shipped}, {runs} or the cache of the Hub; {way_on}"]
+    """Lines to print: a table of the worlds, the damaged ones at its end, and what to do next."""
+    found = list(worlds_at_hand(shipped, runs))
+    if not found:
+        return [f"there are no worlds in {shipped}, {runs} or the cache of the Hub; {TRAIN}"]
+    rows, damaged = [], []
+    for name, folder in found:
+        try:
+            rows.append(_row(name, folder))
+        except GenieError as error:  # a list must not fail over one damaged world
+            damaged.append(f"{name}: {error}")
+    return [*_table([HEAD, *rows]), *map(one_line, damaged), "", PLAY]
+
+
+def _row(name: str, folder: Path) -> tuple[str, ...]:
+    from app.cli.speed_here import frames_per_second
+    from genie_core.checkpoint import read_config
+
+    config = read_config(folder)
+    height, width = config.frame_size
+    fps = frames_per_second(folder)
+    return (
+        name,
+        config.game,
+        f"{width}×{height}",
+        f"{_size_mb(folder):.1f} MB",
+        UNKNOWN if fps is None else f"{fps:.0f} frames/s",
+        f"{len(config.actions)}: {' '.join(action.name for action in config.actions)}",
+    )
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Columns as wide as their longest cell; the last is as long as it is."""
+    shown = [[one_line(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
 
 
 def _size_mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
-def _summary(folder: Path) -> str:
-    """Read from the file alone: a list must not need torch, nor fail over one damaged world."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        actions = " ".join(action["name"] for action in config["actions"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "config.json cannot be read: expected JSON with the actions of a world; get the world again"
-    return "   ".join([*_figures(config.get("training")), actions])
-
-
-def _figures(training: Any) -> list[str]:
-    """Of the first test set that was measured; a stranger's config may hold anything."""
-    metrics = training.get("metrics") if isinstance(training, dict) else None
-    first = next(iter(metrics.values()), None) if isinstance(metrics, dict) else None
-    known = [(text, first.get(key)) for key, text in FIGURES.items()] if isinstance(first, dict) else []
-    return [text.format(value) for text, value in known if isinstance(value, int | float)]
-
-
-MODE = Mode(run, "list the worlds on this computer", ON, {})
+MODE = Mode(run, "list the worlds on this computer: game, size, speed here, actions", ON, {})

@@ -17,7 +17,6 @@ import numpy as np
 from genie_core.config import UNKNOWN_GAME
 from genie_core.data.dataset import VideoDataset
 from genie_core.data.scenes import draw_clips
-from genie_core.errors import DataError
 from genie_core.evaluation import metrics
 from genie_core.evaluation.control import measure_control
 from genie_core.evaluation.distances import Filmstrips, measure_distances
@@ -96,17 +95,6 @@ def _game_of(world: World, dataset: VideoDataset) -> Game:
 def write_json(path: Path, report: dict[str, Any]) -> None:
     """Writes `report` whole or not at all."""
     write_whole(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-
-
-def check_targets(path: Path | None, folder: Path | None) -> None:
-    """Raises DataError if a JSON file could not be written to `path`, or files into `folder`; to be asked first."""
-    if path and not path.parent.is_dir():
-        raise DataError(f"cannot write {path}: there is no folder {path.parent}; make it first")
-    if path and path.is_dir():
-        raise DataError(f"cannot write {path}: it is a folder; give --json the name of a file")
-    file = folder and next((each for each in (folder, *folder.parents) if each.is_file()), None)
-    if file:
-        raise DataError(f"cannot write into {folder}: {file} is a file; give --report another folder")
 
 
 def _report(samples: Samples) -> dict[str, Any]:

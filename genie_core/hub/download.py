@@ -115,6 +115,10 @@ def _is_whole(file: Path) -> bool:
 
 def cached_worlds() -> Iterator[tuple[str, Path]]:
     """OWNER/NAME@REVISION and folder of each whole world in the cache, by name, without asking the Hub."""
+    from huggingface_hub import constants
+
+    if not any(Path(constants.HF_HUB_CACHE).glob("models--*")):  # most often, and what follows takes long to import
+        return
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
     try:

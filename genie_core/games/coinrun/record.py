@@ -124,7 +124,7 @@ def open_coinrun(levels: tuple[int, int], mode: str, seed: int) -> Any:
     except ImportError as error:
         raise MissingExtraError(
             f"recording CoinRun needs Procgen ({error}); on Linux with Python 3.11 or 3.12: "
-            "pip install -r genie_core/games/coinrun/requirements-record.txt"
+            "pip install -r requirements.txt -r genie_core/games/coinrun/requirements-record.txt"
         ) from error
     return ProcgenGym3Env(
         num=1,
