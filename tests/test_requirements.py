@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 PLAY = ROOT / "requirements.txt"
 RECORD = ROOT / "genie_core/games/coinrun/requirements-record.txt"
 FULL = ROOT / "genie_core/evaluation/requirements-full.txt"  # partly files that are read, nothing to import
+S3 = ROOT / "genie_core/data/requirements-s3.txt"  # found by fsspec, imported nowhere
 TESTS = ROOT / "tests/requirements.txt"
 IMPORTED_AS = {"pillow": "PIL", "procgen-mirror": "procgen", "scikit-image": "skimage"}
 OPTIONAL = {"gymnasium"}  # of genie_core/env.py alone, which says how to get it
@@ -52,7 +53,7 @@ def test_an_extra_is_imported_on_its_own_floor_only(path):
     assert imported_by(elsewhere) & importable(path) - importable(PLAY) == set()
 
 
-@pytest.mark.parametrize("path", [PLAY, RECORD, FULL, TESTS], ids=["play", "record", "full", "tests"])
+@pytest.mark.parametrize("path", [PLAY, RECORD, FULL, S3, TESTS], ids=["play", "record", "full", "s3", "tests"])
 def test_every_range_has_both_ends(path):
     for name, version_range in requirements(path).items():
         assert ">=" in version_range, f"{name} has no lower bound"

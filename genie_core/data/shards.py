@@ -128,13 +128,13 @@ class ParquetFrames:
 
     def __init__(self, reader: Reader, folder: Folder, shard: Shard, frame_size: tuple[int, int]) -> None:
         self.frames, self._shape, self._reader = shard.frames, (*frame_size, 3), reader
-        self._folder, self._shard = folder, shard
-        if not folder.remote:
-            self._path()
+        self._fetch = partial(folder.shard, shard.file, shard.bytes, shard.sha256)
+        self._name, self._local = folder / shard.file, None if folder.remote else self._fetch()
 
     def read(self, first: int, stop: int) -> np.ndarray:
-        with undamaged(self._folder / self._shard.file):
-            path = self._path()
+        with undamaged(self._name):
+            path = self._local or self._fetch()
+            path.stat()  # an open file would hide that it was deleted
             file: GroupedFile = self._reader.files.get(path, lambda: GroupedFile(path, self.frames, self._shape))
             of_group = file.of_group
             pieces = []
@@ -142,6 +142,3 @@ class ParquetFrames:
                 block: np.ndarray = self._reader.blocks.get((path, group), partial(file.read, group))
                 pieces.append(block[max(0, first - group * of_group) : stop - group * of_group])
             return np.concatenate(pieces)
-
-    def _path(self) -> Path:
-        return self._folder.shard(self._shard.file, self._shard.bytes, self._shard.sha256)
