@@ -103,7 +103,7 @@ MODE = Mode(
     f"record a data set by playing {', '.join(RECORDED)} or a Gymnasium environment, such as CarRacing-v3",
     {"metavar": "ENV"},
     {
-        "out": {**FOLDER, "required": True, "help": "the folder to write the data set or the training run to"},
+        "out": {**FOLDER, "required": True, "help": "the folder to write the data set to"},
         "frames": {
             "type": number(int, 2),
             "metavar": "N",

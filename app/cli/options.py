@@ -95,6 +95,17 @@ COMMON: Options = {
 }
 
 
+FIRST = "python launch.py --play assets/coinrun.png"
+TOLD = "Playable world models learnt from video. Give one mode; python launch.py MODE --help explains it alone."
+EXAMPLES = """
+to begin with:
+  python launch.py --play assets/coinrun.png
+  python launch.py --play assets/coinrun.png --actions "right*30,left*10" --save play.gif
+  python launch.py --web
+  python launch.py --worlds
+"""
+
+
 def find_mode(name: str) -> Mode:
     """The mode of the file of that name."""
     mode: Mode = import_module(f"app.cli.{name}").MODE
@@ -112,7 +123,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if not asked:
         parser = build_parser()
         _refuse(parser, parser.parse_known_args(argv)[1])
-        parser.error(f"one of the modes {' '.join(map(flag, MODES))} is required")
+        parser.error(f"one of the modes {' '.join(map(flag, MODES))} is required; begin with: {FIRST}")
     name, mode = asked[0], find_mode(asked[0])
     usage = f"python launch.py {flag(name)} [OPTION ...]"
     parser = argparse.ArgumentParser("launch.py", usage, mode.help, allow_abbrev=False)
@@ -133,19 +144,28 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def build_parser() -> argparse.ArgumentParser:
     """A parser of all modes and options at once, which prints them; an option of several modes stands at the first."""
-    usage, told = "python launch.py MODE [OPTION ...]", "Playable world models learnt from video. Give one mode."
-    parser = argparse.ArgumentParser("launch.py", usage, told, allow_abbrev=False)
+    usage = "python launch.py MODE [OPTION ...]"
+    parser = argparse.ArgumentParser("launch.py", usage, TOLD, epilog=EXAMPLES, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     modes = {name: find_mode(name) for name in MODES}
     groups: dict[str, Options] = {"modes": {name: _own_flag(mode) for name, mode in modes.items()}}
     groups |= {f"options of {flag(name)}": mode.options for name, mode in modes.items() if mode.options}
-    shown: set[str] = set()
+    shown: Options = {}
     for title, options in (groups | {"options of every mode": COMMON}).items():
-        again = [flag(option) for option in options if option in shown]
-        group = parser.add_argument_group(title, f"also takes {', '.join(again)}, explained above" if again else None)
+        group = parser.add_argument_group(title, _again(options, shown))
         for option in [option for option in options if option not in shown]:
             group.add_argument(flag(option), **options[option] | {"required": False})
-        shown |= options.keys()
+        shown = {**options, **shown}
     return parser
+
+
+def _again(options: Options, shown: Options) -> str | None:
+    """What stands above a group: those of its options that were shown before, and what is different about them here."""
+    same = [flag(name) for name in options if name in shown and options[name]["help"] == shown[name]["help"]]
+    lines = [f"also takes {', '.join(same)}, explained above"] if same else []
+    for name in (name for name in options if name in shown and flag(name) not in same):
+        lines.append(f"{flag(name)} here: {options[name]['help']}")
+    return "\n".join(lines) or None
 
 
 def _own_flag(mode: Mode) -> dict[str, Any]:

@@ -45,7 +45,7 @@ MODE = Mode(
     "make a data set of videos: files, folders, patterns such as 'films/*.mp4', folders of numbered pictures",
     {"nargs": "+", "metavar": "VIDEOS"},
     {
-        "out": {**FOLDER, "required": True, "help": "the folder to write the data set or the training run to"},
+        "out": {**FOLDER, "required": True, "help": "the folder to write the data set to"},
         "frame_size": {
             "type": frame_size,
             "metavar": "HxW",
