@@ -37,7 +37,7 @@ from genie_core.hub.address import find_address
 from genie_core.hub.card import EFFECTS, card
 from genie_core.hub.download import download, mend
 from genie_core.limits import MOST_NAME, as_size, require, told
-from genie_core.state import Encoded, Stepped, shapes
+from genie_core.state import Encoded, Stepped, feeds, shapes
 
 Loaded = TypeVar("Loaded")
 
@@ -153,14 +153,13 @@ def require_fits(graph: Graph, name: str, config: WorldConfig) -> None:
     if name == STEP:
         steps = graph.inputs.get("uniform", (None, None))[1:2][0]
         require(steps is not None, "it does not say how many passes it takes")
-        expected = {key: (None, *shape[1:]) for key, shape in shapes(config, 1, steps or 1)._asdict().items()}
+        expected = {key: (None, *shape[1:]) for key, shape in feeds(shapes(config, 1, steps or 1)).items()}
         expected["uniform"] = (None, steps, None, config.dynamics.token_factors, None)
         gives: tuple[str, ...] = Stepped._fields
     else:
         expected, gives = {"frames": (None, None, *config.frame_size, 3)}, Encoded._fields
     require(graph.inputs == expected, f"it takes {told(graph.inputs)}, expected {told(expected)}")
-    older = Stepped._fields[:-1]  # of graphs that were made before a step told its doubt
-    require(graph.outputs in (gives, older), f"it gives {told(graph.outputs)}, expected {told(gives)}")
+    require(graph.outputs == gives, f"it gives {told(graph.outputs)}, expected {told(gives)}")
 
 
 def read_config(folder: Path) -> WorldConfig:

@@ -16,6 +16,7 @@ from genie_core.limits import Size, as_size, require, told
 UNKNOWN_GAME = "unknown"
 TEMPORAL_FRAMES = 3  # that a temporal convolution of a tokenizer sees
 DECODER_REACH = 2 * (TEMPORAL_FRAMES - 1)  # earlier frames that a decoded picture depends on: two such convolutions
+MOST_DOUBT = 1000.0  # nats a token
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,7 @@ class WorldConfig:
     fps: float = 15
     game: str = UNKNOWN_GAME
     training: dict[str, Any] = field(default_factory=dict)
+    guessing_above: float | None = None  # the doubt of a step, in nats a token, above which the world guesses
 
     def __post_init__(self) -> None:
         tokenizer, latent_action, dynamics = self.tokenizer, self.latent_action, self.dynamics
@@ -255,6 +257,8 @@ class WorldConfig:
         )
         limits.require_within(limits.LEAST_FPS, limits.MOST_FPS, fps=self.fps)
         limits.require_name(self.game, "the game")
+        if self.guessing_above is not None:
+            limits.require_within(0, MOST_DOUBT, guessing_above=self.guessing_above)
 
     @property
     def frame_size(self) -> Size:

@@ -40,15 +40,18 @@ class Seen(NamedTuple):
 class Frame:
     """One frame of a playthrough. `keys` and `seen` follow from tokens and actions, and may be dropped."""
 
-    __slots__ = ("_grid", "_packed", "action", "index", "keys", "seen")
+    __slots__ = ("_grid", "_packed", "action", "doubt", "index", "keys", "seen")
 
-    def __init__(self, index: int, tokens: np.ndarray, action: int, seen: Seen | None) -> None:
+    def __init__(
+        self, index: int, tokens: np.ndarray, action: int, seen: Seen | None, doubt: float | None = None
+    ) -> None:
         self.index = index  # 0 is the first frame of the prompt
         self._grid = tokens.shape
         # As bytes, which Python packs densely: a small array among large ones that come and go pins 10 kB.
         self._packed = tokens.astype(np.int32).tobytes()
         self.action = action  # that led here
         self.seen = seen
+        self.doubt = doubt  # of the step that drew it; None where nothing says so
         self.keys: Kept | None = None  # known once the next frame has been predicted
 
     @property
@@ -68,7 +71,8 @@ def bytes_kept(world: World | GraphWorld) -> int:
     """The bytes of a frame that has its keys and its picture."""
     one = shapes(world.config, 1, 1)
     numbers = sum(int(np.prod(shape[1:])) for shape in (one.stem, one.block))
-    keys = 2 * int(np.prod(one.keys)) // one.keys[2]
+    config = world.config.dynamics
+    keys = 2 * config.layers * config.tokens * config.width
     height, width = world.config.frame_size
     return 4 * (keys + numbers) + 3 * height * width
 
@@ -178,7 +182,7 @@ class WorldEngine:
         """
         self._check_player(player)
         frames = moment.frames
-        needed = frames[-1 - self._ring.context_frames : -1]
+        needed = frames[-1 - self._ring.slots : -1]
         if any(frame.keys is None for frame in needed):
             self._play_again(frames)
         if frames[-1].seen is None:
@@ -198,6 +202,13 @@ class WorldEngine:
         if frame.seen is None:
             self._look_again(moment.frames)
         return cast(Seen, frame.seen).picture.copy()
+
+    def doubt(self, moment: Moment) -> float | None:
+        """How unsure the model was of the frame of `moment`, in nats a token: see `sampling.Revealed`.
+
+        None for a prompt, for frames of a saved session, and for a world whose graphs do not tell.
+        """
+        return moment.frames[-1].doubt
 
     def moments(self, tokens: np.ndarray, actions: np.ndarray, seed: int) -> list[Moment]:
         """The moments, for `look` and `restore`, of a playthrough kept as tokens (t, h, w) and actions (t-1,).
@@ -246,11 +257,11 @@ class WorldEngine:
         inputs = self._inputs(last, [actions[player] for player in players], ring, noise)
         stepped = self.runtime.step(inputs)
         for row, (player, frame, moment) in enumerate(zip(players, last, moments, strict=True)):
-            frame.keys = Kept(stepped.key[row].copy(), stepped.value[row].copy())
+            frame.keys = Kept(_row(stepped.key, row), _row(stepped.value, row))
             self._ring.put(player, frame.index, frame.keys)
             seen = _seen(stepped.picture, stepped.stem_out, stepped.block_out, row)
             grid = stepped.tokens[row].reshape(self.world.config.dynamics.grid)
-            new = Frame(frame.index + 1, grid, actions[player], seen)
+            new = Frame(frame.index + 1, grid, actions[player], seen, float(stepped.doubt[row]))
             self._now[player] = Moment((*moment.frames[1 - self._reach :], new), moment.seed)
             self._keep(new)
         return {player: stepped.picture[row].copy() for row, player in enumerate(players)}
@@ -280,8 +291,8 @@ class WorldEngine:
             into=np.array([frame.action for frame in last], np.int32),
             action=np.array(actions, np.int32),
             forced=np.full_like(tokens, -1),
-            keys=ring.keys,
-            values=ring.values,
+            keys=tuple(ring.keys),
+            values=tuple(ring.values),
             ages=ring.ages([frame.index + 1 for frame in last]),
             stem=np.stack([each.stem for each in seen]),
             block=np.stack([each.block for each in seen]),
@@ -325,7 +336,7 @@ class WorldEngine:
         noise = np.zeros((1, passes, 1, one.uniform[3], 1), np.float32), np.zeros(1, np.float32)
         inputs = self._inputs([last], [frame.action], ring, noise)
         stepped = self.runtime.step(inputs._replace(forced=frame.tokens.reshape(1, -1).copy()))
-        kept = Kept(stepped.key[0].copy(), stepped.value[0].copy())
+        kept = Kept(stepped.key[0], stepped.value[0])
         return kept, _seen(stepped.picture, stepped.stem_out, stepped.block_out, 0)
 
     def _keep(self, frame: Frame) -> None:
@@ -356,4 +367,9 @@ class WorldEngine:
 
 def _seen(picture: np.ndarray, stem: np.ndarray, block: np.ndarray, row: int) -> Seen:
     """One row of what a runtime gave, in memory of its own."""
-    return Seen(picture[row].copy(), stem[row].copy(), block[row].copy())
+    return Seen(_row(picture, row), _row(stem, row), _row(block, row))
+
+
+def _row(array: np.ndarray, row: int) -> np.ndarray:
+    """A row that keeps no others in memory."""
+    return array[row] if len(array) == 1 else array[row].copy()

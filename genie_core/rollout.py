@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,15 +29,18 @@ def rollout(world: World, prompts: np.ndarray, actions: np.ndarray, seed: int = 
     clips = prompts if prompts.ndim == 5 else prompts[:, None]
     engine = WorldEngine(world, players=len(clips), seed=seed, runtime="torch")
     inside = clips.shape[1] - 1
-    start(engine, clips, actions[:, :inside])
+    shown = start(engine, clips, actions[:, :inside])
     seen = world.decode(world.encode(torch.from_numpy(clips))).cpu().numpy()
+    seen[:, -1] = shown
     return np.concatenate([seen, play_on(engine, actions[:, inside:])], axis=1)
 
 
-def start(engine: WorldEngine, clips: np.ndarray, actions: np.ndarray) -> None:
-    """Starts each player of `engine` from its clip, uint8 (b, k, H, W, 3), of `actions` int (b, k-1)."""
-    for player, clip in enumerate(clips):
-        engine.reset(clip, player, actions=actions[player])
+def start(engine: WorldEngine, clips: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    """Starts each player of `engine` from its clip, uint8 (b, k, H, W, 3), of `actions` int (b, k-1).
+
+    Returns the last of each clip's frames as the world sees it, uint8 (b, H, W, 3).
+    """
+    return np.stack([engine.reset(clip, player, actions=actions[player]) for player, clip in enumerate(clips)])
 
 
 def play_on(engine: WorldEngine, actions: np.ndarray) -> np.ndarray:
@@ -48,12 +52,19 @@ def play_on(engine: WorldEngine, actions: np.ndarray) -> np.ndarray:
     return frames
 
 
-@torch.inference_mode()
-def teacher_forced(world: World, clips: np.ndarray, actions: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Each next frame of uint8 `clips` (b, t, H, W, 3) under `actions` int (b, t-1), predicted from the true ones.
+class Drawn(NamedTuple):
+    """Tokens int32 (b, t, h, w): the `true` ones, and those `drawn` of each frame from the true frames before it, with
+    the `doubt` float32 (b, t) of drawing. Of frame 0 only the true ones mean something."""
 
-    Returns uint8 (b, t-1, H, W, 3), at the world's own sampling settings.
-    """
+    true: torch.Tensor
+    drawn: torch.Tensor
+    doubt: torch.Tensor
+
+
+@torch.inference_mode()
+def drawn_from_truth(world: World, clips: np.ndarray, actions: np.ndarray, seed: int = 0) -> Drawn:
+    """Draws each frame of uint8 `clips` (b, t, H, W, 3) under `actions` int (b, t-1) from the true frames before it, at
+    the world's own sampling settings."""
     tokens, taken = world.encode(torch.from_numpy(clips)), torch.from_numpy(actions).to(world.device)
     b, t, h, w = tokens.shape
     blank = torch.full((b * t, h * w), world.dynamics.config.mask_id, device=world.device)
@@ -62,10 +73,19 @@ def teacher_forced(world: World, clips: np.ndarray, actions: np.ndarray, seed: i
         grids = rearrange(draft, "(b t) (h w) -> b t h w", b=b, h=h)
         return world.dynamics(tokens, grids, taken).as_batch()
 
-    drawn = reveal(predict, blank, world.dynamics.config.mask_id, *noise_of(world, seed, b, t))
-    predicted = rearrange(drawn, "(b t) (h w) -> b t h w", b=b, h=h)
+    drawn, doubt = reveal(predict, blank, world.dynamics.config.mask_id, *noise_of(world, seed, b, t))
+    return Drawn(tokens, rearrange(drawn, "(b t) (h w) -> b t h w", b=b, h=h), rearrange(doubt, "(b t) -> b t", b=b))
+
+
+@torch.inference_mode()
+def teacher_forced(world: World, clips: np.ndarray, actions: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Each next frame of uint8 `clips` (b, t, H, W, 3) under `actions` int (b, t-1), predicted from the true ones.
+
+    Returns uint8 (b, t-1, H, W, 3), at the world's own sampling settings.
+    """
+    tokens, predicted, _ = drawn_from_truth(world, clips, actions, seed)
     frames, past = [], None
-    for before, after in pairwise(range(t)):
+    for before, after in pairwise(range(clips.shape[1])):
         _, past = world.tokenizer.decode_next(tokens[:, before : before + 1], past)
         pixels, _ = world.tokenizer.decode_next(predicted[:, after : after + 1], DecoderPast(*past))
         frames.append(to_frames(pixels)[:, 0].cpu().numpy())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -29,6 +29,14 @@ class Prediction(Protocol):
         """(b, …, vocabulary) of the sub-token after those in `parts` (b, …, k)."""
 
 
+class Revealed(NamedTuple):
+    """Tokens int32 (b, n), and how sure the model was of them: `doubt` float32 (b,) is the mean over the tokens of
+    -log p, in nats, of the token drawn, in the pass that revealed it; 0 for tokens that were known before."""
+
+    tokens: Tensor
+    doubt: Tensor
+
+
 def masked_fraction(step: int, steps: int) -> float:
     """Share of tokens still masked after `step` of `steps` passes: from 1 along a cosine to exactly 0."""
     return math.cos(math.pi / 2 * step / steps) if step < steps else 0.0
@@ -45,8 +53,8 @@ def reveal(
     mask_id: int,
     uniform: Tensor,
     temperature: Tensor,
-) -> Tensor:
-    """Reveals the tokens of `draft` (b, n) that are `mask_id`: int32 (b, n).
+) -> Revealed:
+    """Reveals the tokens of `draft` (b, n) that are `mask_id`.
 
     `predict` maps a draft, whose revealed tokens it sees, to what it predicts of all of them. A token once revealed
     never changes, and every pass reveals at least one of each row while any are left. `uniform` (b, passes, n, factors,
@@ -55,12 +63,14 @@ def reveal(
     """
     steps = int(uniform.shape[1])
     needed = min(steps, int(draft.shape[1]))
+    doubt = torch.zeros_like(draft, dtype=torch.float32)
     for step in range(needed):
         masked = draft == mask_id
         noise = temperature[:, None, None, None] * gumbel(uniform[:, step])
         tokens, confidence = choose(predict(draft), noise)
+        doubt = torch.where(masked, -confidence, doubt)  # of those still masked after this pass, the next one says
         if step == needed - 1:
-            return torch.where(masked, tokens, draft)
+            return Revealed(torch.where(masked, tokens, draft), doubt.mean(1))
         waiting = least_sure(confidence, masked, masked_fraction(step + 1, steps))
         draft = torch.where(masked & ~waiting, tokens, draft)
     raise AssertionError("no pass at all")

@@ -1,7 +1,7 @@
 """What a step of play takes and gives, as named values of any array: a runtime has its own kind.
 
-b playthroughs are stepped at once. A ring has `context_frames` + 2 slots; frame f of a playthrough lives in slot
-f mod slots. Knows no kind of array.
+b playthroughs are stepped at once. A ring has a slot for each of `context_frames` frames; frame f of a playthrough
+lives in slot f mod slots. Knows no kind of array.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from genie_core.config import TEMPORAL_FRAMES, WorldConfig
 Array = TypeVar("Array")
 
 
+RING = ("keys", "values")
+
+
 class StepInputs(NamedTuple, Generic[Array]):
     """What `step` takes.
 
@@ -20,8 +23,9 @@ class StepInputs(NamedTuple, Generic[Array]):
     actions' is that of no action, before the first frame. `action` int32 (b,) is played now. `forced` int32 (b, n):
     tokens of the new frame that are known already, -1 for those to be drawn.
 
-    `keys` and `values` float32 (b, layers, slots, n, d) are the ring. `ages` int32 (b, 2, slots) says how many frames
-    before the last and before the new frame the frame of each slot lies, `context_frames` + 1 if it may not be seen.
+    `keys` and `values` float32 (b, n, heads, slots, e) are the ring, an array for each layer. `ages` int32
+    (b, 2, slots + 2) says how many frames before the last and before the new frame the frame of each slot lies, and
+    these two, `context_frames` + 1 if it may not be seen.
     `stem` and `block` float32 are what the decoder remembers.
 
     `uniform` float32 (b, unmask_steps, n, factors, vocabulary) in [0, 1) is the noise, `temperature` float32 (b,) its
@@ -32,8 +36,8 @@ class StepInputs(NamedTuple, Generic[Array]):
     into: Array
     action: Array
     forced: Array
-    keys: Array
-    values: Array
+    keys: tuple[Array, ...]
+    values: tuple[Array, ...]
     ages: Array
     stem: Array
     block: Array
@@ -44,7 +48,7 @@ class StepInputs(NamedTuple, Generic[Array]):
 def shapes(config: WorldConfig, players: int, unmask_steps: int) -> StepInputs[tuple[int, ...]]:
     """The shapes of what a step of `players` takes."""
     c, b = config.dynamics, players
-    ring = (b, c.layers, c.context_frames + 2, c.tokens, c.width)
+    ring = ((b, c.tokens, c.heads, c.context_frames, c.width // c.heads),) * c.layers
     past = (TEMPORAL_FRAMES - 1, *c.grid)
     return StepInputs(
         last=(b, c.tokens),
@@ -61,8 +65,21 @@ def shapes(config: WorldConfig, players: int, unmask_steps: int) -> StepInputs[t
     )
 
 
+def feeds(inputs: StepInputs[Array]) -> dict[str, Array]:
+    """`inputs` by the names that a graph has for them, of which it has one for each layer of the ring."""
+    named: dict[str, Array] = {}
+    for name, value in inputs._asdict().items():
+        if name in RING:
+            named |= {f"{name}_{layer}": array for layer, array in enumerate(value)}
+        else:
+            named[name] = value
+    return named
+
+
 class Stepped(NamedTuple, Generic[Array]):
     """A new frame: `picture` uint8 (b, H, W, 3) and `tokens` int32 (b, n).
+
+    `doubt` float32 (b,) is that of `sampling.Revealed`.
 
     `key` and `value` float32 (b, layers, n, d) are those of the last frame, which goes into the ring. `stem_out` and
     `block_out` are what the decoder remembers now.
@@ -74,6 +91,7 @@ class Stepped(NamedTuple, Generic[Array]):
     value: Array
     stem_out: Array
     block_out: Array
+    doubt: Array
 
 
 class Encoded(NamedTuple, Generic[Array]):

@@ -31,8 +31,8 @@ class Step(nn.Module):
         into: Tensor,
         action: Tensor,
         forced: Tensor,
-        keys: Tensor,
-        values: Tensor,
+        keys: Sequence[Tensor],
+        values: Sequence[Tensor],
         ages: Tensor,
         stem: Tensor,
         block: Tensor,
@@ -45,18 +45,18 @@ class Step(nn.Module):
         draft = torch.where(forced < 0, mask_id, forced)
         both, into_both = torch.stack([last, draft], 1), torch.stack([into, action], 1)
         first, lasts = dynamics.play(both, into_both, pasts, None)
-        pasts = [past._replace(bias=past.bias[:, 1:]) for past in pasts]
+        pasts = [past._replace(bias=past.bias[..., 1:, :]) for past in pasts]
 
         def predict(later: Tensor) -> Prediction:
             return first if later is draft else dynamics.play(later[:, None], action[:, None], pasts, lasts)[0]
 
-        tokens = reveal(predict, draft, mask_id, uniform[:, : self.unmask_steps], temperature)
+        tokens, doubt = reveal(predict, draft, mask_id, uniform[:, : self.unmask_steps], temperature)
         pixels, past = self.tokenizer.decode_frame(tokens, DecoderPast(stem, block))
         key, value = (self._layers(parts) for parts in zip(*lasts, strict=True))
-        return Stepped(to_picture(pixels), tokens, key, value, past.stem, past.block)
+        return Stepped(to_picture(pixels), tokens, key, value, past.stem, past.block, doubt)
 
     def _layers(self, parts: Sequence[Tensor]) -> Tensor:
-        """Keys or values (b, 1, n, heads, e) of each layer as (b, layers, n, d)."""
+        """Keys or values (b, n, heads, 1, e) of each layer as (b, layers, n, d)."""
         c = self.dynamics.config
         return torch.stack([part.reshape(-1, c.tokens, c.width) for part in parts], 1)
 

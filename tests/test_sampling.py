@@ -1,6 +1,7 @@
 """Unmasking: each pass reveals and nothing revealed changes; temperature and seeds do what they say."""
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor
 from genie_core.config import SamplingConfig, build_sampling
 from genie_core.errors import ConfigError
 from genie_core.layers.quantize import join_tokens
-from genie_core.sampling import choose, gumbel, masked_fraction
+from genie_core.sampling import choose, gumbel, masked_fraction, reveal
 
 MASK = 64
 FACTORS, VOCABULARY = 2, 8
@@ -218,3 +219,26 @@ def test_an_order_of_older_files_is_read_if_it_is_the_one_that_is_left() -> None
 def test_passes_have_a_bound(steps: int) -> None:
     with pytest.raises(ConfigError, match="unmask_steps"):
         SamplingConfig(steps)
+
+
+def test_doubt_is_the_mean_surprise_at_the_tokens_drawn_each_in_its_own_pass() -> None:
+    predictor, start = Predictor(), blank().flatten(1)
+    start[:, 0] = 5  # known before, so that nobody doubts it
+    tokens, doubt = reveal(predictor, start, MASK, torch.zeros(3, 4, 1, FACTORS, 1), torch.zeros(3))
+    surprise = torch.zeros(start.shape)
+    for before, after, logits in zip(predictor.drafts, [*predictor.drafts[1:], tokens], predictor.logits, strict=True):
+        shown = before != after
+        surprise[shown] -= logits.log_softmax(-1).max(-1).values.sum(-1)[shown]
+    assert torch.allclose(doubt, surprise.mean(1)) and (doubt > 0).all() and (surprise[:, 0] == 0).all()
+
+
+def test_a_flat_prediction_is_doubted_most() -> None:
+    def doubt(sharpness: float) -> float:
+        logits = sharpness * F.one_hot(torch.zeros(1, 16, FACTORS, dtype=torch.long), VOCABULARY).float()
+        return float(
+            reveal(
+                lambda _: Table(logits), blank(1).flatten(1), MASK, torch.zeros(1, 1, 1, FACTORS, 1), torch.zeros(1)
+            )[1]
+        )
+
+    assert doubt(0) == pytest.approx(FACTORS * math.log(VOCABULARY)) and doubt(0) > doubt(1) > doubt(30) >= 0

@@ -98,7 +98,7 @@ def unmask(
     """`blank` (b, h, w), all masked, revealed: int64. `noise` (passes, n, factors, vocabulary) is one a row."""
     uniform = torch.stack(list(noise)) if noise else torch.zeros(len(blank), sampling.unmask_steps, 1, 8, 1)
     temperature, mask_id = torch.full((len(blank),), sampling.temperature), int(blank.flatten()[0])
-    flat = reveal(lambda draft: Flat(predict(draft.view_as(blank))), blank.flatten(1), mask_id, uniform, temperature)
+    flat, _ = reveal(lambda draft: Flat(predict(draft.view_as(blank))), blank.flatten(1), mask_id, uniform, temperature)
     return flat.view_as(blank).long()
 
 
@@ -108,12 +108,13 @@ def play_on(
     """Plays on a ring: the prediction, (b, n) tokens, of the second of `frames` (b, 2, h, w), a draft, to which and
     the first the actions `into` (b, 2) led. Puts the first into the ring. Also returns what predicts another draft
     (b, h, w) of the same frame."""
-    pasts = network.pasts(*map(torch.from_numpy, (ring.keys, ring.values, ring.ages(newest))))
+    keys, values, ages = map(torch.from_numpy, (ring.keys, ring.values, ring.ages(newest)))
+    pasts = network.pasts([*keys], [*values], ages)
     first, lasts = network.play(frames.flatten(2), into, pasts, None)
     for row, frame in enumerate(newest):
-        kept = (torch.stack([part[row, 0].flatten(-2) for part in parts]) for parts in zip(*lasts, strict=True))
+        kept = (torch.stack([part[row, :, :, 0].flatten(1) for part in parts]) for parts in zip(*lasts, strict=True))
         ring.put(row, frame - 1, Kept(*(part.detach().numpy() for part in kept)))
-    pasts = [past._replace(bias=past.bias[:, 1:]) for past in pasts]
+    pasts = [past._replace(bias=past.bias[..., 1:, :]) for past in pasts]
     return first, lambda draft: network.play(draft.flatten(1)[:, None], into[:, 1:], pasts, lasts)[0]
 
 

@@ -133,6 +133,12 @@ class PlaySession:
         return self._halt is Mode.PAUSED
 
     @property
+    def guesses(self) -> bool:
+        """Whether the model was so unsure of `frame` that the world is known to err then: see `guessing_above`."""
+        above, doubt = self.config.guessing_above, self.engine.doubt(self.timeline.moment)
+        return above is not None and doubt is not None and doubt > above
+
+    @property
     def branched(self) -> bool:
         """Whether there is more than one branch, or a kept moment."""
         return len(self.timeline.lines) > 1 or bool(self.kept)

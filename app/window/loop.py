@@ -22,7 +22,7 @@ from app.window.bindings import Bindings
 from app.window.drawing import THEMES, Canvas, key_label
 from app.window.gamepad import Gamepads
 from app.window.help import Help
-from app.window.hud import Messages, draw_notice, notice
+from app.window.hud import Messages, draw_guessing, draw_notice, notice
 from app.window.keys import Key, Keyboard
 from app.window.latency import Latency
 from app.window.opener import Opener
@@ -188,7 +188,9 @@ class WindowLoop:
             side = pygame.Rect(area.right, 0, width, area.height)
             drawn = panel.Panel(canvas, side, self.pilot, self.settings, self.keyboard)
             self.thumbnails = drawn.draw(self.name, self.saver.recording)
-        canvas.picture(self.session.frame, area, self.settings.smooth, whole=not self.settings.smooth)
+        picture = canvas.picture(self.session.frame, area, self.settings.smooth, whole=not self.settings.smooth)
+        if self.session.guesses:
+            draw_guessing(canvas, picture)
         if self.show_latency:
             self.latency.draw(canvas, area)
         self.messages.draw(canvas, area)

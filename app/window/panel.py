@@ -109,6 +109,6 @@ def facts(session: PlaySession, fps: float) -> dict[str, str]:
         "action": playing.name if playing else "–",
         "step": f"{session.steps}{behind}",
         "frames a second": (f"{fps:.1f}" if fps else "–") + speed,
-        "now": NOW.get(session.mode, session.mode),
+        "now": "guesses" if session.guesses else NOW.get(session.mode, session.mode),
     }
     return told | ({"seed": str(session.seed)} if session.sampling.temperature else {})

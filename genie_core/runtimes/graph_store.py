@@ -18,7 +18,7 @@ from genie_core.files import write_whole
 from genie_core.graph_file import Graph, read_graph
 from genie_core.graph_world import TORCH, GraphWorld
 
-GRAPH_VERSION = 1  # raised when graphs of the same weights change, for those that were made before are kept
+GRAPH_VERSION = 3  # raised when graphs of the same weights change, for those that were made before are kept
 
 
 class GraphStore:

@@ -13,7 +13,7 @@ from genie_core.errors import CheckpointError
 from genie_core.graph_file import Graph
 from genie_core.runtimes.base import SHARED_FROM, asked_threads
 from genie_core.runtimes.graph_store import GraphStore
-from genie_core.state import Encoded, StepInputs, Stepped
+from genie_core.state import Encoded, StepInputs, Stepped, feeds
 
 WARNINGS, ERRORS = 3, 4  # of ONNX Runtime's log: what is a fault of ours comes as an exception
 
@@ -41,7 +41,7 @@ class OnnxRuntime:
         passes = inputs.uniform.shape[1]
         if passes not in self._steps:
             self._steps[passes] = self._open(self._store.step(passes), checkpoint.STEP)
-        return Stepped(*self._steps[passes].run(None, inputs._asdict()))
+        return Stepped(*self._steps[passes].run(None, feeds(inputs)))
 
     def part(self, passes: int, inputs: dict[str, np.ndarray]) -> Callable[[], object]:
         """What runs the part of a step that starts from the values `inputs`, to be timed. Needs onnx."""
@@ -49,7 +49,7 @@ class OnnxRuntime:
         from onnx.utils import Extractor
 
         whole = onnx.load_from_string(self._store.step(passes).content)
-        outputs = [name for name in Stepped._fields if name not in (*inputs, "key", "value")]
+        outputs = [name for name in Stepped._fields if name not in (*inputs, "key", "value", "doubt")]
         content = Extractor(whole).extract_model(list(inputs), outputs).SerializeToString()
         part = self._open(self._store.checked(content), checkpoint.STEP)
         return lambda: part.run(None, inputs)
