@@ -134,6 +134,13 @@ def test_a_faulty_environment_is_told_and_leaves_nothing(tmp_path: Path, fault: 
     assert not list(tmp_path.iterdir())
 
 
+def test_ctrl_c_leaves_nothing_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["--collect", SHADES, "--out", str(tmp_path / "set"), "--policy", "tiny_environments:interrupted"]
+    assert launch.main([*call, "--format", "lerobot"]) == launch.main(call) == 130
+    assert "stopped; nothing was kept" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_episodes_without_a_second_frame(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="ended 100 episodes in a row before a second frame"):
         collected(tmp_path / "set", options={"fault": "blank", "last": 1})

@@ -18,6 +18,7 @@ from genie_core.data.lerobot.statistics import PixelCounts, of_rows
 from genie_core.data.writer import DatasetWriter
 from genie_core.errors import DataError, WriteError
 
+ROOT = Path(__file__).parents[1]
 HEIGHT, WIDTH = 24, 40
 LENGTHS = (13, 2, 7, 30)
 KEY = "observation.image"
@@ -97,6 +98,25 @@ def test_the_layout_is_that_of_version_3(exported: Path) -> None:
     assert rows["index"].to_pylist() == list(range(sum(LENGTHS)))
     assert rows["frame_index"].to_pylist()[:15] == [*range(13), 0, 1]
     assert rows["timestamp"].to_pylist()[12] == pytest.approx(12 / 15)
+
+
+def test_what_the_real_library_writes_is_read(tmp_path: Path) -> None:
+    """tests/data/lerobot was written by lerobot 0.4.4: a square moves as `action` says and is where the state says."""
+    source = LeRobotFolder(ROOT / "tests/data/lerobot")
+    assert source.info.videos == ("observation.images.front", "observation.images.wrist") and source.info.fps == 10
+    states = np.array(pq.read_table(source.folder / "data/chunk-000/file-000.parquet")["observation.state"].to_pylist())
+    for place, episode in zip(source.places, source.episodes(), strict=True):
+        found = [np.argwhere(picture.rgb()[..., 0] > 125).min(0)[::-1] for picture in episode.pictures]
+        assert np.abs(np.array(found) - states[slice(*place.rows)]).max() <= 1
+    told = prepare_lerobot(source.folder, tmp_path / "out", quiet=True)
+    assert (
+        "read 3 episodes" in told and "left out the videos observation.images.wrist; choose one with --camera" in told
+    )
+    prepared = VideoDataset(tmp_path / "out/train")
+    assert prepared.info.source["actions"] == [[-1, 0], [0, -1], [0, 0], [0, 1], [1, 0]]
+    wrist = LeRobotFolder(source.folder, "observation.images.wrist")
+    shades = [[int(picture.rgb()[5, 5, 0]) for picture in episode.pictures] for episode in wrist.episodes()]
+    assert all(np.abs(np.array(each) - 5 * np.arange(len(each))).max() <= 2 for each in shades)
 
 
 def test_pandas_finds_the_tasks_by_name(exported: Path) -> None:

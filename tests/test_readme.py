@@ -17,6 +17,7 @@ import warm_process
 from local_hub import TOKEN, serve
 from PIL import Image
 
+from app.cli.collect import RECORDED
 from app.cli.options import MODES, build_parser, flag, parse
 from app.play.script import parse_script
 from app.window.shortcuts import SHORTCUTS
@@ -120,17 +121,19 @@ def test_the_command_line_understands(words: list[str]) -> None:
 @pytest.mark.parametrize("words", [words for words in SH if words[0] == "pip"], ids=" ".join)
 def test_requirements_exist(words: list[str]) -> None:
     files = [file for flag, file in pairwise(words) if flag == "-r"]
-    assert files and all((ROOT / file).is_file() for file in files)
+    assert all((ROOT / file).is_file() for file in files)
+    assert files or "gymnasium" in words, "environments to record are the user's own; all else is in a file"
 
 
 @pytest.mark.parametrize("block", SH_BLOCKS, ids=lambda block: " ".join(block[-1]))
 def test_a_block_runs_in_a_fresh_clone(block: list[list[str]]) -> None:
     """What a command reads comes with the clone or from a command above it; where it writes there is a folder."""
     made: list[Path] = []
-    recorder = False
+    installed: set[str] = set()
     for words in block:
-        recorder |= words[0] == "pip" and RECORDER in words
-        assert recorder or "--collect" not in words, f"--collect needs pip install -r {RECORDER} above it"
+        installed |= set(words) if words[0] == "pip" else set()
+        needed = None if (game := option(words, "--collect")) is None else RECORDER if game in RECORDED else "gymnasium"
+        assert needed is None or needed in installed, f"--collect {game} needs pip install of {needed} above it"
         for name in ("--play", "--data", "--world", "--config"):
             read = Path((option(words, name) or "README.md").split("@")[0])
             comes_along = read.parts[0] != "runs" and (ROOT / read).exists()

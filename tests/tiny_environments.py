@@ -76,3 +76,7 @@ def hasty(observation: np.ndarray, env: Any, rng: np.random.Generator) -> int:
 
 def nearly_right(observation: np.ndarray, env: Any, rng: np.random.Generator) -> list[float]:
     return [0.8, 0.1, 0.0]
+
+
+def interrupted(observation: np.ndarray, env: Any, rng: np.random.Generator) -> int:
+    raise KeyboardInterrupt

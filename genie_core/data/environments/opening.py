@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from genie_core.data.environments.packages import import_all, import_gymnasium, import_package_of, package_of
 from genie_core.errors import ConfigError, DataError, GenieError, MissingExtraError
 
@@ -88,4 +90,4 @@ def own_fps(env: Any) -> float | None:
         low, high = skipped if isinstance(skipped, list | tuple) else (skipped, skipped + 1)
         return package.emulated_fps / ((low + high - 1) / 2)
     fps = env.metadata.get("render_fps")
-    return float(fps) if isinstance(fps, int | float) and fps > 0 else None
+    return float(fps) if isinstance(fps, int | float | np.number) and fps > 0 else None
