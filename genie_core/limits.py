@@ -6,6 +6,9 @@ Each is far above what runs at a playable pace today.
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from genie_core.errors import ConfigError
 
@@ -30,6 +33,19 @@ LEAST_FPS, MOST_FPS = 0.1, 1000
 MOST_TEMPERATURE = 100
 MOST_NAME = 200  # characters
 MOST_MOTION = 1e6  # pixels a step
+
+
+_counting = ContextVar("counting", default=False)
+
+
+@contextmanager
+def counting_only() -> Iterator[None]:
+    """Inside, networks may have any size: they are built without memory, to be counted."""
+    token = _counting.set(True)
+    try:
+        yield
+    finally:
+        _counting.reset(token)
 
 
 def require(condition: bool, message: str) -> None:
@@ -79,21 +95,23 @@ def require_factors(code_bits: int, token_factors: int) -> None:
 
 def require_blocks(width: int, layers: int, heads: int, context_frames: int, grid: Size) -> None:
     """A stack of space-time blocks of this shape can be built, and keeps its past, in the memory of a computer."""
-    require_within(1, MOST_WIDTH, width=width)
+    if not _counting.get():
+        require_within(1, MOST_WIDTH, width=width)
     require_within(1, MOST_LAYERS, layers=layers)
     require(heads > 0 and width % heads == 0, f"width {width} does not divide into {told(heads)} heads")
     require_within(1, MOST_CONTEXT_FRAMES, context_frames=context_frames)
     require_weights(16 * layers * width**2, f"width {width} and layers {layers}")
     kept = 2 * layers * width * context_frames * grid[0] * grid[1]
     require(
-        kept <= MOST_KEPT,
+        kept <= MOST_KEPT or _counting.get(),
         f"layers {layers}, width {width}, context_frames {context_frames} and grid {grid} keep {kept:,} numbers of the "
         f"past, at most {MOST_KEPT:,} fit",
     )
 
 
 def require_weights(count: int, what: str) -> None:
-    require(count <= MOST_WEIGHTS, f"{what} give {count:,} weights, at most {MOST_WEIGHTS:,} are built")
+    fits = count <= MOST_WEIGHTS or _counting.get()
+    require(fits, f"{what} give {count:,} weights, at most {MOST_WEIGHTS:,} are built")
 
 
 def require_name(name: str, what: str) -> None:

@@ -13,6 +13,7 @@ from genie_core.layers.quantize import join_tokens, split_tokens, tokens_to_bits
 from genie_core.models.dynamics import DynamicsModel, Prediction
 from genie_core.sampling import choose, gumbel
 from genie_core.training import dynamics_stage
+from genie_core.training.chance import Chance
 from genie_core.training.dynamics_stage import DynamicsStage, flip_bits, random_masks
 from genie_core.training.settings import DynamicsSettings
 
@@ -140,14 +141,14 @@ def test_playthroughs_of_different_age_share_a_batch(network: DynamicsModel) -> 
         frames = torch.stack([clip.clean[:, t - 1], clip.drafts[:, t]], dim=1)
         before = into[:, t - 2 : t - 1] if t > 1 else torch.full((2, 1), NONE)
         actions = torch.cat([before, into[:, t - 1 : t]], dim=1)
+        if t == late + 1:
+            together.keys[:, :1], together.values[:, :1] = alone.keys, alone.values
         logits = on_grid(play_on(network, alone, frames[:1], actions[:1], [t])[0])
         if t <= late:  # the second row waits, then starts: frame 1 of its own
             continue
         own = t - late
         other = torch.stack([clip.clean[1, own - 1], clip.drafts[1, own]])
         led = torch.tensor([int(into[1, own - 2]) if own > 1 else NONE, int(into[1, own - 1])])
-        if own == 1:
-            together.keys[:1], together.values[:1] = alone.keys, alone.values
         rows = torch.stack([frames[0], other]), torch.stack([actions[0], led])
         both = on_grid(play_on(network, together, *rows, [t, own])[0])
         torch.testing.assert_close(both[:1], logits, atol=1e-5, rtol=0)
@@ -244,9 +245,9 @@ def test_only_masked_tokens_of_later_frames_count(network: DynamicsModel, monkey
     masked = tokens == 21
     masked[:, 0] = True  # the prompt is given: it costs nothing
     assert 0 < masked[:, 1:].sum() < 50
-    monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens, _: masked)
+    monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens, *_: masked)
     assert make_stage(network).losses(batch(tokens))["loss"] < 1e-6
-    monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens, _: ~masked)
+    monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens, *_: ~masked)
     assert make_stage(network).losses(batch(tokens))["loss"] > 10
 
 
@@ -256,9 +257,9 @@ def test_the_next_frame_loss_is_that_of_wholly_masked_frames(
     expect_always(network, 21)
     tokens = random_tokens(b=8, t=T)
     tokens[:, 3] = 21
-    masked = random_masks(tokens, 0.75) & (torch.arange(16).view(4, 4) > 0)
+    masked = random_masks(tokens, 0.75, Chance()) & (torch.arange(16).view(4, 4) > 0)
     masked[:, 3] = True
-    monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens, _: masked)
+    monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens, *_: masked)
     losses = make_stage(network).losses(batch(tokens))
     assert losses["next_frame_loss"] < 1e-6 and losses["loss"] > 1
 
@@ -267,7 +268,7 @@ def test_a_batch_in_which_nothing_is_masked_teaches_nothing(
     network: DynamicsModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It happens to one small batch in forty, and the mean of no errors would make every weight NaN."""
-    monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens, _: torch.zeros_like(tokens, dtype=torch.bool))
+    monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens, *_: torch.zeros_like(tokens, dtype=torch.bool))
     network.requires_grad_(True)
     loss = make_stage(network).losses(batch(random_tokens(b=1, t=2)))["loss"]
     loss.backward()
@@ -292,8 +293,8 @@ def test_drafts_are_true_where_they_are_not_masked(
     stage, seen, tokens = make_stage(network, progress, train), Seen(network), random_tokens(b=8, t=T)
     shares = []
     for _ in range(10):
-        masked = random_masks(tokens, 0.75)
-        monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens, _, masked=masked: masked)
+        masked = random_masks(tokens, 0.75, Chance())
+        monkeypatch.setattr(dynamics_stage, "random_masks", lambda tokens, *_, masked=masked: masked)
         stage.losses(batch(tokens))
         assert torch.equal(seen.drafts, tokens.masked_fill(masked, MASK))
         assert torch.equal(seen.actions, random_actions(8, T))
@@ -352,7 +353,7 @@ def test_few_bits_are_flipped_and_none_in_place() -> None:
     torch.manual_seed(0)
     tokens = random_tokens(b=200, t=T)
     before = tokens.clone()
-    flipped = flip_bits(tokens, 6, 0.03)
+    flipped = flip_bits(tokens, 6, 0.03, Chance())
     assert torch.equal(tokens, before)
     assert flipped.min() >= 0 and flipped.max() < MASK
     share = (tokens_to_bits(flipped, 6) != tokens_to_bits(tokens, 6)).float().mean((2, 3, 4))
@@ -364,7 +365,7 @@ def test_few_bits_are_flipped_and_none_in_place() -> None:
 
 def test_most_drafts_are_blank_and_the_rest_hides_any_share() -> None:
     torch.manual_seed(0)
-    masked = random_masks(torch.zeros(500, T, 8, 8, dtype=torch.int64), 0.75)
+    masked = random_masks(torch.zeros(500, T, 8, 8, dtype=torch.int64), 0.75, Chance())
     share = masked.float().mean((2, 3))
     assert 0.73 < (share == 1).float().mean() < 0.81  # a few are blank by chance
     assert DynamicsSettings.fully_masked > 0.5  # what play in one pass needs

@@ -23,6 +23,7 @@ from genie_core.training.clips import FrameClips
 from genie_core.training.labels import Labels, discriminant, labelled_buttons
 from genie_core.training.latent_action_stage import LatentActionStage
 from genie_core.training.learnt import labelled_steps, load_network
+from genie_core.training.order import Rows
 from genie_core.training.run import train
 from genie_core.training.settings import LatentActionSettings, load_settings
 
@@ -69,7 +70,7 @@ def test_more_buttons_than_codes_are_refused(data: VideoDataset) -> None:
 def test_every_second_clip_has_a_label_and_each_label_lies_at_its_step(data: VideoDataset) -> None:
     buttons = np.full(len(data), -1, np.int8)
     buttons[[3, 83]] = 2, 0
-    batch = FrameClips(data, data.clip_starts(4), 4, 64, buttons)(np.random.default_rng(0))
+    batch = FrameClips(data, data.clip_starts(4), 4, 64, buttons)(Rows(0, 0, 0, 64))
     assert batch["buttons"].shape == (64, 3) and batch["buttons"].dtype == torch.int64
     assert (batch["buttons"][::2] >= 0).any(1).all() and (batch["buttons"] >= 0).any(1).float().mean() < 0.7
     for frames, told in zip(batch["frames"], batch["buttons"], strict=True):
@@ -79,7 +80,7 @@ def test_every_second_clip_has_a_label_and_each_label_lies_at_its_step(data: Vid
 
 
 def test_without_labels_batches_are_as_they_were(data: VideoDataset) -> None:
-    assert set(FrameClips(data, data.clip_starts(4), 4, 4)(np.random.default_rng(0))) == {"frames"}
+    assert set(FrameClips(data, data.clip_starts(4), 4, 4)(Rows(0, 0, 0, 4))) == {"frames"}
 
 
 # ---- what labels do

@@ -11,6 +11,7 @@ from genie_core.errors import ConfigError
 from genie_core.models.latent_action import LatentActionModel, move
 from genie_core.models.motion import MOTION_REACH, motion_evidence
 from genie_core.pixels import to_model
+from genie_core.training.chance import Chance
 from genie_core.training.latent_action_stage import LatentActionStage, mirror_some
 from genie_core.training.settings import LatentActionSettings
 
@@ -143,7 +144,7 @@ def test_half_of_the_clips_are_mirrored_as_a_whole() -> None:
     torch.manual_seed(0)
     pixels = random_pixels(b=100)
     before = pixels.clone()
-    seen = mirror_some(pixels, 0.5)
+    seen = mirror_some(pixels, 0.5, Chance())
     kept, mirrored = ((seen == each).flatten(1).all(1) for each in (before, before.flip(-1)))
     assert (kept ^ mirrored).all()
     assert 30 < mirrored.sum() < 70

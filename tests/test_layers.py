@@ -54,6 +54,8 @@ BELONGS = {
     "gymnasium": ("genie_core/env.py", "genie_core/data/environments/"),
     "procgen": ("genie_core/games/",),
     "lightning": ("genie_core/training/",),
+    "ray": ("genie_core/data/prepare/",),
+    "tensorboardX": ("genie_core/training/",),
     "huggingface_hub": ("genie_core/hub/",),
     "av": ("app/media/", "genie_core/video/", "genie_core/data/lerobot/"),
     "onnxruntime": ("genie_core/runtimes/",),

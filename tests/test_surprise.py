@@ -130,7 +130,7 @@ def test_a_surprise_lasts_for_as_long_as_nobody_could_expect_it() -> None:
 def test_each_loss_teaches_its_own_part() -> None:
     """The drawing of the next frame must not bend the expectation, which has to stay free of the actions."""
     network = model().train().requires_grad_(True)
-    predicted, _, errors = network(to_model(random_frames(b=4, t=T)), 2)
+    predicted, _, errors = network(to_model(random_frames(b=4, t=T)), [0, 2])
     assert predicted.shape[0] == 2 and list(errors) == ["expectation_error"]
     errors["expectation_error"].backward(retain_graph=True)
     taught = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}

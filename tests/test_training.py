@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -19,14 +19,16 @@ from training_clock import count_steps
 from genie_core import games
 from genie_core.config import DynamicsConfig, LatentActionConfig, TokenizerConfig, WorldConfig
 from genie_core.data import DatasetWriter, VideoDataset
-from genie_core.errors import ConfigError, DataError, GenieError, WriteError
+from genie_core.errors import CheckpointError, ConfigError, DataError, GenieError, WriteError
 from genie_core.training import fit as training_fit
 from genie_core.training.clips import split_starts
 from genie_core.training.grow import can_grow
-from genie_core.training.learnt import WholeCheckpoints, load_state
+from genie_core.training.learner import LONGEST_STEP_SECONDS, Learner
+from genie_core.training.processes import Machines, start
 from genie_core.training.run import train
+from genie_core.training.saved import CHECKPOINT, load_state, save_state
 from genie_core.training.settings import STAGES, DynamicsSettings, StageSettings, TokenizerSettings, load_settings
-from genie_core.training.stage import LONGEST_STEP_SECONDS, Stage, rate_share
+from genie_core.training.stage import Batch, Stage, rate_share
 from genie_core.training.tokens import TokenClips
 from genie_core.world import World
 
@@ -244,18 +246,30 @@ def test_tokens_are_written_anew_for_other_clips(run: Path, data: Path, tmp_path
 
 def test_a_saved_state_is_replaced_only_by_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk half-way through; a process that is killed there leaves the same."""
-    file = tmp_path / "stage" / "last.ckpt"
-    WholeCheckpoints().save_checkpoint({"steps": 1}, file)
+    file, first = tmp_path / "stage" / CHECKPOINT, {"steps": 1, "state_dict": {"trained_seconds": torch.tensor(1.0)}}
+    save_state(file.parent, first)
 
-    def save_half(state: dict[str, int], path: Path) -> None:
-        path.write_bytes(b"half")
+    def save_half(state: dict[str, int], stream: BinaryIO) -> None:
+        stream.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("genie_core.training.learnt.torch.save", save_half)
+    monkeypatch.setattr("genie_core.training.saved.torch.save", save_half)
     with pytest.raises(WriteError, match="No space left"):
-        WholeCheckpoints().save_checkpoint({"steps": 2}, file)
-    assert load_state(tmp_path, "stage") == {"steps": 1}
-    assert [path.name for path in file.parent.iterdir()] == ["last.ckpt"]
+        save_state(file.parent, {"steps": 2})
+    assert load_state(tmp_path, "stage") == first
+    assert [path.name for path in file.parent.iterdir()] == [CHECKPOINT]
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0])
+def test_a_damaged_state_is_told_and_not_trained_on(tmp_path: Path, seconds: float) -> None:
+    """A number of seconds that is none would train for ever."""
+    save_state(tmp_path / "tokenizer", {"state_dict": {"trained_seconds": torch.tensor(seconds)}})
+    with pytest.raises(CheckpointError, match=r"last\.ckpt.*seconds.*--stage tokenizer"):
+        load_state(tmp_path, "tokenizer")
+    for content in (b"", (tmp_path / "tokenizer" / CHECKPOINT).read_bytes()[:300], b"not a state"):
+        (tmp_path / "tokenizer" / CHECKPOINT).write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"last\.ckpt is damaged.*--stage tokenizer"):
+            load_state(tmp_path, "tokenizer")
 
 
 @pytest.mark.slow
@@ -580,14 +594,21 @@ def test_too_few_episodes_are_refused(tmp_path: Path) -> None:
         split_starts(VideoDataset(tmp_path / "one"), 4, 50)
 
 
-def test_a_halted_process_has_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_halted_process_has_not_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clock = iter([0.0, 2.0, 3600.0])
-    monkeypatch.setattr("genie_core.training.stage.time.perf_counter", lambda: next(clock))
-    stage = Stage(torch.nn.Linear(1, 1), StageSettings())
-    monkeypatch.setattr(Stage, "log", lambda *_: None)
+    monkeypatch.setattr("genie_core.training.learner.time.perf_counter", lambda: next(clock))
+
+    class Line(Stage):
+        name = "line"
+
+        def losses(self, batch: Batch) -> dict[str, torch.Tensor]:
+            return {"loss": self.network(batch["x"]).square().mean()}
+
+    learner = Learner(Line(torch.nn.Linear(1, 1), StageSettings()), start(Machines("cpu")), tmp_path, seed=0)
+    learner.start_clock()
     for _ in range(2):
-        stage.on_train_batch_end(None, {}, 0)
-    assert float(stage.trained_seconds) == 2 + LONGEST_STEP_SECONDS
+        learner.step([({"x": torch.ones(2, 1)}, 0, 2)], stop_asked=False)
+    assert float(learner.stage.trained_seconds) == 2 + LONGEST_STEP_SECONDS
 
 
 def test_the_rate_rises_stays_and_falls_to_zero() -> None:

@@ -14,7 +14,7 @@ def count_steps(patch: pytest.MonkeyPatch) -> None:
     """Let every training step take STEP_SECONDS: a run of m minutes is one of 600 m steps."""
     ticks = count()
     clock = SimpleNamespace(perf_counter=lambda: STEP_SECONDS * next(ticks))
-    patch.setattr("genie_core.training.stage.time", clock)
+    patch.setattr("genie_core.training.learner.time", clock)
 
 
 def minutes(steps: int) -> float:

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from genie_core.layers.ranks import mean_over_ranks, rows_of_all_ranks
+
 
 def bits_to_tokens(bits: Tensor) -> Tensor:
     """Signs (…, code_bits), positive meaning 1, to int64 ids (…), the first bit the highest."""
@@ -52,7 +54,7 @@ def lookup_free_quantize(z: Tensor, groups: int, inverse_temperature: float = 1.
     joint = bit_probs[:, :, 0]
     for k in range(1, bit_probs.shape[2]):
         joint = rearrange(joint[..., :, None] * bit_probs[:, :, k, None], "s g p two -> s g (p two)")
-    return LookupFree(codes, bits_to_tokens(signs), sample_entropy, _entropy(joint.mean(0)).sum())
+    return LookupFree(codes, bits_to_tokens(signs), sample_entropy, _entropy(mean_over_ranks(joint.mean(0))).sum())
 
 
 def _entropy(probs: Tensor) -> Tensor:
@@ -100,9 +102,10 @@ class VectorQuantizer(nn.Module):
         soft = (similarity / self.temperature).softmax(-1).flatten(0, -2)
         chosen = self.lookup(indices)
         if self.training:
-            self._learn(z.detach().flatten(0, -2), indices.flatten())
+            self._learn(rows_of_all_ranks(z.detach().flatten(0, -2)), rows_of_all_ranks(indices.flatten()))
         codes = z + (chosen - z).detach()
-        return VectorQuantized(codes, indices, F.mse_loss(z, chosen), _entropy(soft).mean(), _entropy(soft.mean(0)))
+        evenness = _entropy(mean_over_ranks(soft.mean(0)))
+        return VectorQuantized(codes, indices, F.mse_loss(z, chosen), _entropy(soft).mean(), evenness)
 
     def lookup(self, indices: Tensor) -> Tensor:
         """Ids (…) to codes (…, width)."""

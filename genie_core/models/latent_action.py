@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from genie_core.config import LatentActionConfig
 from genie_core.layers.norm import RMSNorm
 from genie_core.layers.quantize import VectorQuantized, VectorQuantizer
+from genie_core.layers.ranks import RankedBatchNorm
 from genie_core.layers.st_block import STBlock
 from genie_core.models.motion import MOTION_REACH, SHIFTS, motion_evidence
 from genie_core.pixels import pad_to_multiple
@@ -63,11 +64,12 @@ class LatentActionModel(nn.Module):
         for head in (self.change_head, self.motion_head):
             nn.init.zeros_(head.weight)
 
-    def forward(self, pixels: Tensor, drawn: int | None = None) -> NextFrames:
-        """pixels (b, c, t, H, W) in [-1, 1], at least two frames; of `drawn` clips alone the next frames are drawn."""
+    def forward(self, pixels: Tensor, drawn: list[int] | None = None) -> NextFrames:
+        """pixels (b, c, t, H, W) in [-1, 1], two frames or more; next frames are drawn of the rows `drawn` alone."""
         steps = self.describe(self.observe(pixels))
         quantized = self.quantizer(steps.vectors)
-        predicted = self.predict(pixels[:drawn, :, :-1], quantized.codes[:drawn])
+        rows = slice(None) if drawn is None else drawn
+        predicted = self.predict(pixels[rows][:, :, :-1], quantized.codes[rows])
         return NextFrames(predicted, quantized, steps.errors)
 
     def infer(self, pixels: Tensor) -> VectorQuantized:
@@ -89,7 +91,7 @@ class LatentActionModel(nn.Module):
     def build_evidence(self, config: LatentActionConfig) -> None:
         """Makes the networks that `observe` and `describe` need."""
         # centred and scaled over the batch, or all inputs start out nearest to one and the same code
-        self.spread = nn.BatchNorm1d(config.code_width, affine=False)
+        self.spread = RankedBatchNorm(config.code_width, affine=False)
         self.encoder = FrameTransformer(config, config.context_frames)
         self.pool = nn.Linear(config.width, 1)
         self.to_code = nn.Linear(config.width, config.code_width)

@@ -8,6 +8,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from genie_core.config import LatentActionConfig
+from genie_core.layers.ranks import rows_of_all_ranks
 from genie_core.models.latent_action import LatentActionModel, Steps
 from genie_core.models.motion import mean_motion, motion_evidence
 from genie_core.pixels import pad_to_multiple
@@ -83,7 +84,7 @@ class SurpriseModel(LatentActionModel):
         surprise = self.per_level((seen - expected).detach())
         if self.training:
             self.latest = surprise
-            self._follow(surprise.flatten(0, 1))
+            self._follow(rows_of_all_ranks(surprise.flatten(0, 1)))
         return Steps(self.on_sphere(surprise), {"expectation_error": self._levels(errors).mean()})
 
     def per_level(self, surprise: Tensor) -> Tensor:

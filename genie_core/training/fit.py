@@ -1,93 +1,113 @@
-"""Training one stage by Lightning, saved every few minutes, until its minutes are over."""
+"""Training one stage until its minutes or steps are over: the loop, and when it saves, looks and goes back."""
 
 from __future__ import annotations
 
-import logging
-import sys
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
-import lightning as L
-import numpy as np
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import DataLoader
+from lightning.fabric import Fabric
 
 from genie_core.files import disk_refusals
-from genie_core.training.learnt import CHECKPOINT, WholeCheckpoints, load_network, load_state, remember_start
-from genie_core.training.progress import TrainingProgress
-from genie_core.training.stage import Batch, Batches, Stage
+from genie_core.training.batches import Batches, Sample, load
+from genie_core.training.building import Built
+from genie_core.training.learner import Learner
+from genie_core.training.learnt import load_network, remember_start
+from genie_core.training.processes import LostRankError, lost_rank
+from genie_core.training.progress import Progress
+from genie_core.training.saved import load_state
+from genie_core.training.stage import Batch
+from genie_core.training.stopping import StopRequests
+from genie_core.training.watchdog import ExplodedError
 
-logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # the bar says what a person needs
+warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")  # convolutions' own layout, no loss
 
 SAVE_EVERY = timedelta(minutes=3)
 LOOK_EVERY_STEPS = 400
 
-Sample = Callable[[np.random.Generator], Batch]
+
+class Meter(NamedTuple):
+    """GFLOP of a step of each stage, and GFLOP/s that a device reaches at best; nothing where nobody looks."""
+
+    step_gflop: Mapping[str, float] = MappingProxyType({})
+    peak: float = 0.0
 
 
-def fit(stage: Stage, sample: Sample, look: Sample, out: Path, seed: int, device: str, quiet: bool) -> None:
-    """Train `stage` of the run `out` on batches of `sample`, from its saved state if there is one.
+def fit(built: Built, out: Path, seed: int, fabric: Fabric, meter: Meter, quiet: bool) -> None:
+    """Train a stage of the run `out`, from its saved state if there is one.
 
-    Every LOOK_EVERY_STEPS steps a batch of `look` is judged and drawn. A stage that has had its minutes stays as it is.
+    Every LOOK_EVERY_STEPS steps a held-out batch is judged and drawn. A stage that is over stays as it is. A saved
+    state brings its own seed. KeyboardInterrupt comes after the state is saved.
     """
-    folder, settings = out / stage.name, stage.settings
-    state = load_state(out, stage.name)
-    steps = state.get("global_step", 0)
-    if state and float(state["state_dict"]["trained_seconds"]) >= 60 * settings.minutes:
+    stage, state = built.stage, load_state(out, built.stage.name)
+    if not state and stage.settings.start_from:
+        load_network(out, stage.name, stage.network, stage.settings.start_from).train()
+        if fabric.is_global_zero:
+            remember_start(out, stage.name, stage.settings.start_from)
+    learner = Learner(stage, fabric, out / stage.name, seed)
+    if state:
+        learner.load(state)
+    else:
+        learner.remember_start()
+    if stage.progress >= 1:
         return
-    if not state and settings.start_from:
-        load_network(out, stage.name, stage.network, settings.start_from).train()
-        remember_start(out, stage.name, settings.start_from)
-    trainer = _trainer(stage, folder, steps, device, quiet)
-    with warnings.catch_warnings(), disk_refusals(folder, "make room and go on with --resume"):
-        warnings.filterwarnings("ignore", module="lightning")
+    with disk_refusals(out / stage.name, "make room and go on with --resume"), StopRequests() as stop:
+        gflop = meter.step_gflop.get(stage.name, 0.0)
+        progress = Progress(learner, out, built.look, gflop, meter.peak, quiet)
         try:
-            trainer.fit(
-                stage,
-                DataLoader(
-                    Batches(sample, (seed, steps)),
-                    batch_size=None,
-                    num_workers=1,
-                    prefetch_factor=4,
-                    worker_init_fn=_hush,
-                ),
-                DataLoader(Batches(look, (0,)), batch_size=None),
-                ckpt_path=folder / CHECKPOINT if state else None,
-                weights_only=True,
-            )
-            trainer.save_checkpoint(folder / CHECKPOINT)
-        except SystemExit as stop:  # what Lightning makes of Ctrl-C, after it has saved
-            raise KeyboardInterrupt from stop
+            while stage.progress < 1:
+                try:
+                    _learn(learner, built.sample, progress, stop)
+                except ExplodedError as trouble:
+                    progress.say(learner.go_back(load_state(out, stage.name), trouble))
+        except RuntimeError as error:
+            if not lost_rank(error):
+                raise
+            raise LostRankError(
+                f"another process of this training has died; what {out / stage.name} holds is kept: go on with --resume"
+            ) from error
+        finally:
+            progress.close()
 
 
-def _hush(_: int) -> None:
-    """Errors of the loader process reach the training process; a connection cut by Ctrl-C is none."""
-    sys.excepthook = lambda *_: None
+def _learn(learner: Learner, sample: Sample, progress: Progress, stop: StopRequests) -> None:
+    """Steps from where the stage is to its end, saved on the way and there."""
+    stage, batches = learner.stage, _batches(learner, sample)
+    learner.start_clock()
+    while stage.progress < 1:
+        before = time.monotonic()
+        parts = next(batches)
+        waited = time.monotonic() - before
+        step = learner.step(parts, stop.asked)
+        progress.stepped(step, waited)
+        if stage.step % LOOK_EVERY_STEPS == 0:
+            progress.look()
+        if step.stop or stage.progress >= 1 or _due(learner):
+            learner.save()
+        if step.stop and stage.progress < 1:
+            progress.say(f"{stage.name}: stopped and saved at step {stage.step:,}; go on with --resume")
+            raise KeyboardInterrupt
 
 
-def _trainer(stage: Stage, folder: Path, steps: int, device: str, quiet: bool) -> L.Trainer:
-    saver = ModelCheckpoint(
-        folder,
-        filename=Path(CHECKPOINT).stem,
-        train_time_interval=SAVE_EVERY,
-        save_on_exception=True,
-        enable_version_counter=False,
-    )
-    return L.Trainer(
-        accelerator="auto" if device == "auto" else device,
-        devices=1,
-        max_epochs=-1,
-        gradient_clip_val=stage.settings.gradient_norm,
-        callbacks=[saver, TrainingProgress(folder / "pictures", quiet)],
-        plugins=[WholeCheckpoints()],
-        logger=CSVLogger(folder, name="metrics", version=f"from-{steps:06d}", flush_logs_every_n_steps=50),
-        log_every_n_steps=20,
-        val_check_interval=LOOK_EVERY_STEPS,
-        limit_val_batches=1,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+def _due(learner: Learner) -> bool:
+    since = float(learner.stage.trained_seconds) - learner.saved_at
+    return since >= SAVE_EVERY.total_seconds() and learner.watchdog.calm
+
+
+def _batches(learner: Learner, sample: Sample) -> Iterator[list[tuple[Batch, int, int]]]:
+    """This rank's slice of each global batch from the stage's step on, on its device, in the parts it is learnt in."""
+    fabric, settings = learner.fabric, learner.stage.settings
+    rank, ranks, rows = fabric.global_rank, fabric.world_size, settings.batch_size
+    batches = Batches(sample, learner.seed, learner.stage.step, rank, ranks)
+    here = rows // ranks // settings.accumulate
+    for batch in load(batches, pin_memory=fabric.device.type == "cuda"):
+        batch = fabric.to_device(batch)
+        starts = range(0, rows // ranks, here)
+        yield [
+            ({name: value[start : start + here] for name, value in batch.items()}, rank * rows // ranks + start, rows)
+            for start in starts
+        ]

@@ -24,7 +24,7 @@ class GrowingArray:
         self._stream: IO[bytes] | None = None
 
     def whole_rows(self) -> int:
-        """Rows that an interrupted writer has left."""
+        """Rows that an interrupted writer has written."""
         size = self._file.stat().st_size if self._file.exists() else 0
         return max(0, size - len(self._header)) // self._row
 

@@ -6,9 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from genie_core.layers.ranks import rows_of_all_ranks
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.surprise import SurpriseModel
 from genie_core.pixels import to_frames, to_model
+from genie_core.training.chance import Chance
 from genie_core.training.labels import Labels
 from genie_core.training.settings import LatentActionSettings
 from genie_core.training.stage import Batch, Stage, batch_psnr
@@ -32,16 +34,20 @@ class LatentActionStage(Stage):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         pixels, settings, buttons = to_model(batch["frames"]), self.settings, batch.get("buttons")
         if self.training:
-            mirrored = mirror_some(pixels, settings.mirrored)
+            mirrored = mirror_some(pixels, settings.mirrored, self.chance)
             pixels = mirrored if buttons is None else torch.where(is_labelled(buttons), pixels, mirrored)
         from_pixels = self.network.codes_learn_from_pixels
-        drawn = len(pixels) if from_pixels else min(settings.drawn_clips, len(pixels))
+        here = len(pixels)
+        found = list(range(here)) if from_pixels else self.chance.some_rows(settings.drawn_clips, here)
+        drawn = found or [0]  # counts for nothing, but a rank that draws no clip would leave the others waiting
         predicted, quantized, errors = self.network(pixels, drawn)
         if self.training and self.labels is not None and buttons is not None:
             assert isinstance(self.network, SurpriseModel)
-            self.labels.teach(self.network, self.network.latest, buttons)
-        truth = pixels[:drawn, :, 1:]
-        squared = F.mse_loss(predicted, truth)
+            self.labels.teach(self.network, *map(rows_of_all_ranks, (self.network.latest, buttons)))
+        truth = pixels[drawn][:, :, 1:]
+        # ranks may have drawn more or fewer of the global batch's clips; each clip weighs alike
+        weight = 1.0 if from_pixels else self.chance.weight_of(len(found), settings.drawn_clips, here)
+        absolute, squared = (weight * loss(predicted, truth) for loss in (F.l1_loss, F.mse_loss))
         counts = torch.bincount(quantized.indices.flatten(), minlength=self.network.config.num_actions)
         shares = counts / counts.sum()
         own = (
@@ -52,7 +58,7 @@ class LatentActionStage(Stage):
             else torch.stack([*errors.values()]).sum()
         )
         return {
-            "loss": F.l1_loss(predicted, truth) + settings.squared_error * squared + own,
+            "loss": absolute + settings.squared_error * squared + own,
             "psnr": batch_psnr(squared),
             **{name: error.detach() for name, error in errors.items()},
             **{f"code_{code}": share for code, share in enumerate(shares)},
@@ -75,7 +81,7 @@ def is_labelled(buttons: Tensor) -> Tensor:
     return (buttons >= 0).any(-1)[:, None, None, None, None]
 
 
-def mirror_some(pixels: Tensor, share: float) -> Tensor:
+def mirror_some(pixels: Tensor, share: float, chance: Chance) -> Tensor:
     """(b, c, t, H, W) with about `share` of the clips mirrored."""
-    mirrored = torch.rand(len(pixels), 1, 1, 1, 1, device=pixels.device) < share
+    mirrored = chance.uniform((len(pixels), 1, 1, 1, 1), pixels.device) < share
     return torch.where(mirrored, pixels.flip(-1), pixels)

@@ -6,35 +6,18 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from genie_core.errors import ConfigError
-from genie_core.files import whole_file, write_whole
+from genie_core.files import write_whole
 from genie_core.training.grow import can_grow, go_on_from
+from genie_core.training.saved import CHECKPOINT, load_state
 from genie_core.training.settings import STAGES, TrainingSettings
 from genie_core.world import World
 
-CHECKPOINT = "last.ckpt"
 BEFORE = "before.json"
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-class WholeCheckpoints(TorchCheckpointIO):
-    """Saves beside the file first: the old state is replaced by the whole new one, or stays."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
-            torch.save(checkpoint, partial)
-
-
-def load_state(out: Path, name: str) -> dict[str, Any]:
-    """The state that stage `name` of the run `out` has saved, empty if there is none."""
-    file = out / name / CHECKPOINT
-    return torch.load(file, weights_only=True, map_location="cpu") if file.exists() else {}
 
 
 def load_network(out: Path, name: str, network: Network, start_from: str | None = None) -> Network:

@@ -1,88 +1,148 @@
-"""The view of a training stage: a bar in minutes with the loss, and pictures of held-out clips."""
+"""The view of a stage while it learns: a bar, numbers and pictures written down, and early signs of trouble."""
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from pathlib import Path
-from typing import Any
 
-import lightning as L
-import numpy as np
 import torch
-from einops import rearrange
-from PIL import Image
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from genie_core.machine import matmul_gflops
-from genie_core.training.stage import Batch, Stage
+from genie_core.layers.ranks import alone
+from genie_core.training.batches import Sample
+from genie_core.training.chance import Chance
+from genie_core.training.learner import Learner, Step
+from genie_core.training.order import Rows
+from genie_core.training.plan import told
+from genie_core.training.records import Records
+from genie_core.training.signs import signs
 
-PICTURE_SCALE = 3
+LOG_EVERY_STEPS = 20
+PROBING = 0.03
+"""Share of the time that probes may take: the first waits until so much was trained that it is no more."""
 
 
-class TrainingProgress(L.Callback):
-    """A bar over the minutes of the stage, those before a resume included, and a picture at each look."""
+class Progress:
+    """Shows `learner`'s stage of the run `out`; rank 0 alone shows and writes. `look` gives held-out batches."""
 
-    def __init__(self, pictures: Path, quiet: bool) -> None:
-        self.pictures = pictures
-        self.quiet = quiet
-        self.bar: tqdm | None = None
-        self.flop_counter: FlopCounterMode | None = None
-        self.step_flops = 0
-        self.steps = 0
-        self.start_seconds = 0.0
-
-    def on_train_start(self, trainer: L.Trainer, stage: Stage) -> None:  # type: ignore[override]
-        self.pictures.mkdir(parents=True, exist_ok=True)
-        self.start_seconds = float(stage.trained_seconds)
-        self.bar = tqdm(
-            total=stage.settings.minutes,
-            initial=float(stage.trained_seconds) / 60,
+    def __init__(self, learner: Learner, out: Path, look: Sample, step_gflop: float, peak: float, quiet: bool) -> None:
+        self.learner, self._look, self.step_gflop, self.peak = learner, look, step_gflop, peak
+        self.first = learner.fabric.is_global_zero
+        self.loud = self.first and not quiet
+        stage = learner.stage
+        self.records = Records(out, stage.name, stage.step) if self.first else None
+        self._times: deque[tuple[float, float]] = deque(maxlen=LOG_EVERY_STEPS)  # seconds of a step, of them waiting
+        self._values: dict[str, float] = {}
+        self._said: set[str] = set()
+        self._last, self._probe_seconds, self._gflops = time.monotonic(), 0.0, 0.0
+        steps = stage.settings.steps
+        self._bar = tqdm(
+            total=steps or stage.settings.minutes,
+            initial=self._position(),
             desc=stage.name,
-            disable=self.quiet,
+            disable=not self.loud,
             mininterval=2,
-            bar_format="{l_bar}{bar}| {n:.1f}/{total:g} min{postfix}",
+            bar_format="{l_bar}{bar}| {n:."
+            + ("0f" if steps else "1f")
+            + "}/{total:g} "
+            + ("steps" if steps else "min")
+            + "{postfix}",
         )
 
-    def on_train_batch_start(self, trainer: L.Trainer, stage: Stage, batch: Batch, batch_index: int) -> None:  # type: ignore[override]
-        if not self.step_flops:  # one real step is counted, forward, backward and update
-            self.flop_counter = FlopCounterMode(display=False)
-            self.flop_counter.__enter__()
+    def stepped(self, step: Step, waited: float) -> None:
+        """Count a step, which waited so many seconds for its batch; every few, show and write its numbers."""
+        now = time.monotonic()
+        self._times.append((now - self._last, waited))
+        self._last = now
+        if self.first and (self.learner.stage.step % LOG_EVERY_STEPS == 0 or not self._values):
+            self._show({f"train/{name}": float(value) for name, value in step.losses.items()})
 
-    def gflops(self, stage: Stage) -> float:
-        """GFLOP/s reached since this run began or was resumed; matrix products and convolutions count."""
-        return self.step_flops * self.steps / max(float(stage.trained_seconds) - self.start_seconds, 1e-9) / 1e9
+    def look(self) -> None:
+        """Judge and draw a held-out batch, and now and then what the world does so far. Every rank must call it."""
+        learner, stage = self.learner, self.learner.stage
+        stage.eval()
+        stage.chance = Chance(learner.seed)
+        batch = learner.fabric.to_device(self._look(Rows(0, 0, 0, self._look.batch_size)))
+        with torch.no_grad():
+            losses = learner.module(batch)
+            values = {f"val/{name}": float(value) for name, value in losses.items()}
+            if self.records is not None:
+                with alone():
+                    if not learner.sharded:
+                        self.records.rows("step", stage.picture(batch).cpu().numpy(), stage.step)
+                        values |= self._probe()
+                self._judge(values)
+        self._last = time.monotonic()
 
-    def on_train_batch_end(self, trainer: L.Trainer, stage: Stage, *_: Any) -> None:  # type: ignore[override]
-        self.steps += 1
-        if self.flop_counter is not None:
-            self.flop_counter.__exit__(None, None, None)
-            self.step_flops = self.flop_counter.get_total_flops()
-            self.flop_counter = None
-        stage.log("gflops", self.gflops(stage))
-        if self.bar is None or trainer.global_step % 10:
-            return
-        minutes = float(stage.trained_seconds) / 60
-        numbers = {key.removeprefix("train/"): f"{value:.4g}" for key, value in trainer.progress_bar_metrics.items()}
-        numbers |= {"step": str(trainer.global_step), "to go": f"{stage.settings.minutes - minutes:.1f} min"}
-        self.bar.set_postfix(numbers, refresh=False)
-        self.bar.n = min(minutes, stage.settings.minutes)
-        self.bar.update(0)
+    def say(self, sentence: str) -> None:
+        """Print a sentence above the bar, on rank 0; trouble is told however quiet."""
+        if self.first:
+            tqdm.write(sentence)
 
-    def on_validation_batch_end(  # type: ignore[override]
-        self, trainer: L.Trainer, stage: Stage, outputs: Any, batch: Batch, *_: Any
-    ) -> None:
-        save_rows(self.pictures / f"step-{trainer.global_step:06d}.png", stage.picture(batch))
+    def close(self) -> None:
+        self._bar.close()
+        if self.records is not None:
+            self.records.close()
+        if self.loud and self._gflops and self.peak:
+            print(
+                f"{self.learner.stage.name}: {self._gflops:.0f} GFLOP/s, {self._gflops / self.peak:.0%} of a large "
+                f"matrix product's {self.peak:.0f}"
+            )
 
-    def on_train_end(self, trainer: L.Trainer, stage: Stage) -> None:  # type: ignore[override]
-        if self.bar is not None:
-            self.bar.close()
-        if not self.quiet:
-            reached, peak = self.gflops(stage), matmul_gflops()
-            print(f"{stage.name}: {reached:.0f} GFLOP/s, {reached / peak:.0%} of a large matrix product's {peak:.0f}")
+    def _probe(self) -> dict[str, float]:
+        """Figures of the unfinished world, where the stage can play and there is time for it."""
+        stage, before = self.learner.stage, time.monotonic()
+        if self._probe_seconds > PROBING * float(stage.trained_seconds) or self.records is None:
+            return {}
+        found = stage.probe()
+        if found is None:
+            return {}
+        self.records.film("held", found.film, stage.step)
+        self._probe_seconds += time.monotonic() - before
+        return found.figures
 
+    def _judge(self, values: dict[str, float]) -> None:
+        stage = self.learner.stage
+        assert self.records is not None
+        self.records.numbers(values, stage.step)
+        for sign in signs(stage.name, stage.progress, values):
+            kind = sign.split("(")[0].translate(str.maketrans("", "", "0123456789%.±-"))
+            if kind not in self._said:
+                self._said.add(kind)
+                self.say(f"trouble? {sign}")
 
-def save_rows(path: Path, rows: torch.Tensor) -> None:
-    """Writes uint8 (rows, t, H, W, 3) as one enlarged picture, a clip a row."""
-    sheet = rearrange(rows, "r t H W c -> (r H) (t W) c").cpu().numpy()
-    large = np.kron(sheet, np.ones((PICTURE_SCALE, PICTURE_SCALE, 1), np.uint8))
-    Image.fromarray(large).save(path)
+    def _show(self, losses: dict[str, float]) -> None:
+        stage, ranks = self.learner.stage, self.learner.fabric.world_size
+        seconds = sum(pair[0] for pair in self._times) / len(self._times)
+        waiting = sum(pair[1] for pair in self._times) / max(1e-9, sum(pair[0] for pair in self._times))
+        frames = stage.settings.batch_size * stage.settings.clip_frames / max(seconds, 1e-9)
+        self._gflops = self.step_gflop / ranks / max(seconds, 1e-9)
+        share = self._gflops / self.peak if self.peak else 0.0
+        self._values = losses | {
+            "minutes": float(stage.trained_seconds) / 60,
+            "rate": stage.rate,
+            "frames_per_second": frames,
+            "share_of_peak": share,
+            "waiting": waiting,
+        }
+        assert self.records is not None
+        self.records.numbers(self._values, stage.step)
+        remaining = self._seconds_to_go(seconds)
+        self._bar.set_postfix_str(
+            f"step {stage.step:,}, loss {losses['train/loss']:.4g}, {frames:,.0f} frames/s, {share:.0%} of peak, "
+            f"{told(remaining)} to go",
+            refresh=False,
+        )
+        self._bar.n = min(self._position(), self._bar.total)
+        self._bar.update(0)
+
+    def _position(self) -> float:
+        stage = self.learner.stage
+        return stage.step if stage.settings.steps else float(stage.trained_seconds) / 60
+
+    def _seconds_to_go(self, step_seconds: float) -> float:
+        stage, settings = self.learner.stage, self.learner.stage.settings
+        if settings.steps is not None:
+            return (settings.steps - stage.step) * step_seconds
+        return max(0.0, 60 * settings.minutes - float(stage.trained_seconds))

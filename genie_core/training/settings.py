@@ -19,7 +19,17 @@ from genie_core.limits import Size, require
 STAGES = ("tokenizer", "latent_action", "dynamics")
 ONCE = ("frame_size", "num_actions", "context_frames", "held_out_every")
 _POSITIVE = (
-    *("minutes", "batch_size", "clip_frames", "learning_rate", "muon_learning_rate", "warmup_steps", "gradient_norm"),
+    *(
+        "minutes",
+        "steps",
+        "batch_size",
+        "accumulate",
+        "clip_frames",
+        "learning_rate",
+        "muon_learning_rate",
+        "warmup_steps",
+        "gradient_norm",
+    ),
     *("texture_window", "drawn_clips", "token_clips"),
 )
 _SHARES = (
@@ -30,18 +40,24 @@ _SHARES = (
 
 @dataclass(frozen=True)
 class StageSettings:
-    """How one stage learns. `minutes` counts training alone, over all resumed runs."""
+    """How one stage learns: for `minutes`, with the looks at held-out clips, over all resumed runs; or for `steps`.
+
+    `batch_size` is that of the global batch, over all ranks; it is cut into `accumulate` parts where it does not fit.
+    """
 
     least_frames: ClassVar = 1
 
     minutes: float = 30
+    steps: int | None = None  # the length of the stage where the machine's speed shall not matter
     batch_size: int = 16
+    accumulate: int = 1
+    recompute: bool = False  # blocks on the way back: a third more work, much less memory
     clip_frames: int = 4
     learning_rate: float = 1.5e-3
     muon_learning_rate: float = 0.02
     weight_decay: float = 0.01  # of the weights that Muon trains
     warmup_steps: int = 60
-    decay: float = 0.5  # the share of the minutes, at the end, over which the rates fall to zero
+    decay: float = 0.5  # the share of the stage, at the end, over which the rates fall to zero
     gradient_norm: float = 1.0  # the longest gradient; a longer one is shortened to it
     start_from: str | None = None
     """The world, a folder or OWNER/NAME, whose network of this stage, or a smaller one, learns on."""
@@ -49,6 +65,8 @@ class StageSettings:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            if value is None:
+                continue
             if field.name in _POSITIVE:
                 require(value > 0, f"{field.name} {value} is not positive")
             elif field.name in _SHARES:
@@ -57,6 +75,13 @@ class StageSettings:
                 require(value >= 0, f"{field.name} {value} is negative")
         has_step = self.clip_frames >= self.least_frames
         require(has_step, f"clip_frames {self.clip_frames} has no step from frame to frame, expected 2 or more")
+        parts = self.batch_size % self.accumulate == 0
+        require(parts, f"batch_size {self.batch_size} does not divide into accumulate {self.accumulate} parts")
+
+    @property
+    def length(self) -> str:
+        """How long the stage is, in words."""
+        return f"{self.minutes:g} min" if self.steps is None else f"{self.steps:,} steps"
 
 
 @dataclass(frozen=True)
@@ -136,7 +161,9 @@ class TrainingSettings:
 
     def lasting(self, minutes: float) -> TrainingSettings:
         """The same settings with `minutes` for each stage."""
-        stages: dict[str, Any] = {name: dataclasses.replace(self.stage(name), minutes=minutes) for name in STAGES}
+        stages: dict[str, Any] = {
+            name: dataclasses.replace(self.stage(name), minutes=minutes, steps=None) for name in STAGES
+        }
         return dataclasses.replace(self, **stages)
 
     def labelled(self, share: float) -> TrainingSettings:
@@ -157,15 +184,24 @@ _STAGE_SETTINGS = {"tokenizer": TokenizerSettings, "latent_action": LatentAction
 def load_settings(path: Path, frame_size: Size | None = None) -> TrainingSettings:
     """Read `path`; `frame_size` is the data's, for a file that names none. ConfigError says what is wrong where."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist; start from a copy of genie_core/games/unknown.toml") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not a readable TOML file: {error}") from error
+    return parse_settings(text, str(path), frame_size)
+
+
+def parse_settings(text: str, source: str, frame_size: Size | None = None) -> TrainingSettings:
+    """The settings in `text`, TOML from `source`, as `load_settings`."""
+    try:
+        values = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{source} is not a readable TOML file: {error}") from error
     try:
         return _from_values(values, frame_size)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def _from_values(values: dict[str, Any], frame_size: Size | None) -> TrainingSettings:

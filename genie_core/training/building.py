@@ -1,0 +1,129 @@
+"""The three stages, each with its network and how it draws batches to learn from and to be judged by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from lightning.fabric import Fabric
+
+from genie_core import games
+from genie_core.config import UNKNOWN_GAME, WorldConfig
+from genie_core.data.dataset import VideoDataset
+from genie_core.errors import ConfigError
+from genie_core.models.dynamics import DynamicsModel
+from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.tokenizer import VideoTokenizer
+from genie_core.training.batches import Sample
+from genie_core.training.clips import FrameClips, split_starts
+from genie_core.training.dynamics_stage import DynamicsStage
+from genie_core.training.labels import labelled_buttons
+from genie_core.training.latent_action_stage import LatentActionStage
+from genie_core.training.learnt import labelled_steps, load_network
+from genie_core.training.probes import CLIPS, STEPS
+from genie_core.training.processes import by_first
+from genie_core.training.settings import TrainingSettings
+from genie_core.training.stage import Stage
+from genie_core.training.tokenizer_stage import TokenizerStage
+from genie_core.training.tokens import TokenClips, write_tokens
+from genie_core.world import World
+
+LOOK_CLIPS = 16
+HELD_OUT_TOKEN_CLIPS = 256
+
+
+class Built(NamedTuple):
+    """A stage, how it draws batches, and how held-out ones are drawn."""
+
+    stage: Stage
+    sample: Sample
+    look: Sample
+
+
+class Builder(NamedTuple):
+    """What the stages of a run are built from."""
+
+    settings: TrainingSettings
+    dataset: VideoDataset
+    out: Path
+    seed: int
+    fabric: Fabric
+    quiet: bool
+
+    def build(self, name: str) -> Built:
+        """The stage `name`. The dynamics has its tokens written, by rank 0."""
+        made: Built = {"tokenizer": self._tokenizer, "latent_action": self._latent_action, "dynamics": self._dynamics}[
+            name
+        ]()
+        return made
+
+    def _tokenizer(self) -> Built:
+        own, config = self.settings.tokenizer, self.settings.networks.tokenizer
+        starts, held_out = split_starts(self.dataset, own.clip_frames, self.settings.held_out_every)
+        return Built(
+            TokenizerStage(VideoTokenizer(config), own),
+            FrameClips(self.dataset, starts, own.clip_frames, own.batch_size),
+            FrameClips(self.dataset, held_out, own.clip_frames, LOOK_CLIPS),
+        )
+
+    def _latent_action(self) -> Built:
+        own, config = self.settings.latent_action, self.settings.networks.latent_action
+        starts, held_out = split_starts(self.dataset, own.clip_frames, self.settings.held_out_every)
+        buttons = None
+        if own.labels:
+            steps, _ = split_starts(self.dataset, 2, self.settings.held_out_every)
+            buttons = labelled_buttons(self.dataset, steps, own.labels, config.num_actions, self.seed)
+        told, before = 0 if buttons is None else int((buttons >= 0).sum()), labelled_steps(self.out)
+        if before not in (None, told):
+            raise ConfigError(
+                f"the run {self.out} learns from {before:,} labelled steps, not {told:,}; give the same --labels"
+            )
+        return Built(
+            LatentActionStage(games.latent_action_model(config), own, told),
+            FrameClips(self.dataset, starts, own.clip_frames, own.batch_size, buttons),
+            FrameClips(self.dataset, held_out, own.clip_frames, LOOK_CLIPS),
+        )
+
+    def _dynamics(self) -> Built:
+        own, configs = self.settings.dynamics, self.settings.networks
+        tokenizer = load_network(
+            self.out, "tokenizer", VideoTokenizer(configs.tokenizer), self.settings.tokenizer.start_from
+        )
+        latent_action = load_network(
+            self.out,
+            "latent_action",
+            games.latent_action_model(configs.latent_action),
+            self.settings.latent_action.start_from,
+        )
+        by_first(self.fabric, lambda: self._write_tokens(tokenizer, latent_action))
+        world, clips = self._watched(tokenizer, latent_action)
+        return Built(
+            DynamicsStage(DynamicsModel(configs.dynamics), own, tokenizer, world, clips),
+            TokenClips(self.out / "tokens" / "train", own.batch_size),
+            TokenClips(self.out / "tokens" / "held_out", LOOK_CLIPS),
+        )
+
+    def _write_tokens(self, tokenizer: VideoTokenizer, latent_action: LatentActionModel) -> None:
+        own, rng = self.settings.dynamics, np.random.default_rng(self.seed)
+        train_starts, held_out = split_starts(self.dataset, own.clip_frames, self.settings.held_out_every)
+        for part, starts, clips, mirrored in (
+            ("train", train_starts, own.token_clips, own.mirrored),
+            ("held_out", held_out, HELD_OUT_TOKEN_CLIPS, 0.0),
+        ):
+            chosen = np.sort(rng.choice(starts, min(clips, len(starts)), replace=False))
+            folder = self.out / "tokens" / part
+            write_tokens(folder, self.dataset, chosen, own.clip_frames, tokenizer, latent_action, mirrored, self.quiet)
+
+    def _watched(self, tokenizer: VideoTokenizer, latent_action: LatentActionModel) -> tuple[World | None, np.ndarray]:
+        """A world to be looked at while its dynamics learns, and held-out clips to play from."""
+        own, info = self.settings.dynamics, self.dataset.info
+        _, held_out = split_starts(self.dataset, own.clip_frames, self.settings.held_out_every)
+        chosen = held_out[np.unique(np.linspace(0, len(held_out) - 1, CLIPS).astype(int))]
+        clips = np.stack([self.dataset.clip(int(start), own.clip_frames) for start in chosen])
+        if own.clip_frames <= STEPS or len(clips) < 2:
+            return None, clips
+        game = str(info.source.get("game") or UNKNOWN_GAME)
+        world = World(WorldConfig(*self.settings.networks, self.settings.sampling, fps=info.fps, game=game))
+        world.tokenizer, world.latent_action = tokenizer, latent_action
+        return world, clips
