@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 pytest.importorskip("playwright", reason="pip install -r tests/requirements.txt")
 
-from playwright.sync_api import sync_playwright
-from webdemo import PATIENCE, Demo, as_command, free_port, in_this_process, wait_for
+from web_visitor import BROWSER, NO_SOCKETS, ROOT, Visitor, open_browser
+from webdemo import Demo, as_command, free_port, in_this_process, wait_for
 
+from app.web import limits
 from genie_core.checkpoint import read_config
 from genie_core.games.coinrun.camera import player_motion
-
-ROOT = Path(__file__).parents[1]
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-sync"]
-RECORD = """() => {  // every frame that is drawn, by its number: what led there and the picture
-    window.game = document.querySelector('[data-frames]'); window.drawn = [];
-    new MutationObserver(() => window.drawn.push({...game.dataset, picture: game.querySelector('canvas').toDataURL()}))
-        .observe(game, {attributeFilter: ['data-frame']});
-}"""
-NO_SOCKETS = """window.WebSocket = class {
-    constructor() { setTimeout(() => this.onclose({code: 1006}), 10) }
-    close() {}
-}"""
 
 pytestmark = [
     pytest.mark.slow,
@@ -59,59 +43,8 @@ def tiny(tiny_world: Path) -> Iterator[Demo]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-class Visitor:
-    """A page in a browser context of its own."""
-
-    def __init__(self, browser: Any, demo: Demo, script: str = "", **options: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}} | options)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(1000 * PATIENCE)
-        self.faults: list[str] = []
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        if script:
-            self.page.add_init_script(script)
-        self.page.goto(demo.url)
-        self.page.wait_for_selector("#view .stage")
-
-    def __enter__(self) -> Visitor:
-        return self
-
-    def __exit__(self, kind: Any, *_: object) -> None:
-        self.context.close()
-        assert kind is not None or self.faults == []
-
-    def upload(self, path: Path) -> None:
-        self.page.set_input_files("#picture input[type=file]", str(path))
-        self.playing()
-
-    def playing(self) -> None:
-        self.page.wait_for_function("+document.querySelector('[data-frames]')?.dataset.frames > 2")
-        self.page.evaluate(RECORD)
-
-    def state(self) -> dict[str, str]:
-        return self.page.evaluate("({...game.dataset})")
-
-    def until(self, condition: str) -> None:
-        """Waits until a condition over `game.dataset`, called d, and `drawn` holds."""
-        self.page.wait_for_function(f"() => {{ const d = game.dataset; return {condition} }}")
-
-    def word(self, part: str) -> None:
-        self.page.wait_for_function("part => document.querySelector('.word').textContent.includes(part)", arg=part)
-
-    def drawn(self) -> list[tuple[int, str, np.ndarray]]:
-        """Step, action's name and picture, uint8 (H, W, 3), of each frame drawn since the page was first looked at."""
-        frames = self.page.evaluate("drawn.map(d => [d.step, d.action, d.picture])")
-        return [(int(step), action, pixels(url)) for step, action, url in frames]
-
-
-def pixels(url: str) -> np.ndarray:
-    return np.array(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB"))
+    with open_browser() as running:
+        yield running
 
 
 def moved_right_px(frames: list[np.ndarray]) -> float:
@@ -198,12 +131,17 @@ def test_rewind_branch_download_and_reload_give_the_same_frames(browser: Any, ti
         assert np.array_equal(visitor.drawn()[-1][2], first[step])
 
 
-def test_the_fifth_wheel_waits_and_a_closed_tab_frees_its_seat(browser: Any, tiny: Demo) -> None:
+def test_the_fifth_wheel_waits_and_a_closed_tab_frees_its_seat(
+    browser: Any, tiny: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWAY_SECONDS", "AWAY_WAITED_SECONDS", "PARKED_SECONDS"):
+        monkeypatch.setattr(limits, name, 0.2)
     picture = ROOT / "assets" / "coinrun.png"
     with Visitor(browser, tiny) as first, Visitor(browser, tiny) as second, Visitor(browser, tiny) as third:
         first.upload(picture), second.upload(picture)
         third.page.set_input_files("#picture input[type=file]", str(picture))
-        third.word("You are number 1 in the queue")
+        third.word("You are number 1 in the queue, about ")
+        assert third.page.is_visible(".attract"), "something to watch meanwhile"
         first.page.close()
         third.playing()
         second.until("drawn.length > 5")
@@ -226,6 +164,7 @@ def test_a_drawing_becomes_a_world_that_warns_and_fields_keep_their_keys(browser
         page.click("#start-drawing")
         visitor.playing()
         visitor.word("far from what the world knows")
+        page.click(".more summary")
         script = page.locator("[data-set=script]")
         script.click()
         page.keyboard.type("wasd 1 r p")
@@ -234,29 +173,9 @@ def test_a_drawing_becomes_a_world_that_warns_and_fields_keep_their_keys(browser
         assert {action for _, action, _ in visitor.drawn()} <= {STAY, "255"}
 
 
-def test_fingers_play_on_a_small_screen(browser: Any, tiny: Demo) -> None:
-    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-    with Visitor(browser, tiny, **phone) as visitor:
-        visitor.upload(ROOT / "assets" / "coinrun.png")
-        page = visitor.page
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        touch = page.context.new_cdp_session(page)
-
-        def point(name: str) -> dict[str, float]:
-            button = page.locator(".pad button", has_text=name).first
-            button.scroll_into_view_if_needed()
-            box = button.bounding_box()
-            assert box["height"] >= 44, "as large as a finger"
-            return {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "id": len(name)}
-
-        left = point("left")
-        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [left]})
-        visitor.until(f"drawn.filter(f => f.action == {LEFT}).length > 3")
-        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        visitor.until(f"d.action == {STAY}")
-
-
-def test_without_web_sockets_it_plays_and_says_so(browser: Any, tiny: Demo) -> None:
+def test_without_web_sockets_it_plays_and_says_so(browser: Any, tiny: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("POLL_SECONDS", "AWAY_SECONDS", "PARKED_SECONDS"):
+        monkeypatch.setattr(limits, name, 2.0)
     with Visitor(browser, tiny, NO_SOCKETS) as visitor:
         visitor.upload(ROOT / "assets" / "coinrun.png")
         assert "no WebSocket" in visitor.page.inner_text("[data-hud=link]")
@@ -285,7 +204,7 @@ def test_keyboard_alone_and_the_other_tabs(browser: Any, demo: Demo, tmp_path: P
             page.locator("[data-file=mp4]").focus()
             page.keyboard.press("Enter")
         loading.value.save_as(tmp_path / "play.mp4")
-        page.get_by_role("tab", name="See what each action does").click()
+        page.get_by_role("tab", name="What each action does").click()
         page.click("#look-current")
         page.wait_for_selector("#each-action [data-actions='8'] figure:nth-child(8)")
         assert page.get_attribute("#seen .verdict", "data-unfamiliar") == "False"
@@ -308,4 +227,4 @@ def test_it_ends_when_told_though_a_page_is_open(browser: Any, demo: Demo) -> No
     with Visitor(browser, demo) as visitor:
         visitor.upload(ROOT / "assets" / "coinrun.png")
         demo.end()
-        visitor.word("the demo starts anew")
+        visitor.word("emo starts anew; reconnecting")

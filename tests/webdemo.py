@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 30.0  # seconds to wait for an event that must come, on a machine that may be busy
+PATIENCE = 60.0  # seconds to wait for an event that must come, on a machine that may be busy
 
 
 def wait_for(true: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
@@ -91,6 +91,7 @@ def in_this_process(world: Path, seats: int = 2, fps: float | None = None) -> It
     """Serves the world of a folder in a thread, at its own pace or at `fps`."""
     import uvicorn
 
+    from app.web.connections import PatientForAWhile
     from app.web.loaded_worlds import LoadedWorlds
     from app.web.server import Server, build_app
     from genie_core.world import World
@@ -99,7 +100,8 @@ def in_this_process(world: Path, seats: int = 2, fps: float | None = None) -> It
     first.config = dataclasses.replace(first.config, fps=fps or first.config.fps)
     worlds = LoadedWorlds(first, ROOT / "checkpoints", seats)
     app = build_app(worlds, seats, ROOT / "assets")
-    server = Server(uvicorn.Config(app, port=0, log_level="warning", ws_max_size=4096))
+    options: dict[str, Any] = {"http": PatientForAWhile, "proxy_headers": False}
+    server = Server(uvicorn.Config(app, port=0, log_level="warning", ws_max_size=4096, **options))
     listening = socket.create_server(("127.0.0.1", 0))
     loops: list[asyncio.AbstractEventLoop] = []
 

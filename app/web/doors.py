@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from app.web.limits import POST_BYTES, REQUEST_BYTES, UPLOAD_REQUEST_BYTES
+from app.web.limits import BODY_SECONDS, POST_BYTES, REQUEST_BYTES, UPLOAD_REQUEST_BYTES
 
 App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
@@ -49,7 +50,8 @@ class Doors:
 
         async def counted() -> dict[str, Any]:
             nonlocal left, read
-            message: dict[str, Any] = await receive()
+            # After the body the next message is the client's leaving, which may take as long as it likes.
+            message: dict[str, Any] = await asyncio.wait_for(receive(), None if read else BODY_SECONDS)
             left -= len(message.get("body", b""))
             read = not message.get("more_body", False)
             if left < 0:
@@ -65,10 +67,12 @@ class Doors:
                 message = message if read else message | {"headers": [*message["headers"], HANG_UP]}
             await send(message)
 
-        with contextlib.suppress(TooLarge):
+        with contextlib.suppress(TooLarge, TimeoutError):
             await self.app(scope, counted, answered)
         if left < 0 and not started:
             await _refuse(send, 413, f"at most {most:,} bytes are read here")
+        elif not started:
+            await _refuse(send, 408, f"nothing came for {BODY_SECONDS:.0f} seconds")
 
 
 async def _refuse(send: Any, status: int, why: str) -> None:

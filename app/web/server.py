@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -21,13 +22,14 @@ from fastapi import FastAPI
 
 from app.play.start_pictures import Prompts
 from app.web.attract import Attract
+from app.web.connections import PatientForAWhile
 from app.web.doors import Doors
 from app.web.game_starts import GameStarts
 from app.web.guests import Guests
 from app.web.limits import MESSAGE_BYTES, UPLOAD_BYTES
 from app.web.loaded_worlds import LoadedWorlds
 from app.web.pages import build_pages
-from app.web.proxy import UnderPrefix
+from app.web.proxy import TrustedProxy, UnderPrefix
 from app.web.routes import add_routes
 from genie_core.errors import GenieError
 from genie_core.world import World
@@ -43,10 +45,7 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
 
     Raises GenieError if the port is taken, or no folder for uploads can be made.
     """
-    try:
-        listening = socket.create_server((host, port), backlog=128, reuse_port=False)
-    except OSError as error:
-        raise GenieError(f"port {port} of {host} cannot be had ({error}); name another with --port") from error
+    listening = listen(host, port)
     torch.set_num_threads(1)  # the engine's; the other core is for pictures and the network
     sys.setswitchinterval(SWITCH_SECONDS)
     with upload_folder() as folder:
@@ -59,13 +58,30 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
             ws_max_size=2 * MESSAGE_BYTES,
             ws_ping_interval=20,
             ws_per_message_deflate=False,  # PNGs do not become smaller
+            http=PatientForAWhile,
+            proxy_headers=False,  # TrustedProxy reads them
             timeout_graceful_shutdown=CLOSING_SECONDS,
         )
         if not quiet:
             shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host
+            shown = f"[{shown}]" if ":" in shown else shown
             print(f"{world.name} is open at http://{shown}:{listening.getsockname()[1]} (end with Ctrl-C)", flush=True)
         signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn's own handler ends the server, then calls this one
         Server(config).run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens at an address, of IPv4 or IPv6; `::` is both. GenieError says what is wrong with it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128, dualstack_ipv6=host == "::")
+    except OSError as error:
+        advice = "name another with --port"
+        if isinstance(error, socket.gaierror) or error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            advice = "it is no address of this machine; --host 0.0.0.0 is all of them"
+        raise GenieError(f"port {port} of {host} cannot be had ({error.strerror}); {advice}") from error
+    except ValueError as error:
+        raise GenieError(f"IPv6 cannot be had on this machine ({error}); --host 0.0.0.0 is all of IPv4") from error
 
 
 def upload_folder() -> TemporaryDirectory[str]:
@@ -106,6 +122,7 @@ def build_app(worlds: LoadedWorlds, seats: int, pictures: Path) -> FastAPI:
     app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_middleware(Doors)
     app.add_middleware(UnderPrefix)
+    app.add_middleware(TrustedProxy)
     app.state.guests, app.state.attract = guests, attract
     add_routes(app, guests, starts, attract)
     return gr.mount_gradio_app(

@@ -1,0 +1,239 @@
+"""A visit to the web demo as a stranger makes one, in a real browser: the first seconds, outages, fields, fingers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("gradio", reason="pip install -r requirements.txt")
+pytest.importorskip("playwright", reason="pip install -r tests/requirements.txt")
+
+from cable import cable_to
+from web_visitor import BROWSER, RECORD, Visitor, open_browser
+from webdemo import Demo, in_this_process, wait_for
+
+from app.web import limits
+
+RIGHT, JUMP, STAY, LEFT, JUMP_RIGHT, JUMP_LEFT = "0", "1", "2", "3", "4", "5"  # ids in the tiny world of conftest.py
+PHONE = {"has_touch": True, "is_mobile": True}
+UPRIGHT, LYING = ({"viewport": {"width": w, "height": h}} | PHONE for w, h in ((390, 844), (844, 390)))
+BOXES = """() => ['.stage', '.bar', '.pad', '.files', '.more'].map(what => {
+    const box = document.querySelector('#view ' + what).getBoundingClientRect();
+    return [box.x + scrollX, box.y + scrollY, box.width]})"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no browser to drive: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_world: Path) -> Iterator[Demo]:
+    with in_this_process(tiny_world, seats=2, fps=30) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with open_browser() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def everybody_leaves(tiny: Demo) -> Iterator[None]:
+    yield
+    tiny.on_loop(lambda: [tiny.guests.leave(guest, "") for guest in list(tiny.guests._by_token.values())])
+
+
+def test_the_first_ten_seconds_and_any_key_from_anywhere(browser: Any, tiny: Demo) -> None:
+    with Visitor(browser, tiny, viewport={"width": 1280, "height": 800}) as visitor:
+        page = visitor.page
+        assert page.is_visible("h1") and page.is_visible("#intro a[href]")
+        page.wait_for_function("document.querySelector('.attract').src.endsWith('attract.webp')")
+        for picture in page.locator("#play-gallery button img").all():
+            box = picture.bounding_box()
+            assert box["y"] + box["height"] <= 800, "above the fold"
+        assert page.is_disabled("[data-do=pause]") and page.is_disabled(".pad button >> nth=0")
+        before = page.evaluate(BOXES)
+        page.keyboard.down("ArrowRight")  # it begins the game, and counts in it
+        visitor.playing()
+        visitor.until(f"d.action == {RIGHT}")
+        page.keyboard.up("ArrowRight")
+        visitor.until(f"d.action == {STAY}")
+        assert page.evaluate(BOXES) == before, "the layout does not jump"
+        assert page.is_enabled("[data-do=pause]")
+        page.focus("#start")  # a button of Gradio's, outside the view
+        page.keyboard.down("KeyA")
+        visitor.until(f"d.action == {LEFT}")
+        page.keyboard.up("KeyA")
+        page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+        page.keyboard.press("Space")
+        visitor.until(f"drawn.some(f => f.action == {JUMP})")
+        assert page.evaluate("scrollY") == 0, "Space plays, and never scrolls"
+        page.keyboard.press("?")
+        assert "Backspace" in page.inner_text(".help")
+        page.keyboard.press("Escape")
+        page.click("#world input")
+        assert page.is_visible(".cue"), "keys go elsewhere now, and the page says so"
+        page.click(".stage")
+        assert not page.is_visible(".cue")
+
+
+def test_fields_are_checked_as_typed_and_keep_their_values(browser: Any, tiny: Demo) -> None:
+    with Visitor(browser, tiny) as visitor:
+        page = visitor.page
+        page.click(".stage")
+        visitor.playing()
+        page.click(".more summary")
+        seed, script = page.locator("[data-set=seed]"), page.locator("[data-set=script]")
+        assert seed.is_disabled(), "at temperature 0 a seed means nothing"
+        page.locator("[data-set=temperature]").fill("1")
+        page.wait_for_function("!document.querySelector('[data-set=seed]').disabled")
+        for wrong in ("3000000000", "-3", "2.7", ""):
+            seed.fill(wrong)
+            assert "whole number from 0 to 2147483647" in page.inner_text("#fault-seed")
+            seed.press("Enter")
+            assert seed.input_value() == wrong
+        seed.fill("7")
+        assert page.inner_text("#fault-seed") == ""
+        seed.press("Enter")
+        visitor.until("d.step < 5")
+        for wrong, words in (("fly*3", "no action of this world"), ("right*", "ACTION*STEPS"), ("left*0", "no step")):
+            script.fill(wrong)
+            script.press("Enter")
+            assert words in page.inner_text("#fault-script")
+            assert script.input_value() == wrong
+        script.fill("left*3000")
+        script.press("Enter")
+        visitor.until(f"d.status === 'autoplay' && d.action == {LEFT}")
+        assert page.inner_text("#fault-script") == ""
+        page.locator("[data-set=speed]").focus()
+        visitor.until("d.status === 'autoplay'")
+        page.click(".stage")
+        page.keyboard.down("ArrowRight")
+        visitor.until(f"d.status === 'playing' && d.action == {RIGHT}")
+        page.keyboard.up("ArrowRight")
+
+
+def test_reload_back_forward_and_an_outage_return_to_the_same_frame(
+    browser: Any, tiny: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cable_to(tiny.url) as cable, Visitor(browser, tiny, address=f"http://127.0.0.1:{cable.port}") as visitor:
+        page = visitor.page
+        page.click(".stage")
+        visitor.playing()
+        page.keyboard.down("ArrowRight")
+        visitor.until("d.step > 90")
+        page.keyboard.press("p")
+        visitor.until("d.status === 'paused'")
+        page.keyboard.up("ArrowRight")
+        step, seen = visitor.state()["step"], visitor.picture()
+
+        def same() -> None:
+            visitor.back()
+            assert (visitor.state()["step"], visitor.picture()) == (step, seen)
+            assert page.evaluate("game.dataset.status") == "paused"
+
+        page.reload()
+        same()
+        assert visitor.questions == ["beforeunload"], "leaving with an unsaved game asks"
+        page.goto("about:blank")
+        page.go_back()
+        same()
+        page.keyboard.press("p")
+        visitor.until(f"d.step > {step}")
+        cable.pull()
+        page.wait_for_function("document.querySelector('.word').textContent.includes('econnecting')", timeout=2000)
+        shown, seen = visitor.state()["step"], visitor.picture()
+        monkeypatch.setattr(limits, "POLL_SECONDS", 0.5)
+        cable.mend()
+        visitor.until("d.status === 'resting'")
+        assert (visitor.state()["step"], visitor.picture()) == (shown, seen)
+        # Longer than the seat is kept: others have it meanwhile, and only the tokens of the game are left.
+        page.keyboard.down("ArrowLeft")
+        visitor.until(f"d.step > {shown} + 5")
+        page.keyboard.up("ArrowLeft")
+        cable.pull()
+        page.wait_for_function("document.querySelector('.word').textContent.includes('econnecting')", timeout=2000)
+        shown, seen = visitor.state()["step"], visitor.picture()
+        cable.cut()
+        monkeypatch.setattr(limits, "AWAY_SECONDS", 0.1)
+        wait_for(lambda: tiny.health()["players"] == 0, "the seat to be free")
+        page.evaluate(RECORD)
+        cable.mend()
+        visitor.until("drawn.length > 0 && d.status === 'resting'")
+        assert (visitor.state()["step"], visitor.picture()) == (shown, seen)
+        page.keyboard.down("ArrowLeft")
+        visitor.until(f"d.step > {shown} + 3 && d.action == {LEFT}")
+
+
+def test_a_link_replays_the_moment_and_another_world_asks(browser: Any, tiny: Demo, tmp_path: Path) -> None:
+    with Visitor(browser, tiny) as visitor:
+        page = visitor.page
+        page.click(".stage")
+        visitor.playing()
+        page.keyboard.down("ArrowRight")
+        visitor.until("d.step > 20")
+        page.keyboard.press("p")
+        visitor.until("d.status === 'paused'")
+        page.keyboard.up("ArrowRight")
+        step, seen = visitor.state()["step"], visitor.picture()
+        page.click("[data-share]")
+        page.wait_for_selector(".link", state="visible")
+        link = page.input_value(".link")
+        for kind, start in (("gif", b"GIF8"), ("genie", b"")):
+            with page.expect_download() as loading:
+                page.click(f"[data-file={kind}]")
+            loading.value.save_as(tmp_path / f"play.{kind}")
+            assert (tmp_path / f"play.{kind}").read_bytes().startswith(start)
+        with Visitor(browser, tiny, address=link) as other:
+            other.playing()
+            other.until(f"d.step >= {step}")
+            same = other.page.evaluate(f"drawn.find(f => f.step == {step})?.picture ?? ''")
+            assert same == seen
+            assert "#" not in other.page.url, "a reload returns to the game, and begins no other"
+        page.fill("#world input", "coinrun")
+        page.keyboard.press("Enter")
+        page.wait_for_function("game.dataset.world === 'coinrun'")
+        assert any("Play in coinrun instead?" in question for question in visitor.questions)
+        page.get_by_role("tab", name="A saved session").click()
+        page.set_input_files("#saved input[type=file]", str(tmp_path / "play.genie"))
+        visitor.until(f"d.world === 'tiny' && d.step == {step}")
+        assert page.input_value("#world input") == "tiny", "a session of another world goes on in its own"
+        assert visitor.picture() == seen
+
+
+@pytest.mark.parametrize("screen", [UPRIGHT, LYING], ids=["upright", "lying"])
+def test_thumbs_play_on_a_phone(browser: Any, tiny: Demo, screen: dict[str, Any]) -> None:
+    width, height = screen["viewport"]["width"], screen["viewport"]["height"]
+    with Visitor(browser, tiny, **screen) as visitor:
+        page = visitor.page
+        assert "tap" in page.inner_text(".start")
+        page.tap(".start")
+        visitor.playing()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        boxes = {what: page.locator(f"#view {what}").bounding_box() for what in ("canvas", ".stick", ".buttons button")}
+        for what, box in boxes.items():
+            assert box["y"] >= -1 and box["y"] + box["height"] <= height, f"{what} is in sight"
+        assert min(boxes[".buttons button"][side] for side in ("width", "height")) >= 44
+        touch = page.context.new_cdp_session(page)
+
+        def on(what: str, x: float, y: float, finger: int) -> dict[str, float]:
+            box = boxes[what]
+            return {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": finger}
+
+        def fingers(kind: str, *points: dict[str, float]) -> None:
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
+
+        right, left, jump = on(".stick", 0.95, 0.5, 1), on(".stick", 0.05, 0.5, 1), on(".buttons button", 0.5, 0.5, 2)
+        fingers("touchStart", right)
+        visitor.until(f"d.action == {RIGHT}")
+        fingers("touchStart", right, jump)
+        visitor.until(f"d.action == {JUMP_RIGHT}")
+        fingers("touchMove", left, jump)  # slides over
+        visitor.until(f"d.action == {JUMP_LEFT}")
+        fingers("touchEnd")
+        visitor.until(f"d.action == {STAY}")
