@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from genie_core.config import WorldConfig
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.tokenizer import VideoTokenizer
-from genie_core.state import Encoded, StepInputs, Stepped, shapes
+from genie_core.state import RING, Encoded, StepInputs, Stepped, feeds, shapes
 from genie_core.step import Encode, Step
 
 Files = Mapping[str, bytes]
@@ -35,31 +36,41 @@ FOLDED_TO = 4096  # bytes of a constant computed here; larger ones are computed 
 
 def example(config: WorldConfig, unmask_steps: int) -> StepInputs[Tensor]:
     """What a step may take, of two playthroughs."""
-    zeros = StepInputs(*(torch.zeros(shape) for shape in shapes(config, 2, unmask_steps)))
-    return StepInputs(*(x.int() if name in WHOLE else x for name, x in zip(zeros._fields, zeros, strict=True)))
+
+    def zeros(name: str, shape: Any) -> Any:
+        if name in RING:
+            return tuple(torch.zeros(each) for each in shape)
+        return torch.zeros(shape, dtype=torch.int32 if name in WHOLE else torch.float32)
+
+    return StepInputs(*(zeros(*each) for each in shapes(config, 2, unmask_steps)._asdict().items()))
 
 
 def step_graph(
     config: WorldConfig, dynamics: DynamicsModel, tokenizer: VideoTokenizer, unmask_steps: int, files: Files
 ) -> bytes:
     """step.onnx in `unmask_steps` passes, its weights read out of `files`, contents by path."""
-    inputs = example(config, unmask_steps)._asdict()
-    sides: dict[str, dict[int, str]] = {name: {0: "b"} for name in (*inputs, *Stepped._fields)}
+    inputs = example(config, unmask_steps)
+    names = [*feeds(inputs)]
+    sides: dict[str, dict[int, str]] = {name: {0: "b"} for name in (*names, *Stepped._fields)}
     sides["uniform"] = {0: "b", 2: "noise_tokens", 4: "noise_vocabulary"}
     step = Step(dynamics, tokenizer, unmask_steps)
-    return _link(_tidy(_export(step, inputs, Stepped._fields, sides)), files)
+    return _link(_tidy(_export(step, tuple(inputs), names, Stepped._fields, sides)), files)
 
 
 def encode_graph(config: WorldConfig, tokenizer: VideoTokenizer, files: Files) -> bytes:
     """encode.onnx, likewise."""
-    inputs = {"frames": torch.zeros(2, 3, *config.frame_size, 3, dtype=torch.uint8)}
+    frames = torch.zeros(2, 3, *config.frame_size, 3, dtype=torch.uint8)
     sides: dict[str, dict[int, str]] = {name: {0: "b"} for name in Encoded._fields}
     sides |= {name: {0: "b", 1: "t"} for name in ("frames", "tokens")}
-    return _link(_tidy(_export(Encode(tokenizer), inputs, Encoded._fields, sides)), files)
+    return _link(_tidy(_export(Encode(tokenizer), (frames,), ["frames"], Encoded._fields, sides)), files)
 
 
 def _export(
-    module: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...], sides: dict[str, dict[int, str]]
+    module: nn.Module,
+    inputs: tuple[Any, ...],
+    names: list[str],
+    outputs: tuple[str, ...],
+    sides: dict[str, dict[int, str]],
 ) -> ModelProto:
     """The graph as torch writes it down, with its constants left alone: weights stay as they lie in the files."""
     written = io.BytesIO()
@@ -67,9 +78,9 @@ def _export(
         warnings.simplefilter("ignore")  # of sizes taken as constants, which they are
         torch.onnx.export(
             module.eval(),
-            tuple(inputs.values()),
+            inputs,
             written,  # type: ignore[arg-type]  # this exporter takes a file, its annotation not
-            input_names=list(inputs),
+            input_names=names,
             output_names=list(outputs),
             dynamic_axes=sides,
             opset_version=OPSET,

@@ -21,41 +21,44 @@ class Kept(NamedTuple):
 
 
 class KeyRing:
-    """`keys` and `values` float32 (b, layers, slots, n, d) of the last frames of b playthroughs.
+    """`keys` and `values` float32 (layers, b, n, heads, slots, e) of the last frames of b playthroughs.
 
-    A frame sees `context_frames` earlier ones; the ring has room for two new frames besides.
+    A frame sees `context_frames` earlier ones, each of which has a slot.
     """
 
     def __init__(self, keys: np.ndarray, values: np.ndarray) -> None:
         self.keys, self.values = keys, values
-        self.slots = keys.shape[2]
-        self.context_frames = self.slots - 2
+        self.slots = keys.shape[4]
 
     @classmethod
     def empty(cls, config: DynamicsConfig, rows: int) -> KeyRing:
         """For `rows` playthroughs that have no frame yet."""
-        shape = (rows, config.layers, config.context_frames + 2, config.tokens, config.width)
+        c = config
+        shape = (c.layers, rows, c.tokens, c.heads, c.context_frames, c.width // c.heads)
         return cls(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
 
     def rows(self, rows: list[int]) -> KeyRing:
         """The ring of some of the playthroughs: this one if all are named, else a copy."""
-        return self if rows == list(range(len(self.keys))) else KeyRing(self.keys[rows], self.values[rows])
+        return self if rows == list(range(self.keys.shape[1])) else KeyRing(self.keys[:, rows], self.values[:, rows])
 
     def frame(self, row: int, frame: int) -> Kept:
         """A copy of the keys and values of frame `frame` of playthrough `row`."""
         slot = frame % self.slots
-        return Kept(self.keys[row, :, slot].copy(), self.values[row, :, slot].copy())
+        layers, _, n, *_ = self.keys.shape
+        return Kept(*(part[:, row, :, :, slot].reshape(layers, n, -1) for part in (self.keys, self.values)))
 
     def put(self, row: int, frame: int, kept: Kept) -> None:
         """Inverse of `frame`."""
         slot = frame % self.slots
-        self.keys[row, :, slot], self.values[row, :, slot] = kept
+        for part, new in zip((self.keys, self.values), kept, strict=True):
+            place = part[:, row, :, :, slot]
+            place[:] = new.reshape(place.shape)
 
     def ages(self, newest: list[int]) -> np.ndarray:
-        """int32 (b, 2, slots): how many frames before the last and before the new frame, `newest`[row], each slot's
-        frame lies. An empty slot, or one that may not be seen, has an age one above the context's."""
-        new = np.array(newest)[:, None, None]
-        back = np.array([[1], [0]])
-        age = (new - np.arange(self.slots)) % self.slots - back
-        unseen = (age < 0) | (age > new - back)  # a frame that is too old reaches that age by itself
-        return np.where(unseen, self.context_frames + 1, age).astype(np.int32)
+        """int32 (b, 2, slots + 2): how many frames before the last and before the new frame, `newest`[row], the frame
+        of each slot lies, and these two. What may not be seen has an age one above the context's."""
+        new, unseen = np.array(newest)[:, None, None], self.slots + 1
+        age = (new - 2 - np.arange(self.slots)) % self.slots + 1  # before the last frame
+        age = np.where(age < new, age + [[0], [1]], unseen)
+        pair = np.broadcast_to(np.array([[0, unseen], [1, 0]]), (len(newest), 2, 2))
+        return np.concatenate([age, pair], 2).astype(np.int32)

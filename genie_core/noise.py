@@ -18,4 +18,7 @@ def uniform(seed: int, index: int, shape: Sequence[int]) -> np.ndarray:
     state = np.random.SeedSequence([seed % 2**64, index]).generate_state(1, np.uint64)
     twister = np.random.RandomState(int(state[0] >> np.uint64(1)) % 2**32)
     words = twister.randint(0, 2**32, size=tuple(shape), dtype=np.uint32)
-    return (words & np.uint32(2**BITS - 1)).astype(np.float32) * np.float32(2.0**-BITS)
+    words &= np.uint32(2**BITS - 1)
+    numbers = words.astype(np.float32)
+    numbers *= np.float32(2.0**-BITS)  # in place: large arrays that come and go cost more than their arithmetic
+    return numbers

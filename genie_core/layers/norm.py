@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-SMALLEST = 1e-6  # a vector shorter than this is divided by this
+SMALLEST = 1e-8  # of a root mean square: nothing is divided by less
 
 
 def sides(x: Tensor) -> tuple[int, ...]:
@@ -16,9 +16,18 @@ def sides(x: Tensor) -> tuple[int, ...]:
     return (-1, *(int(side) for side in x.shape[1:]))
 
 
-def unit(x: Tensor) -> Tensor:
-    """x (…, d), each vector divided by its length."""
-    return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(SMALLEST)
+def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
+    """x (…, d) divided by the root mean square of each vector, times `weight` (d,).
+
+    ONNX Runtime knows these very operations, and runs them as one.
+    """
+    return x / torch.sqrt(x.pow(2).mean(-1, keepdim=True) + SMALLEST**2) * weight
+
+
+def with_length(x: Tensor, length: float) -> Tensor:
+    """x (…, d), each vector of this length."""
+    d = int(x.shape[-1])
+    return rms_norm(x, torch.full((d,), length * d**-0.5, dtype=x.dtype, device=x.device))
 
 
 class RMSNorm(nn.Module):
@@ -29,4 +38,4 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return unit(x) * (self.weight * len(self.weight) ** 0.5)
+        return rms_norm(x, self.weight)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from genie_core.layers.norm import RMSNorm, sides, unit
+from genie_core.layers.norm import RMSNorm, sides, with_length
 
 NEVER = -1e9  # added to the score of what may not be seen; infinities are not every runtime's
 
@@ -27,9 +27,10 @@ class KeyValues(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What the newest f frames of a playthrough see of the earlier ones, in one layer.
+    """What the two newest frames of a playthrough see, in one layer.
 
-    `keys` and `values` (b, slots, n, heads, e); `bias` (b, f, slots, 1, heads) is added to the scores of the slots.
+    `keys` and `values` (b, n, heads, slots, e) of earlier frames; `bias` (b, 1, heads, 2, slots + 2) is added to the
+    scores of the slots and of the newest frames themselves.
     """
 
     keys: Tensor
@@ -49,9 +50,15 @@ class SpatialAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, t, n, d)."""
-        parts = split_heads(self.qkv(x), self.heads)
+        return self._mix(x, *split_heads(self.qkv(x), self.heads))
+
+    def play(self, x: Tensor) -> Tensor:
+        """The same, for few frames."""
+        return self._mix(x, *(project(x, self.qkv, part, self.heads) for part in range(3)))
+
+    def _mix(self, x: Tensor, *parts: Tensor) -> Tensor:
         q, k, v = (part.reshape(-1, *sides(part)[2:]).transpose(1, 2) for part in parts)
-        mixed = F.scaled_dot_product_attention(q, k, v, scale=sharpness(q))
+        mixed = F.scaled_dot_product_attention(q, k, v, scale=1.0)
         return self.out(mixed.transpose(1, 2).reshape(sides(x)))
 
 
@@ -86,27 +93,25 @@ class TemporalAttention(nn.Module):
     def play(self, x: Tensor, past: Past, last: KeyValues | None, keep: int) -> tuple[Tensor, KeyValues]:
         """The update of the last `keep` of the newest frames x (b, f, n, d), and the last frame's keys and values.
 
-        The newest frames are the last one and the new one or, with the keys and values (b, 1, n, heads, e) of `last`,
-        the new one alone. Each sees the past, the new one the last besides, and itself.
-        Products are taken element by element: one query a frame is too little for a matrix product to pay.
+        The newest frames are the last one and the new one or, with the keys and values (b, n, heads, 1, e) of `last`,
+        the new one alone. Each sees the past and itself, the new one the last besides.
         """
-        q, k, v = split_heads(self.qkv(x), self.heads)  # (b, f, n, g, e)
-        last = KeyValues(k[:, :1], v[:, :1]) if last is None else last
-        q = q[:, -keep:] * sharpness(q)
-        k, v = k[:, -keep:], v[:, -keep:]
-        nearest = F.pad(self.time_bias[:, 1], (self.heads, 0), value=NEVER).view(2, 1, self.heads)[-keep:]
-        scores = [(past.keys[:, None] * q[:, :, None]).sum(-1) + past.bias[:, -keep:]]  # (b, keep, slots, n, g)
-        scores += [((last.keys * q).sum(-1) + nearest)[:, :, None]]
-        scores += [((k * q).sum(-1) + self.time_bias[:, 0])[:, :, None]]
-        weights = torch.cat(scores, 2).softmax(2)[..., None]
-        mixed = (weights[:, :, :-2] * past.values[:, None]).sum(2)
-        mixed = mixed + weights[:, :, -2] * last.values + weights[:, :, -1] * v
-        return self.out(mixed.reshape(-1, *sides(x[:, -keep:])[1:])), last
+        asking = newest(x, keep)
+        q = project(asking, self.qkv, 0, self.heads)
+        k, v = (project(x, self.qkv, part, self.heads) for part in (1, 2))  # (b, f, n, g, e)
+        q, k, v = (part.permute(0, 2, 3, 1, 4) for part in (q, k, v))
+        seen = [past] if last is None else [past, last]
+        keys = torch.cat([*(each.keys for each in seen), k], 3)  # (b, n, g, slots + 2, e)
+        values = torch.cat([*(each.values for each in seen), v], 3)
+        last = KeyValues(k[..., :1, :], v[..., :1, :]) if last is None else last
+        scores = q @ keys.transpose(-1, -2) + newest(past.bias, keep, 3)
+        mixed = (scores.softmax(-1) @ values).permute(0, 3, 1, 2, 4)  # (b, keep, n, g, e)
+        return self.out(mixed.reshape(sides(asking))), last
 
     def project(self, x: Tensor) -> tuple[Tensor, KeyValues]:
-        """Scaled queries (b, n, heads, t, e), and keys and values, of x (b, t, n, d)."""
+        """Queries (b, n, heads, t, e), and keys and values, of x (b, t, n, d)."""
         q, k, v = (rearrange(part, "b t n g e -> b n g t e") for part in split_heads(self.qkv(x), self.heads))
-        return q * sharpness(q), KeyValues(k, v)
+        return q, KeyValues(k, v)
 
     def _merge(self, mixed: Tensor) -> Tensor:
         return self.out(rearrange(mixed, "b n g t e -> b t n (g e)"))
@@ -120,16 +125,29 @@ class TemporalAttention(nn.Module):
 
 
 def split_heads(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(b, t, n, 3 * width) to queries, keys, values (b, t, n, heads, e); queries and keys of length 1."""
+    """(b, t, n, 3 * width) to queries, keys, values (b, t, n, heads, e)."""
     *rows, width = sides(qkv)
     parts = qkv.reshape(*rows, 3, heads, width // 3 // heads)  # (b, t, n, three, g, e)
-    unity = unit(parts[..., :2, :, :])
-    return unity[..., 0, :, :], unity[..., 1, :, :], parts[..., 2, :, :]
+    pointers = scaled(parts[..., :2, :, :])
+    return pointers[..., 0, :, :], pointers[..., 1, :, :], parts[..., 2, :, :]
 
 
-def sharpness(q: Tensor) -> float:
-    """The scale of the scores of unit queries and keys (…, e)."""
-    return float(int(q.shape[-1]) ** 0.5)
+def project(x: Tensor, qkv: nn.Linear, part: int, heads: int) -> Tensor:
+    """The queries, keys or values (0, 1, 2) of `split_heads` alone: a graph then need not cut what it computed."""
+    *rows, width = sides(x)
+    weight = qkv.weight[part * width : (part + 1) * width]
+    out = F.linear(x, weight).reshape(*rows, heads, width // heads)
+    return scaled(out) if part < 2 else out
+
+
+def newest(x: Tensor, keep: int, dim: int = 1) -> Tensor:
+    """The last `keep` along `dim`; in a graph, even a cut of everything is a copy."""
+    return x if keep == x.shape[dim] else x.narrow(dim, int(x.shape[dim]) - keep, keep)
+
+
+def scaled(x: Tensor) -> Tensor:
+    """Queries or keys (…, e), of such a length that a product is their cosine times the root of e."""
+    return with_length(x, int(x.shape[-1]) ** 0.25)
 
 
 class ConvMLP(nn.Module):
@@ -154,6 +172,17 @@ class ConvMLP(nn.Module):
         kernel = self.depthwise.weight + self.itself
         image = F.conv2d(image, kernel, self.depthwise.bias, padding=1, groups=len(kernel))
         return self.down(F.gelu(image.permute(0, 2, 3, 1).reshape(sides(u))))
+
+
+    def play(self, x: Tensor) -> Tensor:
+        """The same, for few frames, by convolutions alone: a graph then stays in their layout."""
+        b, t, n, d = sides(x)
+        image = x.reshape(-1, *self.grid, d).permute(0, 3, 1, 2)
+        image = F.conv2d(image, self.up.weight[:, :, None, None], self.up.bias)
+        kernel = self.depthwise.weight + self.itself
+        image = F.conv2d(image, kernel, self.depthwise.bias, padding=1, groups=len(kernel))
+        image = F.conv2d(F.gelu(image), self.down.weight[:, :, None, None], self.down.bias)
+        return image.permute(0, 2, 3, 1).reshape(b, t, n, d)
 
 
 class STBlock(nn.Module):
@@ -185,7 +214,7 @@ class STBlock(nn.Module):
 
     def play(self, x: Tensor, past: Past, last: KeyValues | None, keep: int) -> tuple[Tensor, KeyValues]:
         """The newest frames x (b, f, n, d), of which the last `keep` are returned; see `TemporalAttention.play`."""
-        x = x + self.spatial(self.norms[0](x))
+        x = x + self.spatial.play(self.norms[0](x))
         update, last = self.temporal.play(self.norms[1](x), past, last, keep)
-        x = x[:, -keep:] + update
-        return x + self.mlp(self.norms[2](x)), last
+        x = newest(x, keep) + update
+        return x + self.mlp.play(self.norms[2](x)), last

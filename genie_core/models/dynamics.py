@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -76,20 +77,14 @@ class DynamicsModel(nn.Module):
             following.append(last)
         return Prediction(self.norm(x[:, 0]), self), following
 
-    def pasts(self, keys: Tensor, values: Tensor, ages: Tensor) -> list[Past]:
-        """Of a ring's `keys` and `values` (b, layers, slots, n, d), what two newest frames see, by layer.
+    def pasts(self, keys: Sequence[Tensor], values: Sequence[Tensor], ages: Tensor) -> list[Past]:
+        """What two newest frames see, by layer, of a ring's `keys` and `values` (b, n, heads, slots, e) of each layer.
 
-        `ages` (b, 2, slots) say how many frames before each of the two the frame of each slot lies. The slots of the
-        two themselves hold older frames still, which they must not see.
+        `ages` (b, 2, slots + 2) say how many frames before each of the two the frames in the slots and the two lie.
         """
-        table = torch.stack([block.temporal.time_bias for block in self._blocks], 1)  # (heads, layers, ages)
-        table = table.permute(2, 1, 0)  # (ages, layers, heads)
-        last = F.pad(table[1:], (0, 0, 0, 0, 1, 1), value=NEVER)
-        new = F.pad(table[2:], (0, 0, 0, 0, 2, 1), value=NEVER)
-        bias = torch.stack([last[ages[:, 0]], new[ages[:, 1]]], 1)[..., None, :]  # (b, 2, slots, layers, 1, heads)
-        heads = (self.config.heads, self.config.width // self.config.heads)
-        keys, values = (part.reshape(*sides(part)[:-1], *heads) for part in (keys, values))
-        return [Past(keys[:, i], values[:, i], bias[:, :, :, i]) for i in range(self.config.layers)]
+        biases = (F.pad(block.temporal.time_bias, (0, 1), value=NEVER)[:, ages] for block in self._blocks)
+        bias = (bias.transpose(0, 1)[:, None] for bias in biases)  # (b, 1, heads, 2, slots + 2)
+        return [Past(*parts) for parts in zip(keys, values, bias, strict=True)]
 
     def embed(self, tokens: Tensor, actions_into: Tensor) -> Tensor:
         """tokens (b, t, h, w) that may be `mask_id`, and the action into each frame (b, t), to (b, t, n, d)."""

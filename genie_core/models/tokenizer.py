@@ -95,8 +95,16 @@ def _as_channels(x: Tensor) -> Tensor:
 
 def through(layers: nn.Sequential, x: Tensor) -> Tensor:
     """A frame (b, c, h, w) through layers that look at no other frame."""
-    for layer in layers:
-        x = F.silu(x) if isinstance(layer, nn.SiLU) else layer.frame(x)  # type: ignore[operator]
+    ahead = [*layers]
+    while ahead:
+        layer = ahead.pop(0)
+        if isinstance(layer, nn.SiLU):
+            x = F.silu(x)
+        elif ahead and isinstance(ahead[0], DepthToSpace) and layer.kernel_size == (1, 1, 1):
+            ahead.pop(0)
+            x = layer.upsampled(x)  # type: ignore[operator]
+        else:
+            x = layer.frame(x)  # type: ignore[operator]
     return x
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,7 +58,10 @@ class TorchRuntime:
             stepped = step(*map(self._there, inputs))
         return Stepped(*map(_here, stepped))
 
-    def _there(self, array: np.ndarray) -> Tensor:
+    def _there(self, array: Any) -> Any:
+        """An array, or several, as tensors."""
+        if isinstance(array, tuple):
+            return tuple(map(self._there, array))
         return torch.from_numpy(array).to(self._world.device)
 
 

@@ -2,7 +2,7 @@
 
 import { require } from "./told.js";
 
-const PLAYED = ["last", "into", "action", "forced", "keys", "values", "ages", "stem", "block"];
+const PLAYED = ["last", "into", "action", "forced", "keys_0", "values_0", "ages", "stem", "block"];
 const INPUTS = [...PLAYED, "uniform", "temperature"];
 const EXTERNAL = ["tokenizer/model.safetensors", "dynamics/model.safetensors"];
 const KINDS = new Map([[Float32Array, "float32"], [Int32Array, "int32"], [Uint8Array, "uint8"]]);

@@ -1,32 +1,48 @@
-// Keys and values of the last frames, as genie_core/layers/key_ring.py keeps them: frame f lives in slot f mod slots.
+// Keys and values of the last frames, as genie_core/key_ring.py keeps them: frame f lives in slot f mod slots.
 
 export class Ring {
-  constructor({ layers, slots, context, tokens, width }) {
-    Object.assign(this, { layers, slots, context, frame: tokens * width });
-    this.shape = [1, layers, slots, tokens, width];
-    this.keys = new Float32Array(layers * slots * this.frame);
-    this.values = new Float32Array(layers * slots * this.frame);
+  constructor({ layers, context, tokens, heads, width }) {
+    const share = width / heads; // of a head
+    Object.assign(this, { layers, slots: context, share, rows: tokens * heads });
+    this.shape = [1, tokens, heads, context, share];
+    this.layer = tokens * width * context; // numbers of a layer
+    this.keys = new Float32Array(layers * this.layer);
+    this.values = new Float32Array(layers * this.layer);
+  }
+
+  /** The graph's inputs: one of each kind for each layer, {keys_0: [numbers, shape], …}. */
+  get feeds() {
+    const feeds = {};
+    for (let i = 0; i < this.layers; i++) {
+      for (const kind of ["keys", "values"]) {
+        feeds[`${kind}_${i}`] = [this[kind].subarray(i * this.layer, (i + 1) * this.layer), this.shape];
+      }
+    }
+    return feeds;
   }
 
   /** Writes `key` and `value` (layers, tokens, width) of frame `index`. */
   put(index, { key, value }) {
-    const { frame, layers, slots } = this;
-    for (let layer = 0; layer < layers; layer++) {
-      const at = (layer * slots + (index % slots)) * frame;
-      this.keys.set(key.subarray(layer * frame, (layer + 1) * frame), at);
-      this.values.set(value.subarray(layer * frame, (layer + 1) * frame), at);
+    this.write(this.keys, key, index % this.slots);
+    this.write(this.values, value, index % this.slots);
+  }
+
+  write(ring, frame, slot) {
+    const { layers, rows, slots, share } = this;
+    for (let row = 0; row < layers * rows; row++) {
+      ring.set(frame.subarray(row * share, (row + 1) * share), (row * slots + slot) * share);
     }
   }
 
-  /** (2, slots): how many frames before `newest` - 1, and before `newest`, each slot's lies; context + 1 for none. */
+  /** (2, slots + 2): how many frames before `newest` - 1, and before `newest`, each slot's lies, and these two. */
   ages(newest) {
-    const ages = new Int32Array(2 * this.slots);
-    for (let row = 0; row < 2; row++) {
-      const back = 1 - row;
-      for (let slot = 0; slot < this.slots; slot++) {
-        const age = ((((newest - slot) % this.slots) + this.slots) % this.slots) - back;
-        ages[row * this.slots + slot] = age < 0 || age > newest - back ? this.context + 1 : age;
-      }
+    const { slots } = this;
+    const unseen = slots + 1;
+    const ages = Int32Array.from([...Array(slots), 0, unseen, ...Array(slots), 1, 0]);
+    for (let slot = 0; slot < slots; slot++) {
+      const age = ((((newest - 2 - slot) % slots) + slots) % slots) + 1; // before the last
+      ages[slot] = age < newest ? age : unseen;
+      ages[slots + 2 + slot] = age < newest ? age + 1 : unseen;
     }
     return ages;
   }

@@ -15,7 +15,7 @@ export function sizesOf(config) {
     layers: dynamics.layers,
     width: dynamics.width,
     context: config.context_frames,
-    slots: config.context_frames + 2,
+    heads: dynamics.heads,
     passes: sampling.unmask_steps,
     parts,
     vocabulary: 2 ** (tokenizer.code_bits / parts),
@@ -23,7 +23,7 @@ export function sizesOf(config) {
     actions: config.actions.length,
   };
   const numbers = Object.values(sizes).flat();
-  const kept = sizes.layers * sizes.slots * sizes.tokens * sizes.width;
+  const kept = sizes.layers * sizes.context * sizes.tokens * sizes.width;
   require(numbers.every((n) => Number.isSafeInteger(n) && n > 0) && kept < MOST_NUMBERS,
     "The world's config.json does not fit this page; export the page again.");
   return sizes;
