@@ -42,12 +42,15 @@ def number(kind: type[int] | type[float], least: float, most: float = 2**31 - 1)
     """An argument type: a number from `least` to `most`."""
 
     def convert(text: str) -> float:
-        value = kind(text)
+        try:
+            value = kind(text)
+        except ValueError:
+            kinds = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {kinds} from {least} to {most}") from None
         if not least <= value <= most:
             raise argparse.ArgumentTypeError(f"{text} is not from {least} to {most}")
         return value
 
-    convert.__name__ = kind.__name__  # argparse names it where `kind` fails
     return convert
 
 
@@ -168,6 +171,10 @@ def _again(options: Options, shown: Options) -> str | None:
     return "\n".join(lines) or None
 
 
+def _bare(mode: str) -> str:
+    return flag(mode).removeprefix("--")
+
+
 def _own_flag(mode: Mode) -> dict[str, Any]:
     return mode.argument | {"help": mode.help}
 
@@ -182,4 +189,5 @@ def _refuse(parser: argparse.ArgumentParser, unknown: list[str], mode: str = "")
         near = difflib.get_close_matches(word, sorted(map(flag, known)), n=1)
         parser.error(f"there is no option {word}" + (f"; did you mean {near[0]}?" if near else "; --help lists all"))
     if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        meant = "" if mode else f"; did you mean --{unknown[0]}?" if unknown[0] in map(_bare, MODES) else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
