@@ -224,6 +224,11 @@ def edit_rows(folder: Path, column: str, row: int, value: object) -> None:
     pq.write_table(pa.Table.from_pylist(rows), file)
 
 
+def swap_rows(file: Path) -> None:
+    rows = pq.read_table(file).to_pylist()
+    pq.write_table(pa.Table.from_pylist(rows[::-1]), file)
+
+
 VIDEO = f"videos/{KEY}/chunk-000/file-000.mp4"
 DAMAGES = {
     "version": (lambda f: change(f, "codebase_version", "v2.1"), "version 'v2.1', expected v3.0; convert it"),
@@ -241,6 +246,7 @@ DAMAGES = {
     "late": (lambda f: edit_rows(f, f"videos/{KEY}/from_timestamp", 3, 2.5), "lacks frame"),
     "no video": (lambda f: (f / VIDEO).unlink(), "is missing, damaged or no video"),
     "cut": (lambda f: (f / VIDEO).write_bytes((f / VIDEO).read_bytes()[:900]), "is missing, damaged or no video"),
+    "other rows": (lambda f: swap_rows(f / "data/chunk-000/file-000.parquet"), "actions of episode 3 where those of"),
     "table": (lambda f: (f / "data/chunk-000/file-000.parquet").write_bytes(b"PAR1junk"), "truncated or damaged"),
 }
 

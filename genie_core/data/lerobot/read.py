@@ -15,6 +15,7 @@ from genie_core.errors import DataError, PictureError
 from genie_core.limits import Size, told
 from genie_core.video import Picture, Source, open_video
 
+EPISODE = "episode_index"
 WITHIN = 0.4  # of a frame, by which a frame's time may be off
 
 
@@ -84,7 +85,7 @@ class LeRobotFolder:
 
     def _read_places(self) -> list[Place]:
         video = f"videos/{self.video}"
-        names = ["episode_index", "dataset_from_index", "dataset_to_index", "data/chunk_index", "data/file_index"]
+        names = [EPISODE, "dataset_from_index", "dataset_to_index", "data/chunk_index", "data/file_index"]
         names += [f"{video}/chunk_index", f"{video}/file_index", f"{video}/from_timestamp"]
         files = sorted((self.folder / "meta/episodes").glob("chunk-*/file-*.parquet"))
         rows = [
@@ -178,7 +179,7 @@ class _Actions:
         self._of = of
         self._at: tuple[int, int] | None = None
         self._rows: Iterator[np.ndarray] = iter(())
-        self._kept = np.empty((0, of.info.action))
+        self._kept = np.empty((0, 1 + of.info.action))
 
     def close(self) -> None:
         self._rows = iter(())
@@ -196,12 +197,19 @@ class _Actions:
                 raise DataError(f"{self._of.folder} lacks actions of episode {place.number}; {ADVICE}")
             self._kept = np.concatenate([self._kept, batch])
         taken, self._kept = self._kept[: place.frames], self._kept[place.frames :]
-        return taken
+        if (taken[:, 0] != place.number).any():
+            raise DataError(
+                f"{self._of.folder} has actions of episode {taken[0, 0]:.0f} where those of episode {place.number} are "
+                f"expected; {ADVICE}"
+            )
+        return taken[:, 1:]
 
     def _read(self, at: tuple[int, int]) -> Iterator[np.ndarray]:
+        """The rows of a table: the number of the episode, then the numbers of the action."""
         file, numbers = self._of.folder / DATA.format(chunk=at[0], file=at[1]), self._of.info.action
-        for batch in read_batches(file, [ACTION], self._of.info.frames):
+        for batch in read_batches(file, [EPISODE, ACTION], self._of.info.frames):
             try:
-                yield np.array(batch.column(ACTION).to_pylist(), np.float64).reshape(batch.num_rows, numbers)
+                actions = np.array(batch.column(ACTION).to_pylist(), np.float64).reshape(batch.num_rows, numbers)
+                yield np.column_stack([np.array(batch.column(EPISODE).to_pylist(), np.float64), actions])
             except (TypeError, ValueError) as error:
                 raise DataError(f"{file} has actions that are not {numbers} numbers each; {ADVICE}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -67,10 +68,9 @@ def write_lerobot(sets: Mapping[str, Path], out: Path, quiet: bool = False) -> N
 
     _check_free(out)
     dataset = VideoDataset(*sets.values())
-    partial = out.resolve().with_name(f".{out.name}.partial")
+    partial = out.resolve().with_name(f".{out.name}.{os.getpid()}.partial")
     try:
         with disk_refusals(out, "choose another --out, or make room"):
-            shutil.rmtree(partial, ignore_errors=True)
             (partial / "meta").mkdir(parents=True)
             with tqdm(total=len(dataset), unit=" frames", desc="writing videos", disable=quiet) as bar:
                 _Writing(dataset, partial, bar).write(_splits(sets))
