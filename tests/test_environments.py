@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -229,10 +230,20 @@ def test_a_missing_package_is_told_with_its_pip_line(
         open_environment(name, {})
 
 
-def test_the_rate_of_an_emulated_console() -> None:
-    pytest.importorskip("ale_py", reason="ale-py is a package of the user's own")
-    env = open_environment("ALE/Breakout-v5", {})
-    assert own_fps(env) == 15, "60 of the console, of which four are one step"
+@pytest.mark.parametrize(
+    ("name", "kwargs", "told", "fps"),
+    [
+        ("ALE/Breakout-v5", {"frameskip": 4}, 30, 15),
+        ("ALE/Breakout-v0", {"frameskip": (2, 5)}, 30, 20),
+        ("CarRacing-v3", {}, 50, 50),
+        ("My-v0", {}, np.int64(8), 8),
+        ("My-v0", {}, None, None),
+    ],
+)
+def test_the_pace_at_which_people_play(name: str, kwargs: dict[str, object], told: object, fps: float | None) -> None:
+    """An emulated console has 60 pictures a second, whatever its environment says, and each step skips some."""
+    env = SimpleNamespace(spec=SimpleNamespace(id=name, kwargs=kwargs), metadata={"render_fps": told})
+    assert own_fps(env) == fps
 
 
 @pytest.mark.parametrize(
