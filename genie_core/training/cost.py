@@ -19,7 +19,7 @@ from genie_core import games
 from genie_core.config import TokenizerConfig
 from genie_core.layers.st_block import STBlock
 from genie_core.models.dynamics import DynamicsModel
-from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.latent_action import LatentActionModel, NextFrames
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.training.settings import TrainingSettings
 
@@ -53,11 +53,11 @@ def cost(name: str, settings: TrainingSettings, sharing: Sharing = WHOLE) -> Cos
         parameters = sum(p.numel() for p in network.parameters())
         flop, saved = _count(call)
         if isinstance(network, LatentActionModel) and not network.codes_learn_from_pixels:
-            drawn = settings.latent_action.drawn_clips / own.batch_size  # of the others no frames are drawn
-            undrawn = _count(build(name, settings, draws=False)[1])
-            flop, saved = (
-                drawn * all_of + (1 - drawn) * part for all_of, part in zip((flop, saved), undrawn, strict=True)
-            )
+            rest = 1 - settings.latent_action.drawn_clips / own.batch_size  # of the others no frames are drawn
+            steps = torch.zeros(1, own.clip_frames - 1, network.config.code_width)
+            pixels = torch.zeros(1, 3, own.clip_frames - 1, *network.config.frame_size)
+            drawing = _count(lambda: network.predict(pixels, steps).sum())
+            flop, saved = (whole - rest * part for whole, part in zip((flop, saved), drawing, strict=True))
     if own.recompute:
         saved += one_block(name, settings)
     here = own.batch_size / sharing.ranks / own.accumulate * sharing.bytes_a_number / 4
@@ -65,7 +65,7 @@ def cost(name: str, settings: TrainingSettings, sharing: Sharing = WHOLE) -> Cos
     return Cost(parameters, flop * own.batch_size, state / (sharing.ranks if sharing.sharded else 1) + saved * here)
 
 
-def build(name: str, settings: TrainingSettings, draws: bool = True) -> tuple[nn.Module, Callable[[], Tensor]]:
+def build(name: str, settings: TrainingSettings) -> tuple[nn.Module, Callable[[], Tensor]]:
     """The network of a stage, and what passes one clip through it, on the device of the context."""
     configs, frames = settings.networks, settings.stage(name).clip_frames
     pixels = torch.zeros(1, 3, frames, *configs.tokenizer.frame_size)
@@ -74,7 +74,7 @@ def build(name: str, settings: TrainingSettings, draws: bool = True) -> tuple[nn
         return tokenizer, lambda: tokenizer(pixels).pixels.sum()
     if name == "latent_action":
         latent_action = games.latent_action_model(configs.latent_action).eval()
-        return latent_action, lambda: _sum_of(latent_action, pixels, draws)
+        return latent_action, lambda: _sum_of(latent_action(pixels))
     dynamics = DynamicsModel(configs.dynamics)
     tokens = torch.zeros(1, frames, *configs.dynamics.grid, dtype=torch.int64)
     actions = torch.zeros(1, frames - 1, dtype=torch.int64)
@@ -100,11 +100,8 @@ def recompute_blocks(network: nn.Module) -> None:
                 setattr(block, method, partial(checkpoint, getattr(block, method), use_reentrant=False))
 
 
-def _sum_of(network: LatentActionModel, pixels: Tensor, draws: bool) -> Tensor:
-    if not draws:
-        return torch.stack([*network.describe(network.observe(pixels)).errors.values()]).sum()
-    predicted, _, errors = network(pixels)
-    return torch.stack([predicted.sum(), *errors.values()]).sum()
+def _sum_of(result: NextFrames) -> Tensor:
+    return torch.stack([result.pixels.sum(), *result.errors.values()]).sum()
 
 
 def count_flop() -> FlopCounterMode:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from lightning.fabric import Fabric
 
+from genie_core.errors import GenieError
 from genie_core.files import disk_refusals
 from genie_core.training.batches import Batches, Sample, load
 from genie_core.training.building import Built
@@ -28,6 +29,8 @@ warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides
 
 SAVE_EVERY = timedelta(minutes=3)
 LOOK_EVERY_STEPS = 400
+Part = tuple[Batch, int, int]
+"""Rows of a batch, the number of the first in the global batch, and how many that has."""
 
 
 class Meter(NamedTuple):
@@ -80,7 +83,7 @@ def _learn(learner: Learner, sample: Sample, progress: Progress, stop: StopReque
     learner.start_clock()
     while stage.progress < 1:
         before = time.monotonic()
-        parts = next(batches)
+        parts = _next(batches, learner)
         waited = time.monotonic() - before
         step = learner.step(parts, stop.asked)
         progress.stepped(step, waited)
@@ -93,12 +96,22 @@ def _learn(learner: Learner, sample: Sample, progress: Progress, stop: StopReque
             raise KeyboardInterrupt
 
 
+def _next(batches: Iterator[list[Part]], learner: Learner) -> list[Part]:
+    """The parts of a batch. Where the data cannot be read on, what was learnt is saved; alone, for ranks would wait."""
+    try:
+        return next(batches)
+    except GenieError:
+        if learner.fabric.world_size == 1:
+            learner.save()
+        raise
+
+
 def _due(learner: Learner) -> bool:
     since = float(learner.stage.trained_seconds) - learner.saved_at
     return since >= SAVE_EVERY.total_seconds() and learner.watchdog.calm
 
 
-def _batches(learner: Learner, sample: Sample) -> Iterator[list[tuple[Batch, int, int]]]:
+def _batches(learner: Learner, sample: Sample) -> Iterator[list[Part]]:
     """This rank's slice of each global batch from the stage's step on, on its device, in the parts it is learnt in."""
     fabric, settings = learner.fabric, learner.stage.settings
     rank, ranks, rows = fabric.global_rank, fabric.world_size, settings.batch_size

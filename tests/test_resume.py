@@ -1,0 +1,106 @@
+"""A training that ends at any moment, by any signal, loses at most the time between two saves."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+import torch
+from ranks import join, losses, start, together
+from test_training import SETTINGS, record
+
+pytestmark = pytest.mark.slow
+
+STEPS = 40
+STAGE = "tokenizer"
+OFTEN = 0.05  # seconds between saves
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record(tmp_path_factory.mktemp("data") / "squares")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("settings") / "steps.toml"
+    file.write_text(SETTINGS.replace("batch_size = 4\n", f"batch_size = 4\nsteps = {STEPS}\n", 1))
+    return file
+
+
+@pytest.fixture(scope="module")
+def unbroken(data: Path, config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "unbroken"
+    together(1, data, out, config, stage=STAGE)
+    return out
+
+
+def begun(processes: list[BaseProcess], out: Path) -> None:
+    """Wait until the run has saved something."""
+    while not (out / STAGE / "last.ckpt").exists():
+        assert all(process.is_alive() for process in processes)
+        time.sleep(0.005)
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    saved: dict[str, torch.Tensor] = torch.load(out / STAGE / "last.ckpt", weights_only=True)["state_dict"]
+    return {name: value for name, value in saved.items() if name.startswith("network.")}
+
+
+def test_a_killed_run_goes_on_as_if_it_had_never_stopped(
+    data: Path, config: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    """kill -9, three times, at moments that nobody chose: the same losses and weights, to the last bit."""
+    out, moments = tmp_path / "run", random.Random()
+    for attempt in range(3):
+        processes = start(1, data, out, config, stage=STAGE, resume=attempt > 0, save_every=OFTEN)
+        begun(processes, out)
+        time.sleep(moments.uniform(0, 0.2))
+        processes[0].kill()
+        join(processes, [-signal.SIGKILL])
+        assert torch.load(out / STAGE / "last.ckpt", weights_only=True)["global_step"] > 0
+    together(1, data, out, config, stage=STAGE, resume=True)
+    assert losses(out, STAGE).items() <= losses(unbroken, STAGE).items()
+    assert all(torch.equal(value, weights(unbroken)[name]) for name, value in weights(out).items())
+    assert not list((out / STAGE).glob(".last.ckpt*"))
+
+
+def test_a_stopped_run_goes_on_with_more_ranks(data: Path, config: Path, unbroken: Path, tmp_path: Path) -> None:
+    """SIGTERM, as SLURM and containers send it, saves first; so does Ctrl-C."""
+    out = tmp_path / "run"
+    processes = start(1, data, out, config, stage=STAGE, save_every=OFTEN)
+    begun(processes, out)
+    os.kill(processes[0].pid or 0, signal.SIGTERM)
+    join(processes, [130])
+    step = torch.load(out / STAGE / "last.ckpt", weights_only=True)["global_step"]
+    assert 0 < step < STEPS and max(losses(out, STAGE)) == step
+    assert f"saved at step {step}; go on with --resume" in out.with_name("run-0.txt").read_text()
+    together(2, data, out, config, stage=STAGE, resume=True)
+    ours, theirs = losses(out, STAGE), losses(unbroken, STAGE)
+    assert list(ours.values()) == pytest.approx(list(theirs.values()), rel=1e-3)
+
+
+def test_a_rank_that_dies_ends_the_others_in_a_sentence(data: Path, config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    processes = start(2, data, out, config, stage=STAGE, save_every=OFTEN)
+    begun(processes, out)
+    processes[1].kill()
+    join(processes, [1, -signal.SIGKILL])
+    assert "another process of this training has died" in out.with_name("run-0.txt").read_text()
+    together(1, data, out, config, stage=STAGE, resume=True)
+    assert torch.load(out / STAGE / "last.ckpt", weights_only=True)["global_step"] == STEPS
+
+
+def test_a_second_training_of_a_run_is_refused(data: Path, config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    first = start(1, data, out, config, stage=STAGE, save_every=OFTEN)
+    begun(first, out)
+    second = start(1, data, out, config, stage=STAGE, resume=True)
+    join(second, [1])
+    assert "another process trains the run" in out.with_name("run-0.txt").read_text()
+    join(first, [0])
