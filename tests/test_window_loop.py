@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -483,3 +484,23 @@ def test_files_go_where_the_window_says(window: WindowLoop, tmp_path: Path) -> N
         time.sleep(0.01)
     assert f"O opens {short(tmp_path / 'genie')}" in told(window)
     assert [path.suffix for path in (tmp_path / "genie").iterdir()] == [".png"]
+
+
+@pytest.mark.parametrize("above", [0.0, 1000.0, None])
+def test_the_window_says_that_the_world_guesses(window: WindowLoop, above: float | None) -> None:
+    world = window.session.engine.world
+    world.config = dataclasses.replace(world.config, guessing_above=above)
+    press(window, ticks=2)
+    window.messages.shown.clear()
+    window.draw()
+    screen = pygame.surfarray.array3d(pygame.display.get_surface())[: -panel.WIDTH].astype(int)
+    height = screen.shape[1]
+    edge, inside = screen[1:3, height // 2].mean(0), screen[6:8, height // 2].mean(0)
+    marked = np.linalg.norm(edge - inside) > 40
+    doubt = window.session.engine.doubt(window.session.timeline.moment)
+    assert doubt is not None and doubt > 0
+    assert window.session.guesses == marked == (above == 0)
+    assert (panel.facts(window.session, 0.0)["now"] == "guesses") == (above == 0)
+    window.handle(down(pygame.K_BACKSPACE))
+    press(window, ticks=3)
+    assert not window.session.guesses, "the prompt is nobody's guess"

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 
 from app.cli.infer_actions import VIDEO, find_actions
 from app.cli.known_worlds import load_playable
-from app.cli.options import FILE, ROOT, Mode
+from app.cli.options import FILE, ON, ROOT, Mode
 from genie_core.errors import PictureError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from app.play.autoplay import Source
+    from app.play.beside import Beside
     from app.play.session import PlaySession
     from app.play.start_pictures import Prompts
+    from genie_core.games import Game
     from genie_core.graph_world import GraphWorld
     from genie_core.world import World
 
@@ -31,7 +33,9 @@ VIDEOS = (".mp4", ".webm", ".mkv", ".mov", ".avi")
 
 
 def check(args: argparse.Namespace) -> str | None:
-    if args.play is None and args.saved is None:
+    if args.beside_real and (args.play or args.saved):
+        return "--beside-real starts from the real game's own first frame: leave IMAGE and --continue out"
+    if args.play is None and args.saved is None and not args.beside_real:
         return "--play needs IMAGE, the picture to start from, or --continue FILE"
     if [args.actions, args.autoplay, args.infer_actions].count(None) < 2:
         return "--actions, --autoplay and --infer-actions exclude each other: each says what is played"
@@ -57,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     if args.save is None:
         from app.window.play import play
 
-        play(begin, Path(args.world).resolve().name, prompts, quiet=args.quiet)
+        play(begin, Path(args.world).resolve().name, prompts, args.quiet, pictures=2 if args.beside_real else 1)
     else:
         _record(args, begin(lambda text, done: None))
 
@@ -73,6 +77,11 @@ def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompt
     tell("reading the world", 0.5)
     world = load_playable(args)
     prompts.game = world.config.game
+    beside = None
+    if args.beside_real:
+        tell("starting the real game", 0.7)
+        beside = _real_game(args, world)
+        picture = beside.start
     tell("looking at the picture", 0.8)
     saved = None if args.saved is None else load_session(find_made(args.saved), world)
     if saved is not None and args.fps is None:
@@ -80,7 +89,31 @@ def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompt
     palette = prompts.palette if args.fit == "palette" else None
     how = args.fit, palette, saved, "replay" in args, _source(args, world)
     start = Start(picture, *how, args.seed, args.unmask_steps, args.temperature, waits=args.save is None)
-    return begin(WorldEngine(world, args.seed, runtime=args.runtime), start)
+    session = begin(WorldEngine(world, args.seed, runtime=args.runtime), start)
+    session.beside = beside
+    return session
+
+
+def _real_game(args: argparse.Namespace, world: World | GraphWorld) -> Beside:
+    """The game of `world` itself, its buttons told from a few labelled steps; says so unless --quiet."""
+    import numpy as np
+
+    from app.play.beside import Beside
+    from genie_core.actions.labelling import LABELLED, button_map
+    from genie_core.games import find
+
+    game = find(world.config.game)
+    real = game.open_real(args.seed, world.config.training.get("source", {}))
+    buttons = button_map(world, real.labelled(LABELLED), real.rest)
+    if not args.quiet:
+        pairs = zip(world.config.actions, game.buttons(np.array(buttons)), strict=True)
+        told = ", ".join(f"{action.name} → {_button_name(game, int(button))}" for action, button in pairs)
+        print(f"{real.name}; buttons told from {LABELLED} labelled steps: {told}")
+    return Beside(real, buttons, world.config.frame_size)
+
+
+def _button_name(game: Game, button: int) -> str:
+    return game.button_names[button] if button < len(game.button_names) else str(button)
 
 
 def _source(args: argparse.Namespace, world: World | GraphWorld) -> Source | None:
@@ -120,6 +153,10 @@ MODE = Mode(
         "continue": {**FILE, "dest": "saved", "help": "continue a session that was saved with F5"},
         "autoplay": {"metavar": "WHAT", "help": "play by itself until you press a key: random, or a SCRIPT as above"},
         "infer_actions": VIDEO | {"help": "play the actions found in VIDEO"},
+        "beside_real": {
+            **ON,
+            "help": "start from the real game's first frame, and play it beside the world (--seed N)",
+        },
         "fit": {"choices": FITS, "default": "crop", "help": "how to fit the picture into a frame (default crop)"},
     },
     check,

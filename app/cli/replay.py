@@ -7,7 +7,14 @@ import argparse
 from app.cli import play
 from app.cli.options import FILE, Mode
 
-NOTHING_ELSE = {"play": None, "actions": None, "autoplay": None, "infer_actions": None, "fit": "crop"}
+NOTHING_ELSE = {
+    "play": None,
+    "actions": None,
+    "autoplay": None,
+    "infer_actions": None,
+    "beside_real": False,
+    "fit": "crop",
+}
 
 
 def run(args: argparse.Namespace) -> None:

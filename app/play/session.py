@@ -22,6 +22,7 @@ from genie_core.errors import ConfigError
 from genie_core.pictures import fit
 
 if TYPE_CHECKING:  # the engine brings torch, and a window opens before torch is imported
+    from app.play.beside import Beside
     from genie_core.config import Action, SamplingConfig, WorldConfig
     from genie_core.engine import WorldEngine
 
@@ -67,6 +68,7 @@ class PlaySession:
         self.running = True
         self.speed = 1.0
         self.autoplay: Autoplayer | None = None
+        self.beside: Beside | None = None  # the real game, which follows the session; a front end sets and shows it
         self.kept: list[Kept] = []
         self.timeline = Timeline(engine.look)
         self._held: int | None = None
@@ -106,6 +108,11 @@ class PlaySession:
     def action(self) -> int | None:
         """The latent action that led to `frame`, None at the prompt."""
         return self.timeline.line.action(self.steps)
+
+    @property
+    def taken(self) -> list[int]:
+        """The latent actions that led from the prompt to `frame`."""
+        return [action for action in map(self.timeline.line.action, range(1, self.steps + 1)) if action is not None]
 
     @property
     def last_action(self) -> Action | None:

@@ -8,7 +8,7 @@ from collections import deque
 import pygame
 
 from app.play.session import Mode, PlaySession
-from app.window.drawing import TEXT, Canvas
+from app.window.drawing import SMALL, TEXT, Canvas
 
 SHOWN_SECONDS, MOST_MESSAGES = 5.0, 3
 LINE = 26  # pixels, at scale 1
@@ -67,6 +67,14 @@ def draw_notice(canvas: Canvas, area: pygame.Rect, text: str, paused: bool) -> N
             bar = pygame.Rect(box.left + px(16 + left), box.centery - px(8), px(4), px(16))
             pygame.draw.rect(canvas.surface, canvas.theme.accent, bar)
     canvas.text(text, (box.left + px(16) + bars, box.centery), TEXT, middle=True)
+
+
+def draw_caption(canvas: Canvas, area: pygame.Rect, text: str) -> None:
+    """Writes `text` at the top of `area`."""
+    box = pygame.Rect(area.left, area.top, area.width, canvas.px(LINE))
+    canvas.veil(box, opacity=225)
+    line = canvas.cut(text, box.width - canvas.px(16), SMALL)
+    canvas.text(line, (box.centerx, box.centery), SMALL, align="center", middle=True)
 
 
 def draw_guessing(canvas: Canvas, picture: pygame.Rect) -> None:

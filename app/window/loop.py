@@ -22,7 +22,7 @@ from app.window.bindings import Bindings
 from app.window.drawing import THEMES, Canvas, key_label
 from app.window.gamepad import Gamepads
 from app.window.help import Help
-from app.window.hud import Messages, draw_guessing, draw_notice, notice
+from app.window.hud import Messages, draw_caption, draw_guessing, draw_notice, notice
 from app.window.keys import Key, Keyboard
 from app.window.latency import Latency
 from app.window.opener import Opener
@@ -116,6 +116,8 @@ class WindowLoop:
                 self.saver.stepped()
             else:
                 self.latency.stand_still()
+        if self.session.beside is not None:
+            self.session.beside.follow(self.session)
         self.opener.tell()
         self.saver.tell()
         for event in self.session.events():
@@ -188,9 +190,7 @@ class WindowLoop:
             side = pygame.Rect(area.right, 0, width, area.height)
             drawn = panel.Panel(canvas, side, self.pilot, self.settings, self.keyboard)
             self.thumbnails = drawn.draw(self.name, self.saver.recording)
-        picture = canvas.picture(self.session.frame, area, self.settings.smooth, whole=not self.settings.smooth)
-        if self.session.guesses:
-            draw_guessing(canvas, picture)
+        area = self._draw_worlds(canvas, area)
         if self.show_latency:
             self.latency.draw(canvas, area)
         self.messages.draw(canvas, area)
@@ -198,6 +198,20 @@ class WindowLoop:
         draw_notice(canvas, area, text, self.session.mode is Mode.PAUSED and not self.opener.reading)
         if self.overlay is not None:
             self.overlay.draw(canvas, screen.get_rect())
+
+    def _draw_worlds(self, canvas: Canvas, area: pygame.Rect) -> pygame.Rect:
+        """Draws the world, and beside it the real game if that is played too; returns the world's part of `area`."""
+        smooth, beside = self.settings.smooth, self.session.beside
+        if beside is not None:
+            right = area.move(area.width // 2, 0)
+            area.width //= 2
+            right.width = area.width
+            canvas.picture(beside.frame, right, smooth, whole=not smooth)
+            draw_caption(canvas, right, f"{beside.name}: {beside.told()}")
+        picture = canvas.picture(self.session.frame, area, smooth, whole=not smooth)
+        if self.session.guesses:
+            draw_guessing(canvas, picture)
+        return area
 
     def _attempt(self, act: Callable[[], object]) -> None:
         """Calls `act`. The player is told of a GenieError, and play goes on."""

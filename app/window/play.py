@@ -17,15 +17,19 @@ from genie_core.errors import DisplayError
 
 
 def play(
-    start: Callable[[Progress], PlaySession], name: str, prompts: Prompts | None = None, quiet: bool = False
+    start: Callable[[Progress], PlaySession],
+    name: str,
+    prompts: Prompts | None = None,
+    quiet: bool = False,
+    pictures: int = 1,
 ) -> None:
     """Opens a window for the world called `name`, builds the session behind a splash, and plays until Quit.
 
-    `start` tells the Progress how far it is. `quiet` prints no saved files. Raises what `start` raises, and
-    DisplayError if no window can be opened.
+    `start` tells the Progress how far it is. `quiet` prints no saved files. There is room for so many `pictures` side
+    by side. Raises what `start` raises, and DisplayError if no window can be opened.
     """
     try:
-        scale = open_window(name)
+        scale = open_window(name, pictures)
     except DisplayError:
         start(Progress())  # a fault of the input comes first: no screen would mend it
         raise

@@ -16,14 +16,16 @@ from app.window.drawing import TEXT, TITLE, Canvas, forget_fonts
 from genie_core.errors import DisplayError
 
 NEW_WORLD_SIDE, NEW_WORLD_SHARE = 640, 0.75  # pixels for the world in a new window; at most this part of the desktop
+NEW_WINDOW_SHARE = 0.95  # of the desktop's width, at most
 USUAL_HEIGHT = 1080  # pixels of a desktop; on one twice as high, everything is drawn twice as large
 SPLASH_FPS = 30
 SCREENLESS_DRIVERS = ("dummy", "offscreen")
 Built = TypeVar("Built")
 
 
-def open_window(name: str) -> float:
-    """Opens a window for the world called `name` and returns the scale to draw at.
+def open_window(name: str, pictures: int = 1) -> float:
+    """Opens a window for the world called `name`, with room for so many `pictures` side by side, and returns the scale
+    to draw at.
 
     Raises DisplayError if no window can be opened.
     """
@@ -43,7 +45,10 @@ def open_window(name: str) -> float:
         width, height = pygame.display.get_desktop_sizes()[0]
         scale = float(max(1, height // USUAL_HEIGHT))
         side = min(int(NEW_WORLD_SIDE * scale), int(NEW_WORLD_SHARE * min(width, height)))
-        pygame.display.set_mode((side + int(panel.WIDTH * scale), side), pygame.RESIZABLE)
+        beside = int(panel.WIDTH * scale)
+        if pictures > 1:
+            side = min(side, (int(NEW_WINDOW_SHARE * width) - beside) // pictures)
+        pygame.display.set_mode((pictures * side + beside, side), pygame.RESIZABLE)
         return scale
     except pygame.error as error:
         pygame.quit()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from genie_core.config import Action, LatentActionConfig, unnamed_actions
 from genie_core.data.scenes import Clips, candidates
+from genie_core.errors import ConfigError
 from genie_core.figures import Figure, Samples
 from genie_core.games.directions import WAYS, ActionMotions, name_by_motion
 from genie_core.limits import require
@@ -41,6 +42,35 @@ class Subject(NamedTuple):
         return next((action.id for action in self.actions if action.name == name), None)
 
 
+class Labelled(NamedTuple):
+    """A recording of the real game: `frames` uint8 (t, H, W, 3), and the true `actions` int (t-1,) between them."""
+
+    frames: np.ndarray
+    actions: np.ndarray
+
+
+class RealGame(Protocol):
+    """A game itself, to be played beside a world of it: the same `begin` and the same steps give the same frames.
+
+    `rest` is the true action that does nothing.
+    """
+
+    name: str
+    rest: int
+
+    def begin(self) -> np.ndarray:
+        """Starts anew; the first frame, uint8 (H, W, 3)."""
+        ...
+
+    def step(self, action: int) -> np.ndarray | None:
+        """The next frame under a true action, uint8 (H, W, 3); None where the game ends."""
+        ...
+
+    def labelled(self, steps: int) -> list[Labelled]:
+        """Recordings of `steps` steps in all, that tell what the true actions look like."""
+        ...
+
+
 class Game:
     """Any video: nothing is known. A wing overrides what its game can tell."""
 
@@ -63,6 +93,15 @@ class Game:
         """Records a data set into `out`. Only a game that overrides this can be recorded."""
         raise NotImplementedError(f"{self.name} cannot be recorded")
 
+    def open_real(self, seed: int, source: Mapping[str, Any]) -> RealGame:
+        """The game itself, at a start of number `seed`; `source` describes what a world learnt from.
+
+        Raises ConfigError for a game that cannot be played here, MissingExtraError without its recorder.
+        """
+        raise ConfigError(
+            f"the game {self.name!r} of this world cannot be played here, only the world; leave --beside-real out"
+        )
+
     @property
     def records(self) -> bool:
         """Whether `collect` works."""
@@ -71,10 +110,10 @@ class Game:
     def latent_action_model(self, config: LatentActionConfig) -> LatentActionModel:
         """The network for `config`, whose `rules` name this game, or none; ConfigError for rules without a wing."""
         from genie_core.models.latent_action import LatentActionModel
-        from genie_core.models.surprise import SurpriseModel
+        from genie_core.models.foretelling import ForetellingModel
 
         require(config.rules is None, f"this program does not know the rules of {config.rules and config.rules.game!r}")
-        return LatentActionModel(config) if config.horizon is None else SurpriseModel(config)
+        return LatentActionModel(config) if config.horizon is None else ForetellingModel(config)
 
     def buttons(self, true_actions: np.ndarray) -> np.ndarray:
         """True actions, int of any shape, to the buttons that differ in effect: small ints of the same shape."""

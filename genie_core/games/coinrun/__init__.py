@@ -10,7 +10,7 @@ import numpy as np
 
 from genie_core.config import Action, LatentActionConfig
 from genie_core.figures import Samples
-from genie_core.games.base import Game, Subject
+from genie_core.games.base import Game, RealGame, Subject
 from genie_core.games.coinrun import camera, names
 from genie_core.games.coinrun.figures import FIGURES, REFERENCES, SOURCES
 from genie_core.games.directions import ActionMotions
@@ -48,6 +48,11 @@ class GAME(Game):
         from genie_core.games.coinrun.record import record_coinrun
 
         record_coinrun(out, frames, seed=seed, policy=policy or "explore", progress=not quiet, **options)
+
+    def open_real(self, seed: int, source: Mapping[str, Any]) -> RealGame:
+        from genie_core.games.coinrun.real import RealCoinRun
+
+        return RealCoinRun(seed, source)
 
     def latent_action_model(self, config: LatentActionConfig) -> LatentActionModel:
         from genie_core.games.coinrun.rules import KeyModel
