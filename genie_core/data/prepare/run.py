@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from genie_core.data.dataset import PARTS, VideoDataset
 from genie_core.data.prepare.assemble import Piece, pieces_of, split, write
+from genie_core.data.prepare.cluster import Cluster
 from genie_core.data.prepare.find import find_videos
 from genie_core.data.prepare.plan import BEGUN, CRASHED, PARTS_FOLDER, Plan, make_plan
 from genie_core.data.prepare.pool import Mapper, Processes, tell
@@ -33,16 +34,17 @@ def prepare(
     frame_size: Size | None = None,
     fps: float | None = None,
     quiet: bool = False,
+    ray: str | None = None,
 ) -> str:
     """Make the data sets `out`/train and `out`/test of the videos at `places`; returns a summary, in lines.
 
     Frames have `frame_size` (H, W): by default the shape of most of the footage, 64 pixels on the shorter side, so that
-    nothing is cut off. `fps` is by default 15, or the footage's own if that is less. Interrupted at any moment, the
-    same call goes on. Raises DataError if there is no video, or `out` holds anything else or is in use; WriteError if
-    the disk refuses.
+    nothing is cut off. `fps` is by default 15, or the footage's own if that is less. `ray` is the address of a Ray
+    cluster whose machines share the work. Interrupted at any moment, the same call goes on. Raises DataError if there
+    is no video, or `out` holds anything else or is in use; WriteError if the disk refuses.
     """
     out = Path(out)
-    with _alone(out) as work, Processes() as mapper:
+    with _alone(out) as work, Processes() if ray is None else Cluster(ray) as mapper:
         found = find_videos(places)
         plan = make_plan(work, found, frame_size, fps, mapper, quiet)
         with tqdm(desc="preparing", total=100, disable=quiet, bar_format=BAR) as bar:
@@ -106,12 +108,15 @@ def _prepare_all(work: Path, plan: Plan, mapper: Mapper, bar: tqdm) -> list[Part
     """The parts of each video."""
     tasks = [task for index in range(len(plan.videos)) for task in plan.tasks(index, work)]
     done: dict[str, Prepared] = {}
+    done_s = 0.0
     for half_done in (work / PARTS_FOLDER).glob(".*"):  # of a run that was killed
         shutil.rmtree(half_done, ignore_errors=True)
     for index, prepared in mapper.map(
-        _work, tasks, lambda task: refusal(CRASHED), lambda done_s: _move(bar, READING * done_s / plan.seconds)
+        _work, tasks, lambda task: refusal(CRASHED), lambda so_far_s: _move(bar, READING * so_far_s / plan.seconds)
     ):
         done[tasks[index].folder] = prepared
+        done_s += prepared.account.seconds
+        _move(bar, READING * done_s / plan.seconds)
         bar.set_postfix_str(f", {len(done):,} of {len(tasks):,} parts", refresh=False)
     refused = [(Path(), refusal(seen.refused)) for seen in plan.looks]
     made = [[(Path(task.folder), done[task.folder]) for task in plan.tasks(i, work)] for i in range(len(plan.videos))]
