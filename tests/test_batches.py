@@ -136,6 +136,30 @@ def test_a_shard_deleted_under_a_running_training_is_told_in_words(dataset: Vide
     assert "Traceback" not in str(told.value)
 
 
+@pytest.mark.slow
+def test_what_was_learnt_is_saved_when_a_shard_goes(
+    dataset: VideoDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from genie_core.training.run import train
+    from genie_core.training.saved import load_state
+
+    shard, config = Path(dataset.paths[0]) / "frames-00001.parquet", tmp_path / "tiny.toml"
+    tokenizer = "[tokenizer]\nchannels = [8]\ndecoder_blocks = 1\ncode_bits = 4\n"
+    training = "[train.tokenizer]\nbatch_size = 2\ntexture_window = 2\n"
+    config.write_text(f"num_actions = 2\nheld_out_every = 2\n{tokenizer}{training}")
+    call = FrameClips.__call__
+
+    def without_the_shard(self: FrameClips, rows: Rows) -> Batch:
+        if rows.step == 5 and rows.stop == 2 and shard.exists():
+            shard.rename(tmp_path / "away")
+        return call(self, rows)
+
+    monkeypatch.setattr(FrameClips, "__call__", without_the_shard)
+    with pytest.raises(DataError, match=r"frames-00001\.parquet is no longer there"):
+        train([dataset.path], tmp_path / "run", config, "tokenizer", minutes=5, device="cpu", quiet=True)
+    assert load_state(tmp_path / "run", "tokenizer")["global_step"] >= 5
+
+
 def test_half_of_the_rows_have_a_known_button_on_any_number_of_ranks(dataset: VideoDataset) -> None:
     buttons = np.full(40, -1, np.int8)
     buttons[5] = 2

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -390,6 +391,21 @@ def test_compressed_shards_that_would_fill_the_memory_are_refused(
     monkeypatch.setattr("genie_core.data.shards.MOST_COMPRESSED", 1000)
     with pytest.raises(DataError, match=r"must fit in memory.*fewer frames"):
         VideoDataset(tmp_path / "noise")
+
+
+def test_an_archive_of_two_gigabytes_is_refused_by_its_header(tmp_path: Path) -> None:
+    """Two megabytes of zeros on disk can become as much; its description agrees with its header."""
+    (path,) = write_format_2(tmp_path / "noise", compressed=True).paths
+    many = 10**7
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (many, 8, 8, 3)})
+    with zipfile.ZipFile(Path(path) / "frames-00000.npz", "w") as archive:
+        archive.writestr("frames.npy", header.getvalue())
+    (first, *others) = json.loads((Path(path) / "dataset.json").read_text())["shards"]
+    rewrite(Path(path), shards=[{**first, "frames": many}, *others], frames=many + 14)
+    np.save(Path(path) / "episodes.npy", np.array([[0, many, 0], [many, 7, 0], [many + 7, 7, 0]]))
+    with pytest.raises(DataError, match=r"holds 1,831 MiB of compressed frames.*at most 256"):
+        VideoDataset(path)
 
 
 @pytest.mark.parametrize("damage", [lambda body: body[: len(body) // 2], lambda body: body.replace(b"PK", b"KP")])

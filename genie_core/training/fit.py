@@ -14,6 +14,7 @@ from lightning.fabric import Fabric
 
 from genie_core.errors import GenieError
 from genie_core.files import disk_refusals
+from genie_core.limits import require
 from genie_core.training.batches import Batches, Sample, load
 from genie_core.training.building import Built
 from genie_core.training.learner import Learner
@@ -116,7 +117,9 @@ def _batches(learner: Learner, sample: Sample) -> Iterator[list[Part]]:
     fabric, settings = learner.fabric, learner.stage.settings
     rank, ranks, rows = fabric.global_rank, fabric.world_size, settings.batch_size
     batches = Batches(sample, learner.seed, learner.stage.step, rank, ranks)
-    here = rows // ranks // settings.accumulate
+    parts = ranks * settings.accumulate
+    require(rows % parts == 0, f"batch_size {rows} does not divide into {parts} parts: processes times accumulate")
+    here = rows // parts
     for batch in load(batches, pin_memory=fabric.device.type == "cuda"):
         batch = fabric.to_device(batch)
         starts = range(0, rows // ranks, here)
