@@ -71,3 +71,9 @@ def for_visitors(text: str) -> str:
     """A sentence without the clauses for people at a command line."""
     what, *advice = text.split("; ")
     return "; ".join([what, *(clause for clause in advice if "launch.py" not in clause and "--" not in clause)])
+
+
+def sentence(text: str) -> str:
+    """A message for visitors as a sentence."""
+    text = for_visitors(text)
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

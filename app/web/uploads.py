@@ -19,11 +19,12 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from app.web.limits import PICTURE_PIXELS, UPLOAD_BYTES
-from app.web.told import for_visitors
+from app.web.told import sentence
 from genie_core.errors import GenieError, PictureError
 from genie_core.pictures import FORMATS, MID_GREY, load_picture
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the limit here is lower, and is told
+FAILED = "That did not work"
 NOT_UPLOADED = "a file in this request was not uploaded here; choose it again"
 
 
@@ -92,7 +93,7 @@ def told_in_words(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return await function(*args)
         except GenieError as error:
-            raise gr.Error(for_visitors(str(error)), print_exception=False) from error
+            raise gr.Error(sentence(str(error)), title=FAILED, print_exception=False) from error
 
     return told
 

@@ -23,11 +23,12 @@ function offer(actions) {
 }
 
 function table(actions) {
-  const row = (keys, what) => {
-    const caps = keys.map((key) => make("kbd", { textContent: key }));
+  const row = (choices, what) => {
+    const caps = choices.flatMap((keys, i) => [...(i ? [" or "] : []), ...keys.map((key) => make("kbd", { textContent: key }))]);
     return make("tr", {}, make("td", {}, ...caps), make("td", { textContent: what }));
   };
-  const named = actions.flatMap(({ keys, name }) => keys.slice(0, 3).map((each) => row(spell(each), name.replaceAll("_", " "))));
-  const numbers = row(["1", `${actions.length}`], "the actions by number");
-  find(".help table").replaceChildren(...named, numbers, ...COMMAND_KEYS.map(([key, what]) => row([key], what)));
+  const named = actions.filter(({ keys }) => keys.length).map(({ keys, name }) => row(keys.map(spell), name.replaceAll("_", " ")));
+  const numbers = row([["1"], [`${actions.length}`]], "any action by its number");
+  numbers.firstChild.childNodes[1].replaceWith(" to ");
+  find(".help table").replaceChildren(...named, numbers, ...COMMAND_KEYS.map(([key, what]) => row([[key]], what)));
 }

@@ -1,7 +1,8 @@
 // Keys, buttons, gamepads and thumbs, the strip of moments, and the sentence over the picture.
 const HALTED = ["paused", "resting"];
-const FIELDS = "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true], dialog[open], .tune, video";
-const BUTTONS = "button, a, summary, [role=tab], [role=button], [role=option], [role=radio], label, input";
+const STATUS = { playing: "", resting: "waits for your key" };
+const FIELDS = "input:not([type=range]):not([type=checkbox]):not([readonly]), textarea, select, [contenteditable=true], dialog[open], .tune, video";
+const BUTTONS = "button, a, summary, [role=tab], [role=button], [role=option], [role=radio], label, input:not([readonly])";
 const FIRST_KEYS = /^(Arrow\w+|Key[WASD]|Digit[1-9]|Space|Enter)$/;
 
 function command(name) {
@@ -85,6 +86,7 @@ function greet(told) {
   hello = told;
   canvas.shape(told);
   Object.assign(root.dataset, { world: told.world });
+  find(".link").hidden = true;
   field("script").placeholder = `as in ${told.actions[0].name}*20,${told.actions.at(-1).name}*4`;
   offer(told.actions);
   say(told.word || (genie.classList.contains("touch") ? `You are in ${told.world}. Use the pad.` : `You are in ${told.world}. Hold a key to move.`));
@@ -95,7 +97,8 @@ function greet(told) {
 function change(told) {
   state = { ...state, ...told };
   genie.dataset.status = root.dataset.status = state.status;
-  show("status", state.status === "playing" ? "" : state.status);
+  show("status", STATUS[state.status] ?? state.status);
+  if (HALTED.includes(told.status)) { rate.clear(); show("fps", ""); show("latency", ""); }
   find("[data-do=pause]").setAttribute("aria-pressed", HALTED.includes(state.status));
   find("[data-do=pause]").textContent = HALTED.includes(state.status) ? "play on" : "pause";
   showSettings(told);

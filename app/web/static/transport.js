@@ -1,7 +1,7 @@
 // The way to the player's seat: a WebSocket, or, where that does not open, repeated requests over plain HTTP.
 // A connection that breaks is made anew, for as long as the server keeps the game.
 const SILENCE_MS = 1600; // the server is heard at least every 0.7 s
-const DEAD_MS = 5000;
+const DEAD_MS = 8000;
 const RETRIES_MS = [0, 300, 700, 1000, 2000];
 
 class Transport {
@@ -42,7 +42,7 @@ class Transport {
   /** Something came from the server. */
   hear() {
     this.heard = performance.now();
-    if (this.lost) { this.lost = false; this.on.link(""); }
+    if (this.lost) { this.lost = false; this.why = ""; this.on.link(""); }
   }
   watch() {
     const silent = this.heard === undefined ? 0 : performance.now() - this.heard;
@@ -52,7 +52,8 @@ class Transport {
   }
   lose(why = "") {
     this.lost = true;
-    this.on.link(`${why ? why + "; " : ""}reconnecting …`);
+    this.why = why || this.why || "";
+    this.on.link(`${this.why ? this.why + "; " : ""}reconnecting …`);
   }
   retry(why) {
     this.lose(why);

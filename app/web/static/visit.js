@@ -114,6 +114,19 @@ window.addEventListener("pagehide", () => { if (live()) { kept.write({ token: tr
 window.addEventListener("pageshow", (event) => { if (event.persisted && transport?.over && kept.read()) open(kept.read().token); });
 window.addEventListener("offline", () => { if (live()) transport.lose("there is no network"); });
 
+// What the browser refuses is said beside the field that asked for it; Gradio would say nothing.
+let asking = null;
+document.addEventListener("click", ({ target }) => { asking = target.closest("#picture, #look-picture, #imitate-picture") ?? asking; }, { capture: true });
+window.addEventListener("unhandledrejection", (event) => {
+  if (!["NotAllowedError", "NotFoundError"].includes(event.reason?.name) || !asking) return;
+  event.preventDefault();
+  document.querySelector(".refused")?.remove();
+  const pasted = /clipboard/i.test(event.reason.message);
+  const told = pasted ? "This browser lets the page read nothing from the clipboard here. Save the picture to a file and upload it."
+    : "This browser gives the page no camera here. Allow it in the address bar, or upload a file.";
+  asking.after(make("p", { className: "refused", role: "alert", textContent: told }));
+});
+
 /** Gradio asks before a game is left for another world. */
 window.genie = {
   agreesTo: (world) => !live() || world === hello.world || !(+root.dataset.tip > 0) ||

@@ -64,7 +64,7 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
                     )
                     play_drawing = gr.Button("Play the drawing", variant="primary", elem_id="start-drawing")
                 with gr.Tab("A saved session"):
-                    gr.Markdown("Goes on with a game that was saved here, or in the window with `F5`.")
+                    gr.Markdown("Goes on with a game that was saved before, at the very frame.")
                     saved = path_only(gr.File(label="session file", file_types=[SUFFIX], elem_id="saved"))
             with gr.Row():
                 world = gr.Dropdown(
@@ -85,8 +85,12 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
         start = await asyncio.to_thread(starts.from_shipped, path.name, *settings)
         return str(path), await come(guests, view, start)
 
-    def starting_from(read: Callable[[Any], np.ndarray]) -> Callable[..., Any]:
+    def starting_from(read: Callable[[Any], np.ndarray], cleared: bool = False) -> Callable[..., Any]:
+        """With `cleared` an empty field is one that was cleared, and nothing to tell of."""
+
         async def from_file(path: Any, view: Any, *settings: Any) -> Any:
+            if cleared and path is None:
+                return gr.skip()
             picture = await asyncio.to_thread(read, path)
             return await come(guests, view, await asyncio.to_thread(starts.from_picture, picture, *settings))
 
@@ -112,7 +116,8 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
         return fit(load_picture(paths[name]), canvas) if name in paths else blank
 
     gallery.select(selected(from_gallery), [view, *settings], [picture, view], **PRIVATE)
-    gr.on([picture.input, play.click], starting_from(read_picture), [picture, view, *settings], view, **PRIVATE)
+    picture.input(starting_from(read_picture, cleared=True), [picture, view, *settings], view, **PRIVATE)
+    play.click(starting_from(read_picture), [picture, view, *settings], view, **PRIVATE)
     play_drawing.click(starting_from(read_drawing), [drawing, view, *settings], view, **PRIVATE)
     saved.upload(told_in_words(from_session), [saved, view, world], [view, world], **PRIVATE)
     world.input(told_in_words(switch), [view, *settings], [view, world], js=ASK, **PRIVATE)
