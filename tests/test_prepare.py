@@ -20,6 +20,7 @@ from genie_core.data.dataset import VideoDataset
 from genie_core.data.prepare import plan
 from genie_core.data.prepare.assemble import Piece, split
 from genie_core.data.prepare.cuts import CutFinder
+from genie_core.data.prepare.duplicates import Scenes, copies, hashes
 from genie_core.data.prepare.find import Video, find_videos
 from genie_core.data.prepare.look import look
 from genie_core.data.prepare.pool import Processes
@@ -95,6 +96,34 @@ def test_long_scenes_come_in_pieces_and_whole() -> None:
     assert frames_of(found) == 700 and np.array_equal(kept, frames)
 
 
+def as_scenes(*films: np.ndarray) -> Scenes:
+    lengths = np.array([len(film) for film in films])
+    return Scenes(lengths, np.concatenate([hashes(film) for film in films]), lambda i, at, n: films[i][at : at + n])
+
+
+def test_what_was_shown_before_is_found_in_another_encoding() -> None:
+    film = scenery(200, 1)
+    noise = np.random.default_rng(0).integers(-3, 4, film.shape)
+    again = (film.astype(int) + noise).clip(0, 255).astype(np.uint8)
+    other = scenery(60, 2)
+    found = copies(as_scenes(film, np.concatenate([other, again[50:120], scenery(60, 3)])), 15)
+    places = np.flatnonzero(found)
+    assert 255 <= places[0] <= 262 and places[-1] == 200 + 60 + 69 and len(places) == places[-1] - places[0] + 1
+
+
+def test_standing_still_and_playing_alike_is_no_copy() -> None:
+    """A ball flies over the same ground each time, on another way."""
+    ground = scenery(1)[0].repeat(1, 0)
+    films = []
+    for way in range(4):
+        film = np.stack([ground] * 100)
+        for i in range(100):
+            film[i, (i * (way + 1) // 3) % 44 : (i * (way + 1) // 3) % 44 + 4, i % 60 : i % 60 + 4] = 255
+        films.append(film)
+    still = np.stack([ground] * 100)
+    assert not copies(as_scenes(*films, still, still), 15).any()
+
+
 def test_black_bars_are_found_and_dark_scenes_are_not(tmp_path: Path) -> None:
     film = np.zeros((30, 64, 96, 3), np.uint8)
     film[:, 8:-8, 12:-12] = scenery(30, size=(48, 72)) // 2 + 60
@@ -163,6 +192,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("films")
     encode(folder / "long.mp4", np.concatenate([scenery(150, 1), scenery(150, 2)]), 30)
     encode(folder / "second.mkv", scenery(120, 3))
+    encode(folder / "other-copy.mkv", scenery(120, 3), crf="18")
     encode(folder / "third.webm", scenery(90, 4), codec="libvpx-vp9", **{"deadline": "realtime", "cpu-used": "8"})
     (folder / "numbered").mkdir()
     for i, frame in enumerate(scenery(30, 5)):
@@ -186,9 +216,13 @@ def test_videos_become_two_data_sets(prepared: tuple[Path, str], films: Path) ->
     assert train.info.frame_size == (64, 88) and train.info.fps == 15  # the shape of most: 4 to 3
     assert len(train) + len(test) == 75 + 75 + 120 + 90 + 30 and len(train.episodes) + len(test.episodes) == 5
     told = [*train.provenance, *test.provenance]
-    assert {Path(each["video"]).name for each in told} == {"long.mp4", "second.mkv", "third.webm", "numbered"}
+    assert {Path(each["video"]).name for each in told} == {"long.mp4", "other-copy.mkv", "third.webm", "numbered"}
     assert not {each["video"] for each in train.provenance} & {each["video"] for each in test.provenance}
-    assert "scene cuts" in summary and "warning: 0.4 minutes are little" in summary
+    assert (
+        "left out: 8 s that an earlier place shows" in summary
+        and "scene cuts" in summary
+        and "warning: 0.4 minutes are little" in summary
+    )
     for name in ("notes.txt", "empty.mp4", "ramp-half-downloaded.mp4"):
         assert f"{films / name}: it " in summary
     assert sorted(path.name for path in out.iterdir()) == ["contact-sheet.png", "report.json", "test", "train"]
@@ -198,7 +232,7 @@ def test_videos_become_two_data_sets(prepared: tuple[Path, str], films: Path) ->
 @pytest.mark.slow
 def test_what_is_learnt_is_what_the_video_shows(prepared: tuple[Path, str]) -> None:
     dataset = VideoDataset(prepared[0])
-    place = next(i for i, each in enumerate(dataset.provenance) if each["video"].endswith("second.mkv"))
+    place = next(i for i, each in enumerate(dataset.provenance) if each["video"].endswith("copy.mkv"))
     first, length = dataset.episodes[place, :2]
     assert (dataset.provenance[place]["start_s"], dataset.provenance[place]["end_s"]) == (0.0, 8.0)
     wanted = scenery(120, 3)[::20, 4:-4:8, 4:-4:8]
@@ -211,7 +245,7 @@ def test_what_is_learnt_is_what_the_video_shows(prepared: tuple[Path, str]) -> N
 def test_the_report_counts_everything(prepared: tuple[Path, str]) -> None:
     told = json.loads((prepared[0] / "report.json").read_text())
     assert told["frames"]["train"] + told["frames"]["test"] == 390 and told["cuts"] == 1
-    assert len(told["refused"]) == 3 and len(told["videos"]) == 4
+    assert len(told["refused"]) == 3 and len(told["videos"]) == 5
     long = next(video for video in told["videos"] if video["video"].endswith("long.mp4"))
     assert long["scenes"] == [[0.0, 5.0], [5.0, 10.0]] and long["seconds"] == 10
 

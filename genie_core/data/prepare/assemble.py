@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from genie_core.data.prepare.duplicates import Scenes, copies
 from genie_core.data.prepare.sift import SHORTEST_FRAMES, Scene
-from genie_core.data.prepare.work import Prepared, part_frames
+from genie_core.data.prepare.work import Prepared, part_frames, part_hashes
 from genie_core.data.writer import DatasetWriter
 from genie_core.limits import Size
 
@@ -37,6 +38,35 @@ def pieces_of(name: str, parts: Iterable[tuple[Path, Prepared]]) -> list[Piece]:
             pieces.append(Piece(name, folder, first, scene, prepared.frames))
             first += scene.length
     return pieces
+
+
+def without_copies(pieces: Sequence[Piece], size: Size, fps: float) -> tuple[list[Piece], int, int]:
+    """The pieces without what an earlier one shows, how many frames are left out as copies, and how many because too
+    few are left around a copy."""
+    hashed = [part_hashes(piece.folder)[piece.first : piece.first + piece.scene.length] for piece in pieces]
+    lengths = np.array([len(each) for each in hashed])
+
+    def read(scene: int, first: int, count: int) -> np.ndarray:
+        piece = pieces[scene]
+        return part_frames(piece.folder, size, piece.part_frames)[piece.first + first : piece.first + first + count]
+
+    found = copies(Scenes(lengths, np.concatenate(hashed), read), fps)
+    kept, short = [], 0
+    for piece, copied in zip(pieces, np.split(found, np.cumsum(lengths)[:-1]), strict=True):
+        edges = np.flatnonzero(np.diff(np.r_[True, copied, True]))
+        for start, end in edges.reshape(-1, 2):
+            if end - start >= SHORTEST_FRAMES:
+                kept.append(_within(piece, int(start), int(end)))
+            else:
+                short += int(end - start)
+    return kept, int(found.sum()), short
+
+
+def _within(piece: Piece, start: int, end: int) -> Piece:
+    """Frames `start` to `end` of a piece."""
+    length, start_s, end_s = piece.scene
+    edges = [round(start_s + (end_s - start_s) * at / length, 3) for at in (start, end)]
+    return piece._replace(first=piece.first + start, scene=Scene(end - start, edges[0], edges[1]))
 
 
 def split(videos: Sequence[list[Piece]]) -> tuple[list[Piece], list[Piece]]:
@@ -69,15 +99,11 @@ def _cut(video: list[Piece], at: int) -> tuple[list[Piece], list[Piece]]:
     tail: list[Piece] = []
     passed = 0
     for piece in video:
-        length, start_s, end_s = piece.scene
+        length = piece.scene.length
         before = min(max(at - passed, 0), length)
         before = 0 if before < SHORTEST_FRAMES else length if length - before < SHORTEST_FRAMES else before
-        middle_s = start_s + (end_s - start_s) * before / length
-        if before:
-            head.append(piece._replace(scene=Scene(before, start_s, round(middle_s, 3))))
-        if before < length:
-            rest = Scene(length - before, round(middle_s, 3), end_s)
-            tail.append(piece._replace(first=piece.first + before, scene=rest))
+        head += [_within(piece, 0, before)] if before else []
+        tail += [_within(piece, before, length)] if before < length else []
         passed += length
     return head, tail
 

@@ -28,7 +28,8 @@ class Report:
     left_out: list[tuple[str, str]]
     frames: dict[str, int] = field(default_factory=dict)  # of each data set
     episodes: int = 0
-    duplicate: int = 0  # frames left out because another place shows the same
+    duplicate: int = 0  # frames left out because an earlier place shows the same
+    short: int = 0  # frames left out because too few were left around those
 
     @property
     def kept(self) -> int:
@@ -39,7 +40,9 @@ class Report:
         return [*self.left_out, *((name, each.refused) for name, each in self.videos.items() if each.refused)]
 
     def count(self, what: str) -> int:
-        return sum(each.counts.get(what, 0) for each in self.videos.values())
+        """Frames of all videos, by what was counted of them."""
+        own = self.short if what == "short" else 0
+        return own + sum(each.counts.get(what, 0) for each in self.videos.values())
 
     @property
     def damages(self) -> int:
@@ -81,7 +84,7 @@ class Report:
         seconds = {name: self.count(name) / self.fps for name in ("still", "short")}
         told = [f"{seconds['still']:.0f} s in which nothing moves"] if self.count("still") else []
         told += [f"{seconds['short']:.0f} s in scenes too short to learn from"] if self.count("short") else []
-        told += [f"{self.duplicate / self.fps:.0f} s that another place shows too"] if self.duplicate else []
+        told += [f"{self.duplicate / self.fps:.0f} s that an earlier place shows"] if self.duplicate else []
         told += [f"{self.damages:,} damaged places"] if self.damages else []
         lines = [f"left out: {', '.join(told)}"] if told else []
         lines += [f"split at {self.count('cuts'):,} scene cuts"] if self.count("cuts") else []

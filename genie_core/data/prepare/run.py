@@ -6,13 +6,14 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from genie_core.data.dataset import PARTS, VideoDataset
-from genie_core.data.prepare.assemble import Piece, pieces_of, split, write
+from genie_core.data.prepare.assemble import Piece, pieces_of, split, without_copies, write
 from genie_core.data.prepare.cluster import Cluster
 from genie_core.data.prepare.find import find_videos
 from genie_core.data.prepare.plan import BEGUN, CRASHED, PARTS_FOLDER, Plan, make_plan
@@ -85,8 +86,10 @@ def _carry_out(out: Path, work: Path, plan: Plan, left_out: list[tuple[str, str]
     names = [video.name for video in plan.videos]
     told = [joined([part for _, part in parts]) for parts in videos]
     report = Report(plan.size, plan.fps, dict(zip(names, told, strict=True)), left_out)
-    pieces = [pieces_of(name, parts) for name, parts in zip(names, videos, strict=True)]
-    pieces = [each for each in pieces if each]
+    every = [piece for name, parts in zip(names, videos, strict=True) for piece in pieces_of(name, parts)]
+    if every:
+        every, report.duplicate, report.short = without_copies(every, plan.size, plan.fps)
+    pieces = [list(of_video) for _, of_video in groupby(every, lambda piece: piece.name)]
     if not pieces:
         why = "; ".join(report.omissions()) or "they hold no frame"
         raise DataError(f"there is nothing to learn from in {len(names)} videos ({why}); give longer footage")

@@ -1,6 +1,7 @@
 """What is done to a stretch of one video, on whatever machine: it is read, cropped, sifted, and put down as a part.
 
-A part is a folder: frames.bin, uint8 (frames, H, W, 3), and part.json. It takes its name when it is whole.
+A part is a folder: frames.bin, uint8 (frames, H, W, 3), hashes.npy, a number for each, and part.json. It takes its name
+when it is whole.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genie_core.data.prepare.duplicates import hashes
 from genie_core.data.prepare.look import reason
 from genie_core.data.prepare.sift import Scene, Sieve
 from genie_core.errors import PictureError
@@ -27,7 +29,7 @@ from genie_core.video import Account, Picture, at_pace, open_video, shown
 from genie_core.video.read import middle
 from genie_core.video.source import Part
 
-FRAMES, PART = "frames.bin", "part.json"
+FRAMES, HASHES, PART = "frames.bin", "hashes.npy", "part.json"
 ADVICE = "make room, and give the same command again: what is done stays done"
 TELL_EVERY_S = 2.0  # of video
 
@@ -117,11 +119,19 @@ def part_frames(folder: Path, size: Size, count: int) -> np.ndarray:
     return np.memmap(folder / FRAMES, np.uint8, "r", shape=shape) if count else np.empty(shape, np.uint8)
 
 
+def part_hashes(folder: Path) -> np.ndarray:
+    """The hashes of those frames, uint64 (count,)."""
+    hashed: np.ndarray = np.load(folder / HASHES)
+    return hashed
+
+
 def _make(task: Task, folder: Path, tell: Callable[[float], None]) -> Prepared:
     with disk_refusals(task.folder, ADVICE):
         file = (folder / FRAMES).open("wb", buffering=0)
+    hashed = [np.empty(0, np.uint64)]
 
     def write(frames: np.ndarray) -> None:
+        hashed.append(hashes(frames))
         with disk_refusals(task.folder, ADVICE):
             rest = memoryview(frames.tobytes())
             while rest:
@@ -129,9 +139,12 @@ def _make(task: Task, folder: Path, tell: Callable[[float], None]) -> Prepared:
 
     with file:
         try:
-            return _sift(task, write, tell)
+            prepared = _sift(task, write, tell)
         except PictureError as error:
             return refusal(reason(error, task.path))
+    with disk_refusals(task.folder, ADVICE):
+        np.save(folder / HASHES, np.concatenate(hashed))
+    return prepared
 
 
 def _sift(task: Task, write: Callable[[np.ndarray], None], tell: Callable[[float], None]) -> Prepared:
