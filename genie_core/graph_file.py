@@ -21,6 +21,7 @@ KINDS: dict[int, np.dtype[Any]] = {  # of numbers, by ONNX's id
     2: np.dtype("u1"),
     6: np.dtype("<i4"),
     7: np.dtype("<i8"),
+    10: np.dtype("<f2"),
 }
 FIXED = {1: 8, 5: 4}  # bytes of a field, by its wire type
 

@@ -59,6 +59,6 @@ class KeyRing:
         of each slot lies, and these two. What may not be seen has an age one above the context's."""
         new, unseen = np.array(newest)[:, None, None], self.slots + 1
         age = (new - 2 - np.arange(self.slots)) % self.slots + 1  # before the last frame
-        age = np.where(age < new, age + [[0], [1]], unseen)
+        age = np.where(age < new, age + np.array([[0], [1]]), unseen)
         pair = np.broadcast_to(np.array([[0, unseen], [1, 0]]), (len(newest), 2, 2))
         return np.concatenate([age, pair], 2).astype(np.int32)

@@ -36,7 +36,7 @@ def median_ms(call: Callable[[], object], times: int = 50) -> float:
 
 
 def matmul_gflops() -> float:
-    """GFLOP/s of a large float32 matrix product on all threads."""
+    """GFLOP/s of a large float32 matrix product, on as many threads as torch has now."""
     import torch
 
     a, b = torch.randn(MATMUL, MATMUL), torch.randn(MATMUL, MATMUL)

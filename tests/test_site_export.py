@@ -10,16 +10,21 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import warm_process
 import yaml
 from local_hub import TOKEN, LocalHub, serve
+from safetensors.numpy import load, save
 from static_site import NO_RUNTIME, served
 
 from app.site import ort
 from app.site.export import PLAYED, check_folder, describe, export_site
-from genie_core import World
+from app.site.halved import halve
+from genie_core import World, WorldEngine, checkpoint
 from genie_core.errors import ConfigError, MissingExtraError, WriteError
+from genie_core.graph_file import read_graph
+from genie_core.runtimes.graph_store import GraphStore
 
 ROOT = Path(__file__).parents[1]
 STAND_IN = {name: name.encode() * 50 for name in ort.FILES}  # what the site does with them, but play
@@ -56,6 +61,31 @@ def test_the_site_has_what_plays_and_nothing_else(site: Path, tiny: World) -> No
     assert world["pictures"] and all((site / picture).is_file() for picture in world["pictures"])
     assert "WASM" not in {path.suffix for path in (site / "ort").iterdir()}
     assert describe(site)[-1].startswith("python -m http.server -d ")
+
+
+def test_the_decoder_has_half_the_bytes_and_no_token_changes(site: Path, tiny: World) -> None:
+    pytest.importorskip("onnxruntime")
+    from genie_core.runtimes.onnx_runtime import OnnxRuntime
+
+    (folder,) = (site / "worlds").iterdir()
+    files = {path: (folder / path).read_bytes() for path in PLAYED}
+    kinds = {(name.split(".")[0], str(tensor.dtype)) for name, tensor in load(files[checkpoint.PLAYED[0]]).items()}
+    assert {("decoder", "float16"), ("encoder", "float32")} <= kinds and ("encoder", "float16") not in kinds
+    sizes = {path: len(files[path]) for path in checkpoint.PLAYED}
+    graphs = {name: read_graph(files[name], sizes) for name in checkpoint.GRAPHS}
+    store = GraphStore(tiny.config, graphs, {path: files[path] for path in checkpoint.PLAYED}, lambda *_: b"")
+    engines = [WorldEngine(tiny, 1, runtime=runtime) for runtime in ("torch", OnnxRuntime(store))]
+    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    frames = [engine.reset(picture) for engine in engines]
+    for action in (0, 3, 1, 2, 2, 5):
+        assert np.array_equal(*(engine.snapshot().frames[-1].tokens for engine in engines))
+        assert np.abs(frames[0].astype(int) - frames[1]).max() <= 1
+        frames = [engine.step(action) for engine in engines]
+
+
+def test_a_weight_beyond_float16_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"decoder\.x is too large"):
+        halve({"w": save({"decoder.x": np.full(300, 1e6, np.float32)})}, "w", ())
 
 
 def test_the_service_worker_knows_every_file_and_fetches_nothing_heavy_at_first(site: Path) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from app.play.start_pictures import Prompts
+from app.site.halved import halve
+from genie_core import checkpoint
 from genie_core.errors import ConfigError, MissingExtraError
 from genie_core.files import disk_refusals
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from genie_core.world import World
 
 STATIC = Path(__file__).parent / "static"
-PLAYED = ("step.onnx", "encode.onnx", "tokenizer/model.safetensors", "dynamics/model.safetensors")
+PLAYED = (*checkpoint.GRAPHS, *checkpoint.PLAYED)
 LATER = ("ort/", "worlds/", "README.md")  # fetched when they are needed, if ever; all else opens the page
 FETCHED_TOO = ("ort/ort.wasm.min.mjs", "ort/ort-wasm-simd-threaded.mjs")  # by the first world, so that it may be cached
 OURS = ("worlds.json", "sw.js")
@@ -107,13 +110,11 @@ def _write_world(world: World, site: Path, assets: Path) -> dict[str, Any]:
     """Write the files that play `world`; returns what worlds.json says of it."""
     name = Path(world.name.partition("@")[0]).name
     folder = site / "worlds" / name
-    world.save_pretrained(folder)
-    if not (folder / PLAYED[0]).is_file():
-        raise MissingExtraError("the page plays graphs, which the package onnx writes: pip install -r requirements.txt")
-    (folder / "README.md").unlink()
-    shutil.rmtree(folder / "latent_action")  # names actions in a video, and plays no part in play
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["files"] = {path: config["files"][path] for path in PLAYED}
+    config, files = _read_world(world)
+    for path, content in halve(files, checkpoint.PLAYED[0], checkpoint.GRAPHS).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    config["files"] = {path: _promise(folder / path) for path in PLAYED}
     _write_json(folder / "config.json", config)
     return {
         "name": name,
@@ -123,6 +124,21 @@ def _write_world(world: World, site: Path, assets: Path) -> dict[str, Any]:
         "fingerprint": world.fingerprint(),
         "pictures": _write_pictures(site / "pictures", Prompts(assets, game=world.config.game).files),
     }
+
+
+def _read_world(world: World) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The config of `world` and the files that play it: its folder's, or made anew if there are no graphs of it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, made = world.folder, Path(temporary)
+        if folder is None or not world.graphs or checkpoint.fingerprint(folder) != world.fingerprint():
+            folder = made
+            world.save_pretrained(folder)
+        else:
+            checkpoint.write_config(made, world.config, {})  # in today's format, whatever that of the folder
+        if not (folder / checkpoint.STEP).is_file():
+            raise MissingExtraError("the page plays graphs, which onnx writes: pip install -r requirements.txt")
+        config = json.loads((made / "config.json").read_text(encoding="utf-8"))
+        return config, {path: (folder / path).read_bytes() for path in PLAYED}
 
 
 def _write_pictures(folder: Path, pictures: Iterable[Path]) -> list[str]:
@@ -166,13 +182,19 @@ def _swap(partial: Path, folder: Path) -> None:
 
 
 def describe(folder: Path) -> list[str]:
-    """Lines to print: what the parts of the site weigh, and the command to try it."""
-    sizes: dict[str, int] = {}
+    """Lines to print: what the parts of the site weigh, as they are and as a server that compresses sends them, and
+    the command to try it."""
+    sizes: dict[str, tuple[int, int]] = {}
     for path in folder.rglob("*"):
         if path.is_file():
             parts = path.relative_to(folder).parts
-            part = "/".join(parts[: {"worlds": 2, "ort": 1, "pictures": 1}.get(parts[0], 0)]) or "page"
-            sizes[part] = sizes.get(part, 0) + path.stat().st_size
-    lines = [f"{size / 1e6:8.2f} MB  {part}" for part, size in sorted(sizes.items())]
-    whole = f"wrote {folder}, {sum(sizes.values()) / 1e6:.1f} MB"
-    return [whole, *lines, f"python -m http.server -d {folder}   (then open http://127.0.0.1:8000)"]
+            part = "/".join(parts[: {"worlds": 2, "pictures": 1}.get(parts[0], 0)]) or "page"
+            if parts[0] == "ort":
+                part = "ort, by WebGPU" if "jspi" in path.name else "ort, by WASM"
+            whole, packed = sizes.get(part, (0, 0))
+            sizes[part] = whole + path.stat().st_size, packed + len(gzip.compress(path.read_bytes(), 6))
+    lines = [
+        f"{size / 1e6:8.2f} MB, packed {packed / 1e6:6.2f}  {part}" for part, (size, packed) in sorted(sizes.items())
+    ]
+    written = f"wrote {folder}, {sum(size for size, _ in sizes.values()) / 1e6:.1f} MB"
+    return [written, *lines, f"python -m http.server -d {folder}   (then open http://127.0.0.1:8000)"]

@@ -37,10 +37,10 @@ def benchmark(world: World, quiet: bool = False, runtime: str = "auto") -> dict[
 def measure_speed(world: World, quiet: bool = False, runtime: str = "auto") -> dict[str, Any]:
     """The figures of a single player at the world's own settings."""
     engine, step_ms = play(world, 1, STEPS, quiet, runtime=runtime)
-    matmul, gflop = matmul_gflops(), gflop_of(world)
+    gflop = gflop_of(world)
     p50, p95 = (float(np.percentile(step_ms, share)) for share in (50, 95))
-    with threads_for(1):
-        threads = torch.get_num_threads()
+    with threads_for(1):  # as a step has them
+        threads, matmul = torch.get_num_threads(), matmul_gflops()
     return {
         "fps": 1e3 / p50,
         "step_ms": {"p50": p50, "p95": p95},

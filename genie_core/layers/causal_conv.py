@@ -51,7 +51,7 @@ class CausalConv3d(nn.Conv3d):
         return F.conv2d(x, self.weight.reshape(o, i * t, h, w), self.bias, padding=self.padding[1:])
 
     def upsampled(self, x: Tensor) -> Tensor:
-        """`frame` and then `DepthToSpace`, of a kernel of one pixel: one transposed convolution, which moves nothing."""
+        """`frame` and then `DepthToSpace`, of a kernel of one pixel: one transposed convolution moves nothing."""
         o, i = self.weight.shape[:2]
         h, w = sides(x)[2:]
         kernel = self.weight.reshape(2, 2, o // 4, i).permute(3, 2, 0, 1)
@@ -77,7 +77,7 @@ class ChannelNorm(RMSNorm):
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
     def frame(self, x: Tensor) -> Tensor:
-        """The same of (b, c, h, w). The mean over channels is a product: a reduction across memory takes thrice as long."""
+        """The same of (b, c, h, w). The mean over channels is a product: reducing across memory takes longer."""
         c, h, w = sides(x)[1:]
         share = torch.full((1, c), 1 / c, dtype=x.dtype, device=x.device)
         mean = (share @ (x * x).reshape(-1, c, h * w)).reshape(-1, 1, h, w)

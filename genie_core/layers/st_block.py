@@ -173,7 +173,6 @@ class ConvMLP(nn.Module):
         image = F.conv2d(image, kernel, self.depthwise.bias, padding=1, groups=len(kernel))
         return self.down(F.gelu(image.permute(0, 2, 3, 1).reshape(sides(u))))
 
-
     def play(self, x: Tensor) -> Tensor:
         """The same, for few frames, by convolutions alone: a graph then stays in their layout."""
         b, t, n, d = sides(x)

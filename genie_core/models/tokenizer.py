@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -102,7 +102,7 @@ def through(layers: nn.Sequential, x: Tensor) -> Tensor:
             x = F.silu(x)
         elif ahead and isinstance(ahead[0], DepthToSpace) and layer.kernel_size == (1, 1, 1):
             ahead.pop(0)
-            x = layer.upsampled(x)  # type: ignore[operator]
+            x = cast(CausalConv3d, layer).upsampled(x)
         else:
             x = layer.frame(x)  # type: ignore[operator]
     return x

@@ -1,0 +1,74 @@
+"""Weights in half the bytes, for the page: float16 in the file, which a graph turns back to float32 when it is opened.
+
+Only what paints pictures is halved. A picture differs by a level at most, and no token does: with rounded weights of
+the dynamics, half of the tokens of 100 steps were others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from genie_core.errors import ConfigError
+
+HALVED = "decoder."  # tensors of the tokenizer, by the beginning of their names
+HALVED_FROM = 1024  # bytes of a tensor
+
+
+def halve(files: Mapping[str, bytes], weights: str, graphs: tuple[str, ...]) -> dict[str, bytes]:
+    """`files` by path with the decoder in float16 in the safetensors file `weights`, and `graphs` that read it there.
+
+    Raises ConfigError for a weight that float16 has no number for.
+    """
+    tensors = {name: _half(name, tensor) for name, tensor in load(files[weights]).items()}
+    halved = save(tensors)
+    moved = {old: new for name, old in _begins(files[weights]).items() for new in [_begins(halved)[name]]}
+    kinds = {_begins(halved)[name]: tensor.dtype for name, tensor in tensors.items()}
+    made = {path: _reading_halves(files[path], weights, moved, kinds) for path in graphs}
+    return {**files, weights: halved, **made}
+
+
+def _half(name: str, tensor: np.ndarray) -> np.ndarray:
+    if not name.startswith(HALVED) or tensor.dtype != np.float32 or tensor.nbytes < HALVED_FROM:
+        return tensor
+    most = np.finfo(np.float16).max
+    if not (np.abs(tensor) <= most).all():
+        raise ConfigError(f"the weight {name} is too large for float16, expected at most {most}")
+    return tensor.astype(np.float16)
+
+
+def _begins(content: bytes) -> dict[str, int]:
+    """Where each tensor of a safetensors file begins."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    return {name: start + entry["data_offsets"][0] for name, entry in header.items() if name != "__metadata__"}
+
+
+def _reading_halves(graph: bytes, weights: str, moved: dict[int, int], kinds: dict[int, np.dtype[Any]]) -> bytes:
+    """`graph` with its references into `weights` moved from the old tensors' beginnings to the new ones'."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    model = onnx.load_from_string(graph)
+    casts = []
+    for tensor in model.graph.initializer:
+        places = {entry.key: entry for entry in tensor.external_data}
+        if not places or places["location"].value != weights:
+            continue
+        offset, length = int(places["offset"].value), int(places["length"].value)
+        old = max(begin for begin in moved if begin <= offset)  # a reference may be to a part of a tensor
+        halves = kinds[moved[old]] == np.float16
+        places["offset"].value = str(moved[old] + (offset - old) // (2 if halves else 1))
+        if halves:
+            places["length"].value = str(length // 2)
+            casts.append(helper.make_node("Cast", [f"{tensor.name}_half"], [tensor.name], to=TensorProto.FLOAT))
+            tensor.name, tensor.data_type = f"{tensor.name}_half", TensorProto.FLOAT16
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    content: bytes = model.SerializeToString()
+    return content
