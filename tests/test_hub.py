@@ -49,6 +49,15 @@ try:
 except GenieError as error:
     sys.exit(f"error: {error}")
 """
+UPLOAD = """
+from pathlib import Path
+from genie_core.errors import GenieError
+from genie_core.hub.publish import upload
+try:
+    upload(Path("{}"), {})
+except GenieError as error:
+    exit(f"error: {{error}}")
+"""
 LOAD = """
 import sys
 from genie_core import World
@@ -408,12 +417,8 @@ def test_a_network_that_leads_nowhere_is_told_of_and_a_cached_world_plays(
 
 @pytest.mark.slow
 def test_publishing_to_no_hub_is_refused(home: Path, tmp_path: Path) -> None:
-    code = IMPATIENT + (
-        "from pathlib import Path; from genie_core.errors import GenieError\n"
-        "from genie_core.hub.publish import upload\n"
-        f"try: upload(Path({str(tmp_path)!r}), 'ada/tiny')\nexcept GenieError as error: exit(f'error: {{error}}')"
-    )
     with nowhere("a portal") as url:
+        code = IMPATIENT + UPLOAD.format(tmp_path, "'ada/tiny'")
         refused(run(["-c", code], home, url, HF_TOKEN=TOKEN), "cannot be published", "does not answer as a Hub does")
 
 
@@ -456,7 +461,7 @@ def test_the_shipped_world_is_published_and_played(hub: LocalHub, home: Path, tm
         assert len(hub.answered(f"{route} 200")) == (1 if "batch" in route else 4)
 
     truth = played(str(SHIPPED), tmp_path / "p.npz", home, hub.url)
-    for revision in ("", "@v1", f"@{sha}"):
+    for revision in ("", "@v1"):
         assert np.array_equal(played(f"ada/coinrun{revision}", tmp_path / "p.npz", home, hub.url), truth)
     listed = launched(["--worlds"], home, hub.url).stdout
     assert re.search(r"^ada/coinrun +coinrun +64×64 +[\d.]+ MB +[\d.]+ frames/s", listed, re.MULTILINE)
@@ -489,6 +494,12 @@ def test_a_dry_run_shows_all_and_sends_nothing(hub: LocalHub, home: Path) -> Non
 
 
 @pytest.mark.slow
+def test_a_dry_run_on_a_full_disk_is_told_in_words(home: Path, tiny_world: Path) -> None:
+    words = ["launch.py", "--publish", "ada/tiny", "--dry-run", "--quiet", "--world", str(tiny_world)]
+    refused(run(words, home, closed_port(), most_bytes=8192), "cannot be written", "make room")
+
+
+@pytest.mark.slow
 def test_a_world_that_does_not_load_is_not_published(
     hub: LocalHub, home: Path, tmp_path: Path, tiny_world: Path
 ) -> None:
@@ -509,12 +520,12 @@ world.push_to_hub("ada/tiny")
 
 @pytest.mark.slow
 def test_refusals_to_publish(hub: LocalHub, repo: Repo, home: Path, tiny_world: Path) -> None:
-    def publish(*words: str, url: str = hub.url, token: str = TOKEN) -> Ended:
-        return launched(["--publish", *words, "--world", tiny_world], home, url, HF_TOKEN=token)
+    def publish(arguments: str, url: str = hub.url, token: str = TOKEN) -> Ended:
+        return run(["-c", UPLOAD.format(tiny_world, arguments)], home, url, HF_TOKEN=token)
 
-    refused(publish("ada/new", token=""), "hf auth login", "token")
-    refused(publish("ada/tiny", "--revision", "v1"), "has a revision v1 already", "another name")
-    refused(publish("ada/tiny", "--private"), "is public", "leave out --private")
-    refused(publish("tiny"), "'tiny' is not OWNER/NAME")
-    refused(publish("ada/tiny", url=closed_port()), "cannot be published", "connect and run this again")
+    refused(publish("'ada/new'", token=""), "hf auth login", "token")
+    refused(publish("'ada/tiny', tag='v1'"), "has a revision v1 already", "another name")
+    refused(publish("'ada/tiny', private=True"), "is public", "leave out --private")
+    refused(publish("'tiny'"), "'tiny' is not OWNER/NAME")
+    refused(publish("'ada/tiny'", url=closed_port()), "cannot be published", "connect and run this again")
     assert len(repo.commits) == 2 and "ada/new" not in hub.repos

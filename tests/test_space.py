@@ -46,6 +46,10 @@ def launched(words: list[str], folder: Path, hub: LocalHub, **more: str) -> warm
     return warm_process.run([str(ROOT / "launch.py"), *words], folder, env)
 
 
+def files_of(world: Path) -> dict[str, bytes]:
+    return {path.relative_to(world).as_posix(): path.read_bytes() for path in world.rglob("*.*")}
+
+
 def settings_of(readme: str) -> dict[str, object]:
     found = FRONT_MATTER.match(readme)
     assert found
@@ -107,8 +111,8 @@ def test_a_space_is_published(hub: LocalHub, tmp_path: Path, tiny_world: Path) -
     assert not [path for path in files if path.startswith(("tests/", "genie_core/training/", "checkpoints/coinrun"))]
     assert hub.answered("PUT /store/.* 200"), "weights go the way of large files"
 
-    world = ["--publish", "ada/tiny", "--world", str(tiny_world), "--quiet"]
-    assert launched(world, tmp_path, hub, HF_TOKEN=TOKEN).returncode == 0
+    hub.repos["ada/tiny"] = Repo()
+    hub.repos["ada/tiny"].commit(files_of(tiny_world))
     named = launched([*publish[:3], "--world", "ada/tiny", "--quiet"], tmp_path, hub, HF_TOKEN=TOKEN)
     assert named.returncode == 0, named.stderr
     assert space.variables == {"GENIE_WORLD": "ada/tiny"}
@@ -122,7 +126,7 @@ def test_refusals_to_publish_a_space(hub: LocalHub, tmp_path: Path, tiny_world: 
     assert ended.returncode == 1 and "hf auth login" in ended.stderr and "Traceback" not in ended.stderr
     assert hub.repos == {}
     with pytest.raises(ConfigError, match="'demo' is not OWNER/NAME"):
-        publish_space(World(world_config()), "x", "demo", ROOT, private=False, tag=None, dry_run=True)
+        publish_space(World.from_pretrained(tiny_world), "x", "demo", ROOT, private=False, tag=None, dry_run=True)
     with pytest.raises(ConfigError, match="does not begin with the settings of a Space"):
         space_readme("# a README without", None)
 
@@ -193,9 +197,8 @@ def test_a_space_starts_without_arguments_behind_a_prefix_and_plays_a_world_of_t
     from test_web_page import ARGUMENTS, BROWSER, Visitor
 
     port = free_port()
-    world = {path.relative_to(tiny_world).as_posix(): path.read_bytes() for path in tiny_world.rglob("*.*")}
     hub.repos["ada/tiny"] = Repo()
-    hub.repos["ada/tiny"].commit(world)
+    hub.repos["ada/tiny"].commit(files_of(tiny_world))
     space = {"SPACE_ID": "ada/demo", "GRADIO_SERVER_PORT": str(port), "GENIE_WORLD": "ada/tiny"}
     space |= {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
     handler = type("BoundProxy", (Proxy,), {"behind": ("127.0.0.1", port)})
