@@ -109,6 +109,7 @@ class Learner:
         stage, parts, losses, total = self.stage, list(parts), {}, 0.0
         stage.train()
         stage.set_rates(self.optimizer)
+        self.stepper.zero_grad()  # before, not after: a step that was not taken keeps its gradients
         torch.manual_seed(
             (self.seed * 1_000_003 + stage.step) % 2**63
         )  # of what draws without `chance`, alike on all ranks
@@ -118,13 +119,14 @@ class Learner:
                 losses = self.module(batch)
                 self.fabric.backward(losses["loss"] / len(parts))
             total = total + losses["loss"].detach().double() / len(parts)
-        longest: Any = self.fabric.clip_gradients(self.module, self.stepper, max_norm=stage.settings.gradient_norm)
+        longest: Any = self.fabric.clip_gradients(
+            self.module, self.stepper, max_norm=stage.settings.gradient_norm, error_if_nonfinite=False
+        )
         now = time.perf_counter()
         elapsed, self.tick = min(now - self.tick, LONGEST_STEP_SECONDS), now
         loss, seconds, stop = self._agree(float(total), elapsed, float(stop_asked))
         self.watchdog.see(loss, float(longest))
         self.stepper.step()
-        self.stepper.zero_grad()
         stage.step += 1
         stage.trained_seconds += seconds
         return Step({**losses, "loss": torch.tensor(loss)}, stop > 0)

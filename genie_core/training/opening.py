@@ -9,6 +9,7 @@ from genie_core.data.dataset import VideoDataset
 from genie_core.data.description import size_text
 from genie_core.errors import ConfigError
 from genie_core.files import disk_refusals, write_whole
+from genie_core.limits import Size, counting_only
 from genie_core.training import presets
 from genie_core.training.learnt import check_starts
 from genie_core.training.presets import Source
@@ -24,9 +25,10 @@ class Opened(NamedTuple):
     source: Source
 
 
-def open_run(out: Path, config: Path | None, resume: bool, dataset: VideoDataset) -> Opened:
+def open_run(out: Path, config: Path | None, resume: bool, dataset: VideoDataset, dry_run: bool = False) -> Opened:
     """The settings `config`, a file or preset, for the run `out`; None takes what the run has, or the data asks for.
 
+    A dry run may be of settings for frames of another size than the data's.
     ConfigError for a run that exists when `resume` is off, or does not when it is on, and for other networks than its.
     """
     kept, size = out / KEPT, dataset.info.frame_size
@@ -35,7 +37,7 @@ def open_run(out: Path, config: Path | None, resume: bool, dataset: VideoDataset
     if not resume and kept.exists():
         raise ConfigError(f"{out} holds a run already; go on with it by --resume, or choose another --out")
     source = presets.read(kept) if resume and config is None else presets.find(config, dataset)
-    settings = parse_settings(*source, size)
+    settings = _parse(source, size)
     if resume:
         before = parse_settings(*presets.read(kept), size)
         for name, ours, theirs in zip(STAGES, before.networks, settings.networks, strict=True):
@@ -45,13 +47,22 @@ def open_run(out: Path, config: Path | None, resume: bool, dataset: VideoDataset
                     "start another run with another --out"
                 )
     own = settings.networks.tokenizer.frame_size
-    if own != size:
+    if own != size and not dry_run:
         raise ConfigError(
             f"frames of {dataset.path} are {size_text(dataset.info)} pixels, frame_size {list(own)} in {source.name} "
             f"means {own[1]}x{own[0]}; leave frame_size out of a copy of that file and name the copy with --config"
         )
     check_starts(settings, out)
     return Opened(settings, source)
+
+
+def _parse(source: Source, size: Size) -> TrainingSettings:
+    try:
+        return parse_settings(*source, size)
+    except ConfigError as error:
+        with counting_only():
+            parse_settings(*source, size)  # or the settings make no sense of any size
+        raise ConfigError(f"{error}: too large to be trained here; --dry-run tells what it would take") from error
 
 
 def keep_settings(out: Path, source: Source) -> None:

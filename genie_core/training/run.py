@@ -55,7 +55,7 @@ def train(
     machines, dataset = Machines(device, devices, nodes, strategy, precision), VideoDataset(*data)
     if dry_run:
         with counting_only():
-            opened = open_run(out, config, resume, dataset)
+            opened = open_run(out, config, resume, dataset, dry_run)
             _tell(_changed(opened.settings, minutes, labels), opened, dataset, machines, stage)
         return
     opened = open_run(out, config, resume, dataset)

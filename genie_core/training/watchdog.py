@@ -8,7 +8,7 @@ FAST, SLOW = 0.1, 0.01  # shares of the newest loss in the two running means: te
 SETTLED = 50  # steps before a loss is judged
 FACTOR, SPREADS = 2.0, 10.0
 """Exploded: the mean of ten steps is above FACTOR times the lowest mean of a hundred, by SPREADS of the usual distance
-of a loss from it. Guessed contexts, which come late in a stage, raise the loss by a fifth and must not count."""
+of a loss from the mean of ten. Guessed contexts come late in a stage, raise the loss by a fifth, and must not count."""
 
 
 class ExplodedError(Exception):
@@ -32,7 +32,8 @@ class Watchdog:
             self.spread = abs(loss)
         self.steps += 1
         share = max(SLOW, 1 / self.steps)
-        self.spread += share * (abs(loss - self.slow) - self.spread)
+        distance = min(abs(loss - self.fast), 3 * self.spread)  # an explosion must not pass for the usual
+        self.spread += share * (distance - self.spread)
         self.slow += share * (loss - self.slow)
         self.fast += max(FAST, 1 / self.steps) * (loss - self.fast)
         if self.steps > SETTLED:
