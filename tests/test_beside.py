@@ -58,7 +58,7 @@ def play(session: PlaySession, beside: Beside, *actions: int) -> None:
     for action in actions:
         session.handle(c.Hold(action))
         session.tick()
-        beside.follow(session)
+        beside.follow(session.timeline)
 
 
 def test_it_follows_back_and_into_branches() -> None:
@@ -67,13 +67,13 @@ def test_it_follows_back_and_into_branches() -> None:
     play(session, beside, RIGHT, JUMP, STAY, LEFT)
     assert np.array_equal(beside.frame, session.frame) and beside.parted is None
     session.handle(c.GoTo(0, 2))
-    beside.follow(session)
+    beside.follow(session.timeline)
     assert np.array_equal(beside.frame, session.frame) and game.begun == 1, "frames at hand are not played again"
     play(session, beside, RIGHT)
-    assert session.taken == [RIGHT, JUMP, RIGHT]
+    assert session.timeline.taken == [RIGHT, JUMP, RIGHT]
     assert np.array_equal(beside.frame, session.frame) and game.begun == 2
     session.handle(c.GoTo(0))
-    beside.follow(session)
+    beside.follow(session.timeline)
     assert np.array_equal(beside.frame, session.frame), "the old branch again"
 
 
@@ -87,7 +87,7 @@ def test_it_tells_where_the_two_part_and_where_the_real_game_ends() -> None:
     play(session, beside, RIGHT, RIGHT)
     assert beside.told() == "the real game ended at step 4" and np.array_equal(beside.frame, last)
     session.handle(c.GoTo(0, 1))
-    beside.follow(session)
+    beside.follow(session.timeline)
     assert beside.told() == "alike"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -180,7 +181,7 @@ def test_recordings_own_keys_and_looks(
     game.hands("key", "F11")
     game.until(lambda: game.window()[2:] == (940, 640), "the window")
     time.sleep(0.5)  # keys that come while a window changes reach nobody
-    game.hands("key", "F6")
+    game.hands("key", "F6", "F3")
     game.until(lambda: game.panel().mean() < dark + 50, "the dark panel")
 
     below = [action.name for action in world.config.actions].index("right")
@@ -204,8 +205,39 @@ def test_recordings_own_keys_and_looks(
     assert frames_of(hud).shape[1:3] == (640, 940)
     assert np.abs(np.diff(frames_of(plain).astype(int), axis=0)).mean() > 0.5, "it moves"
     with Image.open(gif) as animation:
-        assert animation.n_frames > 8
+        assert animation.n_frames > 3
     assert load_picture(photo).shape == (*size, 3) and load_picture(screen).shape == (640, 940, 3)
+
+
+def test_keys_of_other_keyboards(
+    play: Callable[..., Desk], tiny: World, tiny_world: Path, tmp_path: Path, display: str
+) -> None:
+    """Pressed by where they lie, as hands do: keycodes 38 and 40 are a US keyboard's A and D, 27 its R, 52 its Z."""
+    game = play(tiny_world)
+    left, right = named(tiny, "left"), named(tiny, "right")
+    try:
+        for layout in ("ru", "gr", "fr"):
+            subprocess.run(["setxkbmap", layout], env=game.environment, check=True)
+            for keycode, action in ((38, left), (40, right)):
+                game.hands("keydown", keycode)
+                game.played(tiny, lambda saved, action=action: action in saved.actions[-1:], f"{action} on {layout}")
+                game.hands("keyup", keycode)
+            game.hands("key", 27)
+            game.played(tiny, lambda saved: len(saved.actions) == 0, f"a restart on {layout}")
+        subprocess.run(["setxkbmap", "ru"], env=game.environment, check=True)
+        below = [action.name for action in tiny.config.actions].index("right")
+        game.hands("key", "F1", *["Down"] * below, "Return")
+        for keycode in (52, 53):
+            game.hands("keydown", keycode)
+        for keycode in (52, 53):
+            game.hands("keyup", keycode)
+        keys = tmp_path / "config" / "genie" / "keys.json"
+        game.until(keys.exists, "own keys")
+        assert json.loads(keys.read_text())["actions"] == {"right": ["z+x"]}, "two keys without Latin names"
+    finally:
+        subprocess.run(["setxkbmap", "us"], env=game.environment, check=True)
+    game.hands("key", "Escape")
+    game.quit()
 
 
 def frames_of(path: Path) -> np.ndarray:

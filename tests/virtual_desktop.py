@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +136,12 @@ class Desk:
         return found[-1]
 
     def quit(self) -> None:
+        """Also where branches are not saved, and the first Escape asks."""
         self.hands("key", "Escape")
+        with suppress(subprocess.TimeoutExpired):
+            self.game.wait(2)
+        if self.game.poll() is None:
+            self.hands("key", "Escape")
         assert self.game.wait(PATIENCE) == 0, self.log()
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from genie_core.pictures import fit
 from genie_core.pixels import psnr
 
 if TYPE_CHECKING:
-    from app.play.session import PlaySession
+    from app.play.timeline import Timeline
     from genie_core.games.base import RealGame
 
 PARTED_DB = 18.0  # PSNR of the world's frame against the real one; of two frames of one level it is 10 to 15
@@ -53,17 +53,16 @@ class Beside:
         since = next((step for step in range(len(alike), 0, -1) if alike[step - 1] >= PARTED_DB), 0)
         return since if since < len(alike) else None
 
-    def follow(self, session: PlaySession) -> bool:
-        """Catches up with `session`; whether something is new."""
-        taken = session.taken
+    def follow(self, timeline: Timeline) -> None:
+        """Catches up with the frame that `timeline` shows."""
+        taken = timeline.taken
         same = next((i for i, (one, other) in enumerate(zip(taken, self._played, strict=False)) if one != other), None)
         known = min(len(taken), len(self._played)) if same is None else same
         if known < len(taken):
             self._go_to(known)
             for step, action in enumerate(taken[known:], known + 1):
-                self._step(action, session.timeline.picture_of(session.timeline.line, step))
-        moved, self._at = self._at != len(taken) or known < len(taken), len(taken)
-        return moved
+                self._step(action, timeline.picture_of(timeline.line, step))
+        self._at = len(taken)
 
     def told(self) -> str:
         """Where the two stand, in a few words."""

@@ -29,7 +29,7 @@ def record(path: str | Path, session: PlaySession, actions: Sequence[int], quiet
 
 def _with_real(session: PlaySession, actions: Iterable[int], beside: Beside) -> Iterator[np.ndarray]:
     for frame in session.play(actions):
-        beside.follow(session)
+        beside.follow(session.timeline)
         yield side_by_side(frame, beside.frame)
 
 

@@ -110,11 +110,6 @@ class PlaySession:
         return self.timeline.line.action(self.steps)
 
     @property
-    def taken(self) -> list[int]:
-        """The latent actions that led from the prompt to `frame`."""
-        return [action for action in map(self.timeline.line.action, range(1, self.steps + 1)) if action is not None]
-
-    @property
     def last_action(self) -> Action | None:
         """What is known about `action`, or None at the prompt."""
         return None if self.action is None else self.config.actions[self.action]

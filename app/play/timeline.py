@@ -84,6 +84,11 @@ class Timeline:
     def moment(self) -> Moment:
         return self.line.moment(self.index)
 
+    @property
+    def taken(self) -> list[int]:
+        """The latent actions that led from the prompt to the frame shown."""
+        return [action for action in map(self.line.action, range(1, self.index + 1)) if action is not None]
+
     def start(self, moments: list[Moment], actions: list[int], prompt: np.ndarray, seed: int) -> None:
         """Starts a new line from a prompt, with the `moments` and `actions` known already, at its first frame."""
         if len(self.lines) == 1 and self.lines[0].tip == 0:

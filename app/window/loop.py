@@ -117,7 +117,7 @@ class WindowLoop:
             else:
                 self.latency.stand_still()
         if self.session.beside is not None:
-            self.session.beside.follow(self.session)
+            self.session.beside.follow(self.session.timeline)
         self.opener.tell()
         self.saver.tell()
         for event in self.session.events():
