@@ -122,6 +122,8 @@ def test_standing_still_and_playing_alike_is_no_copy() -> None:
         films.append(film)
     still = np.stack([ground] * 100)
     assert not copies(as_scenes(*films, still, still), 15).any()
+    found = copies(as_scenes(*films, films[2]), 15)
+    assert not found[:400].any() and found[400:].mean() > 0.9
 
 
 def test_black_bars_are_found_and_dark_scenes_are_not(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """Stretches that show what an earlier one shows: the same film twice, an opening that begins each episode.
 
-Frames are looked up by a hash of their coarse look, made with each part, and compared by their pixels.
+Frames are looked up by two hashes, made with each part, and compared by their pixels. One hash is of a frame's coarse
+look; in a game that always looks alike, the other tells frames by where something moves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,19 +17,48 @@ MOVES = 64  # of 255 by which some pixel must change within a stretch: of one th
 MOST_FRAMES = 512  # to each side that are compared at once; what goes on is found again
 CELLS = 8  # along each axis
 LEVEL = 32  # of 255, as coarse as cells are told apart
+MOVED = 48  # of 255 by which a pixel changes where something moves
+MOVES_OF = 3  # steps whose places of motion make a hash
+PLACES = 16  # along each axis, of motion
 _MIX = np.random.default_rng(0).integers(2**63, size=CELLS * CELLS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
 def hashes(frames: np.ndarray) -> np.ndarray:
-    """A number for the coarse look of each of uint8 frames (n, H, W, 3), each side at least `CELLS`: uint64 (n,)."""
-    height, width = (side // CELLS for side in frames.shape[1:3])
-    green = frames[:, : height * CELLS, : width * CELLS, 1].reshape(len(frames), CELLS, height, CELLS, width)
-    cells = green.mean((2, 4), dtype=np.float32).astype(np.uint64) // np.uint64(LEVEL)
-    return (cells.reshape(len(frames), -1) * _MIX).sum(1, dtype=np.uint64)
+    """Two numbers for each of uint8 frames (n, H, W, 3) that follow each other, for its look and for the motion up to
+    it; 0 for none. Sides are at least `CELLS`. Returns uint64 (n, 2)."""
+    green = frames[..., 1]
+    return np.stack([_look(green), _motion(green)], 1)
+
+
+def _look(green: np.ndarray) -> np.ndarray:
+    height, width = (side // CELLS for side in green.shape[1:])
+    cells = green[:, : height * CELLS, : width * CELLS].reshape(-1, CELLS, height, CELLS, width)
+    levels = cells.mean((2, 4), dtype=np.float32).astype(np.uint64) // np.uint64(LEVEL)
+    return _mixed(levels.reshape(len(green), -1))
+
+
+def _motion(green: np.ndarray) -> np.ndarray:
+    moved = np.maximum(green[1:], green[:-1]) - np.minimum(green[1:], green[:-1]) > MOVED
+    rows, columns = moved.sum(2, dtype=np.float32), moved.sum(1, dtype=np.float32)
+    count = np.maximum(rows.sum(1), 1)
+    down = (rows @ np.arange(green.shape[1], dtype=np.float32)) * PLACES / green.shape[1] / count
+    across = (columns @ np.arange(green.shape[2], dtype=np.float32)) * PLACES / green.shape[2] / count
+    places = np.stack([down, across], 1).astype(np.uint64)
+    found = np.zeros(len(green), np.uint64)
+    if len(places) >= MOVES_OF:
+        windows = np.lib.stride_tricks.sliding_window_view(np.c_[places, moved.any((1, 2))], MOVES_OF, 0)
+        path = windows[:, :2].reshape(len(windows), -1)
+        found[MOVES_OF:] = np.where(windows[:, 2].all(1), _mixed(path), np.uint64(0))
+    return found
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """A number for each row of uint64 (n, k)."""
+    return ((numbers + np.uint64(1)) * _MIX[: numbers.shape[1]]).sum(1, dtype=np.uint64)
 
 
 class Scenes(NamedTuple):
-    """Scenes end to end: `lengths` in frames, the hashes of all their frames, and `read`, which gives frames by the
+    """Scenes end to end: `lengths` in frames, the hashes (frames, 2) of all, and `read`, which gives frames by the
     number of their scene and their place in it, uint8 (n, H, W, 3)."""
 
     lengths: np.ndarray
@@ -42,7 +72,8 @@ def copies(scenes: Scenes, fps: float) -> np.ndarray:
     shortest = max(2, round(SHORTEST_S * fps))
     ends = np.cumsum(scenes.lengths)
     done = 0  # frames before this one are decided
-    for at, like in _candidates(scenes.hashes, shortest):
+    pairs = np.concatenate([_candidates(each, shortest) for each in scenes.hashes.T])
+    for at, like in pairs[np.argsort(pairs[:, 0], kind="stable")].tolist():
         if at < done:
             continue
         start, length = _stretch(scenes, ends, like, at, done, shortest)
@@ -52,19 +83,18 @@ def copies(scenes: Scenes, fps: float) -> np.ndarray:
     return found
 
 
-def _candidates(hashed: np.ndarray, distance: int) -> Iterator[tuple[int, int]]:
-    """(frame, earlier frame of the same look): for each frame the first such, and the last that is not near."""
-    order = np.argsort(hashed, kind="stable")
-    rank = np.empty(len(order), np.int64)
+def _candidates(hashed: np.ndarray, distance: int) -> np.ndarray:
+    """(frame, earlier frame of the same hash): for each the first such, and the last that is not near; int (n, 2)."""
+    count, order = len(hashed), np.argsort(hashed, kind="stable")
+    rank = np.empty(count, np.int64)
     rank[order] = np.cumsum(np.r_[0, hashed[order][1:] != hashed[order][:-1]])
-    keys = rank[order] * len(order) + order  # ascending: by look, then by place
-    first = order[np.searchsorted(keys, rank * len(order))]
-    place = np.searchsorted(keys, rank * len(order) + np.arange(len(order)) - distance, side="right") - 1
-    last = np.where(rank[order[place]] == rank, order[place], len(order))
-    for at in np.flatnonzero(first <= np.arange(len(order)) - distance):
-        yield int(at), int(first[at])
-        if last[at] != first[at]:
-            yield int(at), int(last[at])
+    keys = rank[order] * count + order  # ascending: by hash, then by place
+    first = order[np.searchsorted(keys, rank * count)]
+    place = np.searchsorted(keys, rank * count + np.arange(count) - distance, side="right") - 1
+    last = order[np.maximum(place, 0)]
+    at = np.flatnonzero((first <= np.arange(count) - distance) & (hashed != 0))
+    others = at[last[at] != first[at]]
+    return np.concatenate([np.stack([at, first[at]], 1), np.stack([others, last[others]], 1)])
 
 
 def _stretch(scenes: Scenes, ends: np.ndarray, like: int, at: int, least: int, shortest: int) -> tuple[int, int]:

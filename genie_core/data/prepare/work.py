@@ -1,7 +1,7 @@
 """What is done to a stretch of one video, on whatever machine: it is read, cropped, sifted, and put down as a part.
 
-A part is a folder: frames.bin, uint8 (frames, H, W, 3), hashes.npy, a number for each, and part.json. It takes its name
-when it is whole.
+A part is a folder: frames.bin, uint8 (frames, H, W, 3), hashes.npy, two numbers for each, and part.json. It takes its
+name when it is whole.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def part_frames(folder: Path, size: Size, count: int) -> np.ndarray:
 
 
 def part_hashes(folder: Path) -> np.ndarray:
-    """The hashes of those frames, uint64 (count,)."""
+    """The hashes of those frames, uint64 (count, 2)."""
     hashed: np.ndarray = np.load(folder / HASHES)
     return hashed
 
@@ -128,7 +128,7 @@ def part_hashes(folder: Path) -> np.ndarray:
 def _make(task: Task, folder: Path, tell: Callable[[float], None]) -> Prepared:
     with disk_refusals(task.folder, ADVICE):
         file = (folder / FRAMES).open("wb", buffering=0)
-    hashed = [np.empty(0, np.uint64)]
+    hashed = [np.empty((0, 2), np.uint64)]
 
     def write(frames: np.ndarray) -> None:
         hashed.append(hashes(frames))
