@@ -18,10 +18,12 @@ from app.web.protocol import (
     HEADER,
     AutoplayScript,
     Frame,
+    Here,
     Key,
     OutOfRange,
     ProtocolError,
     ReleaseAll,
+    Share,
     Shown,
     key_code,
     key_name,
@@ -34,6 +36,8 @@ UNDERSTOOD = [
     ({"do": "key", "code": "KeyW", "down": False, "number": 4}, Key("w", False, 4)),
     ({"do": "key", "code": "Digit8", "down": True, "number": 5}, Key("8", True, 5)),
     ({"do": "key", "code": "Numpad1", "down": True, "number": 6}, Key("[1]", True, 6)),
+    ({"do": "here"}, Here()),
+    ({"do": "share"}, Share()),
     ({"do": "release_all"}, ReleaseAll()),
     ({"do": "shown", "frame": 7}, Shown(7)),
     ({"do": "pause", "on": True}, c.Pause(True)),
@@ -105,6 +109,7 @@ def test_every_key_of_a_keymap_has_a_code_of_the_browser_and_back() -> None:
     ):  # the keypad's, which have two, and a gamepad's
         assert key_name(key_code(key)) == key
     assert key_name("Numpad2") == "[2]"
+    assert key_name("Gamepad pad left") == "pad left"
     assert key_name(key_code("12")) == "12", "the button of a world's twelfth action"
 
 

@@ -64,7 +64,7 @@ def test_a_program_steps_a_world_as_the_engine_does(
         )
     monkeypatch.setattr(limits, "PROGRAM_IDLE_SECONDS", 0.1)
     wait_for(lambda: demo.health()["players"] == 0, "the seat of a program that has gone")
-    with pytest.raises(Exception, match="no game has this token"):
+    with pytest.raises(Exception, match="No game has this token"):
         client.predict(token=token, action="left", api_name="/step")
 
 
@@ -75,12 +75,12 @@ def test_programs_do_not_take_seats_that_are_not_there_and_give_theirs_back(
         return client.predict(image=handed(picture_file), world="tiny", seed=0, api_name="/start")[0]
 
     tokens = [start(), start()]
-    with pytest.raises(Exception, match="all 2 seats are taken"):
+    with pytest.raises(Exception, match="All 2 seats are taken"):
         start()
     for token in tokens:
         client.predict(token=token, api_name="/leave")
     assert demo.health()["players"] == 0
-    with pytest.raises(Exception, match="no game has this token"):
+    with pytest.raises(Exception, match="No game has this token"):
         client.predict(token=tokens[0], api_name="/leave")
 
 
@@ -118,7 +118,7 @@ def test_uploads_that_are_no_picture_are_refused_in_words(client: Any, tmp_path:
 
 def test_a_seed_that_is_no_whole_number_is_refused_in_words(client: Any, picture_file: Path) -> None:
     for seed, word in (
-        (2.7, "seed 2.7 is not a whole"),
+        (2.7, "Seed 2.7 is not a whole"),
         (-3, "from 0 to"),
         (3e9, "from 0 to"),
         (None, "seed is empty"),

@@ -23,6 +23,11 @@ UPRIGHT, LYING = ({"viewport": {"width": w, "height": h}} | PHONE for w, h in ((
 BOXES = """() => ['.stage', '.bar', '.pad', '.files', '.more'].map(what => {
     const box = document.querySelector('#view ' + what).getBoundingClientRect();
     return [box.x + scrollX, box.y + scrollY, box.width]})"""
+GAMEPAD = """() => {  // its cross is held to the left
+    const pad = {axes: [], buttons: Array.from({length: 16}, (_, i) => ({pressed: i === 14}))};
+    navigator.getGamepads = () => [pad];
+    window.dispatchEvent(new Event('gamepadconnected'));
+}"""
 
 pytestmark = [
     pytest.mark.slow,
@@ -73,9 +78,15 @@ def test_the_first_ten_seconds_and_any_key_from_anywhere(browser: Any, tiny: Dem
         page.keyboard.press("Space")
         visitor.until(f"drawn.some(f => f.action == {JUMP})")
         assert page.evaluate("scrollY") == 0, "Space plays, and never scrolls"
+        page.evaluate(GAMEPAD)
+        visitor.until(f"d.action == {LEFT}")
+        page.evaluate("navigator.getGamepads = () => []")
+        visitor.until(f"d.action == {STAY}")
         page.keyboard.press("?")
         assert "Backspace" in page.inner_text(".help")
         page.keyboard.press("Escape")
+        page.click("#picture button[aria-label='Paste from clipboard']")
+        page.wait_for_selector(".refused")  # a headless browser lets nobody read it
         page.click("#world input")
         assert page.is_visible(".cue"), "keys go elsewhere now, and the page says so"
         page.click(".stage")
@@ -168,6 +179,28 @@ def test_reload_back_forward_and_an_outage_return_to_the_same_frame(
         assert (visitor.state()["step"], visitor.picture()) == (shown, seen)
         page.keyboard.down("ArrowLeft")
         visitor.until(f"d.step > {shown} + 3 && d.action == {LEFT}")
+
+
+@pytest.mark.long
+def test_two_minutes_without_a_network(browser: Any, tiny: Demo) -> None:
+    """At full length, while nobody waits: the page says so within two seconds, and returns to the very frame."""
+    with cable_to(tiny.url) as cable, Visitor(browser, tiny, address=f"http://127.0.0.1:{cable.port}") as visitor:
+        page = visitor.page
+        page.click(".stage")
+        visitor.playing()
+        page.keyboard.down("ArrowRight")
+        visitor.until("d.step > 30")
+        cable.pull()
+        page.wait_for_function("document.querySelector('.word').textContent.includes('econnecting')", timeout=2000)
+        shown, seen = visitor.state()["step"], visitor.picture()
+        page.wait_for_timeout(120_000)
+        assert tiny.health()["players"] == 1, "the seat is kept"
+        page.evaluate("drawn.length = 0")
+        cable.mend()
+        visitor.until("drawn.length > 0")
+        first = page.evaluate("drawn[0]")
+        assert (first["step"], first["picture"]) == (shown, seen)
+        visitor.until(f"d.step > {shown} + 3 && d.action == {RIGHT}")  # the key is still down
 
 
 def test_a_link_replays_the_moment_and_another_world_asks(browser: Any, tiny: Demo, tmp_path: Path) -> None:
