@@ -44,6 +44,12 @@ def frames(clips: VideoDataset) -> np.ndarray:
     return np.stack([clips.clip(int(start), int(length)) for start, length, _ in clips.episodes])
 
 
+@pytest.fixture(scope="module")
+def codes(world: World, frames: np.ndarray) -> np.ndarray:
+    """The latent actions that the world finds in each clip, (60, 11)."""
+    return world.infer_actions(torch.from_numpy(frames)).numpy()
+
+
 def held(clips: VideoDataset, move: str) -> np.ndarray:
     """Which clips hold one true action throughout."""
     actions = [clips.true_actions(int(start), int(length)) for start, length, _ in clips.episodes]
@@ -72,8 +78,8 @@ def test_it_stays_below_the_size_that_a_repository_can_carry() -> None:
 
 
 def test_right_and_left_scroll_opposite_ways_and_more_than_stay(world: World, frames: np.ndarray) -> None:
-    # the mixed clips start in the middle of play; held ones too, so all sixty are fair prompts
-    right, left, stay = (play_held(world, frames[:, 0], name)[:, 0] for name in ("right", "left", "stay"))
+    # the mixed clips start in the middle of play; held ones too, so all sixty are fair prompts, of which half will do
+    right, left, stay = (play_held(world, frames[::2, 0], name)[:, 0] for name in ("right", "left", "stay"))
     opposite = (right > 0) & (left < 0)
     further = (np.abs(right) > np.abs(stay)) & (np.abs(left) > np.abs(stay))
     assert (opposite & further).mean() >= 0.9, f"opposite {opposite.mean():.2f}, further {further.mean():.2f}"
@@ -91,26 +97,34 @@ def test_jump_rises_above_stay(world: World, frames: np.ndarray) -> None:
 @pytest.mark.parametrize(("prompt", "share"), [(1, 0.7), (4, 0.9)])  # one picture does not tell how fast it went before
 @pytest.mark.parametrize(("move", "sign"), [("right", 1), ("left", -1)])
 def test_codes_inferred_from_real_moves_move_the_player_that_way(
-    world: World, clips: VideoDataset, frames: np.ndarray, move: str, sign: int, prompt: int, share: float
+    world: World,
+    clips: VideoDataset,
+    frames: np.ndarray,
+    codes: np.ndarray,
+    move: str,
+    sign: int,
+    prompt: int,
+    share: float,
 ) -> None:
-    real = frames[held(clips, move)]
+    holding = held(clips, move)
+    real = frames[holding]
     assert len(real) >= 15
-    codes = world.infer_actions(torch.from_numpy(real)).numpy()
-    played = rollout(world, real[:, :prompt], codes)
+    played = rollout(world, real[:, :prompt], codes[holding])
     distance, truly = (sign * travelled(f[:, prompt - 1 :])[:, 0] for f in (played, real))
     free = truly > MOVED  # the others stand against a wall, or still slide the other way
     assert free.sum() >= 12
     assert (distance[free] > MOVED).mean() >= share, distance.round(1)
 
 
-def test_the_codes_are_worth_more_than_random_ones(world: World, frames: np.ndarray) -> None:
-    codes = world.infer_actions(torch.from_numpy(frames)).numpy()
+def test_the_codes_are_worth_more_than_random_ones(world: World, frames: np.ndarray, codes: np.ndarray) -> None:
+    frames, codes = frames[::2], codes[::2]
     random = np.random.default_rng(0).integers(0, len(world.config.actions), codes.shape)
     inferred, drawn = (psnr(frames[:, 4], rollout(world, frames[:, 0], a[:, :4])[:, 4]) for a in (codes, random))
     assert inferred.mean() - drawn.mean() > 4
 
 
 def test_tokenizer_reconstructs_unseen_levels(world: World, frames: np.ndarray) -> None:
+    frames = frames[::3]
     rebuilt = world.decode(world.encode(torch.from_numpy(frames))).numpy()
     assert psnr(frames, rebuilt).mean() > 32
 
@@ -130,11 +144,11 @@ def test_tokenizer_uses_the_frames_before(world: World, frames: np.ndarray, ago:
     assert not torch.allclose(pixels, mixed, atol=1e-3)
 
 
-def test_latent_action_uses_frames_before_the_last_two(world: World, frames: np.ndarray) -> None:
+def test_latent_action_uses_frames_before_the_last_two(world: World, frames: np.ndarray, codes: np.ndarray) -> None:
     swapped = frames.copy()
     swapped[:, :-2] = frames[::-1, :-2]  # another clip's past; the last two frames stay
-    last, other = (world.infer_actions(torch.from_numpy(f))[:, -1] for f in (frames, swapped))
-    assert (last != other).any()
+    other = world.infer_actions(torch.from_numpy(swapped)).numpy()
+    assert (codes[:, -1] != other[:, -1]).any()
 
 
 def test_the_hard_world_tells_a_mirrored_move_by_the_mirrored_code(frames: np.ndarray) -> None:
@@ -191,7 +205,7 @@ def test_the_same_seed_gives_the_same_frames_in_another_process(tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("steps", [80, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("steps", [40, pytest.param(1000, marks=pytest.mark.long)])
 def test_four_players_of_a_batch_see_the_tokens_they_would_see_alone(
     world: World, frames: np.ndarray, steps: int, runtime: str
 ) -> None:
