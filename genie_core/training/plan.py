@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import torch
 
 from genie_core.machine import matmul_gflops
-from genie_core.training.cost import Cost, Sharing, cost, forward_flop
+from genie_core.training.cost import Cost, Sharing, forward_flop
 from genie_core.training.processes import Machines, precision_of
-from genie_core.training.settings import STAGES, TrainingSettings
+from genie_core.training.settings import TrainingSettings
 
 REACHED = 0.25
 """Share of a large matrix product's rate that training reaches, before its first steps are timed."""
@@ -40,15 +40,19 @@ def pace_of(machines: Machines) -> Pace:
     return Pace(REACHED * peak * ranks, here, peak)
 
 
-def costs_of(settings: TrainingSettings, machines: Machines, stages: Sequence[str] = STAGES) -> dict[str, Cost]:
-    """The cost of a step of each of `stages`."""
+def sharing_of(machines: Machines) -> Sharing:
+    """How `machines` share a batch and the weights."""
     sharded, half = machines.strategy == "fsdp", precision_of(machines).startswith("bf16")
-    sharing = Sharing(math.prod(machines.sizes()), sharded, 2 if half else 4)
-    return {name: cost(name, settings, sharing) for name in stages}
+    return Sharing(math.prod(machines.sizes()), sharded, 2 if half else 4)
 
 
-def plan(settings: TrainingSettings, source: str, costs: dict[str, Cost], pace: Pace, clips: int) -> Iterator[str]:
-    """Lines that say what each stage of `settings`, from `source`, takes; the dynamics learns from `clips` clips."""
+def plan(
+    settings: TrainingSettings, source: str, costs: Iterable[tuple[str, Cost]], pace: Pace, clips: int
+) -> Iterator[str]:
+    """Lines that say what each stage of `settings`, from `source`, takes, each as soon as its cost is counted.
+
+    The dynamics learns from `clips` clips.
+    """
     networks = settings.networks
     height, width = networks.tokenizer.frame_size
     yield (
@@ -57,7 +61,7 @@ def plan(settings: TrainingSettings, source: str, costs: dict[str, Cost], pace: 
     )
     yield f"{'stage':14}{'weights':>10}{'a step':>14}{'memory':>10}{'length':>16}{'time':>12}"
     total = 0.0
-    for name, each in costs.items():
+    for name, each in costs:
         if name == "dynamics":
             written = clips * forward_flop(settings) / pace.gflops / 1e9
             total += written
@@ -67,11 +71,11 @@ def plan(settings: TrainingSettings, source: str, costs: dict[str, Cost], pace: 
         flop, memory = scaled(each.step_flop) + "FLOP", scaled(each.memory) + "B"
         length = settings.stage(name).length
         yield f"{name:14}{scaled(each.parameters):>10}{flop:>14}{memory:>10}{length:>16}{told(seconds):>12}"
-    if "dynamics" in costs:
-        played = NAMING_STEPS * networks.dynamics.num_actions
-        naming = played * step_flop(settings, costs["dynamics"]) / pace.gflops / 1e9
-        total += naming
-        yield f"{'naming':14}{'':50}{told(naming):>12}"
+        if name == "dynamics":
+            played = NAMING_STEPS * networks.dynamics.num_actions
+            naming = played * step_flop(settings, each) / pace.gflops / 1e9
+            total += naming
+            yield f"{'naming':14}{'':50}{told(naming):>12}"
     end = (datetime.now() + timedelta(seconds=total)).strftime(", done about %H:%M") if total < 86_400 else ""
     yield f"all: about {told(total)}{end}, by {pace.told}"
 

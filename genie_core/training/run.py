@@ -7,19 +7,21 @@ world/.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 
 from genie_core.data.dataset import VideoDataset
-from genie_core.errors import GenieError
+from genie_core.errors import DataError, GenieError
 from genie_core.limits import counting_only
 from genie_core.training import plan
 from genie_core.training.assemble import assemble
 from genie_core.training.building import Builder
 from genie_core.training.clips import split_starts
+from genie_core.training.cost import Cost, cost
 from genie_core.training.fit import Meter, fit
 from genie_core.training.opening import Opened, keep_settings, open_run
 from genie_core.training.processes import Machines, by_first, end_quietly, start
@@ -92,8 +94,16 @@ def _take(held: ExitStack, out: Path, opened: Opened) -> None:
 def _tell(settings: TrainingSettings, opened: Opened, dataset: VideoDataset, machines: Machines, stage: str) -> Meter:
     """Print what the stages will take; what their steps cost and what this machine computes."""
     pace, own = plan.pace_of(machines), settings.dynamics
-    costs = plan.costs_of(settings, machines, STAGES if stage == "all" else (stage,))
-    clips = min(own.token_clips, len(split_starts(dataset, own.clip_frames, settings.held_out_every)[0]))
-    for line in plan.plan(settings, opened.source.name, costs, pace, clips):
-        print(line)
+    costs: dict[str, Cost] = {}
+
+    def counted() -> Iterator[tuple[str, Cost]]:
+        for name in STAGES if stage == "all" else (stage,):
+            costs[name] = cost(name, settings, plan.sharing_of(machines))
+            yield name, costs[name]
+
+    clips = own.token_clips
+    with contextlib.suppress(DataError):  # of a dry run, whose settings may be for longer episodes
+        clips = min(clips, len(split_starts(dataset, own.clip_frames, settings.held_out_every)[0]))
+    for line in plan.plan(settings, opened.source.name, counted(), pace, clips):
+        print(line, flush=True)
     return Meter({name: each.step_flop / 1e9 for name, each in costs.items()}, pace.peak)

@@ -23,9 +23,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from genie_core import World, games
+from genie_core.training.cost import count_flop
 from genie_core.training.dynamics_stage import DynamicsStage
 from genie_core.training.latent_action_stage import LatentActionStage
 from genie_core.training.settings import STAGES, StageSettings, load_settings
@@ -78,7 +78,7 @@ def _flop_of_a_step(world: World, name: str, pace: StageSettings) -> int:
         "tokens": torch.randint(config.mask_id, (*clips, *config.grid)),
         "actions": torch.randint(config.num_actions, (clips[0], clips[1] - 1)),
     }
-    with FlopCounterMode(display=False) as counter:
+    with count_flop() as counter:
         stage.losses(batch)["loss"].backward()
     return counter.get_total_flops()
 
