@@ -45,7 +45,7 @@ class Effort:
 
 
 EFFORTS = {
-    "quick": Effort(clips=24, longest=16, scenes=16, rollouts=2, steps=200),
+    "quick": Effort(clips=12, longest=16, scenes=8, rollouts=2, steps=200),
     "default": Effort(),
     "full": Effort(clips=512, scenes=128, rollouts=64, fvd_clips=256),
 }
