@@ -236,7 +236,7 @@ MESSAGES = [  # each with what is said, word for word
     (f"{SAVE} {{here}}/no/p.gif", "there is no folder {here}/no to save p.gif in; make it first"),
     (
         "--play {picture} --actions right* --save {here}/p.gif",
-        f"'right*' in the script is neither an action nor ACTION*COUNT; the actions are {ACTIONS}; for example "
+        f"'right*' in the script says no number of steps after its *; the actions are {ACTIONS}; for example "
         "--actions right*20,7*4",
     ),
     ("--benchmark --world {here}/no", f"there is no folder {{here}}/no; {WORLDS_LIST}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import re
 from collections.abc import Iterable, Sequence
@@ -42,11 +43,16 @@ def format_script(ids: Iterable[int], actions: Sequence[Action]) -> str:
 
 def _parse_piece(piece: str, actions: Sequence[Action]) -> tuple[int, int]:
     match = _PIECE.fullmatch(piece)
+    if not piece:
+        raise _error("the script names no action before, after or between its commas", actions)
     if not match:
-        raise _error(f"{piece!r} in the script is neither an action nor ACTION*COUNT", actions)
+        lacks = "says no number of steps after its *" if piece.endswith("*") else "is no action, nor one times steps"
+        raise _error(f"{piece!r} in the script {lacks}", actions)
     known = {str(action.id): action.id for action in actions} | {action.name: action.id for action in actions}
     if match["action"] not in known:
-        raise _error(f"{piece!r} in the script names no action of this world", actions)
+        near = difflib.get_close_matches(match["action"], known, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise _error(f"{piece!r} in the script names no action of this world{meant}", actions)
     count = int(match["count"] or "1")
     if count == 0:
         raise _error(f"{piece!r} in the script lasts 0 steps, expected 1 or more", actions)
