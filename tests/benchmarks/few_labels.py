@@ -25,7 +25,7 @@ from genie_core import games
 from genie_core.data import VideoDataset
 from genie_core.evaluation.buttons import mapping_accuracy, mutual_information
 from genie_core.pixels import to_model
-from genie_core.training import stage as stage_file
+from genie_core.training import learner as learner_file
 from genie_core.training.learnt import labelled_steps, load_network
 from genie_core.training.run import train
 from genie_core.training.settings import load_settings
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("shares", metavar="SHARE", type=float, nargs="+")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    stage_file.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[attr-defined]
+    learner_file.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[attr-defined]
     for share in args.shares:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "run"
@@ -55,11 +55,11 @@ def judge(out: Path, path: Path) -> str:
     dataset = VideoDataset(path)
     settings = load_settings(out / "settings.toml", dataset.info.frame_size)
     network = load_network(out, "latent_action", games.latent_action_model(settings.networks.latent_action))
-    starts = np.random.default_rng(3).choice(dataset.clip_starts(FRAMES), CLIPS, replace=False)
-    codes, past = [], network.reach
+    starts = np.random.default_rng(3).choice(dataset.clip_starts(FRAMES + network.ahead), CLIPS, replace=False)
+    codes, past, whole = [], network.reach, FRAMES + network.ahead
     for part in np.split(starts, 10):
-        clips = np.stack([dataset.clip_with_past(int(start), FRAMES, past) for start in part])
-        codes.append(network.infer(to_model(torch.from_numpy(clips))).indices[:, past:].numpy())
+        clips = np.stack([dataset.clip_with_past(int(start), whole, past) for start in part])
+        codes.append(network.infer(to_model(torch.from_numpy(clips))).indices[:, past : past + FRAMES - 1].numpy())
     found, true = np.concatenate(codes), np.stack([dataset.true_actions(int(start), FRAMES) for start in starts])
     buttons = games.find(dataset.info.source.get("game")).buttons(true.astype(np.int64))
     told, shares = (

@@ -1,0 +1,52 @@
+"""Frames a second of training, by how many processes share a batch, and how long a step waits for its batch.
+
+    python tests/benchmarks/training_speed.py --data DATA [DATA ...] [--config FILE|PRESET] [--stage STAGE]
+        [--processes 1 2] [--minutes 1]
+
+Each process computes on one core. Runs with more and fewer processes take turns, twice, for a machine's speed changes.
+The medians over the steps of each run, read from its metrics.csv; the first twenty steps are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TURNS = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", required=True)
+    parser.add_argument("--config", default="auto")
+    parser.add_argument("--stage", default="tokenizer")
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--minutes", type=float, default=1)
+    args = parser.parse_args()
+    for _ in range(TURNS):
+        for processes in args.processes:
+            rate, waiting = measure(args, processes)
+            print(f"{processes} processes: {rate:,.0f} frames/s, {waiting:.1%} of a step spent waiting", flush=True)
+
+
+def measure(args: argparse.Namespace, processes: int) -> tuple[float, float]:
+    """Frames a second of all processes together, and the share of a step that waits for its batch."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = [*("--train", "--data", *args.data, "--out", f"{folder}/run", "--config", args.config)]
+        run += [*("--stage", args.stage, "--minutes", str(args.minutes), "--devices", str(processes))]
+        command = [sys.executable, str(ROOT / "launch.py"), *run, "--device", "cpu", "--quiet"]
+        subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        with Path(folder, "run", args.stage, "metrics", "from-000000", "metrics.csv").open() as stream:
+            rows = [row for row in csv.DictReader(stream) if row["frames_per_second"]][2:]
+    return tuple(statistics.median(float(row[name]) for row in rows) for name in ("frames_per_second", "waiting"))  # type: ignore[return-value]
+
+
+if __name__ == "__main__":
+    main()
