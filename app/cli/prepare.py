@@ -32,7 +32,7 @@ def _prepare(args: argparse.Namespace, out: Path) -> str:
 
     recorded = [place for place in args.prepare if is_lerobot(place)]
     if not recorded:
-        return prepare(args.prepare, out, args.frame_size, args.fps, args.quiet)
+        return prepare(args.prepare, out, args.frame_size, args.fps, args.quiet, args.ray)
     if len(args.prepare) > 1:
         raise ConfigError(
             f"{recorded[0]} is a LeRobotDataset, which is prepared alone; give the others a call of their own"
@@ -52,6 +52,7 @@ MODE = Mode(
             "help": "size of the frames, cut from the middle (default: the videos' shape, the shorter side 64)",
         },
         "camera": {"metavar": "KEY", "help": "which video of a LeRobotDataset (default its first)"},
+        "ray": {"metavar": "ADDRESS", "help": "a Ray cluster to share the work, such as auto or HOST:6379"},
         "format": FORMAT,
     },
     kept=lambda args: f"what is done of {args.out} is kept: the same command goes on",
