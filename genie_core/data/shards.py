@@ -24,7 +24,8 @@ from genie_core.data.folder import Folder
 from genie_core.data.parquet import GroupedFile
 from genie_core.errors import DataError
 
-MOST_COMPRESSED = 2**28  # bytes of frames in a .npz, and of decoded frames kept in memory
+MOST_COMPRESSED = 2**28  # bytes of frames in a .npz
+MOST_KEPT = 2**27  # bytes of decoded frames kept in memory, in each process that reads
 OPEN_FILES = 64
 
 
@@ -61,10 +62,10 @@ class Recent:
 
 
 class Reader:
-    """Opens shards; they share what is kept in memory, at most MOST_COMPRESSED bytes or one block of frames."""
+    """Opens shards; they share what is kept in memory, at most MOST_KEPT bytes or one block of frames."""
 
     def __init__(self) -> None:
-        self.blocks = Recent(MOST_COMPRESSED, lambda block: block.nbytes)
+        self.blocks = Recent(MOST_KEPT, lambda block: block.nbytes)
         self.files = Recent(OPEN_FILES, lambda file: 1)
 
     def open(self, folder: Folder, shard: Shard, frame_size: tuple[int, int]) -> Frames:
