@@ -44,7 +44,7 @@ THEMES = {"dark": DARK, "light": LIGHT}
 # DejaVu Sans, cut down to Latin, Greek, Cyrillic and arrows: pygame's own font loses dots and strokes at these sizes.
 FONT = Path(__file__).with_name("fonts") / "DejaVuSans.ttf"
 TITLE, TEXT, SMALL = 24, 15, 12  # text sizes: pixels of an em, at scale 1
-LEAST_TEXT = 11  # pixels, at any scale; smaller letters run together
+LEAST_TEXT = 10  # pixels, at any scale; smaller letters run together
 CAP_SIDE, CAP_GAP, COMBINATION_GAP = 22, 4, 8
 # Corners of the arrows on key caps, in a square of side 2 around its middle.
 ARROWS = {

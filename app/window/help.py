@@ -89,7 +89,8 @@ class Help:
         self._draw_said(canvas, pygame.Rect(left + px(100), top + px(6), px(DRAWN_WIDTH - 120), px(40)))
         self._draw_keyboard(canvas, left + px(20), top + px(KEYBOARD_TOP))
         self._per_column = rows
-        self._draw_rows(canvas, pygame.Rect(left + px(20), top + px(LIST_TOP), px(DRAWN_WIDTH - 40), px(ROW * rows)))
+        inside = pygame.Rect(left + px(20), top + px(LIST_TOP), px(DRAWN_WIDTH - 40), px(ROW * rows))
+        self._draw_rows(canvas, inside, COLUMNS)
 
     def _draw_list_alone(self, canvas: Canvas, area: pygame.Rect) -> None:
         px = canvas.px
@@ -98,7 +99,7 @@ class Help:
         self._draw_said(canvas, said)
         inside.height, inside.top = inside.height - said.height - px(8), said.bottom + px(8)
         self._per_column = max(1, inside.height // px(ROW))
-        self._draw_rows(canvas, inside)
+        self._draw_rows(canvas, inside, max(1, inside.width // px(COLUMN)))
 
     def _draw_said(self, canvas: Canvas, area: pygame.Rect) -> None:
         lines = canvas.wrapped(self.said, area.width, SMALL)
@@ -134,10 +135,9 @@ class Help:
             at = left, cap.top + canvas.px(17 + 13 * part)
             canvas.text(canvas.cut(text, room, CAP_TEXT), at, CAP_TEXT, ink)
 
-    def _draw_rows(self, canvas: Canvas, area: pygame.Rect) -> None:
+    def _draw_rows(self, canvas: Canvas, area: pygame.Rect, columns: int) -> None:
         """The rows in columns, `_per_column` in each, with the page of them that has the chosen one."""
         px, theme, bindings = canvas.px, canvas.theme, self.bindings
-        columns = max(1, area.width // px(COLUMN))
         page = columns * self._per_column
         first = self.chosen // page * page
         width = area.width // columns

@@ -15,7 +15,7 @@ from app.window import panel
 from app.window.drawing import TEXT, TITLE, Canvas, forget_fonts
 from genie_core.errors import DisplayError
 
-NEW_WORLD_SIDE, NEW_WORLD_SHARE = 640, 0.75  # pixels for the world in a new window; at most this part of the desktop
+NEW_WORLD_SIDE, NEW_WORLD_SHARE = 640, 0.84  # pixels for the world in a new window; at most this part of the desktop
 NEW_WINDOW_SHARE = 0.95  # of the desktop's width, at most
 USUAL_HEIGHT = 1080  # pixels of a desktop; on one twice as high, everything is drawn twice as large
 SPLASH_FPS = 30
