@@ -42,6 +42,18 @@ ACTIONS = tuple(
 )
 
 
+LONGEST = (  # files, by how long they take; the others follow
+    *("web_page", "site_ui", "real_window", "training", "site_engine", "site_failures", "web_visits", "web"),
+    *("web_attacks", "hub", "space", "shipped_world", "fvd", "learning", "evaluation", "resume", "ranks", "readme"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first: two processes that share the files then end together."""
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 def world_config(size: tuple[int, int] = (64, 64), num_actions: int = 8, **changes: Any) -> WorldConfig:
     """A config with the usual networks, of which a test says what matters to it."""
     return WorldConfig(*build_networks(size, 8, num_actions, {}), **changes)
