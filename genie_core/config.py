@@ -92,8 +92,8 @@ class Rules:
 class LatentActionConfig:
     """Shape of the latent action model: `context_frames` past frames explain the step to the next one.
 
-    The networks on patches have `layers` blocks. With `horizon`, a code is what of the motion was not to be expected so
-    many steps earlier. Older worlds have codes found by a game's hand-written `rules`, or, with neither, learnt by
+    The networks on patches have `layers` blocks. With `horizon`, a code is what one must be told to foretell the motion
+    of so many steps. Older worlds have codes found by a game's hand-written `rules`, or, with neither, learnt by
     predicting the next frame.
     """
 
@@ -117,7 +117,6 @@ class LatentActionConfig:
         limits.require_blocks(self.width, self.layers, self.heads, self.context_frames, self.grid)
         if self.horizon is not None:
             limits.require_within(1, limits.MOST_HORIZON, horizon=self.horizon)
-            limits.require_within(2, limits.MOST_SURPRISE_WIDTH, code_width=self.code_width)
             require(self.rules is None, "horizon and rules are two ways to find codes; leave one out")
         if self.rules is not None:
             look, side = self.rules.look_size, min(self.frame_size)

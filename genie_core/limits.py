@@ -25,7 +25,6 @@ MOST_CONTEXT_FRAMES = 256
 MOST_KEPT = 2**29  # numbers that temporal attention keeps of the past
 MOST_ACTIONS = 100  # one byte holds an action in a training run
 MOST_HORIZON = 16  # steps
-MOST_SURPRISE_WIDTH = 9  # two directions of motion at each of four scales, and the pole
 MOST_CODE_BITS = 24
 MOST_FACTOR_BITS = 16  # of a sub-token: its logits are 2^16
 MOST_UNMASK_STEPS = 1024

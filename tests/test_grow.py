@@ -12,7 +12,7 @@ from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.training.grow import can_grow, go_on_from
 
 RULED = dataclasses.replace(CONFIG.latent_action, code_width=3, rules=Rules("coinrun", 1))
-SURPRISED = dataclasses.replace(CONFIG.latent_action, code_width=3, horizon=3)
+FORETELLING = dataclasses.replace(CONFIG.latent_action, horizon=3)
 LARGER = dataclasses.replace(CONFIG.dynamics, width=24, heads=3, layers=3, link_width=12)
 
 
@@ -101,9 +101,9 @@ def test_logits_of_other_sub_tokens_are_learnt_anew() -> None:
         (CONFIG.latent_action, CONFIG.latent_action, True),
         (CONFIG.latent_action, dataclasses.replace(CONFIG.latent_action, layers=3), False),
         (CONFIG.latent_action, RULED, False),  # codes found otherwise are other codes
-        (RULED, SURPRISED, False),
-        (SURPRISED, SURPRISED, True),
-        (SURPRISED, dataclasses.replace(SURPRISED, horizon=4), False),
+        (RULED, FORETELLING, False),
+        (FORETELLING, FORETELLING, True),
+        (FORETELLING, dataclasses.replace(FORETELLING, horizon=4), False),
         (CONFIG.tokenizer, CONFIG.dynamics, False),
     ],
 )

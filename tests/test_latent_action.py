@@ -47,7 +47,7 @@ def test_the_target_reaches_its_prediction_by_the_code_alone(network: LatentActi
     network.train()
     for _ in range(15):
         network(pixels)  # the norm and the codes get used to these clips, so that more than one code is in use
-    predicted, quantized, _ = network.eval()(pixels)
+    predicted, quantized, *_ = network.eval()(pixels)
     last = quantized.indices[:, -1]
     assert len(last.unique()) > 1 and torch.equal(quantized.indices[:, :-1], quantized.indices[:1, :-1].expand(24, -1))
     for code in last.unique():
@@ -66,7 +66,7 @@ def test_an_action_is_inferred_from_the_past_and_the_next_frame(network: LatentA
 
 
 def test_codes_and_shapes(network: LatentActionModel) -> None:
-    predicted, quantized, _ = network(random_pixels(b=3, t=T))
+    predicted, quantized, *_ = network(random_pixels(b=3, t=T))
     assert predicted.shape == (3, 3, T - 1, 16, 16)
     assert quantized.indices.shape == (3, T - 1) and quantized.codes.shape == (3, T - 1, 4)
     torch.testing.assert_close(quantized.codes, network.quantizer.lookup(quantized.indices))

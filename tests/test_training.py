@@ -70,7 +70,6 @@ clip_frames = 5
 token_clips = 200
 """
 UNKNOWN = games.find(None).settings
-SURPRISED = dataclasses.replace(CONFIG.latent_action, code_width=3, horizon=1)
 
 
 def record(path: Path, size: int = 16) -> Path:
@@ -538,7 +537,7 @@ def test_every_weight_and_share_of_learning_is_recorded(config: Path) -> None:
         ("[latent_action]\nhorizon = 0\n", "horizon 0 is outside"),
         (
             "[latent_action]\ncode_width = 3\nrules = {game = 'any', expectation_layers = 1}\n",
-            "horizon = 3",
+            "horizon = 6",
         ),
         ("[train.dynamics]\nminutes = 'long'\n", "minutes"),
         ("[train.dynamics]\nbatch_size = 0\n", "batch_size"),

@@ -94,11 +94,13 @@ class VectorQuantizer(nn.Module):
         self.codebook: Tensor
         self.usage: Tensor
 
-    def forward(self, z: Tensor) -> VectorQuantized:
-        """z (…, width), of any length."""
+    def forward(self, z: Tensor, told: Tensor | None = None) -> VectorQuantized:
+        """z (…, width), of any length. Where the ids `told` (…) are not -1, they stand in place of the nearest."""
         z = F.normalize(z, dim=-1)
         similarity = z @ self.codebook.T.clone()  # `_learn` changes the codebook before the backward pass
         indices = similarity.argmax(-1)
+        if told is not None:
+            indices = torch.where(told >= 0, told, indices)
         soft = (similarity / self.temperature).softmax(-1).flatten(0, -2)
         chosen = self.lookup(indices)
         if self.training:

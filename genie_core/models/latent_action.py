@@ -18,21 +18,16 @@ from genie_core.models.motion import MOTION_REACH, SHIFTS, motion_evidence
 from genie_core.pixels import pad_to_multiple
 
 
-class Steps(NamedTuple):
-    """Each step of a clip as a vector to be quantized, (b, t-1, code_width), and errors to be learnt from."""
-
-    vectors: Tensor
-    errors: dict[str, Tensor]
-
-
 class NextFrames(NamedTuple):
     """`pixels` (b, c, t-1, H, W), the predicted frames 1..t-1, and the quantizer's view of the actions.
 
-    `errors` are scalars for the loss, by name; a model that learns its codes from pixels has none.
+    `observed` (b, t-1, any width) is what the actions were found from. `errors` are scalars for the loss, by name; a
+    model that learns its codes from pixels has none.
     """
 
     pixels: Tensor
     quantized: VectorQuantized
+    observed: Tensor
     errors: dict[str, Tensor]
 
 
@@ -41,7 +36,7 @@ class LatentActionModel(nn.Module):
 
     The encoder sees `context_frames` past frames and the next one; the decoder has to predict that next frame from
     the one before it and one of `num_actions` codes. A subclass may find the codes by other means: it overrides
-    `build_evidence`, `observe`, `describe` and `reach`.
+    `build_evidence`, `observe`, `describe`, `errors`, `reach` and `ahead`.
 
     Source: Genie, Bruce et al. 2024 (arXiv:2402.15391), §2.1. Differs: frames come with the evidence of what moved, and
     the decoder says how patches move and what else changes (as CDNA, Finn et al. 2016, arXiv:1605.07157), so that
@@ -50,7 +45,7 @@ class LatentActionModel(nn.Module):
     """
 
     codes_learn_from_pixels = True
-    """Whether the error of the predicted frames trains the codes; else the errors of `describe` do, and they alone."""
+    """Whether the error of the predicted frames trains the codes; else `errors` do, and they alone."""
 
     def __init__(self, config: LatentActionConfig) -> None:
         super().__init__()
@@ -64,13 +59,17 @@ class LatentActionModel(nn.Module):
         for head in (self.change_head, self.motion_head):
             nn.init.zeros_(head.weight)
 
-    def forward(self, pixels: Tensor, drawn: list[int] | None = None) -> NextFrames:
-        """pixels (b, c, t, H, W) in [-1, 1], two frames or more; next frames are drawn of the rows `drawn` alone."""
-        steps = self.describe(self.observe(pixels))
-        quantized = self.quantizer(steps.vectors)
+    def forward(self, pixels: Tensor, drawn: list[int] | None = None, told: Tensor | None = None) -> NextFrames:
+        """pixels (b, c, t, H, W) in [-1, 1], two frames or more; next frames are drawn of the rows `drawn` alone.
+
+        `told` (b, t-1) are ids of actions that are known, -1 where none is.
+        """
+        observed = self.observe(pixels)
+        quantized = self.quantizer(self.describe(observed), told)
+        codes = quantized.codes if self.codes_learn_from_pixels else quantized.codes.detach()
         rows = slice(None) if drawn is None else drawn
-        predicted = self.predict(pixels[rows][:, :, :-1], quantized.codes[rows])
-        return NextFrames(predicted, quantized, steps.errors)
+        predicted = self.predict(pixels[rows][:, :, :-1], codes[rows])
+        return NextFrames(predicted, quantized, observed, self.errors(observed, quantized.codes))
 
     def infer(self, pixels: Tensor) -> VectorQuantized:
         """The actions between frames of pixels (b, c, t, H, W): codes (b, t-1, code_width), indices (b, t-1)."""
@@ -78,15 +77,20 @@ class LatentActionModel(nn.Module):
 
     def infer_observed(self, observed: Tensor) -> VectorQuantized:
         """The same from what `observe` gave, of a whole clip."""
-        quantized: VectorQuantized = self.quantizer(self.describe(observed).vectors)
+        quantized: VectorQuantized = self.quantizer(self.describe(observed))
         return quantized
 
     # ---- what happened in each step: a subclass may find out by other means
 
     @property
     def reach(self) -> int:
-        """How many frames before a step's first one `observe` looks at for that step."""
+        """How many frames before a step's first one its code depends on."""
         return self.config.layers * self.config.context_frames
+
+    @property
+    def ahead(self) -> int:
+        """How many frames after a step's second one its code depends on, where a clip has them."""
+        return 0
 
     def build_evidence(self, config: LatentActionConfig) -> None:
         """Makes the networks that `observe` and `describe` need."""
@@ -101,9 +105,13 @@ class LatentActionModel(nn.Module):
         x = self.encoder(pixels)[:, 1:]  # (b, t-1, n, d): frame i+1 has seen frame i
         return self.to_code((x * self.pool(x).softmax(dim=2)).sum(2))
 
-    def describe(self, observed: Tensor) -> Steps:
-        """All steps of a clip as vectors to be quantized, from what was observed of each."""
-        return Steps(self.spread_out(observed), {})
+    def describe(self, observed: Tensor) -> Tensor:
+        """All steps of a clip as vectors to be quantized, (b, t-1, code_width), from what was observed of each."""
+        return self.spread_out(observed)
+
+    def errors(self, observed: Tensor, codes: Tensor) -> dict[str, Tensor]:
+        """What besides pixels teaches the codes (b, t-1, code_width): scalars to be made small, by name."""
+        return {}
 
     def spread_out(self, x: Tensor) -> Tensor:
         return rearrange(self.spread(rearrange(x, "b t d -> (b t) d")), "(b t) d -> b t d", b=len(x))

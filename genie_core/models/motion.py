@@ -12,30 +12,32 @@ SHIFTS = (2 * MOTION_REACH + 1) * (MOTION_REACH + 1)
 SHARPNESS = 8.0  # of the evidence of a whole picture, so that only the best shifts and their neighbours count
 
 
-def mean_motion(evidence: Tensor) -> Tensor:
+def mean_motion(evidence: Tensor, equal: bool = False) -> Tensor:
     """Evidence (…, shifts) of whole pixels to a motion in fractions of one, (…, 2), x right, y down."""
     reach = torch.arange(-MOTION_REACH, MOTION_REACH + 1, device=evidence.device)
-    y, x = torch.meshgrid(reach, reach[MOTION_REACH // 2 : -MOTION_REACH // 2], indexing="ij")
+    y, x = torch.meshgrid(reach, reach if equal else reach[MOTION_REACH // 2 : -MOTION_REACH // 2], indexing="ij")
     # a patch that fits what lay a pixel further along an axis has moved a pixel back
     return -(SHARPNESS * evidence).softmax(-1) @ torch.stack([x.flatten(), y.flatten()], -1).to(evidence)
 
 
 @torch.no_grad()
-def motion_evidence(pixels: Tensor, patch_size: int) -> Tensor:
+def motion_evidence(pixels: Tensor, patch_size: int, equal: bool = False) -> Tensor:
     """How well each patch of a frame fits the frame before, moved by each shift: (b, t, n, shifts).
 
-    Shifts are every whole pixel up to MOTION_REACH along y and every one up to half of it along x. Standardised over
-    the shifts, higher meaning a better fit; a patch without texture tells nothing and reads 0.
+    Shifts are every whole pixel up to MOTION_REACH along y and, unless `equal`, up to half of it along x, as older
+    worlds have it. Standardised over the shifts, higher meaning a better fit; a patch without texture tells nothing and
+    reads 0.
 
     Source: the cost volume of PWC-Net, Sun et al. 2018 (arXiv:1709.02371), §3. Differs: on grey pixels.
     """
     height, width = pixels.shape[-2:]
     grey = pixels.mean(1)
     before = torch.cat([grey[:, :1], grey[:, :-1]], dim=1)
-    padded = F.pad(before, (MOTION_REACH // 2, MOTION_REACH // 2, MOTION_REACH, MOTION_REACH), mode="replicate")
+    reach_x = MOTION_REACH if equal else MOTION_REACH // 2
+    padded = F.pad(before, (reach_x, reach_x, MOTION_REACH, MOTION_REACH), mode="replicate")
     costs = []
     for dy in range(2 * MOTION_REACH + 1):
-        for dx in range(MOTION_REACH + 1):
+        for dx in range(2 * reach_x + 1):
             difference = (grey - padded[:, :, dy : dy + height, dx : dx + width]).abs()
             costs.append(F.avg_pool2d(difference, patch_size))
     cost = rearrange(torch.stack(costs, -1), "b t h w shifts -> b t (h w) shifts")

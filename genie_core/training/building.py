@@ -106,7 +106,8 @@ class Builder(NamedTuple):
 
     def _write_tokens(self, tokenizer: VideoTokenizer, latent_action: LatentActionModel) -> None:
         own, rng = self.settings.dynamics, np.random.default_rng(self.seed)
-        train_starts, held_out = split_starts(self.dataset, own.clip_frames, self.settings.held_out_every)
+        whole = own.clip_frames + latent_action.ahead
+        train_starts, held_out = split_starts(self.dataset, whole, self.settings.held_out_every)
         for part, starts, clips, mirrored in (
             ("train", train_starts, own.token_clips, own.mirrored),
             ("held_out", held_out, HELD_OUT_TOKEN_CLIPS, 0.0),

@@ -1,7 +1,7 @@
-"""Few labels, as an option: buttons of some steps say which surprise counts, and which code stands for which button.
+"""Few labels, as an option: the buttons of some steps say which motion counts, and which code stands for which button.
 
-Source: LAOM, Nikulin et al. 2025 (arXiv:2502.00379): labels while codes are learnt, not after. Differs: no gradient
-reaches these codes, so labels choose the directions of surprise by Fisher's discriminant.
+Source: LAOM, Nikulin et al. 2025 (arXiv:2502.00379): labels while codes are learnt, not after. Differs: besides
+having the code of its button, a labelled step helps to choose the directions of motion, by Fisher's discriminant.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from genie_core import games
 from genie_core.data.dataset import VideoDataset
 from genie_core.errors import DataError
 from genie_core.limits import require
-from genie_core.models.surprise import SurpriseModel
+from genie_core.models.foretelling import AHEAD, DIRECTIONS, SETTLING, ForetellingModel, repeat_ends
 
-DECAY = 0.995  # of what earlier batches have shown, for the expectation still learns
 RIDGE = 0.01  # share of the mean variance that is added to each, for few labels
 
 
@@ -36,38 +35,44 @@ def labelled_buttons(dataset: VideoDataset, starts: np.ndarray, share: float, co
 
 
 class Labels(nn.Module):
-    """What labelled steps have shown of late: how often each button, and the first two moments of its surprise."""
+    """What labelled steps have shown: how often each button, and two moments of the motion that follows it."""
 
-    def __init__(self, network: SurpriseModel, steps: int) -> None:
+    def __init__(self, network: ForetellingModel, steps: int) -> None:
         super().__init__()
         buttons, features = network.config.num_actions, len(network.mean)
         self.register_buffer("steps", torch.tensor(steps))  # that are labelled in all
         self.register_buffer("counts", torch.zeros(buttons))
         self.register_buffer("sums", torch.zeros(buttons, features))
         self.register_buffer("squares", torch.zeros(features, features))
+        self.register_buffer("batches", torch.zeros(()))
         self.counts: Tensor
         self.sums: Tensor
         self.squares: Tensor
+        self.batches: Tensor
         network.follows_variance = False
 
     @torch.no_grad()
-    def teach(self, network: SurpriseModel, surprise: Tensor, buttons: Tensor) -> None:
-        """Take in surprise (…, features) and its buttons (…), -1 where unknown; set directions and codes by them."""
-        seen, one_hot = surprise[buttons >= 0], F.one_hot(buttons[buttons >= 0], len(self.counts)).float()
-        for moments, new in (
-            (self.counts, one_hot.sum(0)),
-            (self.sums, one_hot.T @ seen),
-            (self.squares, seen.T @ seen),
-        ):
-            moments.mul_(DECAY).add_(new)
-        known = self.counts > 0.5
+    def teach(self, network: ForetellingModel, observed: Tensor, buttons: Tensor) -> None:
+        """Take in motions (b, t-1, features) and their buttons (b, t-1), -1 where unknown; set the directions by them.
+
+        After SETTLING batches the directions stay, as they do without labels.
+        """
+        if self.batches >= SETTLING:
+            return
+        self.batches += 1
+        following = repeat_ends(observed, 0, AHEAD).unfold(1, 1 + AHEAD, 1).mean(-1)
+        seen, one_hot = following[buttons >= 0], F.one_hot(buttons[buttons >= 0], len(self.counts)).float()
+        self.counts += one_hot.sum(0)
+        self.sums += one_hot.T @ seen
+        self.squares += seen.T @ seen
+        known = self.counts > 0
         if known.sum() < 2:
             return  # nothing to tell apart yet
         means, shares = self.sums[known] / self.counts[known, None], self.counts[known] / self.counts[known].sum()
         within = self.squares / self.counts.sum() - means.T @ (shares[:, None] * means)
         within += RIDGE * within.diagonal().mean() * torch.eye(len(within), device=within.device)
-        network.covariance.copy_(discriminant(means, shares, within, network.config.code_width - 1))
-        network.quantizer.codebook[known] = network.on_sphere(means)
+        network.mean.copy_(shares @ means)
+        network.whiten_along(discriminant(means, shares, within, DIRECTIONS))
 
 
 def discriminant(means: Tensor, shares: Tensor, within: Tensor, directions: int) -> Tensor:

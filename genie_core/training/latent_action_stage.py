@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from genie_core.layers.ranks import rows_of_all_ranks
+from genie_core.models.foretelling import ForetellingModel
 from genie_core.models.latent_action import LatentActionModel
-from genie_core.models.surprise import SurpriseModel
 from genie_core.pixels import to_frames, to_model
 from genie_core.training.chance import Chance
 from genie_core.training.labels import Labels
@@ -19,8 +19,8 @@ from genie_core.training.stage import Batch, Stage, batch_psnr
 class LatentActionStage(Stage):
     """Prediction error of the next frames, plus terms that keep the encoder near its codes and all codes in use.
 
-    Where surprise finds the codes, the error of the expectation takes the place of these terms. `labelled` is how many
-    steps come with their button; a clip that has such a step is never mirrored.
+    Codes that foretell motion learn from how well they do so as well. `labelled` is how many steps come with their
+    button, whose code they then have; a clip that has such a step is never mirrored.
     """
 
     name = "latent_action"
@@ -29,7 +29,7 @@ class LatentActionStage(Stage):
 
     def __init__(self, network: LatentActionModel, settings: LatentActionSettings, labelled: int = 0) -> None:
         super().__init__(network, settings)
-        self.labels = Labels(network, labelled) if labelled and isinstance(network, SurpriseModel) else None
+        self.labels = Labels(network, labelled) if labelled and isinstance(network, ForetellingModel) else None
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         pixels, settings, buttons = to_model(batch["frames"]), self.settings, batch.get("buttons")
@@ -40,10 +40,10 @@ class LatentActionStage(Stage):
         here = len(pixels)
         found = list(range(here)) if from_pixels else self.chance.some_rows(settings.drawn_clips, here)
         drawn = found or [0]  # counts for nothing, but a rank that draws no clip would leave the others waiting
-        predicted, quantized, errors = self.network(pixels, drawn)
+        predicted, quantized, observed, errors = self.network(pixels, drawn, buttons if self.training else None)
         if self.training and self.labels is not None and buttons is not None:
-            assert isinstance(self.network, SurpriseModel)
-            self.labels.teach(self.network, *map(rows_of_all_ranks, (self.network.latest, buttons)))
+            assert isinstance(self.network, ForetellingModel)
+            self.labels.teach(self.network, *map(rows_of_all_ranks, (observed, buttons)))
         truth = pixels[drawn][:, :, 1:]
         # ranks may have drawn more or fewer of the global batch's clips; each clip weighs alike
         weight = 1.0 if from_pixels else self.chance.weight_of(len(found), settings.drawn_clips, here)
@@ -54,8 +54,7 @@ class LatentActionStage(Stage):
             settings.commitment * quantized.commitment
             + settings.sample_entropy * quantized.sample_entropy
             - settings.codebook_entropy * quantized.codebook_entropy
-            if from_pixels
-            else torch.stack([*errors.values()]).sum()
+            + sum(errors.values())
         )
         return {
             "loss": absolute + settings.squared_error * squared + own,

@@ -149,9 +149,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         WorldConfig(*self.networks, self.sampling)  # they have to fit each other
         no_rules = self.networks.latent_action.rules is None
-        require(no_rules, "rules find no codes of new worlds; write `horizon = 3` in place of [latent_action.rules]")
-        labels, surprise = self.latent_action.labels, self.networks.latent_action.horizon is not None
-        require(not labels or surprise, "labels need codes found by surprise; write `horizon = 3` in [latent_action]")
+        require(no_rules, "rules find no codes of new worlds; write `horizon = 6` in place of [latent_action.rules]")
         every = self.held_out_every
         require(isinstance(every, int) and every > 1, f"held_out_every is {every!r}, expected a number above 1")
 

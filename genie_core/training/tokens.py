@@ -1,7 +1,7 @@
 """The clips that the dynamics learns from, as token grids and latent actions, written once.
 
 A clip is encoded by itself, as play encodes its prompt, so that a first frame never knows a frame before it. Its
-actions are inferred with the frames before it.
+actions are inferred with the frames around it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ PARTS = ("tokens", "actions")
 class TokenSource:
     """Clips of `length` frames at `starts`, and the networks that turn them into tokens and latent actions.
 
+    After a clip its episode has as many frames more as the actions of its last steps depend on.
+
     The share `mirrored` of the clips, evenly among the others, is mirrored first.
     """
 
@@ -58,13 +60,15 @@ class TokenSource:
     @torch.inference_mode()
     def encode(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Tokens (rows, length, h, w) and latent actions (rows, length-1) of the clips of these numbers."""
-        past = self.latent_action.reach  # frames that the actions of a clip's first steps depend on
-        clips = np.stack([self.dataset.clip_with_past(int(start), self.length, past) for start in self.starts[rows]])
+        # frames that the actions of a clip's first and last steps depend on
+        past, whole = self.latent_action.reach, self.length + self.latent_action.ahead
+        clips = np.stack([self.dataset.clip_with_past(int(start), whole, past) for start in self.starts[rows]])
         turned = np.floor((rows + 1) * self.mirrored) > np.floor(rows * self.mirrored)
         clips[turned] = clips[turned, :, :, ::-1].copy()
         pixels = to_model(torch.from_numpy(clips))
-        tokens, actions = self.tokenizer.encode(pixels[:, :, past:]), self.latent_action.infer(pixels).indices
-        return tokens.numpy(), actions[:, past:].numpy()
+        tokens = self.tokenizer.encode(pixels[:, :, past : past + self.length])
+        actions = self.latent_action.infer(pixels).indices[:, past : past + self.length - 1]
+        return tokens.numpy(), actions.numpy()
 
 
 def write_tokens(

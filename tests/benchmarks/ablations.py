@@ -25,14 +25,12 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import lightning as L
 import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
 
 from genie_core import games
 from genie_core.data import VideoDataset
@@ -46,14 +44,17 @@ from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.pixels import to_model
 from genie_core.rollout import rollout
 from genie_core.training import dynamics_stage
-from genie_core.training import stage as stage_file
+from genie_core.training import learner as learner_file
+from genie_core.training.batches import Batches, Sample, load
 from genie_core.training.clips import FrameClips, split_starts
 from genie_core.training.dynamics_stage import DynamicsStage
 from genie_core.training.grow import go_on_from
 from genie_core.training.latent_action_stage import LatentActionStage
+from genie_core.training.learner import Learner
 from genie_core.training.learnt import load_network
+from genie_core.training.processes import Machines, start
 from genie_core.training.settings import DynamicsSettings, LatentActionSettings, TokenizerSettings, load_settings
-from genie_core.training.stage import Batch, Batches, Stage
+from genie_core.training.stage import Batch, Stage
 from genie_core.training.tokenizer_stage import TokenizerStage
 from genie_core.training.tokens import TokenClips
 from genie_core.world import World
@@ -74,7 +75,7 @@ def main() -> None:
     torch.set_num_threads(1)
     judged = {path.name: VideoDataset(path) for path in args.judge}
     for variant in args.variants:
-        L.seed_everything(0, verbose=False)
+        torch.manual_seed(0)
         line = VARIANTS[variant](args.run, VideoDataset(*args.data), judged, args.minutes)
         print(f"{variant}: {line}", flush=True)
 
@@ -286,28 +287,19 @@ def latent_action(**config: Any) -> Callable[..., str]:
     return variant
 
 
-def learn(stage: Stage, sample: Callable[[np.random.Generator], Batch]) -> tuple[int, nn.Module]:
+def learn(stage: Stage, sample: Sample) -> tuple[int, nn.Module]:
     """Trains for the minutes of its settings; the steps taken, and the moving average of the network's weights."""
     averaged = AveragedModel(stage.network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)
 
-    class Average(L.Callback):
-        def on_train_batch_end(self, *_: Any) -> None:
+    learner = Learner(stage, start(Machines("cpu")), Path(), seed=0)
+    with instead(learner_file, "time", SimpleNamespace(perf_counter=time.process_time)):
+        learner.start_clock()
+        for batch in load(Batches(sample, 0)):
+            learner.step([(batch, 0, sample.batch_size)], stop_asked=False)
             averaged.update_parameters(stage.network)
-
-    trainer = L.Trainer(
-        accelerator="cpu",
-        max_epochs=-1,
-        gradient_clip_val=stage.settings.gradient_norm,
-        callbacks=[Average()],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    batches = DataLoader(Batches(sample, (0, 0)), batch_size=None, num_workers=1, prefetch_factor=4)
-    with instead(stage_file, "time", SimpleNamespace(perf_counter=time.process_time)):
-        trainer.fit(stage, batches)
-    return trainer.global_step, averaged.module
+            if stage.progress >= 1:
+                break
+    return stage.step, averaged.module
 
 
 VARIANTS: dict[str, Callable[..., str]] = {
@@ -342,8 +334,8 @@ VARIANTS: dict[str, Callable[..., str]] = {
     "latent_action:4-codes": latent_action(num_actions=4),
     "latent_action:16-codes": latent_action(num_actions=16),
     "latent_action:from-pixels": latent_action(horizon=None),
-    "latent_action:horizon-1": latent_action(horizon=1),
-    "latent_action:horizon-6": latent_action(horizon=6),
+    "latent_action:horizon-2": latent_action(horizon=2),
+    "latent_action:horizon-10": latent_action(horizon=10),
 }
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from genie_core.config import LatentActionConfig, Rules
 from genie_core.games.coinrun.heading import Heading, turns
 from genie_core.layers.norm import RMSNorm
 from genie_core.layers.st_block import STBlock
-from genie_core.models.latent_action import LatentActionModel, Steps
+from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.motion import SHIFTS, mean_motion, motion_evidence
 from genie_core.pixels import pad_to_multiple
 
@@ -122,8 +122,8 @@ class KeyModel(LatentActionModel):
         headings = self.heading(pixels)
         return torch.cat([*motions, torch.stack([headings[:, :-1], headings[:, 1:]], -1)], -1)
 
-    def describe(self, observed: Tensor) -> Steps:
-        return Steps(on_sphere(self.spread_out(self.surprise(observed))), {})
+    def describe(self, observed: Tensor) -> Tensor:
+        return on_sphere(self.spread_out(self.surprise(observed)))
 
     def surprise(self, observed: Tensor) -> Tensor:
         """What keys may have done in each step: pixels (b, t-1, 2) that the scenery moves, x to the right, y down."""

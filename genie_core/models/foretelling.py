@@ -1,0 +1,148 @@
+"""ForetellingModel: a latent action is what one must be told, step by step, to foretell how a scene will move."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from genie_core.config import LatentActionConfig
+from genie_core.layers.ranks import RankedBatchNorm, rows_of_all_ranks
+from genie_core.models.latent_action import LatentActionModel
+from genie_core.models.motion import mean_motion, motion_evidence
+from genie_core.pixels import pad_to_multiple
+
+LEVELS = (1, 2, 4, 8)  # cells along a side: the whole picture, quarters, and so on, down to single patches
+DIRECTIONS = 2  # of all motions, along which they vary most: a code has to tell these
+PAST_STEPS = 3  # whose motions are known when foretelling begins
+AHEAD = 2  # steps after its own that a code is found from: an action shows better when it has had time to act
+HALF = 1.0  # pixels: a motion that counts half as much as the fastest
+NARROWEST = 0.02  # of the widest direction's variance: what varies less than that is noise, and counts less
+SETTLING = 100  # batches after which the directions stay as they are
+
+
+class ForetellingModel(LatentActionModel):
+    """A latent action model whose codes foretell the motion of `horizon` steps, without a look at what came of them.
+
+    Motions are read from cost volumes of the picture, its quarters, sixteenths and so on, so a camera that moves and a
+    thing under a still camera both count; the directions along which they vary most are whitened, so that a slow motion
+    counts as much as a fast one. A recurrent network starts from three past motions and foretells those of the next
+    `horizon` steps, from nothing but their codes. What goes on by itself it learns to foretell untold. What somebody
+    does has to be told at the step where it begins, for it bears on every later one. So a code means what one does, not
+    what one sees.
+
+    The encoder, which is not used in play, finds a step's code from the motions around it, up to two steps later.
+    Pixels do not teach the codes, because a motion of half a pixel is worth next to nothing in them; the decoder learns
+    to draw what the codes mean.
+
+    Source: the codebook and the decoder of Genie (arXiv:2402.15391), §2.1. Differs: what is predicted from the codes is
+    motion, over several steps on end (latent overshooting: Hafner et al. 2019, arXiv:1811.04551, §4).
+    """
+
+    codes_learn_from_pixels = False
+    follows_variance = True
+    """Whether training sets the directions by their variance; otherwise labels do."""
+
+    def build_evidence(self, config: LatentActionConfig) -> None:
+        sides = dict.fromkeys(tuple(min(side, full) for full in config.grid) for side in LEVELS)
+        self.cells = list(sides)
+        features, width = 2 * sum(h * w for h, w in self.cells), config.width
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("covariance", torch.eye(features))
+        self.register_buffer("whitening", torch.eye(features, DIRECTIONS))
+        self.register_buffer("batches", torch.zeros(()))
+        self.mean: Tensor
+        self.covariance: Tensor
+        self.whitening: Tensor
+        self.batches: Tensor
+        around = DIRECTIONS * (PAST_STEPS + 1 + AHEAD)
+        self.encoder = nn.Sequential(
+            nn.Linear(around, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, config.code_width)
+        )
+        self.spread = RankedBatchNorm(config.code_width, affine=False)
+        self.start = nn.Sequential(nn.Linear(DIRECTIONS * PAST_STEPS, width), nn.GELU(), nn.Linear(width, width))
+        self.told_embed = nn.Linear(config.code_width, width)
+        self.recurrence = nn.GRU(width, width, batch_first=True)
+        self.motion_out = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, DIRECTIONS))
+
+    @property
+    def horizon(self) -> int:
+        assert self.config.horizon is not None
+        return self.config.horizon
+
+    @property
+    def reach(self) -> int:
+        return PAST_STEPS
+
+    @property
+    def ahead(self) -> int:
+        return AHEAD
+
+    def observe(self, pixels: Tensor) -> Tensor:
+        """The motions of all cells in each step, (b, t-1, 2 * cells), squashed into -1..1; x right, y down."""
+        size = self.config.patch_size
+        grid = rearrange(
+            motion_evidence(pad_to_multiple(pixels, size), size, equal=True)[:, 1:],
+            "b t (h w) s -> (b t) s h w",
+            h=self.config.grid[0],
+        )
+        levels = []
+        for cells in self.cells:
+            evidence = rearrange(F.adaptive_avg_pool2d(grid, cells), "n s h w -> n (h w) s")
+            motion = mean_motion(evidence, equal=True)
+            # a level counts as much as any other, however many cells it has
+            levels.append(motion / (motion.abs() + HALF) / motion.shape[1] ** 0.5)
+        return torch.cat(levels, 1).flatten(1).unflatten(0, (len(pixels), -1))
+
+    def describe(self, observed: Tensor) -> Tensor:
+        if self.training:
+            self._follow(rows_of_all_ranks(observed.flatten(0, 1)))
+        around = repeat_ends(self.whiten(observed), PAST_STEPS, AHEAD).unfold(1, PAST_STEPS + 1 + AHEAD, 1)
+        return self.spread_out(self.encoder(around.flatten(2)))
+
+    def whiten(self, observed: Tensor) -> Tensor:
+        """Motions of cells (…, 2 * cells) to those directions along which they vary most, (…, DIRECTIONS)."""
+        return (observed - self.mean) @ self.whitening
+
+    def errors(self, observed: Tensor, codes: Tensor) -> dict[str, Tensor]:
+        """How wrong the motions of `horizon` steps from each step on are foretold, from their codes and the past."""
+        motions = self.whiten(observed)
+        steps = min(self.horizon, motions.shape[1])
+        past = repeat_ends(motions, PAST_STEPS, 0).unfold(1, PAST_STEPS, 1)[:, : motions.shape[1] - steps + 1]
+        told = codes.unfold(1, steps, 1).flatten(0, 1).transpose(1, 2)
+        truth = motions.unfold(1, steps, 1).flatten(0, 1).transpose(1, 2)
+        foretold = self.foretell(past.flatten(0, 1).transpose(1, 2), told)
+        return {"foretelling_error": 2 * F.huber_loss(foretold, truth)}
+
+    def foretell(self, past: Tensor, codes: Tensor) -> Tensor:
+        """Whitened motions of steps with `codes` (b, t, code_width), after those of the `past` (b, PAST_STEPS, 2)."""
+        states, _ = self.recurrence(self.told_embed(codes), self.start(past.flatten(1))[None])
+        foretold: Tensor = self.motion_out(states)
+        return foretold
+
+    @torch.no_grad()
+    def _follow(self, observed: Tensor) -> None:
+        """Moves the moments towards those of motions (n, features), until the directions are settled."""
+        if self.batches >= SETTLING or not self.follows_variance:
+            return
+        self.batches += 1
+        share = 1 / self.batches
+        self.mean.lerp_(observed.mean(0), share)
+        centred = observed - self.mean
+        self.covariance.lerp_(centred.T @ centred / len(observed), share)
+        self.whiten_along(self.covariance)
+
+    @torch.no_grad()
+    def whiten_along(self, covariance: Tensor) -> None:
+        """Takes the directions in which `covariance` (2 * cells, 2 * cells) is widest, each scaled by its spread."""
+        variances, directions = torch.linalg.eigh(covariance)
+        widest = directions[:, -DIRECTIONS:]
+        widest = widest * widest.sum(0).sign()  # eigh leaves the sign to chance
+        floor = (NARROWEST * variances[-1]).clamp_min(1e-8)
+        self.whitening.copy_(widest * variances[-DIRECTIONS:].maximum(floor).rsqrt())
+
+
+def repeat_ends(steps: Tensor, before: int, after: int) -> Tensor:
+    """(b, t, d) with the first step repeated `before` times in front and the last `after` times behind."""
+    return F.pad(steps.transpose(1, 2), (before, after), mode="replicate").transpose(1, 2)
