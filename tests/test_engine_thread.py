@@ -47,6 +47,7 @@ class Participant:
         self.stands = False
         self.looks_back = 0.0  # seconds before each step
         self.steps = 0
+        self.failed = False
 
     def ready(self) -> bool:
         return not self.stands
@@ -57,6 +58,9 @@ class Participant:
 
     def take(self, frame: np.ndarray) -> None:
         self.steps += 1
+
+    def fail(self) -> None:
+        self.failed = True
 
 
 @pytest.fixture
@@ -145,3 +149,31 @@ def test_a_removed_player_steps_no_more(thread: EngineThread) -> None:
     wait_for(lambda: stays.steps > then + 5, "steps of who stays")
     assert goes.steps == steps
     assert thread.measured()["fps"] > 0
+
+
+def test_a_step_that_fails_costs_its_players_alone(thread: EngineThread, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Engine):
+        def step(self, actions: dict[int, int]) -> dict[int, np.ndarray]:
+            raise FloatingPointError("NaN")
+
+    unlucky, lucky = Participant(Broken(), 0), Participant(Engine(), 1)
+    add(thread, unlucky, lucky)
+    wait_for(lambda: unlucky.failed, "the apology")
+    steps = lucky.steps
+    wait_for(lambda: lucky.steps > steps + 3, "steps of the other")
+    assert "a step failed" in caplog.text
+
+
+def test_what_a_player_asks_for_waits_while_the_others_have_their_share(thread: EngineThread) -> None:
+    engine = Engine()
+    greedy, other = Participant(engine, 0), Participant(engine, 1)
+    add(thread, greedy, other)
+    asked = [thread.do_for(greedy, lambda: time.sleep(0.02)) for _ in range(40)]
+    wait_for(lambda: other.steps > 10, "steps of the other")
+    assert not asked[-1].done(), "before all that the greedy one asked for"
+    asked[-2].cancel()
+    thread.do(lambda: thread.remove(greedy)).result(10)
+    assert isinstance(asked[-1].exception(10), GenieError), "and what is left goes with the player"
+    assert isinstance(thread.do_for(greedy, lambda: None).exception(10), GenieError)
+    steps = other.steps
+    wait_for(lambda: other.steps > steps + 3, "steps of the other")

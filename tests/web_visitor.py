@@ -22,6 +22,11 @@ RECORD = """() => {  // every frame that is drawn, by its number: what led there
     new MutationObserver(() => window.drawn.push({...game.dataset, picture: game.querySelector('canvas').toDataURL()}))
         .observe(game, {attributeFilter: ['data-frame']});
 }"""
+SAID = """const said = window.said = [];  // every sentence over the picture
+addEventListener('DOMContentLoaded', () => new MutationObserver(() => {
+    const now = document.querySelector('.word')?.textContent;
+    if (now && now !== said.at(-1)) said.push(now);
+}).observe(document, {subtree: true, childList: true, characterData: true}))"""
 NO_SOCKETS = """window.WebSocket = class {
     constructor() { setTimeout(() => this.onclose({code: 1006}), 10) }
     close() {}
@@ -47,6 +52,7 @@ class Visitor:
         self.page.set_default_timeout(1000 * PATIENCE)
         self.faults: list[str] = []
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.add_init_script(SAID)
         if script:
             self.page.add_init_script(script)
         self.questions: list[str] = []  # that the page asked, all answered yes
@@ -81,7 +87,8 @@ class Visitor:
         self.page.wait_for_function(f"() => {{ const d = game.dataset; return {condition} }}")
 
     def word(self, part: str) -> None:
-        self.page.wait_for_function("part => document.querySelector('.word').textContent.includes(part)", arg=part)
+        """Waits until a sentence over the picture had this part."""
+        self.page.wait_for_function("part => said.some(text => text.includes(part))", arg=part)
 
     def picture(self) -> str:
         return self.page.evaluate("document.querySelector('#view canvas').toDataURL()")

@@ -24,6 +24,8 @@ EARLY = 0.25  # of a period: a player due this soon steps now, with the others, 
 MEASURED_SECONDS, MEASURED_STEPS = 5.0, 300
 ATTENTION_SECONDS = 0.003  # for the tasks of one player in a row
 
+GAME_OVER = "the game is over"
+
 log = logging.getLogger(__name__)
 
 
@@ -48,6 +50,9 @@ class Participant(Protocol):
 
     def take(self, frame: np.ndarray) -> None:
         """Takes the frame, uint8 (H, W, 3), that the action led to."""
+
+    def fail(self) -> None:
+        """The engine could not make the frame; the participant is out of the round."""
 
 
 class Tasks:
@@ -82,6 +87,8 @@ class EngineThread(threading.Thread):
         future: Future[Result] = Future()
 
         def ask() -> None:
+            if participant not in self._participants:
+                return refuse(future, GAME_OVER)
             self._asked.setdefault(id(participant), Tasks()).waiting.append((future, function))
 
         self._tasks.append(ask)
@@ -111,7 +118,7 @@ class EngineThread(threading.Thread):
         """Call it in a task. Does nothing if the participant is not in the round."""
         self._participants = [other for other in self._participants if other is not participant]
         for future, _ in self._asked.pop(id(participant), Tasks()).waiting:
-            future.set_exception(GenieError("the game is over"))
+            refuse(future, GAME_OVER)
 
     def measured(self) -> dict[str, float]:
         """Frames a second of all players together, and the 95th percentile of a batch's time in ms, of late."""
@@ -152,13 +159,23 @@ class EngineThread(threading.Thread):
         chosen, costs = [], {}
         for each in due:
             started = time.monotonic()
-            action = each.decide()  # going far back is dear, and is paid for like a step
+            try:
+                action = each.decide()  # going far back is dear, and is paid for like a step
+            except Exception:
+                log.exception("a player could not decide")
+                self._fail([each])
+                action = None
             costs[id(each)] = time.monotonic() - started
             if action is not None:
                 chosen.append((each, action))
         for group in _together(chosen):
             started = time.monotonic()
-            frames = group[0][0].engine.step({each.seat: action for each, action in group})
+            try:
+                frames = group[0][0].engine.step({each.seat: action for each, action in group})
+            except Exception:  # a bug costs these players their game; the thread goes on for the others
+                log.exception("a step failed")
+                self._fail([each for each, _ in group])
+                continue
             took = time.monotonic() - started
             for each, _ in group:
                 costs[id(each)] += took / len(group)
@@ -169,6 +186,17 @@ class EngineThread(threading.Thread):
             # A delay below one period is caught up with. A longer delay is forgiven, and an overdrawn share paid back.
             start_from = start if now - start < each.period else now
             each.due = start_from + max(each.period, costs[id(each)] * ready)
+
+    def _fail(self, broken: list[Participant]) -> None:
+        for each in broken:
+            self.remove(each)
+            each.fail()
+
+
+def refuse(future: Future[Any], why: str) -> None:
+    """Lets whoever waits for `future` know, if anybody still does."""
+    if future.set_running_or_notify_cancel():
+        future.set_exception(GenieError(why))
 
 
 def _together(chosen: list[tuple[Participant, int]]) -> Iterator[list[tuple[Participant, int]]]:

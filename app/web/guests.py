@@ -18,7 +18,7 @@ from app.web.engine_thread import EngineThread
 from app.web.game import GameStart, parked
 from app.web.guest import Guest
 from app.web.outbox import Outbox
-from app.web.player import Player
+from app.web.player import BROKEN, Player
 from app.web.program import ProgramPlayer
 from app.web.protocol import Here, Message, Shown
 from app.web.seats import Seats
@@ -26,7 +26,6 @@ from genie_core.errors import GenieError
 
 Result = TypeVar("Result")
 LOOK_SECONDS = 0.25  # between two rounds of freeing seats
-BROKEN = "something went wrong here; press Play to begin again"
 
 
 class Guests:

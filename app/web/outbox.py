@@ -54,6 +54,10 @@ class Outbox:
             self.closed, self.then = why, then
         self._news.set()
 
+    def close_soon(self, why: str) -> None:
+        """From any thread."""
+        self._loop.call_soon_threadsafe(self.close, why)
+
     async def take(self, seconds: float | None = None) -> list[Item]:
         """Waits for items, at most `seconds`. Empty if none came, or if it is closed and empty."""
         if not self._items and self.closed is None:

@@ -22,6 +22,7 @@ from app.web.share import to_fragment
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError
 
+BROKEN = "something went wrong here; press Play to begin again"
 BUSY_SECONDS = 60.0  # between two words that the demo is too busy
 REMEMBERED = 16  # frames sent last, for a page that comes back and says which it has shown
 
@@ -82,6 +83,10 @@ class Player:
     def leave(self) -> None:
         """Gives back what the engine keeps for the seat."""
         self.engine.set_sampling(None, self.seat)
+
+    def fail(self) -> None:
+        """Apologises: the engine could not go on."""
+        self.outbox.close_soon(BROKEN)
 
     def handle(self, message: Message) -> None:
         """Takes a message in. A refusal is told to this page alone."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from app.play import commands as c
 from app.play.start import begin
+from app.web.engine_thread import GAME_OVER, refuse
 from app.web.game import GameStart
 from genie_core.engine import WorldEngine
-from genie_core.errors import GenieError
 
 
 class ProgramPlayer:
@@ -36,8 +36,10 @@ class ProgramPlayer:
 
     def leave(self) -> None:
         for _, future in self._asked:
-            future.set_exception(GenieError("the game is over"))
+            refuse(future, GAME_OVER)
         self._asked.clear()
+
+    fail = leave
 
     def ask(self, actions: list[int]) -> list[Future[np.ndarray]]:
         """Steps as soon as each is due; the frames, uint8 (H, W, 3)."""
@@ -54,4 +56,6 @@ class ProgramPlayer:
 
     def take(self, frame: np.ndarray) -> None:
         self.session.advance(frame)
-        self._asked.popleft()[1].set_result(frame)
+        _, future = self._asked.popleft()
+        if future.set_running_or_notify_cancel():  # the caller may have gone
+            future.set_result(frame)
