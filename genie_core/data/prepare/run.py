@@ -120,7 +120,7 @@ def _prepare_all(work: Path, plan: Plan, mapper: Mapper, bar: tqdm) -> list[Part
         done[tasks[index].folder] = prepared
         done_s += prepared.account.seconds
         _move(bar, READING * done_s / plan.seconds)
-        bar.set_postfix_str(f", {len(done):,} of {len(tasks):,} parts", refresh=False)
+        bar.set_postfix_str(f"{len(done):,} of {len(tasks):,} parts", refresh=False)
     refused = [(Path(), refusal(seen.refused)) for seen in plan.looks]
     made = [[(Path(task.folder), done[task.folder]) for task in plan.tasks(i, work)] for i in range(len(plan.videos))]
     return [parts or [nothing] for parts, nothing in zip(made, refused, strict=True)]
