@@ -67,6 +67,7 @@ def losses(out: Path, stage: str) -> dict[int, float]:
 def _train(
     place: dict[str, Any], ranks: int, data: Path, out: Path, config: Path | None, options: dict[str, Any]
 ) -> None:
+    os.setpgrp()
     os.environ.update({name: str(value) for name, value in place.items()})
     progress.LOG_EVERY_STEPS = 1
     if not options.pop("world", False):

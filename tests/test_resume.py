@@ -71,11 +71,11 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(
 
 
 def test_a_stopped_run_goes_on_with_more_ranks(data: Path, config: Path, unbroken: Path, tmp_path: Path) -> None:
-    """SIGTERM, as SLURM and containers send it, saves first; so does Ctrl-C."""
+    """SIGTERM to the whole group, loaders included, as SLURM and containers send it, saves first; so does Ctrl-C."""
     out = tmp_path / "run"
     processes = start(1, data, out, config, stage=STAGE, save_every=OFTEN)
     begun(processes, out)
-    os.kill(processes[0].pid or 0, signal.SIGTERM)
+    os.killpg(processes[0].pid, signal.SIGTERM)
     join(processes, [130])
     step = torch.load(out / STAGE / "last.ckpt", weights_only=True)["global_step"]
     assert 0 < step < STEPS and max(losses(out, STAGE)) == step

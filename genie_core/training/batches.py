@@ -78,6 +78,6 @@ def load(batches: Batches, workers: int = 1, pin_memory: bool = False) -> Iterat
 def _quiet_worker(_: int) -> None:
     """Ctrl-C is for the training process, which reads the loader's errors; a connection cut by its end is none."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the whole group, it must not end what a last step waits for
     sys.excepthook = lambda *_: None
     torch.set_num_threads(1)
