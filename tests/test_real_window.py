@@ -96,7 +96,7 @@ def test_held_keys_pause_and_pictures(play: Callable[..., Desk], world: World, t
     assert len(game.saved(world).actions) == still
     game.hands("key", "period")
     game.played(world, lambda saved: len(saved.actions) == still + 1, "a single step")
-    game.hands("key", "r", "Tab", "Tab")
+    game.hands("key", "r", "Tab")
     game.played(world, lambda saved: 0 < len(saved.actions) < still, "a restart")
 
     first = game.saved(world)
