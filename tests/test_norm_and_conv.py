@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from genie_core.layers.causal_conv import CausalConv3d, ChannelNorm
-from genie_core.layers.norm import RMSNorm, unit
+from genie_core.layers.causal_conv import CausalConv3d, ChannelNorm, DepthToSpace
+from genie_core.layers.norm import RMSNorm, with_length
 from genie_core.layers.st_block import ConvMLP
 
 INPUTS, OUTPUTS, SIDE = 3, 4, 5
@@ -38,13 +38,14 @@ def test_the_norm_of_channels_is_the_norm_of_each_position() -> None:
     norm.weight.data = randn(3, seed=1)
     expected = F.rms_norm(x.movedim(1, -1), (3,), norm.weight).movedim(-1, 1)
     torch.testing.assert_close(norm(x), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(norm.frame(x[:, :, 2]), expected[:, :, 2], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("length", [1e-5, 1.0, 1e5])
-def test_a_unit_vector_has_length_one_and_the_same_direction(length: float) -> None:
+@pytest.mark.parametrize("length", [1e-4, 1.0, 1e4])
+def test_a_vector_gets_a_length_and_keeps_its_direction(length: float) -> None:
     x = length * F.normalize(randn(2, 3, 6), dim=-1)
-    torch.testing.assert_close(unit(x).square().sum(-1), torch.ones(2, 3))
-    torch.testing.assert_close(unit(x) * length, x)
+    torch.testing.assert_close(with_length(x, 2.0).square().sum(-1), torch.full((2, 3), 4.0))
+    torch.testing.assert_close(with_length(x, length), x)
 
 
 @pytest.mark.parametrize("length", [0.0, 1e-9])
@@ -53,11 +54,11 @@ def test_no_vector_is_too_short_to_be_divided(length: float) -> None:
     x = randn(3, 6)
     x[1] = length
     x.requires_grad_()
-    out = unit(x)
+    out = with_length(x, 1.0)
     (out * randn(3, 6, seed=1)).sum().backward()
-    assert out.isfinite().all() and out[1].abs().max() < 0.01
+    assert out.isfinite().all() and out[1].abs().max() < 0.1
     assert x.grad is not None and x.grad.isfinite().all()
-    torch.testing.assert_close(out[[0, 2]], unit(x[[0, 2]]))
+    torch.testing.assert_close(out[[0, 2]], with_length(x[[0, 2]], 1.0))
 
 
 @pytest.mark.parametrize("frames", [1, 3])
@@ -85,6 +86,13 @@ def test_a_causal_convolution_is_torchs_on_the_padded_clip(
     torch.testing.assert_close(playing, learning, rtol=1e-5, atol=1e-5)
 
 
+def test_a_transposed_convolution_moves_depth_to_space() -> None:
+    conv, x = CausalConv3d(INPUTS, 4 * OUTPUTS, size=1), randn(2, INPUTS, SIDE, SIDE + 1)
+    conv.weight.data, conv.bias.data = randn(*conv.weight.shape), randn(4 * OUTPUTS)
+    with torch.no_grad():
+        torch.testing.assert_close(conv.upsampled(x), DepthToSpace().frame(conv.frame(x)), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("grad", [True, False])
 def test_the_mlp_adds_each_channels_neighbourhood(grad: bool) -> None:
     mlp = ConvMLP(width=4, grid=(3, 4))
@@ -96,3 +104,4 @@ def test_the_mlp_adds_each_channels_neighbourhood(grad: bool) -> None:
     expected = mlp.down(F.gelu(u + around + mlp.depthwise.bias).flatten(2, 3))
     with torch.set_grad_enabled(grad):
         torch.testing.assert_close(mlp(x), expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(mlp.play(x), expected, rtol=1e-5, atol=1e-5)

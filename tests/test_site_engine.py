@@ -13,7 +13,7 @@ import warm_process
 
 pytest.importorskip("playwright", reason="pip install -r tests/requirements.txt")
 
-from static_site import Tab, browsing, elsewhere, export, needs_browser, served
+from static_site import Served, Tab, browsing, elsewhere, export, needs_browser, served
 
 from app.play.session_file import parse_session
 from genie_core import World, WorldEngine, load_picture
@@ -32,14 +32,26 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(site: Path) -> Iterator[str]:
+def here(site: Path) -> Iterator[Served]:
     with served(site) as running:
-        yield running.url
+        yield running
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with browsing() as running:
+def url(here: Served) -> str:
+    return here.url
+
+
+@pytest.fixture(scope="module")
+def outside() -> Iterator[tuple[str, list[str]]]:
+    """See `elsewhere`."""
+    with elsewhere() as watched:
+        yield watched
+
+
+@pytest.fixture(scope="module")
+def browser(outside: tuple[str, list[str]]) -> Iterator[Any]:
+    with browsing(proxy=outside[0]) as running:
         yield running
 
 
@@ -47,7 +59,7 @@ def browser() -> Iterator[Any]:
 def tab(browser: Any, url: str) -> Iterator[Tab]:
     """With the easy world, which takes a while to open, for one game after the other."""
     with Tab(browser, url) as opened:
-        opened.open("coinrun")
+        assert opened.open("coinrun")["backend"] == "wasm"
         yield opened
         assert opened.faults == []
 
@@ -93,16 +105,14 @@ def far(ours: np.ndarray, theirs: np.ndarray) -> int:
     return int(np.abs(ours.astype(int) - theirs).max())
 
 
-def test_two_hundred_steps_are_those_of_python_and_ask_nobody_else(browser: Any, site: Path, easy: Game) -> None:
-    kind = browser.browser_type
-    with served(site) as here, elsewhere() as (proxy, asked), browsing(proxy=proxy, kind=kind) as watched:
-        with Tab(watched, here.url) as tab:
-            assert tab.open("coinrun")["backend"] == "wasm"
-            pictures = [tab.reset(easy.prompt, SEED), *tab.steps(easy.actions)]
-            saved = parse_session(tab.session(), easy.world)
-        assert asked == [], "a request left this computer"
-        assert [address for address in tab.asked if not address.removeprefix("blob:").startswith(here.url)] == []
-        assert {"worlds/coinrun/step.onnx", "js/worker.js"} <= {*here.asked}
+def test_two_hundred_steps_are_those_of_python_and_ask_nobody_else(
+    tab: Tab, here: Served, outside: tuple[str, list[str]], easy: Game
+) -> None:
+    pictures = [tab.reset(easy.prompt, SEED), *tab.steps(easy.actions)]
+    saved = parse_session(tab.session(), easy.world)
+    assert outside[1] == [], "a request left this computer"
+    assert [address for address in tab.asked if not address.removeprefix("blob:").startswith(here.url)] == []
+    assert {"worlds/coinrun/step.onnx", "js/worker.js"} <= {*here.asked}
     differ = np.flatnonzero((saved.tokens != easy.tokens).any((1, 2)))
     assert len(differ) == 0, f"other tokens than Python's from frame {differ[0]} on"
     assert max(map(far, pictures, easy.frames)) <= 1, "rounding to a pixel may differ, no more"
@@ -111,7 +121,7 @@ def test_two_hundred_steps_are_those_of_python_and_ask_nobody_else(browser: Any,
 
 
 def test_noise_is_pythons_too(browser: Any, url: str) -> None:
-    hard = Game(HARD, "starts/hard-level-01.png", 40)
+    hard = Game(HARD, "starts/hard-level-01.png", 20)
     assert hard.world.config.sampling.temperature > 0
     with Tab(browser, url) as tab:
         tab.open("coinrun-hard")
@@ -139,34 +149,34 @@ def test_a_session_of_the_program_goes_on_in_the_page(tab: Tab, easy: Game) -> N
 
     session = begin(WorldEngine(easy.world), Start(easy.prompt, seed=SEED))
     session.handle(c.Hold(easy.actions[0]))
-    for action in easy.actions[:60]:
+    for action in easy.actions[:40]:
         session.handle(c.Hold(action))
         session.tick()
-    session.handle(c.GoTo(0, 45))
+    session.handle(c.GoTo(0, 25))
     loaded = tab.load_session(snapshot(session)())
-    assert loaded["index"] == 45 and loaded["tip"] == 60 and loaded["seed"] == SEED
-    assert loaded["actions"] == easy.actions[:60]
-    assert far(tab.goto(60), easy.frames[60]) <= 1
-    assert max(map(far, tab.steps(easy.actions[60:70]), easy.frames[61:])) <= 1
-    assert (parse_session(tab.session(), easy.world).tokens == easy.tokens[:71]).all()
+    assert loaded["index"] == 25 and loaded["tip"] == 40 and loaded["seed"] == SEED
+    assert loaded["actions"] == easy.actions[:40]
+    assert far(tab.goto(40), easy.frames[40]) <= 1
+    assert max(map(far, tab.steps(easy.actions[40:50]), easy.frames[41:])) <= 1
+    assert (parse_session(tab.session(), easy.world).tokens == easy.tokens[:51]).all()
 
 
 def test_going_back_and_another_way_is_as_in_python(tab: Tab, easy: Game) -> None:
     tab.reset(easy.prompt, SEED)
-    tab.steps(easy.actions[:60])
-    assert far(tab.goto(50), easy.frames[50]) <= 1
+    tab.steps(easy.actions[:30])
+    assert far(tab.goto(20), easy.frames[20]) <= 1
     other = held(12, seed=1)
     branch = tab.steps(other)
-    easy.engine.restore(easy.moments[50])
+    easy.engine.restore(easy.moments[20])
     assert max(map(far, branch, [easy.engine.step(action) for action in other])) <= 1
-    assert parse_session(tab.session(), easy.world).actions.tolist() == [*easy.actions[:50], *other]
+    assert parse_session(tab.session(), easy.world).actions.tolist() == [*easy.actions[:20], *other]
 
 
 def test_what_was_forgotten_is_played_again_as_it_was(tab: Tab, easy: Game) -> None:
-    """Of a session loaded, nothing but tokens is at hand; 60 frames need more past than one window of context."""
-    index = 60
+    """Of a session loaded, nothing but tokens is at hand; 40 frames need more past than all layers see."""
+    index = 40
     tab.reset(easy.prompt, SEED)
-    tab.steps(easy.actions[:70])
+    tab.steps(easy.actions[:42])
     tab.load_session(tab.session())
     assert far(tab.goto(index), easy.frames[index]) <= 1
     tab.steps(easy.actions[index : index + 10])
@@ -190,11 +200,11 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 
 @needs_proc
 def test_steps_leave_nothing_behind(tab: Tab, easy: Game) -> None:
-    """A step that left its copy of the ring behind, 2.6 MB, would show."""
+    """A step that left its copy of the ring behind, 2.1 MB, would show."""
     tab.reset(easy.prompt, SEED)
-    tab.page.evaluate(ON, 60)
+    tab.page.evaluate(ON, 40)
     before, kept = tab.megabytes, tab.kept
-    tab.page.evaluate(ON, 120)
+    tab.page.evaluate(ON, 80)
     assert tab.megabytes - before - (tab.kept - kept) < 80
 
 

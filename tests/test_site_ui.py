@@ -60,9 +60,9 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def real_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The whole site of a world that ships."""
-    with served(export(tmp_path_factory.mktemp("real") / "site", ROOT / "checkpoints/coinrun")) as running:
+def real_url(tmp_path_factory: pytest.TempPathFactory, tiny_world: Path) -> Iterator[str]:
+    """The whole site of a world that is quick to open."""
+    with served(export(tmp_path_factory.mktemp("real") / "site", tiny_world)) as running:
         yield running.url
 
 
@@ -571,7 +571,9 @@ class TestFaults:
 class TestWithItsEngine:
     pytestmark = needs_browser
 
-    def test_an_upload_plays_and_comes_back_by_link_and_in_the_program(self, browser: Any, real_url: str) -> None:
+    def test_an_upload_plays_and_comes_back_by_link_and_in_the_program(
+        self, browser: Any, real_url: str, tiny_world: Path
+    ) -> None:
         frame = "document.getElementById('picture').toDataURL()"
         with Visitor(browser, real_url) as visitor:
             visitor.until("d.mode === 'attract' && d.step > 2", 4 * PATIENCE)
@@ -584,7 +586,7 @@ class TestWithItsEngine:
             visitor.until("d.mode === 'paused'")
             visitor.page.wait_for_timeout(500)
             step, picture = visitor.step(), visitor.get(frame)
-            saved = parse_session(visitor.saved("#save"), World.from_pretrained(ROOT / "checkpoints/coinrun"))
+            saved = parse_session(visitor.saved("#save"), World.from_pretrained(tiny_world))
             assert saved.at == step == len(saved.actions)
             visitor.page.click("#share")
             visitor.until("document.getElementById('link-box').open")
