@@ -12,6 +12,7 @@ PLAY = ROOT / "requirements.txt"
 RECORD = ROOT / "genie_core/games/coinrun/requirements-record.txt"
 FULL = ROOT / "genie_core/evaluation/requirements-full.txt"  # partly files that are read, nothing to import
 S3 = ROOT / "genie_core/data/requirements-s3.txt"  # found by fsspec, imported nowhere
+RAY = ROOT / "genie_core/data/prepare/requirements-ray.txt"
 TESTS = ROOT / "tests/requirements.txt"
 IMPORTED_AS = {"pillow": "PIL", "procgen-mirror": "procgen", "scikit-image": "skimage"}
 OPTIONAL = {"gymnasium"}  # of genie_core/env.py alone, which says how to get it
@@ -42,18 +43,20 @@ def product_files() -> list[Path]:
 
 def test_the_product_imports_what_is_required_and_no_more():
     imports = imported_by(product_files())
-    assert imports - importable(PLAY) - importable(RECORD) - importable(FULL) == OPTIONAL
+    assert imports - importable(PLAY) - importable(RECORD) - importable(FULL) - importable(RAY) == OPTIONAL
     assert importable(TESTS) >= OPTIONAL
     assert importable(PLAY) - imports == set()
 
 
-@pytest.mark.parametrize("path", [RECORD, FULL], ids=["record", "full"])
+@pytest.mark.parametrize("path", [RECORD, FULL, RAY], ids=["record", "full", "ray"])
 def test_an_extra_is_imported_on_its_own_floor_only(path):
     elsewhere = [file for file in product_files() if path.parent not in file.parents]
     assert imported_by(elsewhere) & importable(path) - importable(PLAY) == set()
 
 
-@pytest.mark.parametrize("path", [PLAY, RECORD, FULL, S3, TESTS], ids=["play", "record", "full", "s3", "tests"])
+@pytest.mark.parametrize(
+    "path", [PLAY, RECORD, FULL, S3, RAY, TESTS], ids=["play", "record", "full", "s3", "ray", "tests"]
+)
 def test_every_range_has_both_ends(path):
     for name, version_range in requirements(path).items():
         assert ">=" in version_range, f"{name} has no lower bound"
