@@ -87,7 +87,7 @@ def _begin(found: Found, frame_size: Size | None, fps: float | None, mapper: Map
     if not usable:
         told = [f"{video.name}: {seen.refused}" for video, seen in zip(found.videos, looks, strict=True)]
         told += [f"{name}: {why}" for name, why in found.left_out]
-        raise DataError(f"there is no video to learn from; expected films such as MP4 or WebM; {'; '.join(told[:5])}")
+        raise DataError("; ".join(["there is no video to learn from; expected films such as MP4 or WebM", *told[:5]]))
     return {"looks": looks, "size": frame_size or _usual_size(usable), "fps": fps or _usual_fps(usable)}
 
 
