@@ -81,7 +81,7 @@ class Account:
         told = []
         if 0 < self.fps < 0.9 * fps and self.frames > 1:
             told.append(
-                f"the video has {self.fps:.3g} frames a second, not {fps:g}: repeated frames look as if nothing was done"
+                f"the video has {self.fps:.3g} frames a second, not {fps:g}: repeated frames look like doing nothing"
             )
         if self.restarts:
             told.append(f"the video's clock starts anew {times(self.restarts)}; the parts were put end to end")
