@@ -154,7 +154,7 @@ def test_every_mode_is_shown_and_every_option_named_exists() -> None:
     known = {flag for action in build_parser()._actions for flag in action.option_strings}
     named = set()
     for page, text in PAGES.items():
-        ours = re.sub(r"(?:uv )?pip install[^`\n&]*", "", text)
+        ours = re.sub(r"(?:pip install|tensorboard|hf) [^`\n&]*", "", text)
         named |= set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", ours)) if page != CONTRIBUTING else set()
     assert named - known == set()
     assert {flag(mode) for mode in MODES} - named == set()
