@@ -1,6 +1,6 @@
 """A Parquet shard: one column `frame`, H*W*3 bytes a row, in row groups of one zstd page with a checksum each.
 
-Weighed against others on 2,048 frames each of three games, 64×64, one core. Parquet with zstd, groups of 32 frames: 39 to
+Weighed against others on 2,048 frames each of three games, 64×64, one core. Parquet with zstd, 32 frames a group: 39 to
 998 bytes a frame, 85,000 to 250,000 frames/s decoded. A tar of PNG files, as WebDataset has them: 712 to 2,727 bytes,
 4,900 to 8,600 frames/s, and no way to one clip but through the tar. litdata writes chunks that only litdata reads.
 Lance reads at random as well, in a format that fewer tools know. DuckDB, pandas and the Hub's viewer read Parquet.
