@@ -30,7 +30,7 @@ FLOORS = {
         "checkpoint",
         "weights",
         "world",
-        "graph_world",
+        "graph_world page",
         "familiarity",
         "runtimes",
         "engine",
@@ -44,8 +44,8 @@ FLOORS = {
     "app": ("media", "play", "window web site", "cli"),
 }
 APP_SEES_OF_THE_CORE = {
-    *("config", "errors", "files", "limits", "pictures", "pixels", "video", "games", "familiarity", "world", "engine", "hub"),
-    *("rollout", "graph_world"),
+    *("config", "errors", "files", "limits", "pictures", "pixels", "games", "familiarity", "world", "engine", "hub"),
+    *("rollout", "graph_world", "page", "video"),
 }
 CLI_SEES_TOO = {"runtimes", "machine", "data", "training", "evaluation", "figures", "checkpoint", "actions"}
 BELONGS = {
@@ -59,7 +59,7 @@ BELONGS = {
     "huggingface_hub": ("genie_core/hub/",),
     "av": ("app/media/", "genie_core/video/", "genie_core/data/lerobot/"),
     "onnxruntime": ("genie_core/runtimes/",),
-    "onnx": ("genie_core/graphs.py", "genie_core/runtimes/"),
+    "onnx": ("genie_core/graphs.py", "genie_core/page.py", "genie_core/runtimes/"),
     "pyarrow": ("genie_core/data/",),
     "fsspec": ("genie_core/data/",),
     "argparse": ("launch.py", "app/cli/"),

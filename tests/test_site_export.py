@@ -19,11 +19,11 @@ from safetensors.numpy import load, save
 from static_site import NO_RUNTIME, served
 
 from app.site import ort
-from app.site.export import PLAYED, check_folder, describe, export_site
-from app.site.halved import halve
+from app.site.export import check_folder, describe, export_site
 from genie_core import World, WorldEngine, checkpoint
 from genie_core.errors import ConfigError, MissingExtraError, WriteError
 from genie_core.graph_file import read_graph
+from genie_core.page import FILES, halve
 from genie_core.runtimes.graph_store import GraphStore
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +52,7 @@ def test_the_site_has_what_plays_and_nothing_else(site: Path, tiny: World) -> No
     told = json.loads((site / "worlds.json").read_text(encoding="utf-8"))
     (world,) = told["worlds"]
     folder = site / world["folder"]
-    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")} == {"config.json", *PLAYED}
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")} == {"config.json", *FILES}
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     for path, promise in config["files"].items():
         content = (folder / path).read_bytes()
@@ -68,7 +68,7 @@ def test_the_decoder_has_half_the_bytes_and_no_token_changes(site: Path, tiny: W
     from genie_core.runtimes.onnx_runtime import OnnxRuntime
 
     (folder,) = (site / "worlds").iterdir()
-    files = {path: (folder / path).read_bytes() for path in PLAYED}
+    files = {path: (folder / path).read_bytes() for path in FILES}
     kinds = {(name.split(".")[0], str(tensor.dtype)) for name, tensor in load(files[checkpoint.PLAYED[0]]).items()}
     assert {("decoder", "float16"), ("encoder", "float32")} <= kinds and ("encoder", "float16") not in kinds
     sizes = {path: len(files[path]) for path in checkpoint.PLAYED}

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,16 +14,14 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from app.play.start_pictures import Prompts
-from app.site.halved import halve
-from genie_core import checkpoint
-from genie_core.errors import ConfigError, MissingExtraError
+from genie_core.errors import ConfigError
 from genie_core.files import disk_refusals
+from genie_core.page import page_files
 
 if TYPE_CHECKING:
     from genie_core.world import World
 
 STATIC = Path(__file__).parent / "static"
-PLAYED = (*checkpoint.GRAPHS, *checkpoint.PLAYED)
 LATER = ("ort/", "worlds/", "README.md")  # fetched when they are needed, if ever; all else opens the page
 FETCHED_TOO = ("ort/ort.wasm.min.mjs", "ort/ort-wasm-simd-threaded.mjs")  # by the first world, so that it may be cached
 OURS = ("worlds.json", "sw.js")
@@ -110,11 +107,11 @@ def _write_world(world: World, site: Path, assets: Path) -> dict[str, Any]:
     """Write the files that play `world`; returns what worlds.json says of it."""
     name = Path(world.name.partition("@")[0]).name
     folder = site / "worlds" / name
-    config, files = _read_world(world)
-    for path, content in halve(files, checkpoint.PLAYED[0], checkpoint.GRAPHS).items():
+    config, files = page_files(world)
+    for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
-    config["files"] = {path: _promise(folder / path) for path in PLAYED}
+    config["files"] = {path: _promise(folder / path) for path in files}
     _write_json(folder / "config.json", config)
     return {
         "name": name,
@@ -124,21 +121,6 @@ def _write_world(world: World, site: Path, assets: Path) -> dict[str, Any]:
         "fingerprint": world.fingerprint(),
         "pictures": _write_pictures(site / "pictures", Prompts(assets, game=world.config.game).files),
     }
-
-
-def _read_world(world: World) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The config of `world` and the files that play it: its folder's, or made anew if there are no graphs of it."""
-    with tempfile.TemporaryDirectory() as temporary:
-        folder, made = world.folder, Path(temporary)
-        if folder is None or not world.graphs or checkpoint.fingerprint(folder) != world.fingerprint():
-            folder = made
-            world.save_pretrained(folder)
-        else:
-            checkpoint.write_config(made, world.config, {})  # in today's format, whatever that of the folder
-        if not (folder / checkpoint.STEP).is_file():
-            raise MissingExtraError("the page plays graphs, which onnx writes: pip install -r requirements.txt")
-        config = json.loads((made / "config.json").read_text(encoding="utf-8"))
-        return config, {path: (folder / path).read_bytes() for path in PLAYED}
 
 
 def _write_pictures(folder: Path, pictures: Iterable[Path]) -> list[str]:

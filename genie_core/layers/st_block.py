@@ -100,7 +100,7 @@ class TemporalAttention(nn.Module):
         q = project(asking, self.qkv, 0, self.heads)
         k, v = (project(x, self.qkv, part, self.heads) for part in (1, 2))  # (b, f, n, g, e)
         q, k, v = (part.permute(0, 2, 3, 1, 4) for part in (q, k, v))
-        seen = [past] if last is None else [past, last]
+        seen: list[Past | KeyValues] = [past] if last is None else [past, last]
         keys = torch.cat([*(each.keys for each in seen), k], 3)  # (b, n, g, slots + 2, e)
         values = torch.cat([*(each.values for each in seen), v], 3)
         last = KeyValues(k[..., :1, :], v[..., :1, :]) if last is None else last

@@ -104,7 +104,7 @@ def through(layers: nn.Sequential, x: Tensor) -> Tensor:
             ahead.pop(0)
             x = cast(CausalConv3d, layer).upsampled(x)
         else:
-            x = layer.frame(x)  # type: ignore[operator]
+            x = layer.frame(x)
     return x
 
 

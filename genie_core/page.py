@@ -1,22 +1,50 @@
-"""Weights in half the bytes, for the page: float16 in the file, which a graph turns back to float32 when it is opened.
+"""A world as the static page downloads it: its graphs and the weights they read, the decoder's in half the bytes.
 
-Only what paints pictures is halved. A picture differs by a level at most, and no token does: with rounded weights of
-the dynamics, half of the tokens of 100 steps were others.
+Only what paints pictures is halved, to float16 in the file, which a graph turns back to float32 when it is opened. A
+picture differs by a level at most, and no token does: with rounded weights of the dynamics, half of the tokens of 100
+steps were others.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors.numpy import load, save
 
-from genie_core.errors import ConfigError
+from genie_core import checkpoint
+from genie_core.errors import ConfigError, MissingExtraError
 
+if TYPE_CHECKING:
+    from genie_core.world import World
+
+FILES = (*checkpoint.GRAPHS, *checkpoint.PLAYED)
 HALVED = "decoder."  # tensors of the tokenizer, by the beginning of their names
 HALVED_FROM = 1024  # bytes of a tensor
+
+
+def page_files(world: World) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The values of config.json, in today's format, and the contents of `FILES` by path.
+
+    Graphs are those of the world's folder, or made if it has none of just these weights. Raises MissingExtraError if
+    onnx is not there.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, made = world.folder, Path(temporary)
+        if folder is None or not world.graphs or checkpoint.fingerprint(folder) != world.fingerprint():
+            folder = made
+            world.save_pretrained(folder)
+        else:
+            checkpoint.write_config(made, world.config, {})
+        if not (folder / checkpoint.STEP).is_file():
+            raise MissingExtraError("the page plays graphs, which onnx writes: pip install -r requirements.txt")
+        config = json.loads((made / "config.json").read_text(encoding="utf-8"))
+        files = {path: (folder / path).read_bytes() for path in FILES}
+    return config, halve(files, checkpoint.PLAYED[0], checkpoint.GRAPHS)
 
 
 def halve(files: Mapping[str, bytes], weights: str, graphs: tuple[str, ...]) -> dict[str, bytes]:
