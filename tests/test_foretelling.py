@@ -173,11 +173,11 @@ def test_each_loss_teaches_its_own_part() -> None:
     assert found.pixels.shape[0] == 2 and list(found.errors) == ["foretelling_error"]
     found.errors["foretelling_error"].backward(retain_graph=True)
     parts = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}
-    assert parts == {"encoder", "start", "told_embed", "recurrence", "motion_out"}
+    assert parts == {"inference", "start", "told_embed", "recurrence", "motion_out"}
     network.zero_grad(set_to_none=True)
     found.pixels.square().mean().backward()
     parts = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}
-    assert "decoder" in parts and not parts & {"encoder", "start", "told_embed", "recurrence", "motion_out"}
+    assert "decoder" in parts and not parts & {"inference", "start", "told_embed", "recurrence", "motion_out"}
 
 
 def test_every_weight_learns() -> None:

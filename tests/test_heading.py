@@ -83,11 +83,11 @@ def test_a_turn_alone_is_another_action() -> None:
     still = frames[:, :, :1].expand_as(frames).clone()
     still[..., 14:18, 14:18] = frames[..., 14:18, 14:18]
     network.heading.look[-1].weight.mul_(4 / network.heading(still).abs().mean())  # as sure as if it had been taught
-    none, there, none_again, back = network.describe(network.observe(still)).vectors[0]
+    none, there, none_again, back = network.describe(network.observe(still))[0]
     torch.testing.assert_close(none, none_again)
     assert abs(float(there[0])) > 0.2 and abs(float(none[0])) < 1e-3
     assert float(there[0] * back[0]) < 0  # how far each goes depends on how its own look is told
-    first = network.describe(network.observe(still[:, :, 1:])).vectors[0, 0]
+    first = network.describe(network.observe(still[:, :, 1:]))[0, 0]
     torch.testing.assert_close(first, none)  # a clip's first step is told by its motion
 
 

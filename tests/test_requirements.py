@@ -14,7 +14,7 @@ FULL = ROOT / "genie_core/evaluation/requirements-full.txt"  # partly files that
 S3 = ROOT / "genie_core/data/requirements-s3.txt"  # found by fsspec, imported nowhere
 RAY = ROOT / "genie_core/data/prepare/requirements-ray.txt"
 TESTS = ROOT / "tests/requirements.txt"
-IMPORTED_AS = {"pillow": "PIL", "procgen-mirror": "procgen", "scikit-image": "skimage"}
+IMPORTED_AS = {"pillow": "PIL", "procgen-mirror": "procgen", "scikit-image": "skimage", "tensorboardx": "tensorboardX"}
 OPTIONAL = {"gymnasium"}  # of genie_core/env.py alone, which says how to get it
 OURS = {"app", "genie_core", "launch", "tests"}
 

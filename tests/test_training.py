@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 import torch
-from tiny import CONFIG, walking_squares
+from tiny import walking_squares
 from training_clock import count_steps
 
 from genie_core import games

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _require_proxy() -> None:
     """Raises ConfigError if the environment names a proxy by which the web packages cannot be imported."""
-    import httpx
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # the one that gradio and the Hub connect by
 
     try:
         httpx.Client().close()

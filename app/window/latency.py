@@ -47,9 +47,9 @@ class Latency:
         bar = max(1, box.width // SPAN)
         for x, y in self._points(canvas, box, self.step_ms):
             pygame.draw.line(canvas.surface, canvas.theme.cap_edge, (x, floor), (x, y), bar)
-        late = self._points(canvas, box, self.late_ms)
-        if len(late) > 1:
-            pygame.draw.lines(canvas.surface, canvas.theme.accent, False, late)
+        line_of_late = self._points(canvas, box, self.late_ms)
+        if len(line_of_late) > 1:
+            pygame.draw.lines(canvas.surface, canvas.theme.accent, False, line_of_late)
         step, slow_step = (_percentile(self.step_ms, percent) for percent in (50, 95))
         late, key = _percentile(self.late_ms, 95), _percentile(self.key_ms, 50)
         captions = (

@@ -109,8 +109,8 @@ class Game:
 
     def latent_action_model(self, config: LatentActionConfig) -> LatentActionModel:
         """The network for `config`, whose `rules` name this game, or none; ConfigError for rules without a wing."""
-        from genie_core.models.latent_action import LatentActionModel
         from genie_core.models.foretelling import ForetellingModel
+        from genie_core.models.latent_action import LatentActionModel
 
         require(config.rules is None, f"this program does not know the rules of {config.rules and config.rules.game!r}")
         return LatentActionModel(config) if config.horizon is None else ForetellingModel(config)

@@ -45,8 +45,8 @@ class ForetellingModel(LatentActionModel):
     """Whether training sets the directions by their variance; otherwise labels do."""
 
     def build_evidence(self, config: LatentActionConfig) -> None:
-        sides = dict.fromkeys(tuple(min(side, full) for full in config.grid) for side in LEVELS)
-        self.cells = list(sides)
+        h, w = config.grid
+        self.cells = list(dict.fromkeys((min(side, h), min(side, w)) for side in LEVELS))
         features, width = 2 * sum(h * w for h, w in self.cells), config.width
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("covariance", torch.eye(features))
@@ -57,8 +57,12 @@ class ForetellingModel(LatentActionModel):
         self.whitening: Tensor
         self.batches: Tensor
         around = DIRECTIONS * (PAST_STEPS + 1 + AHEAD)
-        self.encoder = nn.Sequential(
-            nn.Linear(around, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, config.code_width)
+        self.inference = nn.Sequential(
+            nn.Linear(around, width),
+            nn.GELU(),
+            nn.Linear(width, width),
+            nn.GELU(),
+            nn.Linear(width, config.code_width, bias=False),  # the norm after it takes any mean away
         )
         self.spread = RankedBatchNorm(config.code_width, affine=False)
         self.start = nn.Sequential(nn.Linear(DIRECTIONS * PAST_STEPS, width), nn.GELU(), nn.Linear(width, width))
@@ -99,7 +103,7 @@ class ForetellingModel(LatentActionModel):
         if self.training:
             self._follow(rows_of_all_ranks(observed.flatten(0, 1)))
         around = repeat_ends(self.whiten(observed), PAST_STEPS, AHEAD).unfold(1, PAST_STEPS + 1 + AHEAD, 1)
-        return self.spread_out(self.encoder(around.flatten(2)))
+        return self.spread_out(self.inference(around.flatten(2)))
 
     def whiten(self, observed: Tensor) -> Tensor:
         """Motions of cells (…, 2 * cells) to those directions along which they vary most, (…, DIRECTIONS)."""

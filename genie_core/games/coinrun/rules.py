@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from genie_core.config import LatentActionConfig, Rules
 from genie_core.games.coinrun.heading import Heading, turns
 from genie_core.layers.norm import RMSNorm
+from genie_core.layers.ranks import RankedBatchNorm
 from genie_core.layers.st_block import STBlock
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.motion import SHIFTS, mean_motion, motion_evidence
@@ -109,7 +110,7 @@ class KeyModel(LatentActionModel):
         return self.rules.expectation_layers * self.config.context_frames + 1
 
     def build_evidence(self, config: LatentActionConfig) -> None:
-        self.spread = nn.BatchNorm1d(2, affine=False)
+        self.spread = RankedBatchNorm(2, affine=False)
         self.expectation = MotionExpectation(config, self.rules.expectation_layers)
         if self.rules.look_size is not None:
             self.heading = Heading(self.rules.look_size)
