@@ -155,7 +155,7 @@ def test_codes_that_mean_keys_come_back_and_are_not_written_where_they_are_off(f
 
 
 def test_what_is_no_world_is_refused(tmp_path: Path) -> None:
-    refused(tmp_path / "nowhere", "nowhere", "config.json")
+    refused(tmp_path / "nowhere", "there is no folder", "nowhere", "--worlds")
     refused(tmp_path, str(tmp_path), "config.json")
 
 

@@ -349,13 +349,14 @@ class TestTime:
         page.keyboard.up("ArrowRight")
         page.keyboard.press("p")
         visitor.until("d.mode === 'paused'")
-        tip = visitor.step()
+        paused = visitor.step()
         page.keyboard.down("Backspace")
         visitor.until("d.mode === 'rewinding' && d.step < 25")
         page.keyboard.up("Backspace")
         visitor.until("d.mode === 'paused'")
-        step = visitor.step()
-        assert visitor.note()[:2] == (step, visitor.actions()[step - 1]) and int(visitor.state()["tip"]) == tip
+        step, tip = visitor.step(), int(visitor.state()["tip"])
+        assert visitor.note()[:2] == (step, visitor.actions()[step - 1])
+        assert tip in (paused, paused + 1), "a step that was on its way may have come after the pause"
         page.keyboard.down("Enter")
         visitor.until(f"d.step > {step + 5}")
         page.keyboard.up("Enter")

@@ -194,7 +194,7 @@ def read_only_clone(tmp_path: Path) -> Iterator[Path]:
 def test_a_space_starts_without_arguments_behind_a_prefix_and_plays_a_world_of_the_hub(
     hub: LocalHub, read_only_clone: Path, tmp_path: Path, tiny_world: Path
 ) -> None:
-    from test_web_page import ARGUMENTS, BROWSER, Visitor
+    from web_visitor import ARGUMENTS, BROWSER, Visitor
 
     port = free_port()
     hub.repos["ada/tiny"] = Repo()

@@ -7,31 +7,19 @@ import os
 
 from app.cli.known_worlds import load_world
 from app.cli.options import ON, ROOT, WORLD, Mode, number
-from genie_core.errors import ConfigError
 
 HOST, PORT, SEATS = "127.0.0.1", 7860, 4
 MORE = f"how many people can play at once; others wait in a queue (default {SEATS})"
 
 
 def run(args: argparse.Namespace) -> None:
-    _require_proxy()
+    from genie_core.hub.probe import require_proxy
+
+    require_proxy()
     world = load_world(args)
     from app.web.server import serve
 
     serve(world, ROOT, host=args.host, port=args.port, seats=args.max_players, quiet=args.quiet)
-
-
-def _require_proxy() -> None:
-    """Raises ConfigError if the environment names a proxy by which the web packages cannot be imported."""
-    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # the one that gradio and the Hub connect by
-
-    try:
-        httpx.Client().close()
-    except (ImportError, ValueError) as error:
-        raise ConfigError(
-            f"the proxy that your environment names cannot be used ({error}); the demo needs none: unset ALL_PROXY, "
-            "HTTP_PROXY and HTTPS_PROXY, or set them to an http:// address"
-        ) from error
 
 
 def space_arguments() -> list[str]:

@@ -6,6 +6,7 @@ import secrets
 from html import escape
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import gradio as gr
 import numpy as np
@@ -24,22 +25,32 @@ THUMBNAILS = 10
 HUE_STEP = 45  # degrees between the colours of two actions
 
 
-def find_actions(world: World, path: str) -> tuple[np.ndarray, list[int]]:
-    """Frames uint8 (t, H, W, 3) of a clip at the world's pace, and the t-1 actions between them.
+class Clip(NamedTuple):
+    """Frames uint8 (t, H, W, 3) at a world's pace, the t-1 actions between them, and what was noticed in sentences."""
+
+    frames: np.ndarray
+    actions: list[int]
+    warnings: tuple[str, ...]
+
+
+def find_actions(world: World, path: str) -> Clip:
+    """The actions that `world` finds in a clip.
 
     Raises PictureError if the file is no clip, or shows one frame.
     """
     try:
-        frames = read_video(path, world.config.frame_size, world.config.fps, most_frames=limits.CLIP_FRAMES).frames
+        film = read_video(path, world.config.frame_size, world.config.fps, most_frames=limits.CLIP_FRAMES)
     except PictureError as error:
         raise PictureError(str(error).replace(path, Path(path).name)) from error
-    if len(frames) < 2:
+    if len(film.frames) < 2:
         raise PictureError(f"{Path(path).name} shows one frame only; expected a clip in which something moves")
-    return frames, world.actions_between(frames)
+    return Clip(film.frames, world.actions_between(film.frames), film.warnings)
 
 
-def timeline(world: World, frames: np.ndarray, actions: list[int]) -> str:
+def timeline(world: World, found: Clip) -> str:
     """The clip, below it the actions that the world finds in it, as long as they last, and how often each is found."""
+    frames, actions, warnings = found
+    notes = "".join(f'<p class="note">{escape(warning)}</p>' for warning in warnings)
     names = [escape(action.name) for action in world.config.actions]
     shown = np.linspace(0, len(frames) - 1, min(THUMBNAILS, len(frames))).astype(int)
     clip = "".join(f'<img src="{data_url(frames[i])}" alt="frame {i}">' for i in shown)
@@ -55,7 +66,7 @@ def timeline(world: World, frames: np.ndarray, actions: list[int]) -> str:
     )
     return (
         f'<div class="clip">{clip}</div><div class="course" role="img" aria-label="actions over time" '
-        f'data-steps="{len(actions)}">{course}</div><div class="legend">{legend}</div>'
+        f'data-steps="{len(actions)}">{course}</div><div class="legend">{legend}</div>{notes}'
     )
 
 

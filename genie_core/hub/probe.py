@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from genie_core.errors import ConfigError
 from genie_core.hub.address import Address
 
 ANSWER_S = 10.0  # that the Hub may take to begin an answer
@@ -38,3 +39,16 @@ def _ask(address: Address, kind: str) -> str | None:
     except Exception as error:  # a page of a hotel's network, a server of something else: any answer may come
         return None if "proxy URL" in str(error) else "does not answer as a Hub does"
     return None
+
+
+def require_proxy() -> None:
+    """Raises ConfigError if the environment names a proxy by which the web packages cannot be imported."""
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # the one that gradio and the Hub connect by
+
+    try:
+        httpx.Client().close()
+    except (ImportError, ValueError) as error:
+        raise ConfigError(
+            f"the proxy that your environment names cannot be used ({error}); the demo needs none: unset ALL_PROXY, "
+            "HTTP_PROXY and HTTPS_PROXY, or set them to an http:// address"
+        ) from error

@@ -95,7 +95,10 @@ class VectorQuantizer(nn.Module):
         self.usage: Tensor
 
     def forward(self, z: Tensor, told: Tensor | None = None) -> VectorQuantized:
-        """z (…, width), of any length. Where the ids `told` (…) are not -1, they stand in place of the nearest."""
+        """z (…, width), of any length. Where the ids `told` (…) are not -1, they stand in place of the nearest.
+
+        A code that is told is the mean of the inputs it is told for: others near it do not draw it away.
+        """
         z = F.normalize(z, dim=-1)
         similarity = z @ self.codebook.T.clone()  # `_learn` changes the codebook before the backward pass
         indices = similarity.argmax(-1)
@@ -104,7 +107,8 @@ class VectorQuantizer(nn.Module):
         soft = (similarity / self.temperature).softmax(-1).flatten(0, -2)
         chosen = self.lookup(indices)
         if self.training:
-            self._learn(rows_of_all_ranks(z.detach().flatten(0, -2)), rows_of_all_ranks(indices.flatten()))
+            known = torch.zeros_like(indices, dtype=torch.bool) if told is None else told >= 0
+            self._learn(*map(rows_of_all_ranks, (z.detach().flatten(0, -2), indices.flatten(), known.flatten())))
         codes = z + (chosen - z).detach()
         evenness = _entropy(mean_over_ranks(soft.mean(0)))
         return VectorQuantized(codes, indices, F.mse_loss(z, chosen), _entropy(soft).mean(), evenness)
@@ -114,10 +118,11 @@ class VectorQuantizer(nn.Module):
         return F.embedding(indices, self.codebook)
 
     @torch.no_grad()
-    def _learn(self, z: Tensor, indices: Tensor) -> None:
+    def _learn(self, z: Tensor, indices: Tensor, known: Tensor) -> None:
         one_hot = F.one_hot(indices, len(self.codebook)).float()
+        self.usage.lerp_(one_hot.mean(0), 1 - self.decay)
+        one_hot *= (known | ~torch.isin(indices, indices[known]))[:, None]
         counts = one_hot.sum(0)
-        self.usage.lerp_(counts / counts.sum(), 1 - self.decay)
         means = one_hot.T @ z / counts.clamp_min(1)[:, None]
         moved = self.codebook.lerp(means, 1 - self.decay)
         self.codebook.copy_(F.normalize(torch.where(counts[:, None] > 0, moved, self.codebook), dim=-1))

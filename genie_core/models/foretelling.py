@@ -139,12 +139,16 @@ class ForetellingModel(LatentActionModel):
 
     @torch.no_grad()
     def whiten_along(self, covariance: Tensor) -> None:
-        """Takes the directions in which `covariance` (2 * cells, 2 * cells) is widest, each scaled by its spread."""
+        """Takes the directions in which `covariance` (2 * cells, 2 * cells) is widest, each scaled by its spread.
+
+        Eigenvectors come in any order and with any sign; turned to lie as near as they can to the directions before,
+        they do not leap under the networks that learn from them.
+        """
         variances, directions = torch.linalg.eigh(covariance)
-        widest = directions[:, -DIRECTIONS:]
-        widest = widest * widest.sum(0).sign()  # eigh leaves the sign to chance
         floor = (NARROWEST * variances[-1]).clamp_min(1e-8)
-        self.whitening.copy_(widest * variances[-DIRECTIONS:].maximum(floor).rsqrt())
+        white = directions[:, -DIRECTIONS:] * variances[-DIRECTIONS:].maximum(floor).rsqrt()
+        u, _, v = torch.linalg.svd(white.T @ self.whitening)
+        self.whitening.copy_(white @ u @ v)
 
 
 def repeat_ends(steps: Tensor, before: int, after: int) -> Tensor:

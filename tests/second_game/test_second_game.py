@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 torch.set_num_threads(1)  # networks as small as these only lose by sharing the work
 
-STEPS = {"tokenizer": 40, "latent_action": 85, "dynamics": 100}
+STEPS = {"tokenizer": 60, "latent_action": 85, "dynamics": 140}
 MIDDLE = 40  # where a ferry can go either way
 QUICK = Effort(clips=4, longest=12, scenes=4, rollouts=1, steps=20)
 
@@ -52,7 +52,7 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Learnt:
     with pytest.MonkeyPatch.context() as patch:
         count_steps(patch)
         patch.setattr("genie_core.training.fit.LOOK_EVERY_STEPS", 20)
-        patch.setattr("genie_core.training.run.LOOK_CLIPS", 6)
+        patch.setattr("genie_core.training.building.LOOK_CLIPS", 6)
         for stage, steps in STEPS.items():
             resume = stage != "tokenizer"
             train(data.paths, folder / "run", settings, stage, minutes(steps), resume, device="cpu", quiet=True)

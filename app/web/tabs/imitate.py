@@ -47,8 +47,8 @@ def imitate_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: lis
         if path is None:
             return f'<p class="empty">{EMPTY}</p>', []
         engine = await asyncio.to_thread(starts.engine, world)
-        frames, found = await asyncio.to_thread(clip_actions.find_actions, engine.world.whole, path)
-        return clip_actions.timeline(engine.world.whole, frames, found), found
+        found = await asyncio.to_thread(clip_actions.find_actions, engine.world.whole, path)
+        return clip_actions.timeline(engine.world.whole, found), found.actions
 
     def replay(start: np.ndarray, found: list[int], world: Any, how: Any) -> str:
         if not found:
