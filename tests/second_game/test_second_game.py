@@ -83,7 +83,9 @@ def test_the_world_has_the_shape_of_the_game_and_names_for_directions_alone(lear
     assert config.game == "ferry" and config.fps == 10 and config.frame_size == (ferry.HEIGHT, ferry.WIDTH)
     assert config.tokenizer.grid == (8, 12)
     named = {action.name: action for action in config.actions if action.name != f"action_{action.id}"}
-    assert set(named) <= {"left", "right", "stay"} and all(action.evidence for action in config.actions)
+    ways = {"left", "right", "up", "down"}
+    assert all(set(name.split("_")) <= ways or name == "stay" for name in named)
+    assert {"left", "right"} <= set(named) and all(action.evidence for action in config.actions)
     for name, sign in (("left", -1), ("right", 1)):
         if name in named:
             assert sign * named[name].motion_px[0] > 1 and named[name].keys[0] == name
