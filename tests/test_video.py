@@ -55,13 +55,12 @@ def test_no_frame_is_lost_or_doubled(name: str) -> None:
     assert levels(film.frames) == list(range(30)) and not film.warnings
 
 
-@pytest.mark.parametrize("fps", [30, 60])
-@pytest.mark.parametrize("suffix", ["mp4", "mkv", "gif"])
+@pytest.mark.parametrize(  # GIF has no 60 frames a second
+    ("suffix", "fps"), [("mp4", 30), ("mp4", 60), ("mkv", 30), ("mkv", 60), ("gif", 30)]
+)
 def test_every_second_or_fourth_frame_is_taken_evenly(tmp_path: Path, fps: int, suffix: str) -> None:
     """Matroska rounds times to a millisecond and GIF to ten, so that the middle of a step lies now before, now after
     the edge of a frame."""
-    if suffix == "gif" and fps == 60:
-        pytest.skip("GIF has no such frame rate")
     frames = greys(30).repeat(fps // 15, axis=0)
     path = tmp_path / f"v.{suffix}"
     write(path, frames, fps) if suffix == "gif" else encode(path, frames, fps)
