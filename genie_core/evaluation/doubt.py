@@ -51,7 +51,7 @@ class Calibration(NamedTuple):
     def correlation(self) -> float:
         """Spearman's, of doubt and wrong tokens: 1 if the most doubted frames are the worst."""
         ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in self]
-        return float(np.corrcoef(np.stack(ranks))[0, 1])
+        return float(np.asarray(np.corrcoef(np.stack(ranks)))[0, 1])
 
 
 def calibrate(world: World, clips: np.ndarray, actions: np.ndarray, seed: int = 0, quiet: bool = False) -> Calibration:
