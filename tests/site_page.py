@@ -23,9 +23,11 @@ NAMES = [
     ("stay", []),
     ("west", ["left", "a"]),
     ("hop_east", ["up+right"]),
+    ("hop_2", []),
 ]
-HOP, EAST, STAY, WEST, HOP_EAST = range(len(NAMES))
-MOTION = {"east": [1.0, 0.0], "west": [-1.0, 0.0], "hop_east": [1.0, -2.0], "hop": [0.0, -2.0], "stay": [0.0, 0.0]}
+HOP, EAST, STAY, WEST, HOP_EAST, HOP_2 = range(len(NAMES))
+MOTION = {"east": [1.0, 0.0], "west": [-1.0, 0.0], "hop_east": [1.0, -2.0], "stay": [0.0, 0.0]}
+MOTION |= {name: [0.0, -2.0] for name in ("hop", "hop_2")}
 PATIENCE = 30.0
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -44,10 +46,11 @@ def stub_site(folder: Path, fps: float = 40) -> Path:
     for number, path in enumerate(pictures):
         Image.fromarray(noise(number, HEIGHT, WIDTH)).save(folder / path)
     actions = [{"id": i, "name": name, "keys": keys, "motion_px": MOTION[name]} for i, (name, keys) in enumerate(NAMES)]
-    config = {"fps": fps, "frame_size": [HEIGHT, WIDTH], "actions": actions}
-    for world in ("first", "second"):
+    config = {"fps": fps, "frame_size": [HEIGHT, WIDTH], "actions": actions, "guessing_above": 1.0, "guessed": WEST}
+    for world, temperature in {"first": 0.7, "second": 0.0}.items():
         (folder / "worlds" / world).mkdir(parents=True)
-        (folder / "worlds" / world / "config.json").write_text(json.dumps(config))
+        told = config | {"sampling": {"temperature": temperature}}
+        (folder / "worlds" / world / "config.json").write_text(json.dumps(told))
     worlds = [
         {"name": name, "folder": f"worlds/{name}", "pictures": pictures} for name in ("first", "second", "broken")
     ]

@@ -1,5 +1,5 @@
 // client.js for tests of the page alone: no network, a world whose frames are the prompt with a note in the first pixel,
-// (index % 256, action, seed % 256). window.stub holds what was asked of it.
+// (index % 256, action, seed % 256); under the action `guessed` of config.json it guesses. window.stub holds what was asked of it.
 
 import { pack, unpack } from "./safetensors.js";
 import { Told } from "./told.js";
@@ -71,7 +71,8 @@ export class Client {
   shown() {
     const picture = this.prompt.slice();
     picture.set([this.index % 256, this.index ? this.actions[this.index - 1] : NOTHING, this.seed % 256, 255]);
-    return { picture, index: this.index };
+    const guesses = this.index > 0 && this.actions[this.index - 1] === this.config.guessed;
+    return { picture, index: this.index, guesses };
   }
 
   async work() {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from conftest import ACTIONS
 from PIL import Image, ImageSequence
 
-from app.play.keymap import build_keymap, resolve
+from app.play.keymap import build_keymap, doubles, resolve
 from app.play.session_file import parse_session
 from genie_core import World
 from genie_core.config import Action
@@ -26,6 +27,7 @@ from site_page import (
     EAST,
     HEIGHT,
     HOP,
+    HOP_2,
     HOP_EAST,
     NAMES,
     PATIENCE,
@@ -61,8 +63,12 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def real_url(tmp_path_factory: pytest.TempPathFactory, tiny_world: Path) -> Iterator[str]:
-    """The whole site of a world that is quick to open."""
-    with served(export(tmp_path_factory.mktemp("real") / "site", tiny_world)) as running:
+    """The whole site of a world that is quick to open, and that guesses each frame but the first."""
+    folder = tmp_path_factory.mktemp("real")
+    shutil.copytree(tiny_world, folder / "tiny")
+    config = json.loads((folder / "tiny/config.json").read_text()) | {"guessing_above": 0.0}
+    (folder / "tiny/config.json").write_text(json.dumps(config))
+    with served(export(folder / "site", folder / "tiny")) as running:
         yield running.url
 
 
@@ -163,18 +169,52 @@ class TestKeys:
             Action(id=0, name="a_b", keys=("x",)),
             Action(id=1, name="a", keys=("j", "left")),
             Action(id=2, name="b", keys=("l+m",)),
+            Action(id=3, name="a_b_2", keys=()),
+            Action(id=4, name="c_2", keys=()),
         )
         script = """async ({ actions, held }) => {
             const { buildKeymap, resolve } = await import('./js/ui/keymap.js');
-            return held.map((keys) => resolve(keys, buildKeymap(actions)));
+            const { doubles } = await import('./js/ui/pad.js');
+            return [held.map((keys) => resolve(keys, buildKeymap(actions))), [...doubles(actions)]];
         }"""
         for actions in (ACTIONS, odd):
             keymap = build_keymap(actions)
             keys = sorted({key for binding in keymap for key in binding.keys} | {"q"})
             held = [rng.permutation(keys)[: rng.integers(0, 5)].tolist() for _ in range(400)]
             told = [{"id": a.id, "name": a.name, "keys": list(a.keys)} for a in actions]
-            ours = visitor.get(script, {"actions": told, "held": held})
+            ours, twins = visitor.get(script, {"actions": told, "held": held})
             assert ours == [resolve(keys, keymap) for keys in held]
+            assert dict(twins) == doubles(actions)
+
+    def test_what_a_world_cannot_do_is_not_offered(self, visitor: Visitor) -> None:
+        page = visitor.page
+        visitor.begin()
+        ids = "[...document.querySelectorAll('#pad button')].map((b) => b.dataset.ids)"
+        assert visitor.get(ids) == [f"{HOP} {HOP_2}", *map(str, (EAST, STAY, WEST, HOP_EAST))]
+        page.keyboard.press("p")
+        page.keyboard.down(str(HOP_2 + 1))
+        visitor.until(f"d.action == {HOP_2} && document.querySelector('#pad button').classList.contains('on')")
+        page.keyboard.up(str(HOP_2 + 1))
+        told = page.inner_text("#keys")
+        assert "↑ hop, → east, ← west, a number from 1 to 6" in told and "6 is much the same as hop" in told
+        assert "N takes a new seed" in told and page.is_visible("[data-do=seed]")
+        page.select_option("#world", "second")  # where nothing is left to chance
+        visitor.until("!document.querySelector('[data-do=seed]').offsetParent")
+        assert "seed" not in page.inner_text("#keys") and not page.is_visible("#seed")
+
+    def test_the_world_says_that_it_guesses_and_what_that_means(self, visitor: Visitor) -> None:
+        page = visitor.page
+        marked = "getComputedStyle(document.getElementById('stage'), '::after').borderTopWidth"
+        visitor.begin()
+        page.keyboard.press("p")
+        page.keyboard.down("ArrowRight")
+        visitor.until(f"d.action == {EAST}")
+        assert visitor.get(marked) != "4px"
+        page.keyboard.up("ArrowRight")
+        page.keyboard.down("ArrowLeft")
+        visitor.until(f"d.action == {WEST} && {marked} === '4px'")
+        visitor.until_word("An orange border: the world is unsure")
+        assert "An orange border" in page.inner_text("#guesses")
 
     def test_buttons_hold_actions_and_show_the_one_played(self, visitor: Visitor) -> None:
         visitor.until("d.mode === 'attract' && d.step > 0")
@@ -586,6 +626,8 @@ class TestWithItsEngine:
             visitor.page.keyboard.press("p")
             visitor.until("d.mode === 'paused'")
             visitor.page.wait_for_timeout(500)
+            guesses = "document.getElementById('stage').classList.contains('guesses')"
+            assert visitor.get(guesses)
             step, picture = visitor.step(), visitor.get(frame)
             saved = parse_session(visitor.saved("#save"), World.from_pretrained(tiny_world))
             assert saved.at == step == len(saved.actions)
@@ -600,4 +642,6 @@ class TestWithItsEngine:
             slider = f"Object.assign(document.getElementById('timeline'), {{ value: {step} }})"
             visitor.get(f"void {slider}.dispatchEvent(new Event('input', {{ bubbles: true }}))")
             visitor.until(f"d.step == {step}")
-            assert visitor.get(frame) == picture
+            assert visitor.get(frame) == picture and visitor.get(guesses)
+            visitor.get(f"void {slider.replace(str(step), '0')}.dispatchEvent(new Event('input', {{ bubbles: true }}))")
+            visitor.until(f"d.step == 0 && !{guesses}")

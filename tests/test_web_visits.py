@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from webdemo import Demo, in_this_process, wait_for
 
 from app.web import limits
 
-RIGHT, JUMP, STAY, LEFT, JUMP_RIGHT, JUMP_LEFT = "0", "1", "2", "3", "4", "5"  # ids in the tiny world of conftest.py
+# ids in the tiny world of conftest.py
+RIGHT, JUMP, STAY, LEFT, JUMP_RIGHT, JUMP_LEFT, STAY_2 = "0", "1", "2", "3", "4", "5", "7"
 PHONE = {"has_touch": True, "is_mobile": True}
 UPRIGHT, LYING = ({"viewport": {"width": w, "height": h}} | PHONE for w, h in ((390, 844), (844, 390)))
 BOXES = """() => ['.stage', '.bar', '.pad', '.files', '.more'].map(what => {
@@ -91,6 +93,36 @@ def test_the_first_ten_seconds_and_any_key_from_anywhere(browser: Any, tiny: Dem
         assert page.is_visible(".cue"), "keys go elsewhere now, and the page says so"
         page.click(".stage")
         assert not page.is_visible(".cue")
+
+
+def test_what_a_world_cannot_do_is_not_offered_and_it_says_that_it_guesses(
+    browser: Any, tiny: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = tiny.worlds.first.world
+    monkeypatch.setattr(world, "config", dataclasses.replace(world.config, guessing_above=0.0))
+    with Visitor(browser, tiny) as visitor:
+        page = visitor.page
+        page.click(".stage")
+        visitor.playing()
+        ids = page.evaluate("[...document.querySelectorAll('#view .pad button')].map(button => button.dataset.ids)")
+        assert ids == ["0", "1", f"{STAY} {STAY_2}", "3", "4", "5", "6"]
+        page.keyboard.down(str(int(STAY_2) + 1))
+        visitor.until(f"d.action == {STAY_2}")
+        page.evaluate("document.querySelector('.word').textContent = ''")
+        visitor.word("An orange border: the world is unsure")
+        page.keyboard.press("p")
+        visitor.until("d.status === 'paused'")
+        border = "getComputedStyle(document.querySelector('.stage'), '::after').borderTopWidth"
+        assert page.evaluate(border) == "4px"
+        page.keyboard.press("?")
+        told = page.inner_text(".help")
+        assert "8\tmuch the same as stay" in told and "stay_2" not in told and "An orange border" in told
+        page.keyboard.press("Escape")
+        page.keyboard.up(str(int(STAY_2) + 1))
+        page.keyboard.down("Backspace")
+        visitor.until("d.step == 0")
+        assert page.evaluate(border) != "4px", "the picture is nobody's guess"
+        page.keyboard.up("Backspace")
 
 
 def test_fields_are_checked_as_typed_and_keep_their_values(browser: Any, tiny: Demo) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import gradio as gr
 import numpy as np
 
+from app.play.keymap import doubles
 from app.play.record import record
 from app.play.start import begin
 from app.web import limits
@@ -50,8 +51,10 @@ def find_actions(world: World, path: str) -> Clip:
 def timeline(world: World, found: Clip) -> str:
     """The clip, below it the actions that the world finds in it, as long as they last, and how often each is found."""
     frames, actions, warnings = found
+    twins = doubles(world.config.actions)
+    actions = [twins.get(action, action) for action in actions]
     notes = "".join(f'<p class="note">{escape(warning)}</p>' for warning in warnings)
-    names = [escape(action.name) for action in world.config.actions]
+    names = [escape(action.name.replace("_", " ")) for action in world.config.actions]
     shown = np.linspace(0, len(frames) - 1, min(THUMBNAILS, len(frames))).astype(int)
     clip = "".join(f'<img src="{data_url(frames[i])}" alt="frame {i}">' for i in shown)
     course = ""

@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 import torch
 
+from app.play.keymap import doubles
 from app.web.attract import animation
 from app.web.told import data_url
 from genie_core.engine import WorldEngine
@@ -36,6 +37,7 @@ def before_and_after(engine: WorldEngine, prompt: np.ndarray) -> str:
 def each_action(world: World, prompt: np.ndarray) -> str:
     """The same prompt under each action, held for `HELD_STEPS` steps; stills for readers who want no motion."""
     names = [action.name for action in world.config.actions]
+    twins = doubles(world.config.actions)
     figures = ""
     for first in range(0, len(names), TOGETHER):
         ids = range(first, min(first + TOGETHER, len(names)))
@@ -44,7 +46,8 @@ def each_action(world: World, prompt: np.ndarray) -> str:
         for action, film in zip(ids, films, strict=True):
             still = f'<source media="(prefers-reduced-motion: reduce)" srcset="{data_url(film[-1])}">'
             moving = data_url(film, lambda film: animation(film, FRAME_MS), "image/webp")
-            figures += _figure(moving, f"{action + 1}: {names[action]}", still)
+            told = f"much like {names[twins[action]]}" if action in twins else names[action]
+            figures += _figure(moving, f"{action + 1}: {told.replace('_', ' ')}", still)
     return f'<div class="look" data-actions="{len(names)}">{figures}</div>'
 
 

@@ -31,7 +31,8 @@ def actions_of(config: WorldConfig) -> list[dict[str, Any]]:
 def world_told(config: WorldConfig, name: str) -> dict[str, Any]:
     """A world, before and while it is played."""
     height, width = config.frame_size
-    return {"world": name, "width": width, "height": height, "fps": config.fps, "actions": actions_of(config)}
+    about = {"world": name, "width": width, "height": height, "fps": config.fps}
+    return about | {"tells_guesses": config.guessing_above is not None, "actions": actions_of(config)}
 
 
 def hello(session: PlaySession, keymap: Keymap, world: str, **more: Any) -> dict[str, Any]:
@@ -43,6 +44,7 @@ def state(session: PlaySession) -> dict[str, Any]:
     sampling = session.sampling
     return {
         "status": session.mode,
+        "guesses": session.guesses,
         "speed": session.speed,
         "seed": session.seed,
         "unmask_steps": sampling.unmask_steps,

@@ -5,21 +5,22 @@ const COMMAND_KEYS = [
   ["F", "full screen"], ["?", "these keys"], ["Tab", "on to the buttons"],
 ];
 const spell = (keys) => keys.split("+").map((key) => LABELS[key] ?? key.toUpperCase());
+const plain = (name) => name.replaceAll("_", " ");
 
 function offer(actions) {
-  find(".pad").style.setProperty("--columns", Math.min(4, actions.length));
   const buttons = actionButtons(actions);
-  buttons.forEach((button, id) => {
-    const { name, keys } = actions[id];
-    button.title = keys.length ? keys.map((each) => spell(each).join(" + ")).join(" or ") : `the key ${id + 1}`;
-    if (!keys.length && /_\d+$/.test(name)) Object.assign(button, { textContent: id + 1, ariaLabel: `${name}, ${id + 1}` });
-  });
+  for (const button of buttons) {
+    const { keys } = actions[button.dataset.ids.split(" ")[0]], numbers = button.lastChild.textContent.split(" ");
+    button.title = [...keys.map((each) => spell(each).join(" + ")), ...numbers].join(" or ");
+  }
+  find(".pad").style.setProperty("--columns", Math.min(4, buttons.length));
   find(".pad").replaceChildren(...buttons);
   find(".pad").classList.toggle("alone", !offerThumbs(actions, (action) => action.codes));
   const moves = actions.filter(({ keys }) => keys.some((key) => !key.includes("+")));
-  const keys = moves.map(({ name, keys }) => `${spell(keys[0])} ${name.replaceAll("_", " ")}`).join(", ");
+  const keys = moves.map(({ name, keys }) => `${spell(keys[0])} ${plain(name)}`).join(", ");
   find(".keys").textContent = `Hold ${keys ? keys + ", or " : ""}a number from 1 to ${actions.length}. Press ? for all keys.`;
   table(actions);
+  find(".guessing").hidden = !hello.tells_guesses;
 }
 
 function table(actions) {
@@ -27,8 +28,12 @@ function table(actions) {
     const caps = choices.flatMap((keys, i) => [...(i ? [" or "] : []), ...keys.map((key) => make("kbd", { textContent: key }))]);
     return make("tr", {}, make("td", {}, ...caps), make("td", { textContent: what }));
   };
-  const named = actions.filter(({ keys }) => keys.length).map(({ keys, name }) => row(keys.map(spell), name.replaceAll("_", " ")));
+  const named = actions.filter(({ keys }) => keys.length).map(({ keys, name }) => row(keys.map(spell), plain(name)));
+  const twins = doubles(actions), alike = [...new Set(twins.values())].map((id) => {
+    const numbers = [...twins.keys()].filter((twin) => twins.get(twin) === id).map((twin) => [`${twin + 1}`]);
+    return row(numbers, `much the same as ${plain(actions[id].name)}`);
+  });
   const numbers = row([["1"], [`${actions.length}`]], "any action by its number");
   numbers.firstChild.childNodes[1].replaceWith(" to ");
-  find(".help table").replaceChildren(...named, numbers, ...COMMAND_KEYS.map(([key, what]) => row([[key]], what)));
+  find(".help table").replaceChildren(...named, numbers, ...alike, ...COMMAND_KEYS.map(([key, what]) => row([[key]], what)));
 }

@@ -12,12 +12,13 @@ function seedFault(text) {
   return /^\d+$/.test(text) && +text <= MOST_SEED ? "" : `${text} is not a whole number from 0 to ${MOST_SEED}`;
 }
 function scriptFault(text) {
-  const names = hello.actions.map(({ name }) => name);
+  const names = hello.actions.map(({ name }) => name), twins = doubles(hello.actions);
+  const offered = names.filter((_, id) => !twins.has(id));
   if (!text) return "";
   for (const piece of text.split(",").map((piece) => piece.trim())) {
     const [, name, count] = /^([^*]+?)\s*(?:\*\s*(\d+))?$/.exec(piece) ?? [];
     if (name === undefined) return `“${piece}” is no ACTION or ACTION*STEPS, as in ${names[0]}*20`;
-    if (!names.includes(name) && !(/^\d+$/.test(name) && +name < names.length)) return `“${name}” is no action of this world; it has ${names.join(", ")}`;
+    if (!names.includes(name) && !(/^\d+$/.test(name) && +name < names.length)) return `“${name}” is no action of this world; it has ${offered.join(", ")}`;
     if (count !== undefined && +count === 0) return `“${piece}” lasts no step`;
   }
   return "";

@@ -97,6 +97,7 @@ function greet(told) {
 function change(told) {
   state = { ...state, ...told };
   genie.dataset.status = root.dataset.status = state.status;
+  find(".stage").classList.toggle("guesses", Boolean(state.guesses));
   show("status", STATUS[state.status] ?? state.status);
   if (HALTED.includes(told.status)) { rate.clear(); show("fps", ""); show("latency", ""); }
   find("[data-do=pause]").setAttribute("aria-pressed", HALTED.includes(state.status));

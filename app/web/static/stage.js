@@ -54,11 +54,21 @@ async function draw(data) {
     canvas.draw(bitmap);
     measure(inputs);
     Object.assign(root.dataset, { frame, step, tip, action, frames: +(root.dataset.frames ?? 0) + 1 });
-    show("action", hello.actions[action]?.name ?? "the picture");
+    show("action", hello.actions[action] ? plain(hello.actions[action].name) : "the picture");
+    tellOfGuesses();
     show("step", tip > step ? `step ${step} of ${tip}` : `step ${step}`);
   }
   bitmap.close();
   send({ do: "shown", frame });
+}
+
+let toldOfGuesses = false;
+
+/** The first time that the world guesses, says what its border means, unless something else is being said. */
+function tellOfGuesses() {
+  if (toldOfGuesses || !state.guesses || find(".word").textContent) return;
+  toldOfGuesses = true;
+  say(find(".guessing").textContent);
 }
 
 function measure(inputs) {

@@ -11,6 +11,7 @@ let beginning = false;
 
 function setStatus(status) {
   genie.dataset.status = root.dataset.status = status;
+  find(".stage").classList.remove("guesses");
   find(".controls").disabled = !live();
 }
 

@@ -3,7 +3,7 @@
 //   const client = await Client.open();
 //   const { config, backend, threads, bytes } = await client.load("name", ({ loaded, total }) => …);
 //   const { picture, index } = await client.reset(imageData, seed);    // RGBA, of the world's frame_size
-//   const { picture, index, tip, ms } = await client.step(action);
+//   const { picture, index, tip, ms, guesses } = await client.step(action);
 //   const { picture, index, tip } = await client.goto(index);          // stepping on from there branches
 //   const bytes = await client.session();                              // a .genie file
 //   const { picture, index, tip, actions, seed } = await client.loadSession(bytes);
@@ -80,9 +80,9 @@ export class Client {
     this.worker.terminate();
   }
 
-  show({ picture, index, tip, seed, ms }) {
+  show({ picture, index, tip, seed, ms, guesses }) {
     Object.assign(this, { index, seed });
-    return { picture, index, tip, seed, ms };
+    return { picture, index, tip, seed, ms, guesses };
   }
 
   ask(ask, told = {}, onProgress = () => {}) {

@@ -36,6 +36,12 @@ export class Engine {
     return this.goto(saved.at);
   }
 
+  /** Whether the model was so unsure of the frame shown that the world is known to err then, as app/play/session.py. */
+  get guesses() {
+    const { guessing_above: above } = this.config;
+    return typeof above === "number" && this.line.doubt(this.index) > above;
+  }
+
   encode(prompt) {
     const [height, width] = this.sizes.frame;
     const fits = prompt.length === 3 * height * width;
@@ -62,7 +68,7 @@ export class Engine {
     if (this.ready !== index) await this.restore(index);
     const out = await this.run(index, action, null);
     line.cut(index);
-    line.append(out.tokens, action);
+    line.append(out.tokens, action, out.doubt?.[0]);
     this.keep(index, out, true, true);
     this.index = index + 1;
     return out.picture;

@@ -13,6 +13,7 @@ export class Line {
     this.pictures = new Kept(ROOM_PICTURES); // index -> {picture}
     this.tokenStore = new Int32Array(256 * tokensOfAFrame);
     this.actionStore = new Uint8Array(256);
+    this.doubtStore = new Float32Array(256);
   }
 
   get tip() {
@@ -36,12 +37,19 @@ export class Line {
     return index === 0 ? none : this.actionStore[index - 1];
   }
 
-  append(tokens, action) {
+  /** How unsure the model was of frame `index`, in nats a token; NaN where nobody told. */
+  doubt(index) {
+    return this.doubtStore[index];
+  }
+
+  append(tokens, action, doubt = NaN) {
     if ((this.frames + 1) * this.width > this.tokenStore.length) {
       this.tokenStore = grown(this.tokenStore);
       this.actionStore = grown(this.actionStore);
+      this.doubtStore = grown(this.doubtStore);
     }
     this.tokenStore.set(tokens, this.frames * this.width);
+    this.doubtStore[this.frames] = doubt;
     if (this.frames > 0) this.actionStore[this.frames - 1] = action;
     this.frames++;
   }

@@ -29,7 +29,7 @@ export class Model {
     return this.run(this.encoder, feeds);
   }
 
-  /** Named inputs to {picture, tokens, key, value, stem_out, block_out}. */
+  /** Named inputs to {picture, tokens, key, value, stem_out, block_out, doubt}; a graph of an old world has no doubt. */
   step(feeds) {
     return this.run(this.stepper, feeds);
   }

@@ -54,9 +54,9 @@ function playing() {
 
 /** What the page shows, and what it knows of the line. */
 function shown(rgb) {
-  const { line, index } = engine;
+  const { line, index, guesses } = engine;
   const seed = line.seed <= Number.MAX_SAFE_INTEGER ? Number(line.seed) : line.seed;
-  return { picture: toRgba(rgb), index, tip: line.tip, seed };
+  return { picture: toRgba(rgb), index, tip: line.tip, seed, guesses };
 }
 
 function fromRgba({ width, height, data }) {

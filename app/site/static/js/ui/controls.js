@@ -44,7 +44,7 @@ export class Controls {
       step: () => game.step(),
       restart: orFault(() => game.restart()),
       keep: orFault(() => timeline.keep()),
-      seed: orFault(() => player.again(crypto.getRandomValues(new Uint32Array(1))[0])),
+      seed: orFault(() => this.newSeed()),
       faster: () => this.changeSpeed(1),
       slower: () => this.changeSpeed(-1),
     };
@@ -147,6 +147,11 @@ export class Controls {
     const speed = byId("speed");
     speed.selectedIndex = Math.min(Math.max(speed.selectedIndex + by, 0), speed.options.length - 1);
     this.game.speed = Number(speed.value);
+  }
+
+  newSeed() {
+    if (this.game.config.sampling.temperature > 0) return this.player.again(crypto.getRandomValues(new Uint32Array(1))[0]);
+    return say("Nothing is left to chance in this world: every seed plays alike.");
   }
 
   takeSeed() {

@@ -8,7 +8,7 @@ const STRIDES = [[90, 4], [30, 2], [0, 1]]; // after so many ticks of rewinding,
 const REPLAY = { name: "replay" };
 
 /**
- * `on.frame({picture, index, tip, action, ms})` shows a frame, `on.state(game)` tells of a new mode, `on.word(text)` is a
+ * `on.frame({picture, index, tip, action, ms, guesses})` shows a frame, `on.state(game)` tells of a new mode, `on.word(text)` is a
  * sentence for the player, `on.branch(index)` tells that the frames after `index` are gone, `on.fault(error)` that a tick
  * failed. A `source` has a `name`, `next()`, an action id or null at its end, and `over`, the sentence to say then.
  */
@@ -202,8 +202,8 @@ export class Game {
     return true;
   }
 
-  show({ picture, index, tip, ms }) {
+  show({ picture, index, tip, ms, guesses }) {
     Object.assign(this, { index, tip });
-    this.on.frame({ picture, index, tip, action: this.action, ms });
+    this.on.frame({ picture, index, tip, action: this.action, ms, guesses });
   }
 }

@@ -7,6 +7,7 @@ import { listenToCamera } from "./camera.js";
 import { Controls } from "./controls.js";
 import { Drawing } from "./draw.js";
 import { Game } from "./game.js";
+import { tellOfGuesses, tellOfWorld } from "./help.js";
 import { codesOf, keyLabel } from "./keymap.js";
 import { listenToLink, tellOfLink } from "./linkbox.js";
 import { actionButtons } from "./pad.js";
@@ -33,14 +34,16 @@ function room() {
 }
 
 const shown = {
-  frame({ picture, index, tip, action }) {
+  frame({ picture, index, tip, action, guesses }) {
     const [height, width] = player.config.frame_size;
     const image = new ImageData(picture, width, height);
     canvas.draw(image);
     saver.frame(image, player.config.fps);
     timeline.show({ index, tip, action: player.config.actions[action]?.name });
-    for (const [id, button] of [...byId("pad").children].entries()) button.classList.toggle("on", id === action);
+    for (const button of byId("pad").children) button.classList.toggle("on", idsOf(button).includes(action));
     status.countFrame(game.mode);
+    byId("stage").classList.toggle("guesses", Boolean(guesses));
+    if (guesses && !player.untouched) tellOfGuesses(status.say);
     Object.assign(document.body.dataset, { step: index, tip, action: action ?? "" });
     if (index === 0) shown.first = picture;
   },
@@ -57,6 +60,8 @@ const shown = {
   fault: status.fault,
 };
 
+const idsOf = (button) => button.dataset.ids.split(" ").map(Number);
+
 function keyToTry() {
   const keys = player?.config?.actions.flatMap((action) => action.keys) ?? [];
   return keyLabel(keys.includes("right") ? "right" : (keys[0] ?? "1"));
@@ -65,11 +70,12 @@ function keyToTry() {
 function openedWorld(name, config) {
   const actions = config.actions.map((action) => ({ ...action, codes: codesOf(action) }));
   const buttons = actionButtons(actions);
-  buttons.forEach((button, id) => {
-    const { keys, name: label } = actions[id];
-    const key = make("kbd", { textContent: keys.length ? keyLabel(keys[0]) : id + 1 });
-    button.replaceChildren(label.replaceAll("_", " "), key);
-  });
+  for (const button of buttons) {
+    const [text, numbers] = button.childNodes;
+    const { keys } = actions.find(({ id }) => id === idsOf(button)[0]);
+    button.title = [...keys.map(keyLabel), ...numbers.textContent.split(" ")].join(" or ");
+    button.replaceChildren(text, make("kbd", { textContent: keys.length ? keyLabel(keys[0]) : numbers.textContent }));
+  }
   byId("pad").replaceChildren(...buttons);
   byId("thumbs").hidden = !offerThumbs(actions, codesOf);
   byId("world").value = name;
@@ -77,6 +83,7 @@ function openedWorld(name, config) {
   canvas.shape({ width, height });
   timeline.newWorld();
   controls.world();
+  tellOfWorld(config);
 }
 
 function startedLine() {

@@ -1,6 +1,8 @@
 // Buttons that hold something down for as long as a finger, the mouse, Enter or Space is on them.
 // Shared: the Gradio demo embeds this file too, without its `export` words.
 
+import { make } from "./page.js";
+
 export class Pad {
   /** `hold(button)` starts what a button below `root` that matches `which` holds down, and returns what ends it. */
   constructor(root, which, hold) {
@@ -51,15 +53,20 @@ export class Pad {
   }
 }
 
-/** A button for each action {name, codes}, which holds the keys `codes`; numbered as the number keys are. */
+/** The ids of actions that do the same as another, stay_2 as stay, each with that other's id; as app/play/keymap.py says. */
+export function doubles(actions) {
+  const named = new Map(actions.map(({ id, name }) => [name, id]));
+  const base = ({ name }) => named.get(/^(.*)_\d+$/.exec(name)?.[1]);
+  return new Map(actions.filter((action) => base(action) !== undefined).map((action) => [action.id, base(action)]));
+}
+
+/** A button for each action {id, name, codes} that is no double. It holds the keys `codes`, and shows the number keys of
+ * the action and its doubles; its data names their `ids`. */
 export function actionButtons(actions) {
-  return actions.map((action, id) => {
-    const button = document.createElement("button");
-    const number = document.createElement("small");
-    Object.assign(button, { type: "button", textContent: action.name + " " });
-    button.dataset.codes = action.codes.join(" ");
-    number.textContent = id + 1;
-    button.append(number);
-    return button;
+  const twins = doubles(actions);
+  return actions.filter(({ id }) => !twins.has(id)).map(({ id, name, codes }) => {
+    const ids = [id, ...[...twins.keys()].filter((twin) => twins.get(twin) === id)];
+    const numbers = make("small", { textContent: ids.map((each) => each + 1).join(" ") });
+    return make("button", { type: "button", data: { codes: codes.join(" "), ids: ids.join(" ") } }, `${name.replaceAll("_", " ")} `, numbers);
   });
 }
