@@ -31,7 +31,7 @@ from genie_core.config import (
     build_sampling,
 )
 from genie_core.errors import CheckpointError, ConfigError
-from genie_core.files import disk_refusals, write_whole
+from genie_core.files import write_all
 from genie_core.graph_file import Graph, read_graph
 from genie_core.hub.address import find_address
 from genie_core.hub.card import EFFECTS, card
@@ -59,15 +59,15 @@ ENCODE, STEP = GRAPHS = ("encode.onnx", "step.onnx")
 
 
 def save(folder: Path, config: WorldConfig, contents: Mapping[str, bytes]) -> None:
-    """Writes the world into `folder`, each file whole or not at all; `contents` are weights and graphs by path."""
-    files = {}
-    for path, content in contents.items():
-        file = folder / path
-        with disk_refusals(file.parent):
-            file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, content)  # the library's own writer makes files that only their owner can read
-        files[path] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    write_config(folder, config, files)
+    """Writes the world into `folder`, whole or not at all: another that is there stays if the disk refuses this one.
+
+    `contents` are weights and graphs by path. The library's own writer makes files that only their owner can read.
+    """
+    files = {
+        path: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for path, content in contents.items()
+    }
+    write_all(folder, {**contents, **_told_in(folder, config, files)})
     for name in set(GRAPHS) - set(contents):
         (folder / name).unlink(missing_ok=True)  # of the weights that were here before
 
@@ -100,9 +100,14 @@ def write_config(folder: Path, config: WorldConfig, files: dict[str, Any] | None
     """Writes config.json and the model card; `files` None keeps what config.json says of the weights already."""
     if files is None:
         files = _read_json(folder / "config.json")["files"]
+    write_all(folder, _told_in(folder, config, files))
+
+
+def _told_in(folder: Path, config: WorldConfig, files: dict[str, Any]) -> dict[str, str]:
+    """The model card and config.json. The latter makes a folder a world, and so comes last."""
     values = _to_json(config) | {"files": files}
-    write_whole(folder / "config.json", json.dumps(values, indent=2) + "\n")
-    write_whole(folder / "README.md", card(config, effects=EFFECTS if (folder / EFFECTS).is_file() else None))
+    effects = EFFECTS if (folder / EFFECTS).is_file() else None
+    return {"README.md": card(config, effects=effects), "config.json": json.dumps(values, indent=2) + "\n"}
 
 
 def fingerprint(folder: Path) -> dict[str, str]:

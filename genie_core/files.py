@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from genie_core.errors import GenieError, WriteError
@@ -37,6 +37,19 @@ def whole_file(path: str | Path, raises: type[GenieError] = WriteError) -> Itera
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def write_all(folder: Path, contents: Mapping[str, bytes | str], raises: type[GenieError] = WriteError) -> None:
+    """Writes the files `contents`, by their paths in `folder`: all of them, in that order, or none if the disk refuses.
+
+    They are moved to their names one after the other once all are written, so a process killed there leaves some.
+    """
+    with ExitStack() as written:
+        for path, content in reversed(contents.items()):  # a stack is left from its end
+            with disk_refusals(folder, raises=raises):
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            partial = written.enter_context(whole_file(folder / path, raises))
+            partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def write_whole(path: str | Path, content: bytes | str, raises: type[GenieError] = WriteError) -> None:

@@ -136,11 +136,11 @@ def test_only_the_recording_is_left(tmp_path: Path, frames: np.ndarray, suffix: 
 
 
 @contextmanager
-def full_disk() -> Iterator[None]:
-    """No file may grow beyond 200 bytes: for the one call alone, or pytest's own report could not grow either."""
+def full_disk(most_bytes: int = 200) -> Iterator[None]:
+    """No file may grow beyond so many bytes: for the one call alone, or pytest's own report could not grow either."""
     resource = pytest.importorskip("resource", reason="only POSIX can limit the size of files")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
     try:
         yield
     finally:

@@ -156,7 +156,7 @@ def _swap(partial: Path, folder: Path) -> None:
         folder.rename(old)
     try:
         partial.rename(folder)
-    except OSError:
+    except BaseException:  # Ctrl-C between the two as well
         if old.exists():
             old.rename(folder)
         raise
