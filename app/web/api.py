@@ -129,8 +129,8 @@ def find_action(told: Any, actions: tuple[Action, ...]) -> int:
     return steps[0]
 
 
-def _script(text: str, actions: tuple[Action, ...]) -> list[int]:
-    script = parse_script(text, actions)
+def _script(text: Any, actions: tuple[Action, ...]) -> list[int]:
+    script = parse_script(str(text), actions)
     if len(script) > limits.ROLLOUT_STEPS:
         most = limits.ROLLOUT_STEPS
         raise ScriptError(f"the script runs for {len(script)} steps, at most {most} are played here")

@@ -197,4 +197,9 @@ def _font(size: int) -> pygame.font.Font:
 
 @lru_cache(maxsize=1024)
 def _text(text: str, size: int, colour: Colour) -> pygame.Surface:
-    return _font(size).render(text, True, colour)
+    return _font(size).render(drawable(text), True, colour)
+
+
+def drawable(text: str) -> str:
+    """`text`, which a stranger's world or file may have named, without what no font can draw."""
+    return text.encode(errors="replace").decode().replace("\0", "?")

@@ -1,0 +1,90 @@
+"""Damaged inputs by the thousand: each is accepted, or refused in words, within a second or so and a gigabyte.
+
+    python tests/benchmarks/fuzz.py --kind KIND [KIND …] [--inputs N] [--seed N] [--json FILE]
+    python tests/benchmarks/fuzz.py --kind KIND --seed N --only NUMBER --keep FOLDER
+
+Each kind has a corpus of valid inputs, made anew in memory, and changes them: bits, bytes and lengths anywhere; values
+of JSON; words of a small language; and checksums are made right again, so that damage gets past them. The input goes to
+the function that takes such inputs from outside. Anything but a GenieError or acceptance is found: another exception, a
+crash, a hang, over 1.5 s of CPU, over 1 GB. The second form makes one input again, keeps it, and shows what it does.
+
+Why neither atheris nor Hypothesis: most of our parsers are C libraries, into which atheris, guided by the coverage of
+Python code, does not see; and it needs a build of its own for each Python. Hypothesis takes about a millisecond for a
+value of a few fields, more than most inputs here take altogether. It runs the engine in tests/test_state_machine.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import traceback
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from fuzzing.kind import Kind
+from fuzzing.kinds import KINDS
+from fuzzing.worker import Tally, chance, try_batch
+
+from genie_core.errors import GenieError
+
+MEMORY = Path("/dev/shm")  # files there cost no disk
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kind", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--inputs", type=int, default=2000, help="of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="a line for each kind is added to this file")
+    parser.add_argument("--only", type=int, help="the number of one input")
+    parser.add_argument("--keep", type=Path, help="where that input's files are kept")
+    args = parser.parse_args()
+    for name in args.kind:
+        with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+            kind = KINDS[name](Path(folder))
+            if args.only is not None:
+                show(kind, args.seed, args.only, args.keep)
+                continue
+            tally = run(kind, args.inputs, args.seed)
+        if args.json:
+            with args.json.open("a") as file:
+                file.write(json.dumps({"kind": name, "seed": args.seed} | dataclasses.asdict(tally)) + "\n")
+
+
+def run(kind: Kind, inputs: int, seed: int) -> Tally:
+    tally = Tally()
+    for start in range(0, inputs, kind.batch):
+        tally.add(try_batch(kind, seed, start, min(start + kind.batch, inputs)))
+        print(f"\r{kind.name}: {tally.inputs:,} inputs, {sum(tally.found.values())} found", end="", flush=True)
+    print(
+        f"\r{kind.name}: {tally.inputs:,} inputs, {tally.refused:,} refused, {tally.accepted:,} accepted, "
+        f"{sum(tally.found.values())} found; {tally.cpu_s:.0f} s of CPU, the slowest {tally.slowest_s:.2f} s "
+        f"({tally.slowest_at}), {tally.peak_mb} MB at most ({tally.peak_at})"
+    )
+    for what, count in sorted(tally.found.items(), key=lambda each: -each[1]):
+        print(f"  {count} times {what}; {tally.first[what]}")
+    return tally
+
+
+def show(kind: Kind, seed: int, number: int, keep: Path | None) -> None:
+    files = kind.damaged(chance(kind, seed, number))
+    for name, content in files.items():
+        if keep is not None:
+            (keep / name).parent.mkdir(parents=True, exist_ok=True)
+            (keep / name).write_bytes(content)
+        print(f"{name}: {len(content):,} bytes: {content[:300]!r}")
+    try:
+        kind.use(files)
+        print("accepted")
+    except GenieError as error:
+        print(f"refused: {error}")
+    except Exception:
+        traceback.print_exc()
+
+
+if __name__ == "__main__":
+    main()
