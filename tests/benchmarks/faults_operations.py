@@ -1,0 +1,224 @@
+"""The long operations that `faults.py` disturbs, at sizes that take a second: their commands, and what they leave."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from films import encode
+from played import save_session
+from test_training import SETTINGS, record
+from tiny import make_world, random_frames
+
+from app.play.session import PlaySession
+from genie_core import World, WorldEngine
+from genie_core.errors import GenieError
+from genie_core.training.saved import load_state
+from genie_core.training.settings import STAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+Left = dict[str, str]
+"""What lies under final names: a hash of each, or DAMAGED."""
+DAMAGED = "damaged"
+STEPS = 6
+SAVE_WORLD = """
+import sys
+from genie_core import World
+from genie_core.errors import GenieError
+try:
+    World.from_pretrained(sys.argv[1]).save_pretrained(sys.argv[2])
+except GenieError as error:
+    sys.exit(f"error: {error}")
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+class Operation(NamedTuple):
+    """`words` for Python, with {i} for the folder of the inputs and {o} for that of the results.
+
+    `left` tells what is there. `whole`: all of it is old or all of it is new; else each file by itself. `before` puts
+    there what is replaced. `again` are words to go on with, once `begun` is there.
+    """
+
+    name: str
+    words: list[str]
+    left: Callable[[Path], Left]
+    whole: bool = True
+    before: Callable[[Path, Path], None] = lambda inputs, out: None
+    again: tuple[str, ...] = ()
+    begun: str = ""
+
+
+def make_inputs(folder: Path) -> None:
+    """Data, films, worlds, a picture and a session in `folder`."""
+    record(folder / "squares")
+    (folder / "films").mkdir()
+    for number in range(2):
+        frames = np.random.default_rng(number).integers(0, 255, (6, 6, 3), np.uint8)
+        still = np.asarray(Image.fromarray(frames).resize((96, 64)))
+        encode(folder / f"films/{number}.mp4", np.stack([np.roll(still, 2 * step, 1) for step in range(60)]))
+    for seed in range(2):
+        make_world(seed).save_pretrained(folder / f"world{seed}")
+    Image.fromarray(random_frames(1, 1)[0, 0].numpy()).save(folder / "picture.png")
+    session = PlaySession(WorldEngine(World.from_pretrained(folder / "world0")), random_frames(1, 1)[0, 0].numpy())
+    list(session.play([0, 1, 2, 3] * 3))
+    save_session(session, folder / "played.genie")
+    steps = SETTINGS.replace("batch_size = 4\n", f"batch_size = 4\nsteps = {STEPS}\n")
+    (folder / "steps.toml").write_text(steps)
+
+
+def operations(ort: Path | None) -> list[Operation]:
+    """All of them; the site needs `ort`, the folder of ONNX Runtime Web."""
+    launch, world = [str(ROOT / "launch.py")], ["--world", "{i}/world0"]
+    play = [*launch, "--play", "{i}/picture.png", *world, "--actions", "0*6,1*6,2*6"]
+    written = ["--json", "{o}/figures.json", "--report", "{o}/report"]
+    data = [*launch, "--train", "--data", "{i}/squares", "--out", "{o}/run", "--config", "{i}/steps.toml"]
+    found = [
+        Operation(
+            "collect",
+            [*launch, "--collect", "tiny_environments:Shades-v0", "--out", "{o}/set", "--frames", "300"],
+            lambda out: folder_left(out / "set"),
+        ),
+        Operation(
+            "prepare",
+            [*launch, "--prepare", "{i}/films", "--out", "{o}/set", "--frame-size", "32x48"],
+            lambda out: folder_left(out / "set", hidden=False),
+            whole=False,
+        ),
+    ]
+    found += [
+        Operation(
+            f"train {stage}",
+            [*data, "--stage", stage],
+            run_left,
+            whole=False,
+            before=lambda inputs, out, stage=stage: half_trained(inputs, out, stage),  # type: ignore[misc]
+            again=("--resume",),
+            begun="run/settings.toml",
+        )
+        for stage in STAGES
+    ]
+    found += [
+        Operation(
+            "evaluate",
+            [*launch, "--evaluate", *world, "--data", "{i}/squares", "--quick", *written],
+            lambda out: files_left(out, "figures.json", "report/report.html", "report/evaluation.json"),
+            whole=False,
+        ),
+        *(
+            Operation(f"play {kind}", [*play, "--save", f"{{o}}/play.{kind}"], play_left, before=yesterday)
+            for kind in ("npz", "gif", "mp4", "png")
+        ),
+        Operation(
+            "replay",
+            [*launch, "--replay", "{i}/played.genie", *world, "--save", "{o}/play.gif"],
+            play_left,
+            before=yesterday,
+        ),
+        Operation("save_pretrained", ["-c", SAVE_WORLD, "{i}/world0", "{o}/world"], world_left),
+        Operation(
+            "save_pretrained over another",
+            ["-c", SAVE_WORLD, "{i}/world0", "{o}/world"],
+            world_left,
+            before=lambda inputs, out: void(shutil.copytree(inputs / "world1", out / "world")),
+        ),
+        Operation("publish --dry-run", [*launch, "--publish", "a/b", "--dry-run", *world], lambda out: {}),
+    ]
+    if ort is not None:
+        found.append(
+            Operation(
+                "export-web",
+                [*launch, "--export-web", "{o}/site", *world, "--ort", str(ort)],
+                lambda out: folder_left(out / "site"),
+            )
+        )
+    return found
+
+
+def folder_left(folder: Path, hidden: bool = True) -> Left:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    names = (path.relative_to(folder) for path in paths)
+    return {str(name): hashed(folder / name) for name in names if hidden or not name.parts[0].startswith(".")}
+
+
+def files_left(out: Path, *names: str) -> Left:
+    return {name: hashed(out / name) for name in names if (out / name).exists()}
+
+
+def play_left(out: Path) -> Left:
+    return {path.name: hashed(path) for path in out.glob("play.*")}
+
+
+def world_left(out: Path) -> Left:
+    """A folder without config.json is not a world yet."""
+    if not (out / "world/config.json").exists():
+        return {}
+    try:
+        return {**World.from_pretrained(out / "world").fingerprint(), "config": hashed(out / "world/config.json")}
+    except GenieError:
+        return {"world": DAMAGED}
+
+
+def run_left(out: Path) -> Left:
+    """Saved states, pictures, token files and the world; how far a state is does not tell whether it is whole."""
+    run, left = out / "run", {}
+    for stage in STAGES:
+        try:
+            state = load_state(run, stage)
+        except GenieError:
+            left[stage] = DAMAGED
+            continue
+        if state and state["global_step"] >= STEPS:
+            weights = [value.numpy().tobytes() for key, value in state["state_dict"].items() if "network" in key]
+            left[stage] = hashlib.sha256(b"".join(weights)).hexdigest()
+    for picture in run.glob("*/pictures/[!.]*"):
+        try:
+            with Image.open(picture) as opened:
+                opened.load()
+        except OSError:
+            left[str(picture.relative_to(run))] = DAMAGED
+    for origin in run.glob("tokens*/origin.json"):
+        left |= {f"{name}": hashed(origin.with_name(name)) for name in ("tokens.npy", "actions.npy")}
+    if (run / "world/config.json").exists():
+        try:
+            left |= World.from_pretrained(run / "world").fingerprint()
+        except GenieError:
+            left["world"] = DAMAGED
+    return left
+
+
+def hashed(path: Path) -> str:
+    content = path.read_bytes()
+    if path.suffix == ".json":
+        try:
+            json.loads(content)
+        except ValueError:
+            return DAMAGED
+    return hashlib.sha256(content).hexdigest()
+
+
+def yesterday(inputs: Path, out: Path) -> None:
+    for kind in ("npz", "gif", "mp4", "png"):
+        (out / f"play.{kind}").write_bytes(b"the recording of yesterday")
+
+
+def half_trained(inputs: Path, out: Path, stage: str) -> None:
+    """The dynamics come after the other two."""
+    if stage == STAGES[-1] and (inputs / "run").exists():
+        shutil.copytree(inputs / "run", out / "run")
+
+
+def void(value: object) -> None:
+    """Nothing, for a lambda whose value is not wanted."""
