@@ -42,6 +42,12 @@ ACTIONS = tuple(
 )
 
 
+if os.name != "posix":  # these fork processes and send signals
+    collect_ignore = [
+        f"test_{name}.py"
+        for name in ("hub", "ranks", "readme", "resume", "site_engine", "site_export", "space", "web_attacks")
+    ]
+
 LONGEST = (  # files, by how long they take; the others follow
     *("web_page", "site_ui", "real_window", "training", "site_engine", "site_failures", "web_visits", "web"),
     *("web_attacks", "hub", "space", "shipped_world", "fvd", "learning", "evaluation", "resume", "ranks", "readme"),

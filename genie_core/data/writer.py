@@ -6,7 +6,6 @@ leaves nothing that looks like a data set.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import shutil
@@ -71,7 +70,7 @@ class DatasetWriter:
             try:
                 self._go_on() if self.resume and (self._partial / BEGUN).exists() else self._begin()
             except BaseException:
-                self._lock.close()
+                self._unlock()
                 raise
         return self
 
@@ -82,8 +81,7 @@ class DatasetWriter:
                     self._finish()
         finally:
             self._series.stop()
-            if self._lock is not None:
-                self._lock.close()
+            self._unlock()
             if not self.resume:
                 shutil.rmtree(self._partial, ignore_errors=True)
 
@@ -142,20 +140,25 @@ class DatasetWriter:
         advice = "make room and run the same command again" if self.resume else "choose another --out, or make room"
         return disk_refusals(self.out, advice)
 
-    def _alone(self) -> IO[str]:
-        """Raise DataError if another process writes the data set, on systems that can tell."""
-        lock = (self._partial / LOCK).open("w")
-        with contextlib.suppress(ImportError):  # of a system without such locks
+    def _alone(self) -> IO[str] | None:
+        """Raise DataError if another process writes the data set; None where there are no such locks, as on Windows."""
+        try:
             import fcntl
-
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                lock.close()
-                raise DataError(
-                    f"another process is writing {self.out}; wait for its end, or choose another --out"
-                ) from None
+        except ImportError:
+            return None
+        lock = (self._partial / LOCK).open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise DataError(
+                f"another process is writing {self.out}; wait for its end, or choose another --out"
+            ) from None
         return lock
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
 
     def _begin(self) -> None:
         """Forget what an interrupted writer has left, and note down what is to be written."""
@@ -191,7 +194,7 @@ class DatasetWriter:
         write_whole(self._partial / FILE, self._info().text())
         self._series.remove_notes()
         for name in (BEGUN, LOCK):
-            (self._partial / name).unlink()
+            (self._partial / name).unlink(missing_ok=True)
         if self.out.exists():
             self.out.rmdir()
         self._partial.rename(self.out)

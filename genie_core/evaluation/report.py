@@ -137,11 +137,12 @@ def _others(report: dict[str, Any]) -> list[str]:
             f"(always the commonest: {mapped['commonest']:.3f})",
             f"button pressed most under each code: {', '.join(name or '–' for name in action['best_mapping'])}",
         ]
+    memory = "" if speed["rss_mb"] is None else f", {speed['rss_mb']:.0f} MB"
     lines += [
         f"codebook usage of the tokenizer: {report['tokenizer']['codebook_usage']:.3f}",
         f"speed on this machine: {speed['fps']:.1f} frames/s on {speed['threads']} thread(s), a step "
         f"{speed['step_ms']['p50']:.1f} ms (p95 {speed['step_ms']['p95']:.1f}), {speed['gflop_per_frame']:.2f} GFLOP a "
-        f"frame, {speed['rss_mb']:.0f} MB",
+        f"frame{memory}",
     ]
     return lines + [f"not measured, {name}: {reason}" for name, reason in report.get("not_measured", {}).items()]
 

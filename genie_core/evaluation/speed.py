@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import resource
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -52,11 +51,20 @@ def measure_speed(world: World, quiet: bool = False, runtime: str = "auto") -> d
         "gflop_per_frame": gflop,
         "matmul_gflops": matmul,
         "fraction_of_matmul_peak": gflop / (p50 / 1e3) / matmul,
-        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2),
+        "rss_mb": peak_mb(),
         "threads": threads,
         "device": str(world.device),
         "runtime": engine.runtime.name,
     }
+
+
+def peak_mb() -> float | None:
+    """The most memory that this process has had so far; None on Windows, which does not tell it this way."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
 
 
 def play(
