@@ -140,6 +140,19 @@ def test_stale_tokens_are_written_anew(data: Path, tmp_path: Path, encoded: list
     assert np.array_equal(found.actions, world.infer_actions(frames))
 
 
+@pytest.mark.parametrize("name", ["tokens.npy", "actions.npy"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "gone", "foreign"])
+def test_damaged_tokens_are_written_anew(data: Path, tmp_path: Path, name: str, damage: str) -> None:
+    world, starts, file = make_world(), np.arange(0, 64, 8), tmp_path / name
+    write(tmp_path, data, world, starts)
+    whole = file.read_bytes()
+    file.unlink()
+    if damage != "gone":
+        file.write_bytes({"cut": whole[:-40], "empty": b"", "foreign": b"x" * len(whole)}[damage])
+    found = write(tmp_path, data, world, starts)
+    assert file.read_bytes() == whole and len(found.tokens) == len(found.actions) == 8
+
+
 def test_an_interrupted_writer_goes_on_with_the_same_bytes(
     data: Path, tmp_path: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

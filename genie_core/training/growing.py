@@ -20,13 +20,19 @@ class GrowingArray:
         header = io.BytesIO()
         told = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(header, told)
-        self._header, self._row = header.getvalue(), math.prod(shape[1:]) * dtype.itemsize
+        self._header, self._rows, self._row = header.getvalue(), shape[0], math.prod(shape[1:]) * dtype.itemsize
         self._stream: IO[bytes] | None = None
 
     def whole_rows(self) -> int:
         """Rows that an interrupted writer has written."""
-        size = self._file.stat().st_size if self._file.exists() else 0
-        return max(0, size - len(self._header)) // self._row
+        return max(0, _size(self._file) - len(self._header)) // self._row
+
+    def is_whole(self, file: Path) -> bool:
+        """Whether `file` is as long as the array with all its rows, and begins as it does."""
+        if _size(file) != len(self._header) + self._rows * self._row:
+            return False
+        with file.open("rb") as stream:
+            return stream.read(len(self._header)) == self._header
 
     @contextmanager
     def after(self, rows: int) -> Iterator[None]:
@@ -40,3 +46,7 @@ class GrowingArray:
     def append(self, rows: np.ndarray) -> None:
         assert self._stream is not None
         self._stream.write(np.ascontiguousarray(rows, self._dtype).tobytes())
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0

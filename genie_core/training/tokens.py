@@ -84,16 +84,17 @@ def write_tokens(
     """Write tokens.npy int32 (clips, length, h, w) and actions.npy int8 (clips, length-1) into `folder`.
 
     origin.json remembers the networks, the data and the clips. Nothing is done if they have written `folder` before;
-    if they were interrupted, they go on; what others have written is written anew.
+    if they were interrupted, they go on; what others have written, or what was damaged since, is written anew.
     """
     source = TokenSource(dataset, starts, length, tokenizer, latent_action, mirrored)
     origin, count = source.origin(), len(starts)
-    if _told(folder / ORIGIN) == origin:
+    tokens = GrowingArray(folder / "tokens.part", (count, length, *tokenizer.config.grid), np.dtype(np.int32))
+    actions = GrowingArray(folder / "actions.part", (count, length - 1), np.dtype(np.int8))
+    written = zip((tokens, actions), PARTS, strict=True)
+    if _told(folder / ORIGIN) == origin and all(array.is_whole(folder / f"{name}.npy") for array, name in written):
         return
     with disk_refusals(folder, "make room and go on with --resume"):
         _begin(folder, origin)
-        tokens = GrowingArray(folder / "tokens.part", (count, length, *tokenizer.config.grid), np.dtype(np.int32))
-        actions = GrowingArray(folder / "actions.part", (count, length - 1), np.dtype(np.int8))
         done = min(tokens.whole_rows(), actions.whole_rows()) // CLIPS_AT_ONCE * CLIPS_AT_ONCE
         bar = tqdm(total=count, initial=done, desc=f"tokens {folder.name}", unit=" clips", disable=quiet)
         with bar, tokens.after(done), actions.after(done):
