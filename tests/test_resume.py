@@ -9,10 +9,15 @@ import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from ranks import join, losses, start, together
 from test_training import SETTINGS, record
+
+from genie_core.data import VideoDataset
+from genie_core.training.clips import FrameClips, split_starts
+from genie_core.training.order import Rows
 
 pytestmark = pytest.mark.slow
 
@@ -94,6 +99,30 @@ def test_a_rank_that_dies_ends_the_others_in_a_sentence(data: Path, config: Path
     assert "another process of this training has died" in out.with_name("run-0.txt").read_text()
     together(1, data, out, config, stage=STAGE, resume=True)
     assert torch.load(out / STAGE / "last.ckpt", weights_only=True)["global_step"] == STEPS
+
+
+def test_a_shard_that_breaks_loses_no_step_on_any_rank(config: Path, unbroken: Path, tmp_path: Path) -> None:
+    """One rank alone reads it; the other does not wait for it, and both go on once it is mended."""
+    data, out = record(tmp_path / "squares", shard_bytes=8 * 4 * 16 * 16 * 3), tmp_path / "run"
+    dataset = VideoDataset(data)
+    clips = FrameClips(dataset, split_starts(dataset, 3, 50)[0], 3, 4)
+    order = [clips.starts[clips.order(Rows(0, step, 0, 4))] for step in range(STEPS)]
+    first_read = {  # of each shard: the step
+        int(shard): step
+        for step, starts in reversed(list(enumerate(order)))
+        for shard in np.searchsorted(dataset.shard_ends, starts, side="right")
+    }
+    shard, step = max(first_read.items(), key=lambda each: each[1])
+    file = data / dataset.info.shards[shard].file
+    whole = file.read_bytes()
+    file.write_bytes(whole[:8] + bytes(len(whole) // 2) + whole[8 + len(whole) // 2 :])
+    join(start(2, data, out, config, stage=STAGE), [1, 1])
+    assert f"{file} is truncated or damaged" in out.with_name("run-0.txt").read_text()
+    assert torch.load(out / STAGE / "last.ckpt", weights_only=True)["global_step"] == step > 0
+    file.write_bytes(whole)
+    together(2, data, out, config, stage=STAGE, resume=True)
+    ours, theirs = losses(out, STAGE), losses(unbroken, STAGE)
+    assert list(ours.values()) == pytest.approx(list(theirs.values()), rel=1e-3)
 
 
 def test_a_second_training_of_a_run_is_refused(data: Path, config: Path, tmp_path: Path) -> None:

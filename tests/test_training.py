@@ -72,9 +72,9 @@ token_clips = 200
 UNKNOWN = games.find(None).settings
 
 
-def record(path: Path, size: int = 16) -> Path:
+def record(path: Path, size: int = 16, **options: int) -> Path:
     """60 episodes of 8 frames."""
-    with DatasetWriter(path, source={"game": "unheard of"}, frame_size=(size, size), fps=12) as writer:
+    with DatasetWriter(path, source={"game": "unheard of"}, frame_size=(size, size), fps=12, **options) as writer:
         for clip in walking_squares(60, 8).frames.numpy():
             writer.add_episode(clip.repeat(size // 16, 1).repeat(size // 16, 2))
     return path

@@ -19,7 +19,7 @@ from genie_core.training.batches import Batches, Sample, load
 from genie_core.training.building import Built
 from genie_core.training.learner import Learner
 from genie_core.training.learnt import load_network, remember_start
-from genie_core.training.processes import LostRankError, lost_rank
+from genie_core.training.processes import LostRankError, error_of_any, lost_rank
 from genie_core.training.progress import Progress
 from genie_core.training.saved import load_state
 from genie_core.training.stage import Batch
@@ -98,13 +98,18 @@ def _learn(learner: Learner, sample: Sample, progress: Progress, stop: StopReque
 
 
 def _next(batches: Iterator[list[Part]], learner: Learner) -> list[Part]:
-    """The parts of a batch. Where the data cannot be read on, what was learnt is saved; alone, for ranks would wait."""
+    """The parts of a batch. Where one rank cannot read its data on, all save what was learnt, and end."""
+    parts: list[Part] = []
+    error = None
     try:
-        return next(batches)
-    except GenieError:
-        if learner.fabric.world_size == 1:
-            learner.save()
-        raise
+        parts = next(batches)
+    except GenieError as refusal:
+        error = refusal
+    error = error_of_any(learner.fabric, error)
+    if error is not None:
+        learner.save()
+        raise error
+    return parts
 
 
 def _due(learner: Learner) -> bool:

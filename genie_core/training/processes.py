@@ -86,6 +86,16 @@ def by_first(fabric: Fabric, call: Callable[[], object]) -> None:
         raise error
 
 
+def error_of_any(fabric: Fabric, error: GenieError | None) -> GenieError | None:
+    """The error that one of the ranks has met, if any has. All ranks must call it."""
+    if fabric.world_size == 1:
+        return error
+    met = torch.zeros(fabric.world_size, device=fabric.device)
+    met[fabric.global_rank] = float(error is not None)
+    ranks: torch.Tensor = fabric.all_reduce(met, reduce_op="sum").nonzero()  # type: ignore[union-attr]
+    return fabric.broadcast(error, int(ranks[0])) if len(ranks) else None
+
+
 class LostRankError(GenieError):
     """Another process of the training has died."""
 
