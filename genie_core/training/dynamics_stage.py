@@ -62,9 +62,8 @@ class DynamicsStage(Stage):
         errors = self.errors(prediction, tokens).mean(-1)
         masked = masked[:, 1:]
         whole = masked.all(-1).all(-1)
-        count = mean_over_ranks(masked.sum().float()).clamp_min(
-            1
-        )  # of the global batch, so that each token weighs alike
+        # of all ranks, and in the weight of all parts, so that each token of the global batch counts alike
+        count = self.weight = mean_over_ranks(masked.sum().float()).clamp_min(1)
         loss = errors[masked].sum() / count  # the mean, or nothing where nothing is masked
         return {"loss": loss, "next_frame_loss": errors[whole].mean().detach()}
 

@@ -106,19 +106,14 @@ class Learner:
 
         ExplodedError if the loss must not be followed; nothing is changed then but statistics of the batch.
         """
-        stage, parts, losses, total = self.stage, list(parts), {}, 0.0
+        stage = self.stage
         stage.train()
         stage.set_rates(self.optimizer)
         self.stepper.zero_grad()  # before, not after: a step that was not taken keeps its gradients
         torch.manual_seed(
             (self.seed * 1_000_003 + stage.step) % 2**63
         )  # of what draws without `chance`, alike on all ranks
-        for index, (batch, first_row, rows) in enumerate(parts):
-            stage.chance = Chance(self.seed, stage.step, first_row, rows)
-            with self.fabric.no_backward_sync(self.module, enabled=index < len(parts) - 1):
-                losses = self.module(batch)
-                self.fabric.backward(losses["loss"] / len(parts))
-            total = total + losses["loss"].detach().double() / len(parts)
+        losses, total = self._backward(list(parts))
         longest: Any = self.fabric.clip_gradients(
             self.module, self.stepper, max_norm=stage.settings.gradient_norm, error_if_nonfinite=False
         )
@@ -130,6 +125,21 @@ class Learner:
         stage.step += 1
         stage.trained_seconds += seconds
         return Step({**losses, "loss": torch.tensor(loss)}, stop > 0)
+
+    def _backward(self, parts: list[tuple[Batch, int, int]]) -> tuple[dict[str, Tensor], Tensor]:
+        """Leave the gradients of the batch; the losses of its last part, and the loss of all."""
+        stage, total, weights = self.stage, torch.zeros((), dtype=torch.float64), torch.zeros(())
+        for index, (batch, first_row, rows) in enumerate(parts):
+            stage.chance = Chance(self.seed, stage.step, first_row, rows)
+            with self.fabric.no_backward_sync(self.module, enabled=index < len(parts) - 1):
+                losses = self.module(batch)
+                weight = stage.weight if len(parts) > 1 else torch.ones(())
+                self.fabric.backward(losses["loss"] * weight.to(losses["loss"]))
+            total, weights = total + (losses["loss"].detach() * weight).cpu().double(), weights + weight.cpu()
+        for parameter in stage.parameters() if len(parts) > 1 else ():
+            if parameter.grad is not None:
+                parameter.grad /= float(weights)
+        return losses, total / weights
 
     def start_clock(self) -> None:
         self.tick = time.perf_counter()

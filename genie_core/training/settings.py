@@ -43,6 +43,8 @@ class StageSettings:
     """How one stage learns: for `minutes`, with the looks at held-out clips, over all resumed runs; or for `steps`.
 
     `batch_size` is that of the global batch, over all ranks; it is cut into `accumulate` parts where it does not fit.
+    The parts give the gradient of the whole, but for what looks at a batch as a whole: `codebook_entropy`, and the
+    batch norm and codebook of latent actions, see a part.
     """
 
     least_frames: ClassVar = 1

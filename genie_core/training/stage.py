@@ -16,8 +16,9 @@ Batch = dict[str, Tensor]
 class Stage(nn.Module):
     """Trains one network. A subclass gives `losses(batch)`, whose entry `loss` is minimised and all are logged.
 
-    `chance` is where the losses draw their random numbers: it is set anew for each step. `step` and `trained_seconds`
-    say how much was learnt, over all resumed runs; `rate` is 1, or less after a loss that exploded.
+    `chance` is where the losses draw their random numbers: it is set anew for each step. `weight` is what the loss of
+    the last batch counts beside those of other parts of a global batch. `step` and `trained_seconds` say how much was
+    learnt, over all resumed runs; `rate` is 1, or less after a loss that exploded.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Stage(nn.Module):
         self.network = network
         self.settings = settings
         self.chance = Chance()
+        self.weight = torch.ones(())
         self.step = 0
         self.trained_seconds = torch.zeros((), dtype=torch.float64)
         self.rate = 1.0
