@@ -4,13 +4,15 @@
         [--processes 1 2] [--minutes 1]
 
 Each process computes on one core. Runs with more and fewer processes take turns, twice, for a machine's speed changes.
-The medians over the steps of each run, read from its metrics.csv; the first twenty steps are left out.
+The medians over the steps of each run, read from its metrics.csv; the first twenty steps are left out. A run too short
+for forty steps says how many minutes to give.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import math
 import os
 import statistics
 import subprocess
@@ -18,8 +20,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from genie_core.data import VideoDataset
+from genie_core.training.settings import load_settings
+
 ROOT = Path(__file__).resolve().parents[2]
 TURNS = 2
+STEPS = 45  # a few more than are needed
 
 
 def main() -> None:
@@ -44,8 +52,17 @@ def measure(args: argparse.Namespace, processes: int) -> tuple[float, float]:
         command = [sys.executable, str(ROOT / "launch.py"), *run, "--device", "cpu", "--quiet"]
         subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
         with Path(folder, "run", args.stage, "metrics", "from-000000", "metrics.csv").open() as stream:
-            rows = [row for row in csv.DictReader(stream) if row["frames_per_second"]][2:]
+            first, *rows = (row for row in csv.DictReader(stream) if row["frames_per_second"])
+        if not (rows := rows[1:]):
+            raise SystemExit(too_short(Path(folder, "run"), args, float(first["frames_per_second"])))
     return tuple(statistics.median(float(row[name]) for row in rows) for name in ("frames_per_second", "waiting"))  # type: ignore[return-value]
+
+
+def too_short(run: Path, args: argparse.Namespace, frames_per_second: float) -> str:
+    """What to say of a `run` that has not taken enough steps to be timed; the first had `frames_per_second`."""
+    own = load_settings(run / "settings.toml", VideoDataset(*args.data).info.frame_size).stage(args.stage)
+    minutes = math.ceil(STEPS * own.batch_size * own.clip_frames / frames_per_second / 60)
+    return f"--minutes {args.minutes:g} is too short for {STEPS} steps of {args.stage}; give --minutes {minutes}"
 
 
 if __name__ == "__main__":
