@@ -552,6 +552,7 @@ def test_every_weight_and_share_of_learning_is_recorded(config: Path) -> None:
         ("[dynamics]\ngrid = 16\n", "dynamics repeats grid"),
         ("[latent_action]\nnum_actions = 3\n", "latent_action repeats num_actions"),
         ("[dynamics\n", "TOML"),
+        pytest.param("x = " + "[" * 3000, "TOML", id="nested too deeply"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_before_training(tmp_path: Path, text: str, words: str) -> None:
