@@ -1,12 +1,15 @@
 """Damaged inputs by the thousand: each is accepted, or refused in words, within a second or so and a gigabyte.
 
-    python tests/benchmarks/fuzz.py --kind KIND [KIND …] [--inputs N] [--seed N] [--json FILE]
-    python tests/benchmarks/fuzz.py --kind KIND --seed N --only NUMBER --keep FOLDER
+    python tests/benchmarks/fuzz.py [--kind KIND …] [--inputs N] [--seed N] [--log FILE]
+    python tests/benchmarks/fuzz.py --kind KIND --seed N --only NUMBER [--keep FOLDER]
 
 Each kind has a corpus of valid inputs, made anew in memory, and changes them: bits, bytes and lengths anywhere; values
 of JSON; words of a small language; and checksums are made right again, so that damage gets past them. The input goes to
 the function that takes such inputs from outside. Anything but a GenieError or acceptance is found: another exception, a
-crash, a hang, over 1.5 s of CPU, over 1 GB. The second form makes one input again, keeps it, and shows what it does.
+crash, a hang, over 1.5 s of CPU, over 1 GB.
+
+The kinds take turns, a batch each, until there are N inputs in all; a cheap kind has larger batches. With --log the
+counts are kept in FILE, from which the next run goes on. The second form makes one input again and shows what it does.
 
 Why neither atheris nor Hypothesis: most of our parsers are C libraries, into which atheris, guided by the coverage of
 Python code, does not see; and it needs a build of its own for each Python. Hypothesis takes about a millisecond for a
@@ -37,37 +40,51 @@ MEMORY = Path("/dev/shm")  # files there cost no disk
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--inputs", type=int, default=2000, help="of each kind")
+    parser.add_argument("--inputs", type=int, default=100_000, help="in all")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="a line for each kind is added to this file")
+    parser.add_argument("--log", type=Path)
     parser.add_argument("--only", type=int, help="the number of one input")
     parser.add_argument("--keep", type=Path, help="where that input's files are kept")
     args = parser.parse_args()
-    for name in args.kind:
-        with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-            kind = KINDS[name](Path(folder))
-            if args.only is not None:
-                show(kind, args.seed, args.only, args.keep)
-                continue
-            tally = run(kind, args.inputs, args.seed)
-        if args.json:
-            with args.json.open("a") as file:
-                file.write(json.dumps({"kind": name, "seed": args.seed} | dataclasses.asdict(tally)) + "\n")
+    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        kinds = [made(name, Path(folder)) for name in args.kind]
+        if args.only is not None:
+            show(kinds[0], args.seed, args.only, args.keep)
+            return
+        told = json.loads(args.log.read_text()) if args.log and args.log.is_file() else {}
+        tallies = {kind.name: Tally(**told.get(kind.name, {})) for kind in kinds}
+        while (left := args.inputs - sum(tally.inputs for tally in tallies.values())) > 0:
+            take_turns(kinds, tallies, args.seed, left)
+            if args.log:
+                args.log.write_text(json.dumps({name: dataclasses.asdict(tally) for name, tally in tallies.items()}))
+        tell(tallies)
 
 
-def run(kind: Kind, inputs: int, seed: int) -> Tally:
-    tally = Tally()
-    for start in range(0, inputs, kind.batch):
-        tally.add(try_batch(kind, seed, start, min(start + kind.batch, inputs)))
-        print(f"\r{kind.name}: {tally.inputs:,} inputs, {sum(tally.found.values())} found", end="", flush=True)
-    print(
-        f"\r{kind.name}: {tally.inputs:,} inputs, {tally.refused:,} refused, {tally.accepted:,} accepted, "
-        f"{sum(tally.found.values())} found; {tally.cpu_s:.0f} s of CPU, the slowest {tally.slowest_s:.2f} s "
-        f"({tally.slowest_at}), {tally.peak_mb} MB at most ({tally.peak_at})"
-    )
-    for what, count in sorted(tally.found.items(), key=lambda each: -each[1]):
-        print(f"  {count} times {what}; {tally.first[what]}")
-    return tally
+def made(name: str, folder: Path) -> Kind:
+    (folder / name).mkdir()
+    return KINDS[name](folder / name)
+
+
+def take_turns(kinds: list[Kind], tallies: dict[str, Tally], seed: int, most: int) -> None:
+    """Tries one batch of each kind, or less so that there are no more than `most` inputs."""
+    for kind in kinds:
+        tally, count = tallies[kind.name], min(kind.batch, most)
+        tally.add(try_batch(kind, seed, tally.inputs, tally.inputs + count))
+        most -= count
+        print(f"{kind.name}: {tally.inputs:,} inputs, {sum(tally.found.values())} found", flush=True)
+
+
+def tell(tallies: dict[str, Tally]) -> None:
+    for name, tally in tallies.items():
+        print(
+            f"| {name} | {tally.inputs:,} | {tally.refused:,} refused, {tally.accepted:,} accepted, "
+            f"{sum(tally.found.values())} found | {tally.cpu_s:.0f} s of CPU, slowest {tally.slowest_s:.2f} s "
+            f"({tally.slowest_at}) | {tally.peak_mb} MB ({tally.peak_at}) |"
+        )
+        for what, count in sorted(tally.found.items(), key=lambda each: -each[1]):
+            print(f"  {count} times {what}; {tally.first[what]}")
+    every = tallies.values()
+    print(f"{sum(tally.inputs for tally in every):,} inputs, {sum(tally.cpu_s for tally in every):,.0f} s of CPU")
 
 
 def show(kind: Kind, seed: int, number: int, keep: Path | None) -> None:

@@ -19,7 +19,7 @@ class Kind(ABC):
     """
 
     name: str
-    batch = 2000
+    batch = 1000
     measured = 1
 
     def __init__(self, folder: Path) -> None:

@@ -98,7 +98,6 @@ def mended_png(content: bytes) -> bytes:
 
 class Pictures(Kind):
     name = "pictures"
-    batch = 1000
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -187,7 +186,7 @@ class Videos(Kind):
     """Whether it moves, as the window asks of a dropped file, and its first 30 frames."""
 
     name = "videos"
-    batch = 200
+    batch = 100
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

@@ -11,6 +11,7 @@ from fuzzing.kind import REPOSITORY, Files, Kind
 
 class Settings(Kind):
     name = "settings"
+    batch = 4000
     measured = 10
 
     def __init__(self, folder: Path) -> None:
@@ -65,6 +66,7 @@ class Scripts(Kind):
 
 class Keys(Kind):
     name = "keys"
+    batch = 4000
     measured = 10
 
     def __init__(self, folder: Path) -> None:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from fuzzing.kind import Files
 
 
+@cache
+def _content() -> Files:
+    with TemporaryDirectory() as folder:
+        return files_in(_tiny_world(Path(folder)))
+
+
 def tiny_world(folder: Path) -> Path:
     """The folder of an untrained world of 16×16 pixels, with its graphs."""
+    for name, content in _content().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def _tiny_world(folder: Path) -> Path:
     import torch
 
     from genie_core.config import Action, SamplingConfig, WorldConfig, build_networks

@@ -20,6 +20,7 @@ class Configs(Kind):
     """config.json as `--worlds`, the model card and the window's panel use it."""
 
     name = "configs"
+    batch = 2000
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -85,7 +86,6 @@ class Weights(Kind):
     """Weights, of which config.json promises the right size and hash."""
 
     name = "weights"
-    batch = 1000
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -111,7 +111,6 @@ class Graphs(Kind):
     """ONNX graphs. One that is let in is run, for a step."""
 
     name = "graphs"
-    batch = 1000
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -179,7 +178,7 @@ class Folders(Kind):
     """Whole worlds: listed, then loaded and played for two steps on both runtimes."""
 
     name = "worlds"
-    batch = 200
+    batch = 100
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
