@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -93,6 +94,14 @@ def test_the_workers_of_a_killed_process_end(tmp_path: Path) -> None:
     while alive(begun[0]):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_the_tests_that_the_table_names_exist() -> None:
+    named = re.findall(r"\b(test_\w+)(\.py)?", (ROOT / "tests/README.md").read_text(encoding="utf-8"))
+    written = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").glob("test_*.py"))
+    assert [name for name, file in named if file and not (ROOT / f"tests/{name}.py").exists()] == []
+    assert [name for name, file in named if not file and f"def {name}(" not in written] == []
+    assert len(named) > 30
 
 
 def alive(process: int) -> bool:
