@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 MOST_GROWTH_MB = 100  # of the server's peak memory, while it refuses; one decoded drawing would take 500
 FRAMES = 20  # of the other player, during each series of attacks
 SERIES = 5
-WAYS = ["queue", "call", "call/v2", "run", "api"]
+WAYS = ["queue", "call", "call/v2"]
 
 
 class Stranger:
@@ -268,9 +268,12 @@ def test_no_address_is_fetched(stranger: Stranger) -> None:
 
 def test_other_doors_of_gradio_are_shut(stranger: Stranger) -> None:
     body = {"session_hash": "x", "component_id": 1, "fn_name": "accept_blobs", "data": {}}
-    for path in ("component_server", "component_server/", "process_recording", "vibe-edit", "run-history/connect"):
+    posts = ["component_server", "component_server/", "process_recording", "vibe-edit", "run-history/connect"]
+    for path in [*posts, "run/step", "api/step"]:  # the last two would pass by the queue
         assert stranger.http.post(f"/gradio_api/{path}", json=body).status_code == 404
-    assert stranger.http.get("/monitoring/summary").status_code == 403
+    reads = ["dev/reload", "proxy=http://127.0.0.1:9/", "deep_link?session_hash=x", "profiling/traces", "token"]
+    for path in [*(f"/gradio_api/{read}" for read in reads), "/monitoring/summary", "/openapi.json", "/.env"]:
+        assert stranger.http.get(path).status_code == 404
 
 
 # ---- giants

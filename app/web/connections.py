@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from app.web import limits
-from app.web.proxy import believing
+from app.web.proxy import is_proxy
 
 Protocol: Any = AutoHTTPProtocol  # one of two classes, by what is installed
 
@@ -19,12 +18,13 @@ class PatientForAWhile(Protocol):
     connections; proxies that are trusted have as many as they like."""
 
     _waiting: asyncio.TimerHandle | None = None
+    _sending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         host = self.client[0] if self.client else ""
         same = sum(bool(other.client) and other.client[0] == host for other in self.connections)
-        if same > limits.CONNECTIONS_A_CLIENT and not _is_proxy(host):
+        if same > limits.CONNECTIONS_A_CLIENT and not is_proxy(host):
             transport.close()
         self._watch()
 
@@ -34,7 +34,18 @@ class PatientForAWhile(Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
+        self._stop_sending()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not fetch what it is sent."""
+        super().pause_writing()
+        if self._sending is None:
+            self._sending = self.loop.call_later(limits.SEND_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_sending()
+        super().resume_writing()
 
     @property
     def _headless(self) -> bool:
@@ -52,12 +63,12 @@ class PatientForAWhile(Protocol):
             self._waiting.cancel()
             self._waiting = None
 
+    def _stop_sending(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+
     def _hang_up(self) -> None:
         self._waiting = None
         if self._headless and self.transport.get_protocol() is self:  # a WebSocket has a protocol of its own
-            self.transport.close()
-
-
-@functools.cache
-def _is_proxy(host: str) -> bool:
-    return host in believing(None).trusted_hosts
+            self.transport.abort()

@@ -6,6 +6,8 @@ import asyncio
 import dataclasses
 import time
 
+from app.web import limits
+from app.web.clients import Bucket
 from app.web.game import GameStart
 from app.web.outbox import Outbox
 from app.web.player import Player
@@ -31,6 +33,7 @@ class Guest:
         self.away_since: float | None = time.monotonic()
         self.polled: float | None = None  # time of the last question from a page without a WebSocket
         self.touched = time.monotonic()  # time of the last key or button
+        self.messages = Bucket(2 * limits.MESSAGES_A_SECOND, limits.MESSAGES_A_SECOND)
         self._sent: dict[int, int] = {}  # the steps of the last frames sent before the game was parked
 
     def connect(self) -> None:

@@ -51,6 +51,10 @@ class Guests:
         counts = {"players": self.seats.players, "waiting": self.seats.waiting, "seats": self.seats.count}
         return counts | {"guests": len(self._by_token)} | self.engine_thread.measured()
 
+    async def for_player(self, player: Player, function: Callable[[], Result]) -> Result:
+        """As `on_engine`, at the cost of a player. Raises GenieError if the player's game is over."""
+        return await asyncio.wrap_future(self.engine_thread.do_for(player, function))
+
     def find(self, token: Any) -> Guest | None:
         return self._by_token.get(token) if isinstance(token, str) else None
 
@@ -145,7 +149,7 @@ class Guests:
         player = guest.player
         assert isinstance(player, Player)
         guest.touched = time.monotonic()
-        await asyncio.wrap_future(self.engine_thread.do_for(player, lambda: player.begin(start)))
+        await self.for_player(player, lambda: player.begin(start))
 
     def leave(self, guest: Guest, why: str) -> None:
         """Frees everything that the guest has. Does nothing the second time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from app.web.api import add_api
+from app.web.calls import share_queue
 from app.web.game_starts import GameStarts
 from app.web.guests import Guests
 from app.web.limits import REQUESTS_WAITING
@@ -37,4 +38,4 @@ def build_pages(guests: Guests, starts: GameStarts) -> gr.Blocks:
         goes_live.success(lambda: gr.Tabs(selected=PLAY), None, tabs, api_visibility="private")
         add_api(guests, starts)
     only_uploads(pages)
-    return pages.queue(max_size=REQUESTS_WAITING)
+    return share_queue(pages.queue(max_size=REQUESTS_WAITING))

@@ -12,15 +12,29 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 PREFIX = re.compile(rb"(?:/[\w.~-]+)+")
 LOCAL = "127.0.0.1,::1"
+INSIDE = LOCAL + ",10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7"  # the Hub's network around a Space
 
 
 def believing(app: Any) -> Any:
     """Takes the client's address from the headers of a trusted proxy; its `trusted_hosts` are those.
 
-    They are the addresses in FORWARDED_ALLOW_IPS, by default this machine's; a Space is reached through the Hub alone.
+    They are the addresses in FORWARDED_ALLOW_IPS, by default this machine's; a Space is reached through the Hub's
+    network alone. Of the addresses that proxies noted one after the other, the last that is no proxy's is the client:
+    what comes before may be made up.
     """
-    trusted = os.environ.get("FORWARDED_ALLOW_IPS") or ("*" if "SPACE_ID" in os.environ else LOCAL)
+    trusted = os.environ.get("FORWARDED_ALLOW_IPS") or (INSIDE if "SPACE_ID" in os.environ else LOCAL)
     return ProxyHeadersMiddleware(app, trusted)
+
+
+def is_proxy(host: str) -> bool:
+    """Whether connections from `host` may be those of a trusted proxy, for many clients."""
+    return host in believing(None).trusted_hosts
+
+
+def speaks_for_itself(host: str) -> bool:
+    """Whether a client is of the owner's own: a trusted proxy that asks for nobody else, such as this machine."""
+    trusted = believing(None).trusted_hosts
+    return host in trusted and not trusted.always_trust
 
 
 class TrustedProxy:

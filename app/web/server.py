@@ -12,7 +12,6 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
 
 import gradio as gr
 import torch
@@ -26,11 +25,13 @@ from app.web.connections import PatientForAWhile
 from app.web.doors import Doors
 from app.web.game_starts import GameStarts
 from app.web.guests import Guests
+from app.web.headers import Headers
 from app.web.limits import MESSAGE_BYTES, UPLOAD_BYTES
 from app.web.loaded_worlds import LoadedWorlds
 from app.web.pages import build_pages
 from app.web.proxy import TrustedProxy, UnderPrefix
 from app.web.routes import add_routes
+from app.web.upload_folder import UploadFolder, upload_folder
 from genie_core.errors import GenieError
 from genie_core.world import World
 
@@ -49,8 +50,7 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
     torch.set_num_threads(1)  # the engine's; the other core is for pictures and the network
     sys.setswitchinterval(SWITCH_SECONDS)
     with upload_folder() as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder
-        app = build_app(LoadedWorlds(world, root / "checkpoints", seats), seats, root / "assets")
+        app = build_app(LoadedWorlds(world, root / "checkpoints", seats), seats, root / "assets", folder)
         threading.Thread(target=app.state.attract.film, daemon=True).start()  # before the first page asks for it
         config = uvicorn.Config(
             app,
@@ -60,6 +60,7 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
             ws_per_message_deflate=False,  # PNGs do not become smaller
             http=PatientForAWhile,
             proxy_headers=False,  # TrustedProxy reads them
+            server_header=False,
             timeout_graceful_shutdown=CLOSING_SECONDS,
         )
         if not quiet:
@@ -84,18 +85,6 @@ def listen(host: str, port: int) -> socket.socket:
         raise GenieError(f"IPv6 cannot be had on this machine ({error}); --host 0.0.0.0 is all of IPv4") from error
 
 
-def upload_folder() -> TemporaryDirectory[str]:
-    """A folder of this process alone, which goes with it: other programs also keep files in Gradio's usual folder."""
-    parent = Path(os.environ.get("GRADIO_TEMP_DIR") or gettempdir())
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        return TemporaryDirectory(prefix="genie-", dir=parent, ignore_cleanup_errors=True)
-    except OSError as error:
-        raise GenieError(
-            f"uploads cannot be kept in {parent} ({error.strerror}); name another folder in GRADIO_TEMP_DIR"
-        ) from error
-
-
 class Server(uvicorn.Server):
     """Ends in good time: a page that is open has a stream of Gradio's, which would never end by itself."""
 
@@ -108,21 +97,25 @@ class Server(uvicorn.Server):
             connection.transport.close()
 
 
-def build_app(worlds: LoadedWorlds, seats: int, pictures: Path) -> FastAPI:
-    """The whole as an ASGI app."""
+def build_app(worlds: LoadedWorlds, seats: int, pictures: Path, uploads: UploadFolder | None = None) -> FastAPI:
+    """The whole as an ASGI app. `uploads` is a folder of its own, if it has one."""
     guests, starts = Guests(seats), GameStarts(worlds, Prompts(pictures))
     attract = Attract(starts)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         await guests.start()
+        tidying = asyncio.create_task(uploads.watch()) if uploads else None
         yield
+        if tidying:
+            tidying.cancel()
         await guests.stop()
 
     app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.add_middleware(Doors)
+    app.add_middleware(Doors, **({"has_room": uploads.has_room} if uploads else {}))
     app.add_middleware(UnderPrefix)
     app.add_middleware(TrustedProxy)
+    app.add_middleware(Headers)
     app.state.guests, app.state.attract = guests, attract
     add_routes(app, guests, starts, attract)
     return gr.mount_gradio_app(

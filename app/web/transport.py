@@ -28,20 +28,6 @@ OVER = "this game is over; press Play to begin one"
 encoders = ThreadPoolExecutor(2, "encode")  # neither the engine's thread nor the event loop waits for a PNG
 
 
-class MessageRate:
-    """Counts messages; raises ProtocolError for more a second than any page sends."""
-
-    def __init__(self) -> None:
-        self._left, self._at = float(MESSAGES_A_SECOND), time.monotonic()
-
-    def count(self) -> None:
-        now = time.monotonic()
-        gained = (now - self._at) * MESSAGES_A_SECOND
-        self._left, self._at = min(self._left + gained, 2.0 * MESSAGES_A_SECOND) - 1, now
-        if self._left < 0:
-            raise ProtocolError(f"over {MESSAGES_A_SECOND} messages a second")
-
-
 async def serve_socket(guests: Guests, token: str, socket: WebSocket) -> None:
     """Talks to a page until the page, another page of the same game, or the guest leaves."""
     await socket.accept()
@@ -70,18 +56,18 @@ async def serve_socket(guests: Guests, token: str, socket: WebSocket) -> None:
 
 
 async def _read(guests: Guests, guest: Guest, outbox: Outbox, socket: WebSocket) -> None:
-    rate = MessageRate()
     while True:
         received = await socket.receive()
         if received["type"] == "websocket.disconnect":
             return
-        rate.count()
         if received.get("text") is None:
             raise ProtocolError("a message of bytes, expected text")
         _take(guests, guest, outbox, received["text"])
 
 
 def _take(guests: Guests, guest: Guest, outbox: Outbox, text: str) -> None:
+    if not guest.messages.take(1):
+        raise ProtocolError(f"over {MESSAGES_A_SECOND} messages a second")
     try:
         guests.receive(guest, outbox, parse(text))
     except OutOfRange as error:
