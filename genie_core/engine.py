@@ -19,7 +19,7 @@ from genie_core.noise import uniform
 from genie_core.pictures import fit
 from genie_core.runtimes.base import Runtime
 from genie_core.runtimes.choose import open_runtime
-from genie_core.state import StepInputs, shapes
+from genie_core.state import StepInputs, Stepped, shapes
 
 if TYPE_CHECKING:
     from genie_core.graph_world import GraphWorld
@@ -256,6 +256,7 @@ class WorldEngine:
         noise = self._noise([moment.seed for moment in moments], last, [self.sampling_of(p) for p in players])
         inputs = self._inputs(last, [actions[player] for player in players], ring, noise)
         stepped = self.runtime.step(inputs)
+        _require_finite(stepped)
         for row, (player, frame, moment) in enumerate(zip(players, last, moments, strict=True)):
             frame.keys = Kept(_row(stepped.key, row), _row(stepped.value, row))
             self._ring.put(player, frame.index, frame.keys)
@@ -363,6 +364,13 @@ class WorldEngine:
     def _check_player(self, player: int) -> None:
         if not 0 <= player < len(self._now):
             raise ConfigError(f"player {player} is not one of 0..{len(self._now) - 1}")
+
+
+def _require_finite(stepped: Stepped[np.ndarray]) -> None:
+    """Raises FloatingPointError, before anything is remembered, if a step went wrong in any row."""
+    numbers = (stepped.key, stepped.value, stepped.stem_out, stepped.block_out, stepped.doubt)
+    if not all(np.isfinite(each.sum()) for each in numbers):  # a sum is finite if all in it are
+        raise FloatingPointError("a step of the model gave numbers that are not finite")
 
 
 def _seen(picture: np.ndarray, stem: np.ndarray, block: np.ndarray, row: int) -> Seen:

@@ -168,13 +168,18 @@ class EngineThread(threading.Thread):
             costs[id(each)] = time.monotonic() - started
             if action is not None:
                 chosen.append((each, action))
-        for group in _together(chosen):
+        groups = deque(_together(chosen))
+        while groups:
+            group = groups.popleft()
             started = time.monotonic()
             try:
                 frames = group[0][0].engine.step({each.seat: action for each, action in group})
-            except Exception:  # a bug costs these players their game; the thread goes on for the others
+            except Exception:  # a bug costs one player the game; the thread goes on for the others
+                if len(group) > 1:
+                    groups += [[each] for each in group]  # whose step is it?
+                    continue
                 log.exception("a step failed")
-                self._fail([each for each, _ in group])
+                self._fail([group[0][0]])
                 continue
             took = time.monotonic() - started
             for each, _ in group:

@@ -42,6 +42,7 @@ class Player:
         self._shown: tuple[int, int] | None = None  # line and step
         self._busy_until = 0.0  # time until which that is not told again
         self.tuned = False  # the settings have changed since the prompt
+        self.failed = False  # the engine could not go on
 
     @property
     def engine(self) -> WorldEngine:
@@ -86,6 +87,7 @@ class Player:
 
     def fail(self) -> None:
         """Apologises: the engine could not go on."""
+        self.failed = True
         self.outbox.close_soon(BROKEN)
 
     def handle(self, message: Message) -> None:
