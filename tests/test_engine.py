@@ -189,6 +189,31 @@ def test_a_player_that_is_not_there_is_refused(world: World) -> None:
     assert engine.snapshot(0).frames[-1].index == 0
 
 
+@pytest.mark.parametrize("player", [-1, -2, 2])
+def test_players_are_not_counted_from_the_end(world: World, player: int) -> None:
+    engine = WorldEngine(world, players=2)
+    for each in range(2):
+        engine.reset(picture(seed=each), each)
+    for call in (
+        lambda: engine.reset(picture(), player),
+        lambda: engine.restore(engine.snapshot(0), player),
+        lambda: engine.snapshot(player),
+        lambda: engine.set_sampling(HOT, player),
+        lambda: engine.step({0: 1, player: 1}),
+    ):
+        with pytest.raises(ConfigError, match=rf"player {player} is not one of 0\.\.1"):
+            call()
+    assert [engine.snapshot(each).frames[-1].index for each in range(2)] == [0, 0]
+
+
+def test_settings_of_a_player_are_its_own_until_they_are_taken_back(world: World) -> None:
+    engine = WorldEngine(world, players=2)
+    engine.set_sampling(HOT, 1)
+    assert (engine.sampling_of(0), engine.sampling_of(1)) == (world.config.sampling, HOT)
+    engine.set_sampling(None, 1)
+    assert engine.sampling_of(1) == world.config.sampling
+
+
 def test_no_player_steps_in_an_empty_batch(world: World) -> None:
     engine = WorldEngine(world, players=2)
     engine.reset(picture())
@@ -308,6 +333,72 @@ def test_a_player_that_stood_still_for_long_goes_on(world: World, monkeypatch: p
         engine.step({1: step % 4})
     for action in ACTIONS:
         assert np.abs(engine.step({0: action})[0].astype(int) - undisturbed.step(action)).max() <= 1
+
+
+def test_a_kept_playthrough_is_looked_at_and_gone_on_with(world: World) -> None:
+    """Moments of tokens alone: looking moves nobody, restoring goes on as play did."""
+    engine = WorldEngine(world, 3, HOT)
+    frames, doubts = [engine.reset(picture())], [engine.doubt(engine.snapshot())]
+    for action in ACTIONS:
+        frames.append(engine.step(action))
+        doubts.append(engine.doubt(engine.snapshot()))
+    assert doubts[0] is None and all(doubt is not None and 0 < doubt < 10 for doubt in doubts[1:])
+    tokens = np.stack([frame.tokens for frame in engine.snapshot().frames])
+    other = WorldEngine(world, 0, HOT)
+    other.reset(picture(seed=1))
+    moments = other.moments(tokens, np.array(ACTIONS, np.uint8), 3)
+    for index in (5, 11, 0, 1):
+        assert np.array_equal(other.look(moments[index]), frames[index])
+    assert other.doubt(moments[3]) is None and other.snapshot().frames[-1].index == 0
+    other.look(moments[0])[:] = 0
+    assert np.array_equal(other.restore(moments[6]), frames[6]), "a picture handed out is a copy"
+    assert np.array_equal([other.step(action) for action in ACTIONS[6:]], frames[7:])
+
+
+@pytest.mark.parametrize(
+    ("token", "action", "words"),
+    [
+        (0, 0, None),
+        (63, 3, None),
+        (64, 3, r"a token is outside 0\.\.63"),  # the id that stands for a masked token
+        (-1, 3, r"a token is outside 0\.\.63"),
+        (63, 4, "action 4 is not one of"),
+        (63, -1, "action -1 is not one of"),
+    ],
+)
+def test_the_tokens_and_actions_of_a_kept_playthrough_are_the_worlds(
+    world: World, token: int, action: int, words: str | None
+) -> None:
+    engine, tokens = WorldEngine(world), np.full((2, 4, 4), 5)
+    tokens[1, 2, 3] = token
+    if words is None:
+        assert len(engine.moments(tokens, np.array([action]), 0)) == 2
+    else:
+        with pytest.raises(ConfigError, match=words):
+            engine.moments(tokens, np.array([action]), 0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_prompt_of_several_frames_needs_the_actions_between_them(world: World, count: int) -> None:
+    engine, clip = WorldEngine(world), np.stack([picture(seed=seed) for seed in range(3)])
+    with pytest.raises(ConfigError, match=f"{count} actions for a prompt of 3 frames, expected 2"):
+        engine.reset(clip, actions=[0] * count)
+    with pytest.raises(ConfigError, match="action 4"):
+        engine.reset(clip, actions=[0, 4])
+    seen = world.decode(world.encode(torch.from_numpy(clip)[None]))[0].numpy()
+    assert np.abs(engine.reset(clip, actions=[1, 2]).astype(int) - seen[-1]).max() <= 1  # rounding
+    moment = engine.snapshot()
+    assert [(frame.index, frame.action) for frame in moment.frames] == [(0, 4), (1, 1), (2, 2)], (
+        "4 is that of no action"
+    )
+
+
+def test_the_bytes_of_a_frame_are_those_of_its_arrays(world: World) -> None:
+    engine = WorldEngine(world)
+    engine.reset(picture())
+    engine.step(1)
+    first = engine.snapshot().frames[0]
+    assert sum(array.nbytes for part in (first.keys, first.seen) for array in part) == bytes_kept(world)
 
 
 # ---- threads
