@@ -21,7 +21,7 @@ OURS = {"app", "genie_core", "launch", "tests"}
 
 def requirements(path: Path) -> dict[str, str]:
     """Distribution name to version range, of each requirement in the file."""
-    lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
+    lines = [re.sub(r"#.*|^-r .*", "", line).strip() for line in path.read_text().splitlines()]
     return dict(re.fullmatch(r"([\w-]+)([^;]*).*", line).groups() for line in lines if line)
 
 
@@ -52,6 +52,12 @@ def test_the_product_imports_what_is_required_and_no_more():
 def test_an_extra_is_imported_on_its_own_floor_only(path):
     elsewhere = [file for file in product_files() if path.parent not in file.parents]
     assert imported_by(elsewhere) & importable(path) - importable(PLAY) == set()
+
+
+def test_the_recorder_is_never_chosen_without_the_rest():
+    """Alone it would bring numpy 1 under a pandas that needs numpy 2, and the web demo would not start."""
+    (together,) = re.findall(r"^-r (.+)$", RECORD.read_text(), re.MULTILINE)
+    assert (RECORD.parent / together).resolve() == PLAY
 
 
 @pytest.mark.parametrize(
