@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from genie_core.limits import Size
 
 TEST_SHARE = 0.1
 MOST_TEST_SHARE = 0.25  # that whole videos may make up; else the end of the longest is the test
+ALIKE = 0.25  # of the shorter of two videos that are copied: both go to train or both to test
 CHUNK_FRAMES = 256
 
 
@@ -40,9 +42,17 @@ def pieces_of(name: str, parts: Iterable[tuple[Path, Prepared]]) -> list[Piece]:
     return pieces
 
 
-def without_copies(pieces: Sequence[Piece], size: Size, fps: float) -> tuple[list[Piece], int, int]:
-    """The pieces without what an earlier one shows, how many frames are left out as copies, and how many because too
-    few are left around a copy."""
+class Distinct(NamedTuple):
+    """`videos` are pieces without what an earlier one shows, a list for each video, or for all that show much the same.
+    `copied` frames are left out as copies, `short` ones because too few are left around a copy."""
+
+    videos: list[list[Piece]]
+    copied: int
+    short: int
+
+
+def without_copies(pieces: Sequence[Piece], size: Size, fps: float) -> Distinct:
+    """What `pieces`, of all videos in order, show once."""
     hashed = [part_hashes(piece.folder)[piece.first : piece.first + piece.scene.length] for piece in pieces]
     lengths = np.array([len(each) for each in hashed])
 
@@ -51,15 +61,36 @@ def without_copies(pieces: Sequence[Piece], size: Size, fps: float) -> tuple[lis
         return part_frames(piece.folder, size, piece.part_frames)[piece.first + first : piece.first + first + count]
 
     found = copies(Scenes(lengths, np.concatenate(hashed), read), fps)
+    each = np.split(found, np.cumsum(lengths)[:-1])
     kept, short = [], 0
-    for piece, copied in zip(pieces, np.split(found, np.cumsum(lengths)[:-1]), strict=True):
-        edges = np.flatnonzero(np.diff(np.r_[True, copied, True]))
+    for piece, source in zip(pieces, each, strict=True):
+        edges = np.flatnonzero(np.diff(np.r_[True, source >= 0, True]))
         for start, end in edges.reshape(-1, 2):
             if end - start >= SHORTEST_FRAMES:
                 kept.append(_within(piece, int(start), int(end)))
             else:
                 short += int(end - start)
-    return kept, int(found.sum()), short
+    first = _firsts(pieces, each)
+    videos: dict[str, list[Piece]] = {}
+    for piece in kept:
+        videos.setdefault(first[piece.name], []).append(piece)
+    return Distinct(list(videos.values()), int((found >= 0).sum()), short)
+
+
+def _firsts(pieces: Sequence[Piece], sources: Sequence[np.ndarray]) -> dict[str, str]:
+    """The first video that each shows much of, or itself. `sources` are the scenes that frames of pieces are copied
+    from. What is left of such a video is likely the same in an encoding too different to be found."""
+    frames: Counter[str] = Counter()
+    shared: Counter[tuple[str, str]] = Counter()
+    for piece, source in zip(pieces, sources, strict=True):
+        frames[piece.name] += len(source)
+        shared.update((piece.name, pieces[scene].name) for scene in source[source >= 0])
+    first = {name: name for name in frames}
+    for (name, other), count in shared.items():
+        if count >= ALIKE * min(frames[name], frames[other]):
+            one, two = first[name], first[other]
+            first = {each: two if to == one else to for each, to in first.items()}
+    return first
 
 
 def _within(piece: Piece, start: int, end: int) -> Piece:
@@ -70,9 +101,10 @@ def _within(piece: Piece, start: int, end: int) -> Piece:
 
 
 def split(videos: Sequence[list[Piece]]) -> tuple[list[Piece], list[Piece]]:
-    """Train and test: whole videos make up about a tenth of the frames, every tenth of those ordered by length.
+    """Train and test, from the pieces of each video or of several that are alike.
 
-    Where no video is so short, the end of the longest one is the test.
+    Whole ones make up about a tenth of the frames, every tenth of those ordered by length. Where none is so short, the
+    end of the longest one is the test.
     """
     lengths = np.array([sum(piece.scene.length for piece in video) for video in videos])
     wanted, taken = TEST_SHARE * lengths.sum(), 0

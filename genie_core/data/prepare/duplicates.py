@@ -6,13 +6,14 @@ look; in a game that always looks alike, the other tells frames by where somethi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 SHORTEST_S = 3.0  # of a stretch
-SAME = 24  # of 255 by which no pixel may differ between two encodings of a frame
+SAME = 24  # of 255 by which no pixel may differ between two encodings of a frame, or leave the range around its place
 MOVES = 64  # of 255 by which some pixel must change within a stretch: of one that hardly moves, all frames are alike
 MOST_FRAMES = 512  # to each side that are compared at once; what goes on is found again
 CELLS = 8  # along each axis
@@ -67,8 +68,8 @@ class Scenes(NamedTuple):
 
 
 def copies(scenes: Scenes, fps: float) -> np.ndarray:
-    """Which frames are of a stretch that is shown before: bool (frames,)."""
-    found = np.zeros(len(scenes.hashes), bool)
+    """For each frame that is of a stretch shown before, the scene that shows it; -1 for the others: int (frames,)."""
+    found = np.full(len(scenes.hashes), -1)
     shortest = max(2, round(SHORTEST_S * fps))
     ends = np.cumsum(scenes.lengths)
     done = 0  # frames before this one are decided
@@ -78,7 +79,7 @@ def copies(scenes: Scenes, fps: float) -> np.ndarray:
             continue
         start, length = _stretch(scenes, ends, like, at, done, shortest)
         if length:
-            found[start : start + length] = True
+            found[start : start + length] = _place(ends, scenes.lengths, like)[0]
             done = start + length
     return found
 
@@ -120,4 +121,18 @@ def _place(ends: np.ndarray, lengths: np.ndarray, frame: int) -> tuple[int, int]
 
 
 def _same(frames: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return (np.maximum(frames, others) - np.minimum(frames, others)).max((1, 2, 3)) <= SAME
+    """Which of uint8 frames (n, H, W, 3) are encodings of one picture: bool (n,)."""
+    same: np.ndarray = (np.maximum(frames, others) - np.minimum(frames, others)).max((1, 2, 3)) <= SAME
+    same[~same] = _outside(frames[~same], others[~same]) <= SAME
+    return same
+
+
+def _outside(frames: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """By how much at most a pixel leaves the range of its place and neighbours in the other frame, (n,): an encoder
+    moves edges a little."""
+    height, width = frames.shape[1:3]
+    padded = np.pad(others, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    near = [padded[:, y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    least, most = functools.reduce(np.minimum, near), functools.reduce(np.maximum, near)
+    beyond: np.ndarray = np.maximum(frames, most) - most + (least - np.minimum(frames, least))
+    return beyond.max((1, 2, 3))

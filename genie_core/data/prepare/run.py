@@ -6,7 +6,6 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -87,16 +86,17 @@ def _carry_out(out: Path, work: Path, plan: Plan, left_out: list[tuple[str, str]
     told = [joined([part for _, part in parts]) for parts in videos]
     report = Report(plan.size, plan.fps, dict(zip(names, told, strict=True)), left_out)
     every = [piece for name, parts in zip(names, videos, strict=True) for piece in pieces_of(name, parts)]
+    pieces: list[list[Piece]] = []
     if every:
-        every, report.duplicate, report.short = without_copies(every, plan.size, plan.fps)
-    pieces = [list(of_video) for _, of_video in groupby(every, lambda piece: piece.name)]
+        pieces, report.duplicate, report.short = without_copies(every, plan.size, plan.fps)
     if not pieces:
         why = "; ".join(report.omissions()) or "they hold no frame"
         raise DataError(f"there is nothing to learn from in {len(names)} videos ({why}); give longer footage")
     sets = dict(zip(PARTS, split(pieces), strict=True))
     report.frames = {name: sum(piece.scene.length for piece in each) for name, each in sets.items()}
     report.episodes = sum(map(len, sets.values()))
-    _write_sets(out, plan, sets, {"game": None, "kind": "videos", "videos": len(pieces)}, bar)
+    count = len({piece.name for each in sets.values() for piece in each})
+    _write_sets(out, plan, sets, {"game": None, "kind": "videos", "videos": count}, bar)
     write_sheet(out / SHEET, VideoDataset(out))
     report.write(out)
     _move(bar, 100)
