@@ -20,7 +20,6 @@ from genie_core import games
 from genie_core.config import DynamicsConfig, LatentActionConfig, TokenizerConfig, WorldConfig
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.errors import CheckpointError, ConfigError, DataError, GenieError, WriteError
-from genie_core.training import fit as training_fit
 from genie_core.training.clips import split_starts
 from genie_core.training.grow import can_grow
 from genie_core.training.learner import LONGEST_STEP_SECONDS, Learner
@@ -104,7 +103,6 @@ def finished(data: Path, config: Path, tmp_path_factory: pytest.TempPathFactory)
     out = tmp_path_factory.mktemp("runs") / "finished"
     with pytest.MonkeyPatch.context() as patch:
         count_steps(patch)
-        patch.setattr(training_fit, "LOOK_EVERY_STEPS", 10)
         train([data], out, config, minutes=MINUTES, device="cpu", quiet=True)
     return out
 

@@ -44,8 +44,8 @@ class Meter(NamedTuple):
 def fit(built: Built, out: Path, seed: int, fabric: Fabric, meter: Meter, quiet: bool) -> None:
     """Train a stage of the run `out`, from its saved state if there is one.
 
-    Every LOOK_EVERY_STEPS steps a held-out batch is judged and drawn. A stage that is over stays as it is. A saved
-    state brings its own seed. KeyboardInterrupt comes after the state is saved.
+    Every LOOK_EVERY_STEPS steps, and at the end, a held-out batch is judged and drawn. A stage that is over stays as it
+    is. A saved state brings its own seed. KeyboardInterrupt comes after the state is saved.
     """
     stage, state = built.stage, load_state(out, built.stage.name)
     if not state and stage.settings.start_from:
@@ -88,11 +88,12 @@ def _learn(learner: Learner, sample: Sample, progress: Progress, stop: StopReque
         waited = time.monotonic() - before
         step = learner.step(parts, stop.asked)
         progress.stepped(step, waited)
-        if stage.step % LOOK_EVERY_STEPS == 0:
-            progress.look()
-        if step.stop or stage.progress >= 1 or _due(learner):
+        over = stage.progress >= 1
+        if step.stop or over or _due(learner):
             learner.save()
-        if step.stop and stage.progress < 1:
+        if over or stage.step % LOOK_EVERY_STEPS == 0:
+            progress.look()
+        if step.stop and not over:
             progress.say(f"{stage.name}: stopped and saved at step {stage.step:,}; go on with --resume")
             raise KeyboardInterrupt
 
