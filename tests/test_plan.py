@@ -75,7 +75,8 @@ def test_settings_are_chosen_for_the_size_and_number_of_frames(
     source = presets.find(None, VideoDataset(tmp_path / "film"))
     settings = parse_settings(*source, size)
     assert settings.networks.tokenizer.tokens == tokens
-    assert settings.dynamics.minutes == presets.LEAST * 180
+    assert settings.dynamics.minutes == presets.LEAST * 180 and settings.dynamics.token_clips == presets.LEAST * 9000
+    assert [settings.lasting(minutes).dynamics.token_clips for minutes in (1, 36, 45, 90)] == [1000, 1800, 2250, 2250]
     assert presets.dump(tomllib.loads(source.text)) == source.text.split("\n\n", 1)[1]
 
 

@@ -14,10 +14,12 @@ from typing import Any, ClassVar
 
 from genie_core.config import DynamicsConfig, Networks, SamplingConfig, WorldConfig, build, build_networks
 from genie_core.errors import ConfigError
-from genie_core.limits import Size, require
+from genie_core.files import read_text
+from genie_core.limits import SETTINGS_BYTES, Size, require
 
 STAGES = ("tokenizer", "latent_action", "dynamics")
 ONCE = ("frame_size", "num_actions", "context_frames", "held_out_every")
+LEAST_CLIPS = 1000  # for the dynamics, however short it learns
 _POSITIVE = (
     *(
         "minutes",
@@ -160,10 +162,12 @@ class TrainingSettings:
         return stage
 
     def lasting(self, minutes: float) -> TrainingSettings:
-        """The same settings with `minutes` for each stage."""
+        """The same settings with `minutes` for each stage. In fewer minutes, the dynamics learns from fewer clips."""
         stages: dict[str, Any] = {
             name: dataclasses.replace(self.stage(name), minutes=minutes, steps=None) for name in STAGES
         }
+        clips = clips_for(self.dynamics.token_clips, minutes / self.dynamics.minutes)
+        stages["dynamics"] = dataclasses.replace(stages["dynamics"], token_clips=clips)
         return dataclasses.replace(self, **stages)
 
     def labelled(self, share: float) -> TrainingSettings:
@@ -178,16 +182,21 @@ class TrainingSettings:
         return {"held_out_every": self.held_out_every, **stages}
 
 
+def clips_for(clips: int, share: float) -> int:
+    """What of `clips` is worth writing as tokens for a `share` of the time: to write them takes time as well."""
+    return min(clips, max(LEAST_CLIPS, round(share * clips)))
+
+
 _STAGE_SETTINGS = {"tokenizer": TokenizerSettings, "latent_action": LatentActionSettings, "dynamics": DynamicsSettings}
 
 
 def load_settings(path: Path, frame_size: Size | None = None) -> TrainingSettings:
     """Read `path`; `frame_size` is the data's, for a file that names none. ConfigError says what is wrong where."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, SETTINGS_BYTES)
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist; start from a copy of genie_core/games/unknown.toml") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path} is not a readable TOML file: {error}") from error
     return parse_settings(text, str(path), frame_size)
 

@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 from genie_core import games
 from genie_core.data.dataset import VideoDataset
 from genie_core.errors import ConfigError
-from genie_core.limits import Size, grid_of
+from genie_core.files import read_text
+from genie_core.limits import SETTINGS_BYTES, Size, grid_of
+from genie_core.training.settings import clips_for
 
 AUTO = "auto"
 
 MOST_TOKENS = 160  # of a frame: what two cores predict at a playable pace
+MOST_PATCHES = 2048  # of a frame: each is compared with each
 LEVELS = [32, 64, 128, 192, 256]  # channels at 1/2, 1/4, … of the frame
 PLENTY = 200_000  # frames: fewer are learnt for a shorter time, or they are learnt by heart
 LEAST = 0.25  # of the minutes, however few frames there are
@@ -59,8 +62,8 @@ def find(name: Path | str | None, dataset: VideoDataset) -> Source:
 def read(file: Path) -> Source:
     """The settings in `file`; ConfigError if it is no text."""
     try:
-        return Source(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
+        return Source(read_text(file, SETTINGS_BYTES), str(file))
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{file} is not a readable TOML file: {error}") from error
 
 
@@ -76,9 +79,12 @@ def chosen_for(dataset: VideoDataset) -> str:
     values["tokenizer"]["channels"] = LEVELS[:levels]
     if 2**levels > 8:
         values["tokenizer"] |= {"code_bits": 24, "token_factors": 3}
+    patches = {side: math.prod(grid_of(size, side)) for side in (8, 16, 32)}
+    values["latent_action"]["patch_size"] = next(side for side, count in patches.items() if count <= MOST_PATCHES)
     share = min(1.0, max(LEAST, math.sqrt(frames / PLENTY)))
     for stage in values["train"].values():
         stage["minutes"] = max(1, round(share * stage["minutes"]))
+    values["train"]["dynamics"]["token_clips"] = clips_for(values["train"]["dynamics"]["token_clips"], share)
     head = f"# Chosen for {frames:,} frames of {size[1]}x{size[0]} pixels, from genie_core/games/unknown.toml."
     return f"{head}\n\n{dump(values)}"
 
