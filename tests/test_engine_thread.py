@@ -164,6 +164,38 @@ def test_a_step_that_fails_costs_its_players_alone(thread: EngineThread, caplog:
     assert "a step failed" in caplog.text
 
 
+def test_of_a_batch_that_fails_only_the_player_whose_step_it_is_loses_the_game(thread: EngineThread) -> None:
+    class Poisoned(Engine):
+        def step(self, actions: dict[int, int]) -> dict[int, np.ndarray]:
+            if 1 in actions:
+                raise FloatingPointError("NaN")
+            return super().step(actions)
+
+    engine = Poisoned()
+    players = [Participant(engine, seat) for seat in range(3)]
+    thread.do(lambda: [thread.add(player) for player in players]).result(10)
+    wait_for(lambda: players[1].failed, "the apology")
+    wait_for(lambda: min(players[0].steps, players[2].steps) > 3, "steps of the others")
+    assert not players[0].failed and not players[2].failed
+    assert sum(0 in batch for batch in engine.batches) <= players[0].steps + 1, "nobody steps twice"
+
+
+def test_steps_pay_for_what_else_was_asked_for(thread: EngineThread) -> None:
+    """Who asks for as much as a share allows has few steps; the other has its own."""
+    engine = Engine(slow={0: 0.01, 1: 0.01})
+    engine.sampling_of = lambda player: str(player)  # type: ignore[method-assign]  # no batch of both
+    greedy, other = Participant(engine, 0, fps=1000), Participant(engine, 1, fps=1000)
+    add(thread, greedy, other)
+
+    def dear() -> None:
+        time.sleep(0.01)
+        thread.do_for(greedy, dear)
+
+    thread.do_for(greedy, dear)
+    wait_for(lambda: other.steps > 40, "steps of the other")
+    assert greedy.steps < 0.7 * other.steps
+
+
 def test_what_a_player_asks_for_waits_while_the_others_have_their_share(thread: EngineThread) -> None:
     engine = Engine()
     greedy, other = Participant(engine, 0), Participant(engine, 1)

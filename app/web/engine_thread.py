@@ -56,11 +56,12 @@ class Participant(Protocol):
 
 
 class Tasks:
-    """What one player has asked for, in order. `free_at` is the time from which it may have more."""
+    """What one player has asked for, in order. `free_at` is the time from which it may have more; its next step pays
+    for `took` seconds of it too."""
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
-        self.free_at = 0.0
+        self.free_at = self.took = 0.0
 
 
 class EngineThread(threading.Thread):
@@ -151,6 +152,7 @@ class EngineThread(threading.Thread):
             while asked.waiting and asked.free_at <= started and time.monotonic() - started < ATTENTION_SECONDS:
                 _settle(*asked.waiting.popleft())
             took = time.monotonic() - started
+            asked.took += took
             asked.free_at = max(asked.free_at, started + took * max(1, len(self._participants)))
             later += [asked.free_at] if asked.waiting else []
         return min(later, default=None)
@@ -165,7 +167,9 @@ class EngineThread(threading.Thread):
                 log.exception("a player could not decide")
                 self._fail([each])
                 action = None
-            costs[id(each)] = time.monotonic() - started
+            asked = self._asked.setdefault(id(each), Tasks())
+            costs[id(each)] = time.monotonic() - started + asked.took
+            asked.took = 0.0
             if action is not None:
                 chosen.append((each, action))
         groups = deque(_together(chosen))
