@@ -91,7 +91,7 @@ REFUSED = [
     '{"do": "seed", "seed": 1e400}',
     '{"do": "pause", "on": 1}',
     '{"do": "rewind", "held": null}',
-    *(f'{{"do": "key", "code": "{code}", "down": true, "number": 0}}' for code in ("", "KeyWW", "Kay1", "Digit", "F5")),
+    *(f'{{"do": "key", "code": "{code}", "down": true, "number": 0}}' for code in ("", "Key", "KeyWW", "Kay1", "Digit")),
     *(f'{{"do": "key", "code": "{code}", "down": true, "number": 0}}' for code in ("Digitx", "Numpad", "NumpadEnter")),
     '{"do": "key", "code": "Gamepad ' + 13 * "x" + '", "down": true, "number": 0}',
 ]
