@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -181,6 +182,42 @@ def test_prepared_for_training(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert train.true_actions(0, 3).tolist() == [0, 2]
     assert test.true_actions(0, 3).tolist() == [45 % 5, 47 % 5], "the tenth episode"
     assert np.abs(test.clip(1, 1).astype(int) - shades(1, 47)[:, :, :24]).max() <= 4
+
+
+def test_an_interrupted_preparation_goes_on_with_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of the eighth episode, and between the ends of the two data sets."""
+    write_lerobot({"train": recorded(tmp_path / "set", lengths=(5,) * 22)}, tmp_path / "in", quiet=True)
+    small = functools.partial(DatasetWriter, shard_bytes=12 * 3 * HEIGHT * WIDTH)
+    monkeypatch.setattr("genie_core.data.lerobot.prepare.DatasetWriter", small)
+
+    def preparation(out: Path) -> dict[str, bytes]:
+        prepare_lerobot(tmp_path / "in", out, (HEIGHT, WIDTH), quiet=True)
+        return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    whole, written = preparation(tmp_path / "whole"), []
+    end, finish = DatasetWriter.end_episode, DatasetWriter._finish
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            DatasetWriter, "end_episode", lambda *a, **k: written.append(stop() if len(written) == 8 else end(*a, **k))
+        )
+        with pytest.raises(KeyboardInterrupt):
+            preparation(tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] and not list((tmp_path / "out").glob("t*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(DatasetWriter, "_finish", lambda writer: stop() if writer.out.name == "train" else finish(writer))
+        patch.setattr(DatasetWriter, "end_episode", lambda *a, **k: written.append(end(*a, **k)))
+        with pytest.raises(KeyboardInterrupt):
+            preparation(tmp_path / "out")
+    assert len(written) < 8 + 22 and (tmp_path / "out/test").exists()
+    with pytest.raises(DataError, match="was begun with another source, fps; give the same options again"):
+        prepare_lerobot(tmp_path / "in", tmp_path / "out", (HEIGHT, WIDTH), 5, quiet=True)
+    assert preparation(tmp_path / "out") == whole
+
+
+def stop() -> None:
+    raise KeyboardInterrupt
 
 
 def test_the_command_line_records_and_prepares_in_this_form(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from genie_core.data.dataset import PARTS
 from genie_core.data.frame_size import usual_size
 from genie_core.data.lerobot.read import LeRobotEpisode, LeRobotFolder
 from genie_core.data.writer import DatasetWriter
@@ -46,12 +48,12 @@ def prepare_lerobot(
 
     Every tenth episode is for the test. Frames of `frame_size` (H, W) are cut from the middle of the pictures of
     `video`; by default they keep their shape. Frames are left out to come near `fps`, by default 15. The action of a
-    step is the one at its beginning; actions are kept as ids if the data set has at most 127 different ones. Raises
-    DataError for a data set that is damaged, or if `out` holds something.
+    step is the one at its beginning; actions are kept as ids if the data set has at most 127 different ones.
+    Interrupted at any moment, the same call goes on. Raises DataError for a data set that is damaged, or if `out` holds
+    something else.
     """
     source, out = LeRobotFolder(folder, video), Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} already exists and is not empty; choose another --out, or remove it first")
+    _check_free(out)
     step = max(1, round(source.info.fps / (fps or USUAL_FPS)))
     size = frame_size or usual_size(*source.size())
     ids = distinct_actions(source)
@@ -62,15 +64,36 @@ def prepare_lerobot(
         bar = stack.enter_context(tqdm(total=source.info.frames, unit=" frames", desc="preparing", disable=quiet))
         writers = {
             name: stack.enter_context(
-                DatasetWriter(out / name, source=told, frame_size=size, fps=round(source.info.fps / step, 3))
+                DatasetWriter(
+                    out / name, source=told, frame_size=size, fps=round(source.info.fps / step, 3), resume=True
+                )
             )
-            for name in (("train", "test") if len(source.places) >= TEST_EVERY else ("train",))
+            for name in (PARTS if len(source.places) >= TEST_EVERY else PARTS[:1])
         }
-        for episode in source.episodes():
-            writer = writers["test" if episode.number % TEST_EVERY == TEST_EVERY - 1 else "train"]
-            _write(writer, episode, step, ids, bar)
+        left = {name: len(writer.episodes) for name, writer in writers.items()}  # that were written before
+        try:
+            for episode in source.episodes():
+                name = PARTS[episode.number % TEST_EVERY == TEST_EVERY - 1]
+                left[name] -= 1
+                if left[name] >= 0:
+                    bar.update(episode.frames)
+                else:
+                    _write(writers[name], episode, step, ids, bar)
+        except DataError:  # what came of a damaged data set does not stay
+            for writer in writers.values():
+                writer.resume = False
+            raise
         kept = ", ".join(f"{writer.frames:,} frames for {name}" for name, writer in writers.items())
     return _summary(source, size, step, ids, kept)
+
+
+def _check_free(out: Path) -> None:
+    """DataError unless `out` is nothing, empty, or begun."""
+    begun = {f".{name}.partial" for name in PARTS}
+    if (out / f".{PARTS[0]}.partial").is_dir():
+        shutil.rmtree(out / PARTS[1], ignore_errors=True)  # of a call that was killed between the two
+    if out.exists() and (not out.is_dir() or not {path.name for path in out.iterdir()} <= begun):
+        raise DataError(f"{out} already exists and is not empty; choose another --out, or remove it first")
 
 
 def distinct_actions(source: LeRobotFolder) -> ActionIds | None:

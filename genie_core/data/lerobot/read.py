@@ -167,7 +167,7 @@ class _Videos:
 
     def _open(self, at: tuple[int, int], path: Path) -> None:
         self._stack.close()
-        source: Source = self._stack.enter_context(open_video(path, threads=1))
+        source: Source = self._stack.enter_context(open_video(path))  # decoded by all cores
         self._at, self._passed = at, 0.0
         self._frames = ((timed.stamp or 0.0, timed.picture) for timed in source.frames())
 
