@@ -8,7 +8,7 @@ from pathlib import Path
 import pygame
 import pytest
 
-from app.play.keymap import bound_keys, build_keymap, keys_of, resolve
+from app.play.keymap import bound_keys, build_keymap, keys_of, keys_shown, resolve
 from app.window.keys import Key, Keyboard
 from app.window.settings import Settings, load_settings, save_settings
 from app.window.shortcuts import ALSO, SHORTCUTS, find_shortcut, keys_to, offered
@@ -63,6 +63,7 @@ def test_own_keys_replace_the_worlds_and_combine(actions: tuple[Action, ...]) ->
     assert resolve(["1"], keymap) == 0
     assert keys_of(actions[named["right"]], {"right": ["v"]}) == ["v"]
     assert keys_of(actions[named["jump_right"]], {"right": ["v"]}) == []
+    assert keys_shown(actions[named["jump_right"]], actions, {"right": ["v"]}) == ["up+v", "space+v"]
 
 
 @pytest.fixture

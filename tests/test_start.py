@@ -135,7 +135,7 @@ def test_pictures_to_start_from_are_of_the_world_s_game(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("--play", "--play needs IMAGE, the picture to start from, or --continue FILE"),
+        ("--play", "--play needs IMAGE, the picture to start from, such as assets/coinrun.png, or --continue FILE"),
         ("--play p.png --save f.npz", "--actions SCRIPT and --save FILE go together"),
         ("--play p.png --autoplay random --save f.npz", "--autoplay plays in a window"),
         ("--play p.png --actions a --infer-actions v --save f.npz", "exclude each other: each says what is played"),

@@ -386,10 +386,11 @@ def test_branches_are_not_lost_without_asking_once(window: WindowLoop) -> None:
     branch()
     window.handle(pygame.event.Event(pygame.QUIT))
     assert isinstance(window.overlay, Ask) and "2 branches are not saved" in window.overlay.title
-    press(window, pygame.K_z, ticks=0)
-    assert window.overlay is None and window.session.running, "any other key plays on"
-    press(window, pygame.K_F5, pygame.K_b, pygame.K_F5)
-    window.saver.close(quiet=True)
+    press(window, pygame.K_F5, ticks=0)
+    assert window.overlay is None and window.session.running, "any other key plays on, and does what it always does"
+    press(window, pygame.K_b, pygame.K_k, pygame.K_F5)
+    window.saver.last_session()
+    assert "the branch shown, without 1 other branch and 1 kept moment" in told(window)
     assert window.session.unsaved == 0, "each was saved"
     branch()
     press(window, pygame.K_ESCAPE)
@@ -429,6 +430,9 @@ def test_the_same_message_never_stacks(window: WindowLoop) -> None:
     told(window)
     texts = [text for _, text, _ in window.messages.shown]
     assert texts[-2:] == ["nothing kept yet; K keeps this moment", "no session saved yet; F5 saves this one"]
+    for reached in (0.5, 500.0, 0.7):
+        window.session.pace(reached)
+    assert told(window).count("too busy") == 1, "whatever its numbers"
 
 
 @pytest.mark.parametrize("name", ["half-floats.dds", "damaged-no-item.avif", "animated-1.bin", "animated-2.bin"])

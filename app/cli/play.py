@@ -36,7 +36,7 @@ def check(args: argparse.Namespace) -> str | None:
     if args.beside_real and (args.play or args.saved):
         return "--beside-real starts from the real game's own first frame: leave IMAGE and --continue out"
     if args.play is None and args.saved is None and not args.beside_real:
-        return "--play needs IMAGE, the picture to start from, or --continue FILE"
+        return "--play needs IMAGE, the picture to start from, such as assets/coinrun.png, or --continue FILE"
     if [args.actions, args.autoplay, args.infer_actions].count(None) < 2:
         return "--actions, --autoplay and --infer-actions exclude each other: each says what is played"
     if args.autoplay is not None and args.save is not None:

@@ -58,6 +58,16 @@ def keys_of(action: Action, bound: Mapping[str, Sequence[str]] | None = None) ->
     return [] if any(part in bound for part in action.name.split("_", 1)) else list(action.keys)
 
 
+def keys_shown(
+    action: Action, actions: Sequence[Action], bound: Mapping[str, Sequence[str]] | None = None
+) -> list[str]:
+    """`keys_of`, or, for an action such as up_right without keys of its own, any key of up with any of right."""
+    first, _, second = action.name.partition("_")
+    keys = {each.name: keys_of(each, bound) for each in actions}
+    pairs = itertools.product(keys.get(first, []), keys.get(second, []))
+    return keys_of(action, bound) or [COMBINE.join(pair) for pair in pairs if pair[0] != pair[1]]
+
+
 def doubles(actions: Sequence[Action]) -> dict[int, int]:
     """The ids of actions that do the same as another, stay_2 as stay, each with that other's id. They have no keys but
     their number."""

@@ -210,7 +210,7 @@ class PlaySession:
                 at = self.timeline
                 self.kept = [kept for kept in self.kept if (kept.line, kept.step) != (at.line, at.index)]
                 self.kept.append(Kept(at.line, at.index, at.thumbnail(at.line, at.index)))
-                self.tell(c.KEPT, f"kept step {at.index} as number {len(self.kept)}")
+                self.tell(c.KEPT, f"kept step {at.index}")
             case c.Recall(kept):
                 if 0 <= kept < len(self.kept):
                     self._go(self.kept[kept].line, self.kept[kept].step)
@@ -297,7 +297,9 @@ class PlaySession:
 
         self.familiarity = compare(prompt, self.frame)
         if self.familiarity.unfamiliar:
-            text = f"this picture is far from what the world knows: {100 * self.familiarity.score:.0f} of 100"
+            text = (
+                f"this picture is far from what the world knows (familiarity {100 * self.familiarity.score:.0f} of 100)"
+            )
             self.tell(c.UNFAMILIAR, text)
 
     def _open(self, saved: SavedSession, replay: bool) -> None:
@@ -338,7 +340,8 @@ class PlaySession:
         if self.timeline.at_tip:
             self._goes_on = Mode.PLAYING
             if not was_at_tip:
-                self.tell(c.LINE_ENDED, f"this branch ends at step {self.steps}; press a key to play on")
+                what = "the replay" if mode is Mode.REPLAY else "this branch"
+                self.tell(c.LINE_ENDED, f"{what} ends at step {self.steps}; press a key to play on")
 
     def _choose(self) -> int:
         """The action for this step: the player's, or else autoplay's, or else the one for doing nothing."""

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from app.play.keymap import COMBINE, Keymap, bound_keys, build_keymap, doubles, keys_of
+from app.play.keymap import COMBINE, Keymap, bound_keys, build_keymap, doubles, keys_of, keys_shown
 from app.window.drawing import key_label
 from app.window.keys import Key, Keyboard
 from app.window.settings import Settings
@@ -57,7 +57,7 @@ class Bindings:
         if row.action is None:
             keys = keys_to(row.name, self.settings, bound_keys(self.keymap), self.keyboard)
             return [keys] if keys else []
-        own = keys_of(row.action, self.settings.actions)
+        own = keys_shown(row.action, self._actions, self.settings.actions)
         return [[self.keyboard.label(key) for key in keys.split(COMBINE)] for keys in own]
 
     def roles(self) -> dict[str, str]:

@@ -146,7 +146,11 @@ class Canvas:
         """Draws combinations of keys that end at `right`, the first ones, as many as fit in `width`; returns their left
         edge."""
         for combination in reversed(self._fitting(combinations, width)):
-            for key in reversed(combination):
+            for place, key in enumerate(reversed(combination)):
+                if place:
+                    middle = top + self.px(CAP_SIDE) // 2
+                    self.text("+", (right, middle), SMALL, self.theme.faint, "right", middle=True)
+                    right -= self.width("+", SMALL) + self.px(CAP_GAP)
                 right = self.key(right, top, key, from_right=True)
             right -= self.px(COMBINATION_GAP)
         return right
@@ -155,6 +159,7 @@ class Canvas:
         fitting = []
         for keys in combinations:
             width -= sum(self.key_width(key) + self.px(CAP_GAP) for key in keys) + self.px(COMBINATION_GAP)
+            width -= (len(keys) - 1) * (self.width("+", SMALL) + self.px(CAP_GAP))
             if width < 0:
                 break
             fitting.append(keys)

@@ -12,9 +12,7 @@ from app.play.made import short
 
 
 def open_folder(folder: Path) -> None:
-    """Raises RecordingError if there is nothing in it yet, or no file manager to show it."""
-    if not folder.is_dir():
-        raise RecordingError(f"nothing is saved yet; files go to {short(folder)}")
+    """Raises RecordingError if there is no file manager to show it."""
     try:
         if sys.platform == "win32":
             os.startfile(folder)

@@ -28,6 +28,11 @@ USAGE = (
     "Arrows choose · Enter gives new keys · + adds keys · Del: its defaults · Z undoes · X: all defaults · Esc closes"
 )
 
+ALSO = (
+    "Also: Shift with the key of a video or picture takes the whole window · Ctrl + V pastes · drop a picture, a video "
+    "or a session · click a branch · a gamepad"
+)
+
 
 class Help:
     """Open until `handle` returns False."""
@@ -65,7 +70,7 @@ class Help:
             self.chosen = min(max(self.chosen + moves[place], 0), len(self.rows) - 1)
         elif place in ("return", "enter") or command in ("=", "+", "[+]"):
             bindings.begin(add=place not in ("return", "enter"))
-            self.said = f"hold the key or keys for “{row.does}”, then let go; Esc changes nothing"
+            self.said = f"hold the key or keys for “{row.does}”, then let go; Esc cancels"
         elif place == "delete":
             self.said = bindings.take_back(row)
         elif command == "z":
@@ -103,6 +108,7 @@ class Help:
 
     def _draw_said(self, canvas: Canvas, area: pygame.Rect) -> None:
         lines = canvas.wrapped(self.said, area.width, SMALL)
+        lines += canvas.wrapped(ALSO, area.width, SMALL) if self.said == USAGE else []
         room = max(1, area.height // canvas.line_height(SMALL))
         for line, text in enumerate(lines[:room]):
             place = area.left, area.top + line * canvas.line_height(SMALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 
@@ -11,6 +12,7 @@ from app.play.session import Mode, PlaySession
 from app.window.drawing import SMALL, TEXT, Canvas
 
 SHOWN_SECONDS, MOST_MESSAGES = 5.0, 3
+NUMBERS = re.compile(r"[\d.]+")
 LINE = 26  # pixels, at scale 1
 EDGE, EDGE_OPACITY = 4, 150
 
@@ -22,8 +24,8 @@ class Messages:
         self.shown: deque[tuple[float, str, bool]] = deque(maxlen=MOST_MESSAGES)  # until when, the text, if a warning
 
     def add(self, text: str, warning: bool = False) -> None:
-        """Shows `text` last; the same text once only."""
-        again = [shown for shown in self.shown if shown[1] == text]
+        """Shows `text` last; the same text once only, whatever its numbers."""
+        again = [shown for shown in self.shown if NUMBERS.sub("", shown[1]) == NUMBERS.sub("", text)]
         for shown in again:
             self.shown.remove(shown)
         self.shown.append((time.monotonic() + SHOWN_SECONDS, text, warning))

@@ -40,7 +40,7 @@ class Latency:
 
     def draw(self, canvas: Canvas, area: pygame.Rect) -> None:
         """Bars for the steps, a line for how late they came, and the percentiles below."""
-        box = pygame.Rect(0, 0, canvas.px(GRAPH_WIDTH), canvas.px(GRAPH_HEIGHT + 44))
+        box = pygame.Rect(0, 0, canvas.px(GRAPH_WIDTH), canvas.px(GRAPH_HEIGHT + 61))
         box.topright = area.right - canvas.px(8), area.top + canvas.px(8)
         canvas.veil(box)
         floor = box.top + canvas.px(GRAPH_HEIGHT)
@@ -53,8 +53,9 @@ class Latency:
         step, slow_step = (_percentile(self.step_ms, percent) for percent in (50, 95))
         late, key = _percentile(self.late_ms, 95), _percentile(self.key_ms, 50)
         captions = (
-            f"a step takes {step:.0f} ms, 1 in 20 over {slow_step:.0f}",
-            f"1 in 20 is {late:.0f} ms late; key to frame {key:.0f} ms",
+            f"bars: a step takes {step:.0f} ms, 1 in 20 over {slow_step:.0f}",
+            f"line: how late a frame comes, 1 in 20 by {late:.0f} ms",
+            f"key to frame {key:.0f} ms; the top of the graph is {GRAPH_MS:.0f} ms",
         )
         for line, caption in enumerate(captions):
             canvas.text(caption, (box.left + canvas.px(8), floor + canvas.px(6 + 17 * line)), SMALL)

@@ -96,8 +96,11 @@ class WindowLoop:
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             self._click(event.pos)
         elif self.overlay is not None:
+            asked = isinstance(self.overlay, Ask)
             if not self.overlay.handle(event):
                 self._close_overlay()
+                if asked and self.session.running:
+                    self.handle(event)  # the key that says no does what it always does
         elif event.type in (pygame.KEYDOWN, pygame.KEYUP):
             mod, down = getattr(event, "mod", 0), event.type == pygame.KEYDOWN
             if not (down and mod & pygame.KMOD_LALT):  # Alt+Tab belongs to the desktop
@@ -121,8 +124,7 @@ class WindowLoop:
         self.opener.tell()
         self.saver.tell()
         for event in self.session.events():
-            where = f"; {self.shortcut_label('folder')} opens {short(self.saver.folder)}"
-            self.messages.add(event.text + where * (event.kind == c.SAVED), event.kind in WARNINGS)
+            self.messages.add(event.text + self._next_step(event.kind), event.kind in WARNINGS)
 
     def change_settings(self, settings: Settings) -> None:
         """Applies new settings and saves them."""
@@ -213,6 +215,12 @@ class WindowLoop:
             draw_guessing(canvas, picture)
         return area
 
+    def _next_step(self, kind: str) -> str:
+        """What to add to a message of this kind: a key that goes on from there."""
+        if kind == c.SAVED:
+            return f"; {self.shortcut_label('folder')} opens {short(self.saver.folder)}"
+        return f"; {self.shortcut_label('sees')} shows what it sees" if kind == c.UNFAMILIAR else ""
+
     def _attempt(self, act: Callable[[], object]) -> None:
         """Calls `act`. The player is told of a GenieError, and play goes on."""
         try:
@@ -236,7 +244,7 @@ class WindowLoop:
             self.session.handle(c.Quit())
             return
         title = "a branch is not saved" if unsaved == 1 else f"{unsaved} branches are not saved"
-        on = f"any other key: play on; {self.shortcut_label('save')} saves the branch shown"
+        on = f"{self.shortcut_label('save')}: save the branch shown; any other key: play on"
         self.open_overlay(Ask(title, "Esc: quit without saving", on))
 
     def _key(self, key: Key, down: bool, ctrl: bool = False, shift: bool = False) -> None:

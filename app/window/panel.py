@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pygame
 
-from app.play.keymap import COMBINE, Keymap, doubles, keys_of
+from app.play.keymap import COMBINE, Keymap, doubles, keys_shown
 from app.play.pilot import Pilot
 from app.play.session import PlaySession
 from app.window.drawing import CAP_SIDE, SMALL, TEXT, TITLE, Canvas
@@ -89,7 +89,7 @@ class Panel:
         canvas.keys(row.right, key_top, keys, row.right - end)
 
     def _keys(self, action: Action) -> list[str]:
-        return keys_of(action, self.settings.actions)
+        return keys_shown(action, self.pilot.session.config.actions, self.settings.actions)
 
     def _draw_hints(self) -> None:
         canvas, px, faint = self.canvas, self.canvas.px, self.canvas.theme.faint

@@ -8,6 +8,7 @@ import pygame
 
 from app.play import commands as c
 from app.play.autoplay import ListedActions, RandomActions
+from app.play.made import short
 from app.window.drawing import THEMES
 from app.window.folder import open_folder
 from app.window.loop import WindowLoop
@@ -36,8 +37,8 @@ def run_shortcut(window: WindowLoop, name: str, shift: bool) -> None:
         "photo": lambda: saver.photo(pygame.display.get_surface() if shift else None),
         "save": saver.save,
         "load": lambda: _load(window),
-        "folder": lambda: open_folder(saver.folder),
-        "hud": lambda: window.set(hud=not settings.hud),
+        "folder": lambda: _open_folder(window),
+        "hud": lambda: _switch_panel(window),
         "latency": lambda: setattr(window, "show_latency", not window.show_latency),
         "theme": lambda: window.set(theme=next(theme for theme in THEMES if theme != settings.theme)),
         "smooth": lambda: window.set(smooth=not settings.smooth),
@@ -59,8 +60,22 @@ def _new_seed(window: WindowLoop) -> None:
         window.session.handle(c.NewSeed())
     else:
         window.messages.add(
-            "every seed plays alike here, where nothing is left to chance; start with --temperature 0.5"
+            "every seed plays alike here: nothing is left to chance; start with --temperature 0.5 for another"
         )
+
+
+def _switch_panel(window: WindowLoop) -> None:
+    window.set(hud=not window.settings.hud)
+    if not window.settings.hud:
+        window.messages.add(f"panel off; {_key(window, 'hud')} shows it again")
+
+
+def _open_folder(window: WindowLoop) -> None:
+    folder = window.saver.folder
+    if folder.is_dir():
+        open_folder(folder)
+    else:
+        window.messages.add(f"nothing is saved yet; files go to {short(folder)}")
 
 
 def _load(window: WindowLoop) -> None:
@@ -79,6 +94,7 @@ def _recall(window: WindowLoop) -> None:
         return
     here = [place for place, kept in enumerate(session.kept) if kept.step == session.steps]
     session.handle(c.Recall(((here[0] if here else 0) - 1) % len(session.kept)))
+    window.messages.add(f"back at step {session.steps}, which you kept")
 
 
 def _next_branch(window: WindowLoop, by: int) -> None:

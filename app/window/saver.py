@@ -74,7 +74,8 @@ class Saver:
         recent = list(self._recent) or [(session.frame, session.idle)]
         frames, actions = np.stack([frame for frame, _ in recent]), np.array([action for _, action in recent[1:]])
         names, fps = [action.name for action in session.config.actions], session.config.fps
-        self._submit(path, lambda: save_frames(path, frames, actions, fps, names))
+        told = f" ({len(frames) / fps:.1f} s)"
+        self._submit(path, lambda: save_frames(path, frames, actions, fps, names), told)
 
     def photo(self, screen: pygame.Surface | None) -> None:
         """Saves a picture: the world's frame, enlarged, or all of `screen`."""
@@ -83,15 +84,19 @@ class Saver:
         self._submit(path, lambda: _save_png(path, picture))
 
     def save(self) -> None:
-        """Saves the session."""
+        """Saves the session: the branch shown. What is not in the file is told."""
         path, pack, line = self._path(SUFFIX), snapshot(self._session), self._session.timeline.line
         tip = line.tip
+        others = sum(other is not line and other.tip > 0 for other in self._session.timeline.lines)
+        left_out = [_count(others, "other branch", "other branches")] * (others > 0)
+        left_out += [_count(len(self._session.kept), "kept moment", "kept moments")] * bool(self._session.kept)
 
         def write() -> None:
             write_session(path, pack())
             line.mark_saved(tip)
 
-        self._last_session = path, self._submit(path, write)
+        told = f": the branch shown, without {' and '.join(left_out)}" if left_out else ""
+        self._last_session = path, self._submit(path, write, told)
 
     def last_session(self) -> Path | None:
         """The session saved last, once it is written; None if none was saved."""
@@ -120,10 +125,10 @@ class Saver:
         if self._given and not quiet:
             print(f"your files are in {self.folder}")
 
-    def _submit(self, path: Path, write: Callable[[], None]) -> Future[str]:
+    def _submit(self, path: Path, write: Callable[[], None], told: str = "") -> Future[str]:
         def job() -> str:
             write()
-            return f"saved {path.name}"
+            return f"saved {path.name}{told}"
 
         return self._background.submit(job)
 
@@ -140,6 +145,10 @@ class Saver:
         path = next(path for path in paths if not path.exists() and path not in self._given)
         self._given.add(path)  # the file itself may be written later
         return path
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 def _pixels(screen: pygame.Surface) -> np.ndarray:
