@@ -401,7 +401,9 @@ def test_a_picture_far_from_what_the_world_knows_is_warned_of(
 ) -> None:
     """As in the window; to an untrained world every picture is."""
     ended = run("--play", picture_file, "--world", tiny_world, "--actions", "left", "--save", tmp_path / "p.gif")
-    assert re.fullmatch(r"warning: this picture is far from what the world knows \(familiarity \d+ of 100\)\n", ended.stderr)
+    assert re.fullmatch(
+        r"warning: this picture is far from what the world knows \(familiarity \d+ of 100\)\n", ended.stderr
+    )
     assert ended.returncode == 0
 
 
