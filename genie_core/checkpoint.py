@@ -31,12 +31,12 @@ from genie_core.config import (
     build_sampling,
 )
 from genie_core.errors import CheckpointError, ConfigError
-from genie_core.files import write_all
+from genie_core.files import read_text, write_all
 from genie_core.graph_file import Graph, read_graph
 from genie_core.hub.address import find_address
 from genie_core.hub.card import EFFECTS, card
 from genie_core.hub.download import download, mend
-from genie_core.limits import MOST_NAME, as_size, require, told
+from genie_core.limits import CONFIG_BYTES, MOST_DIGITS, MOST_NAME, as_size, is_shallow, require, told
 from genie_core.state import Encoded, Stepped, feeds, shapes
 
 Loaded = TypeVar("Loaded")
@@ -44,8 +44,6 @@ Loaded = TypeVar("Loaded")
 FORMAT_VERSION = 2
 WEIGHTS = "model.safetensors"
 MEND = "get the world again, or name another with --world"
-MOST_CONFIG_BYTES = 10_000_000
-MOST_DIGITS = 18  # of a whole number
 
 
 def weights_of(network: str) -> str:
@@ -248,14 +246,14 @@ def _read_json(file: Path) -> dict[str, Any]:
         wrong = f"{file.parent} is not a world: it has no config.json" if there else f"there is no folder {file.parent}"
         raise CheckpointError(f"{wrong}; `python launch.py --worlds` lists the worlds on this computer")
     try:
-        if file.stat().st_size > MOST_CONFIG_BYTES:
-            raise ValueError(f"it has over {MOST_CONFIG_BYTES:,} bytes")
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file, CONFIG_BYTES)
         values = json.loads(text, parse_int=_int, parse_float=_float, parse_constant=_float)
     except RecursionError:
         raise CheckpointError(f"{file} is nested too deeply to be a world's config; {MEND}") from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{file} is not readable JSON ({error}); {MEND}") from error
+    if not is_shallow(values):
+        raise CheckpointError(f"{file} is nested too deeply to be a world's config; {MEND}")
     if not isinstance(values, dict):
         raise CheckpointError(f"{file} holds {type(values).__name__}, expected an object; {MEND}")
     return values

@@ -13,7 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageCms
 
-MOST_PROFILE_BYTES = 4_000_000  # those of printers have some
+from genie_core.limits import PROFILE_BYTES
+
 SPACES = {"RGB ": ("RGB", "RGBA"), "GRAY": ("L",), "CMYK": ("CMYK",)}  # modes of pictures, by the profile's colours
 SAME = 2  # of 255: a profile that changes no colour by more is sRGB by another name
 SCREEN_GAMMA = 2.2
@@ -71,9 +72,7 @@ def _is_believable(data: bytes) -> bool:
     try:
         (count,) = struct.unpack_from(">I", data, 128)
         tags = [struct.unpack_from(">4sII", data, 132 + 12 * tag) for tag in range(min(count, 100))]
-        return len(data) <= MOST_PROFILE_BYTES and all(
-            _table_bytes(data[at : at + size]) <= size for _, at, size in tags
-        )
+        return len(data) <= PROFILE_BYTES and all(_table_bytes(data[at : at + size]) <= size for _, at, size in tags)
     except (struct.error, IndexError):
         return False
 

@@ -48,6 +48,7 @@ class TokenizerConfig:
             (22 + 18 * self.decoder_blocks) * sum(width**2 for width in self.channels) + 72 * self.channels[-1] ** 2,
             f"channels {self.channels} and decoder_blocks {self.decoder_blocks}",
         )
+        limits.require_features(self.channels, self.frame_size)
         limits.require_factors(self.code_bits, self.token_factors)
 
     @property
@@ -256,8 +257,15 @@ class WorldConfig:
         )
         limits.require_within(limits.LEAST_FPS, limits.MOST_FPS, fps=self.fps)
         limits.require_name(self.game, "the game")
+        self.require_noise(self.sampling)
         if self.guessing_above is not None:
             limits.require_within(0, MOST_DOUBT, guessing_above=self.guessing_above)
+
+    def require_noise(self, sampling: SamplingConfig) -> None:
+        """Raises ConfigError if the noise of a frame, revealed by `sampling`, does not fit in memory."""
+        dynamics = self.dynamics
+        tokens = dynamics.tokens, dynamics.token_factors, dynamics.factor_vocabulary
+        limits.require_noise(sampling.unmask_steps, *tokens)
 
     @property
     def frame_size(self) -> Size:

@@ -99,6 +99,7 @@ class WorldEngine:
         self.world = world
         self.seed = seed
         self.sampling = sampling or world.config.sampling
+        world.config.require_noise(self.sampling)
         self.runtime = open_runtime(world, runtime, players) if isinstance(runtime, str) else runtime
         config = world.config.dynamics
         self._ring = KeyRing.empty(config, players)
@@ -165,11 +166,16 @@ class WorldEngine:
         return self._samplings.get(player, self.sampling)
 
     def set_sampling(self, sampling: SamplingConfig | None, player: int = 0) -> None:
-        """Reveals the next frames of `player` by its own settings; None goes back to the engine's."""
+        """Reveals the next frames of `player` by its own settings; None goes back to the engine's.
+
+        Raises ConfigError for more passes than there is room for their noise.
+        """
         self._check_player(player)
-        self._samplings.pop(player, None)
-        if sampling is not None:
-            self._samplings[player] = sampling
+        if sampling is None:
+            self._samplings.pop(player, None)
+            return
+        self.world.config.require_noise(sampling)
+        self._samplings[player] = sampling
 
     def snapshot(self, player: int = 0) -> Moment:
         """The current moment of `player`, for `restore`. Costs next to nothing."""

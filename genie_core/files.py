@@ -1,4 +1,4 @@
-"""Writing files whole: under a name beside the destination first, then moved there. Knows no content."""
+"""Writing files whole: under a name beside the destination first, then moved there; reading with a bound."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from genie_core.errors import GenieError, WriteError
+
+
+def read_text(path: Path, most: int) -> str:
+    """The text of a file. Raises OSError, and ValueError if it is no UTF-8 or has more than `most` bytes."""
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it has over {most:,} bytes")
+    return content.decode()
 
 
 @contextmanager

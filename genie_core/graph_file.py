@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genie_core.limits import require, told
+from genie_core.limits import GRAPH_BYTES, require, told
 
-MOST_BYTES = 64_000_000  # of a graph with all its weights inside
 STANDARD = (b"", b"ai.onnx")  # domains of operators
 KINDS: dict[int, np.dtype[Any]] = {  # of numbers, by ONNX's id
     1: np.dtype("<f4"),
@@ -53,7 +52,7 @@ def read_graph(content: bytes, sizes: Mapping[str, int]) -> Graph:
 
     Raises ConfigError for a file that is damaged, or that asks for more than a world's graph may.
     """
-    require(len(content) <= MOST_BYTES, f"it has {len(content):,} bytes, at most {MOST_BYTES:,} expected")
+    require(len(content) <= GRAPH_BYTES, f"it has {len(content):,} bytes, at most {GRAPH_BYTES:,} expected")
     try:
         model = _fields(content)
         _refuse(model, {20: "training", 25: "functions"})

@@ -20,11 +20,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from genie_core.colours import Colours, to_srgb
 from genie_core.errors import PictureError
+from genie_core.limits import PADDED_PIXELS, PICTURE_BYTES, PICTURE_SIDE
 
 DRAFT_SIDE = 2048  # a JPEG is decoded at the coarsest scale of 1, 1/2, 1/4, 1/8 that leaves both sides this long
 BAND_PIXELS = 2**18  # that are converted at a time
-MOST_BYTES = 134_000_000  # that decoding takes: a screen in 8K, 33 million pixels, in a process of less than 200 MB
-MOST_SIDE = 65_535  # pixels, the most that a JPEG has
 NARROW = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "LA": 4, "PA": 4}  # bytes a pixel, where not 4
 COPIES = {
     "TGA": 2,
@@ -39,7 +38,6 @@ ORIENTATION = 0x0112  # tags of Exif and TIFF
 TILE_WIDTH, TILE_HEIGHT = 322, 323
 FITS = ("crop", "pad", "stretch", "palette")  # `palette` is crop, in colours of pictures that the world knows
 PALETTE_COLOURS = 64
-MOST_PADDED = 4096 * 4096  # pixels of a picture with its border
 # Tried in this order. No format that runs a program (EPS does), none whose reader looks at other files, and none that
 # is decoded before its size can be asked for (ICO is).
 FORMATS: tuple[str, ...] = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000", "ICNS")
@@ -54,7 +52,7 @@ def load_picture(path: str | Path) -> np.ndarray:
 
     The camera's rotation and the colour profile are applied, transparency is laid over mid-grey, deeper channels are
     scaled to 8 bits. A picture far larger than any prompt comes at a reduced scale.
-    Raises PictureError for a file that is missing, no picture, damaged, or takes more memory than `MOST_BYTES`.
+    Raises PictureError for a file that is missing, no picture, damaged, or takes more memory than `PICTURE_BYTES`.
     """
     with _opened(path) as file:
         try:
@@ -127,7 +125,7 @@ def _pad(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     height, width = picture.shape[:2]
     new_height = max(height, _nearest(width * size[0], size[1]))
     new_width = max(width, _nearest(height * size[1], size[0]))
-    shrink = math.sqrt(MOST_PADDED / (new_height * new_width))
+    shrink = math.sqrt(PADDED_PIXELS / (new_height * new_width))
     if shrink < 1:  # a thin picture needs far more room than it has pixels
         smaller = max(1, int(width * shrink)), max(1, int(height * shrink))
         return _pad(np.array(Image.fromarray(picture).resize(smaller, Image.Resampling.LANCZOS)), size)
@@ -204,7 +202,7 @@ def _of_icon(image: Image.Image) -> Image.Image:
 
 
 def _require_small(image: Image.Image, path: str | Path) -> None:
-    """Raises PictureError, before anything is decoded, if decoding takes more than `MOST_BYTES` or a side is too long.
+    """Raises PictureError, before anything is decoded, if that takes more than `PICTURE_BYTES` or a side is too long.
 
     A JPEG is then set to be decoded at a reduced scale, unless it comes in passes, of which all is kept. A tiled TIFF
     is decoded tile by tile, and a tile may be larger than the picture.
@@ -216,8 +214,8 @@ def _require_small(image: Image.Image, path: str | Path) -> None:
         a_pixel = KEPT_OF_PASSES
     else:
         image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
-    if max(width, height) > MOST_SIDE or a_pixel * max(math.prod(image.size), tile) > MOST_BYTES:
-        most = f"at most {MOST_BYTES / a_pixel / 1e6:.0f} million, and {MOST_SIDE:,} along a side"
+    if max(width, height) > PICTURE_SIDE or a_pixel * max(math.prod(image.size), tile) > PICTURE_BYTES:
+        most = f"at most {PICTURE_BYTES / a_pixel / 1e6:.0f} million, and {PICTURE_SIDE:,} along a side"
         raise PictureError(f"{path} has {width}×{height} pixels; {most}, are read of such a picture; make it smaller")
     image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
 

@@ -94,6 +94,13 @@ class Stepped(NamedTuple, Generic[Array]):
     doubt: Array
 
 
+def gives(config: WorldConfig, players: int) -> Stepped[tuple[int, ...]]:
+    """The shapes of what a step of `players` gives."""
+    c, takes = config.dynamics, shapes(config, players, 1)
+    kept, picture = (players, c.layers, c.tokens, c.width), (players, *config.frame_size, 3)
+    return Stepped(picture, takes.last, kept, kept, takes.stem, takes.block, (players,))
+
+
 class Encoded(NamedTuple, Generic[Array]):
     """A prompt as `tokens` int32 (b, t, n); the `picture` uint8 (b, H, W, 3) of its first frame, and what the decoder
     remembers after it."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
@@ -39,32 +41,55 @@ def fingerprint(networks: dict[str, nn.Module]) -> dict[str, str]:
     return hashes
 
 
+def require_fitting(folder: Path, networks: dict[str, nn.Module]) -> None:
+    """Raises CheckpointError unless the headers of the files promise just the tensors of `networks`, which may be on
+    the meta device: then no memory was taken for what a config.json alone asks for."""
+    for name, network in networks.items():
+        file, expected = folder / checkpoint.weights_of(name), network.state_dict()
+        if not file.is_file():
+            continue  # which is told better when it is to be read
+        with _readable(file), safe_open(file, "pt") as content:
+            found = {key: content.get_slice(key) for key in content.keys()}  # noqa: SIM118  # it is no dict
+            shapes = {key: tuple(part.get_shape()) for key, part in found.items()}
+        _check_shapes(file, shapes, {key: tuple(tensor.shape) for key, tensor in expected.items()})
+
+
 def load_weights(folder: Path, networks: dict[str, nn.Module]) -> None:
     """Fills the networks from their files, which must be the ones that config.json was written with."""
     files = checkpoint.files_of(folder)
     for name, network in networks.items():
-        file = folder / checkpoint.weights_of(name)
-        try:
+        file, expected = folder / checkpoint.weights_of(name), network.state_dict()
+        with _readable(file):
             checkpoint.check_file(folder, checkpoint.weights_of(name), files)
             tensors = load_file(file)
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{file} is not a readable safetensors file ({error}); {MEND}") from error
-        _check_tensors(file, tensors, network.state_dict())
+        _check_shapes(file, *({key: tuple(each.shape) for key, each in some.items()} for some in (tensors, expected)))
+        _check_numbers(file, tensors, expected)
         network.load_state_dict(tensors)
 
 
-def _check_tensors(file: Path, found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{file} is not a readable safetensors file ({error}); {MEND}") from error
+
+
+def _check_shapes(file: Path, found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]]) -> None:
     missing, surplus = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or surplus:
         raise CheckpointError(
             f"{file} does not fit its config.json: missing {missing or 'nothing'}, "
             f"surplus {surplus or 'nothing'}; {MEND}"
         )
+    for key, shape in found.items():
+        if shape != expected[key]:
+            raise CheckpointError(f"{file}: {key} has shape {shape}, expected {expected[key]}; {MEND}")
+
+
+def _check_numbers(file: Path, found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     for key, tensor in found.items():
-        own = expected[key]
-        if tensor.shape != own.shape:
-            raise CheckpointError(f"{file}: {key} has shape {tuple(tensor.shape)}, expected {tuple(own.shape)}; {MEND}")
-        kinds = STORED if own.is_floating_point() else (own.dtype,)
+        kinds = STORED if expected[key].is_floating_point() else (expected[key].dtype,)
         if tensor.dtype not in kinds:
             raise CheckpointError(
                 f"{file}: {key} holds {_kind(tensor.dtype)}, expected {' or '.join(map(_kind, kinds))}; {MEND}"

@@ -50,6 +50,8 @@ class World:
     def _load(cls, folder: Path, name: str) -> World:
         config = checkpoint.read_config(folder)
         try:
+            with torch.device("meta"):
+                weights.require_fitting(folder, cls(config).networks())
             world = cls(config)
         except ConfigError as error:
             raise CheckpointError(f"{folder}/config.json: {error}; {checkpoint.MEND}") from error

@@ -389,7 +389,7 @@ def test_compressed_shards_that_would_fill_the_memory_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_format_2(tmp_path / "noise", compressed=True)
-    monkeypatch.setattr("genie_core.data.shards.MOST_COMPRESSED", 1000)
+    monkeypatch.setattr("genie_core.data.shards.COMPRESSED_BYTES", 1000)
     with pytest.raises(DataError, match=r"must fit in memory.*fewer frames"):
         VideoDataset(tmp_path / "noise")
 

@@ -457,7 +457,7 @@ def test_damaged_files_never_crash_and_never_pass(session: PlaySession, world: W
 def test_files_that_cannot_be(session: PlaySession, world: World, tmp_path: Path) -> None:
     big = tmp_path / "big.genie"
     with big.open("wb") as file:
-        file.truncate(session_file.MOST_BYTES + 1)
+        file.truncate(session_file.SESSION_BYTES + 1)
     for path in (tmp_path / "none.genie", tmp_path, big):
         with pytest.raises(SessionError) as caught:
             load_session(path, world)

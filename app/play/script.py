@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from app.play.autoplay import ListedActions, RandomActions, Source
 from genie_core.config import Action
 from genie_core.errors import ScriptError
+from genie_core.limits import SCRIPT_STEPS
 
-MAX_STEPS = 100_000
 RANDOM = "random"
 _PIECE = re.compile(r"(?P<action>[^*]+?)\s*(?:\*\s*(?P<count>[0-9]{1,4000}))?")
 
@@ -24,8 +24,8 @@ def parse_script(text: str, actions: Sequence[Action]) -> list[int]:
     ids: list[int] = []
     for piece in text.split(","):
         action, count = _parse_piece(piece.strip(), actions)
-        if len(ids) + count > MAX_STEPS:
-            raise ScriptError(f"the script is over {MAX_STEPS:,} steps long from {piece.strip()!r} on; shorten it")
+        if len(ids) + count > SCRIPT_STEPS:
+            raise ScriptError(f"the script is over {SCRIPT_STEPS:,} steps long from {piece.strip()!r} on; shorten it")
         ids += [action] * count
     return ids
 

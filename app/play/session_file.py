@@ -22,6 +22,7 @@ from app.play.commands import SavedSession
 from genie_core.config import build_sampling
 from genie_core.errors import ConfigError, PictureError, SessionError
 from genie_core.files import write_whole
+from genie_core.limits import SESSION_BYTES, SESSION_STEPS
 
 if TYPE_CHECKING:
     from app.play.session import PlaySession
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 SUFFIX = ".genie"
-MOST_STEPS = 200_000  # three hours and a half at 15 steps a second
-MOST_BYTES = 64_000_000
 KEY = "genie_session"
 KINDS = {"tokens": np.dtype(np.int32), "actions": np.dtype(np.uint8), "prompt": np.dtype(np.uint8)}
 PLAY_ON = "save one with F5 while you play: python launch.py --play assets/coinrun.png"
@@ -51,8 +50,10 @@ def snapshot(session: PlaySession) -> Callable[[], bytes]:
     That may be called in another thread while play goes on. Raises SessionError if the line is too long.
     """
     world, line, at, sampling = session.engine.world, session.timeline.line, session.steps, session.sampling
-    if line.tip > MOST_STEPS:
-        raise SessionError(f"this line has {line.tip:,} steps, a session at most {MOST_STEPS:,}; record a video with V")
+    if line.tip > SESSION_STEPS:
+        raise SessionError(
+            f"this line has {line.tip:,} steps, a session at most {SESSION_STEPS:,}; record a video with V"
+        )
     frames = [line.moment(index).frames[-1] for index in range(line.tip + 1)]
     actions = np.array(list(session.timeline.path()), np.uint8)
 
@@ -89,7 +90,7 @@ def load_session(path: str | Path, world: World | GraphWorld, name: str = "") ->
         if not Path(path).is_file():
             raise SessionError(f"there is no file {path}; expected a {SUFFIX} file; {PLAY_ON}")
         with Path(path).open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+            data = file.read(SESSION_BYTES + 1)
     except OSError as error:
         raise SessionError(f"{path} cannot be read ({error.strerror}); {PLAY_ON}") from error
     return parse_session(data, world, name or str(path))
@@ -97,8 +98,8 @@ def load_session(path: str | Path, world: World | GraphWorld, name: str = "") ->
 
 def parse_session(data: bytes, world: World | GraphWorld, name: str = "the session") -> SavedSession:
     """The content of a session file, called `name` in errors, for `world`; SessionError says what is wrong with it."""
-    if len(data) > MOST_BYTES:
-        raise SessionError(f"{name} is too large: a session has at most {MOST_BYTES // 10**6} MB; {PLAY_ON}")
+    if len(data) > SESSION_BYTES:
+        raise SessionError(f"{name} is too large: a session has at most {SESSION_BYTES // 10**6} MB; {PLAY_ON}")
     told, tensors = _unpack(data, name)
     try:
         _check_world(told, world, name)
@@ -139,7 +140,9 @@ def _check(told: dict[str, Any], tensors: dict[str, np.ndarray], world: World | 
     _require(kinds == KINDS, f"it holds {', '.join(sorted(kinds)) or 'nothing'}, expected {', '.join(KINDS)}")
     tokens, actions, prompt = (tensors[name] for name in KINDS)
     grid, size, last = world.config.dynamics.grid, world.config.frame_size, len(actions)
-    _require(actions.ndim == 1 and last <= MOST_STEPS, f"actions are {actions.shape}, at most {MOST_STEPS:,} expected")
+    _require(
+        actions.ndim == 1 and last <= SESSION_STEPS, f"actions are {actions.shape}, at most {SESSION_STEPS:,} expected"
+    )
     _require(tokens.shape == (last + 1, *grid), f"tokens are {tokens.shape}, expected {(last + 1, *grid)}")
     _require(prompt.shape == (*size, 3), f"prompt is {prompt.shape}, expected {(*size, 3)}")
     _require(tokens.min() >= 0 and tokens.max() < world.config.dynamics.mask_id, "a token is not of this world")

@@ -11,7 +11,8 @@ import platformdirs
 from app.window.drawing import THEMES
 from genie_core.config import build
 from genie_core.errors import ConfigError, WriteError
-from genie_core.files import whole_file
+from genie_core.files import read_text, whole_file
+from genie_core.limits import SETTINGS_BYTES
 from genie_core.pictures import FITS
 
 FILE = "keys.json"
@@ -44,7 +45,7 @@ def settings_file() -> Path:
 def load_settings(path: Path) -> Settings:
     """Reads the saved settings, or returns the defaults if there is no file. Raises ConfigError if it is damaged."""
     try:
-        settings: Settings = build(Settings, json.loads(path.read_text(encoding="utf-8")))
+        settings: Settings = build(Settings, json.loads(read_text(path, SETTINGS_BYTES)))
         return settings
     except FileNotFoundError:
         return Settings()

@@ -12,8 +12,8 @@ import numpy as np
 
 from genie_core.data.folder import Folder
 from genie_core.errors import DataError, GenieError
+from genie_core.limits import ARRAY_HEADER_BYTES
 
-MOST_HEADER = 2**14  # bytes
 MEND = "copy it again, or make the data set anew"
 
 
@@ -35,7 +35,7 @@ def read_array(folder: Folder, name: str, shape: tuple[int, ...], dtype: type) -
     if not folder.has(name):
         raise DataError(f"data set {folder} lacks its file {name}; {MEND}")
     with undamaged(folder / name):
-        stream = io.BytesIO(folder.read(name, MOST_HEADER + math.prod(shape) * np.dtype(dtype).itemsize))
+        stream = io.BytesIO(folder.read(name, ARRAY_HEADER_BYTES + math.prod(shape) * np.dtype(dtype).itemsize))
         check_header(stream, folder / name, shape, np.dtype(dtype))
         return np.frombuffer(stream.read(), dtype).reshape(shape)
 

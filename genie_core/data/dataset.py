@@ -26,8 +26,8 @@ from genie_core.data.description import FILE, HOW_TO_GET_ONE, DatasetInfo, join,
 from genie_core.data.folder import Folder
 from genie_core.data.shards import Reader
 from genie_core.errors import DataError
+from genie_core.limits import PROVENANCE_BYTES
 
-MOST_PROVENANCE = 2**28  # bytes of provenance.json
 PROBES = 32  # frames that a fingerprint looks at
 PARTS = ("train", "test")
 
@@ -183,7 +183,7 @@ def _provenance(folder: Folder, info: DatasetInfo) -> list[dict[str, Any]]:
     if not folder.has("provenance.json"):
         return [{}] * info.episodes
     try:
-        told = json.loads(folder.read("provenance.json", MOST_PROVENANCE))
+        told = json.loads(folder.read("provenance.json", PROVENANCE_BYTES))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{folder / 'provenance.json'} is not readable JSON; {MEND}") from error
     if not isinstance(told, list) or len(told) != info.episodes or not all(isinstance(each, dict) for each in told):

@@ -11,17 +11,20 @@ from typing import Any, NamedTuple
 
 from genie_core.data.folder import Folder
 from genie_core.errors import DataError
-from genie_core.limits import told
+from genie_core.limits import (
+    DATASET_EPISODES,
+    DATASET_FRAMES,
+    DATASET_SIDE,
+    DESCRIPTION_BYTES,
+    MOST_FPS,
+    SHARD_BYTES,
+    is_shallow,
+    told,
+)
 
 FILE = "dataset.json"
 FORMAT_VERSION = 3
 READABLE_VERSIONS = (1, 2, 3)
-MOST_BYTES = 2**24  # of dataset.json
-MOST_FRAMES = 2**27  # 2,500 hours at 15 a second, whose starts alone take a gigabyte; join several sets for more
-MOST_EPISODES = 2**22
-MOST_SHARD_BYTES = 2**33
-LARGEST_SIDE = 4096  # pixels
-HIGHEST_FPS = 1000
 HOW_TO_GET_ONE = (
     "record one with: python launch.py --collect GAME --out DIR, or make one with: "
     "python launch.py --prepare VIDEOS --out DIR"
@@ -82,7 +85,7 @@ def _read_values(folder: Folder) -> dict[str, Any]:
     """The fields of DatasetInfo as dataset.json has them, each of the kind and in the range it must have."""
     file, names = folder / FILE, [field.name for field in dataclasses.fields(DatasetInfo)]
     try:
-        values = json.loads(folder.read(FILE, MOST_BYTES))
+        values = json.loads(folder.read(FILE, DESCRIPTION_BYTES))
         values = {name: values[name] for name in names}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
@@ -104,7 +107,7 @@ def _read_values(folder: Folder) -> dict[str, Any]:
     return values
 
 
-def _is_count(value: object, most: int = MOST_FRAMES) -> bool:
+def _is_count(value: object, most: int = DATASET_FRAMES) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= most
 
 
@@ -116,7 +119,7 @@ def _is_array(value: Any) -> bool:
 def _is_parquet(value: Any) -> bool:
     return (
         _is_file(value, r"[\w.-]{1,200}\.parquet")
-        and _is_count(value.get("bytes"), MOST_SHARD_BYTES)
+        and _is_count(value.get("bytes"), SHARD_BYTES)
         and isinstance(value.get("sha256"), str)
         and bool(re.fullmatch("[0-9a-f]{64}", value["sha256"]))
     )
@@ -132,13 +135,13 @@ _SHARDS: dict[int, Callable[[Any], bool]] = {1: _is_array, 2: _is_array, 3: _is_
 _FITTING: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str),
     "frame_size": lambda value: (
-        isinstance(value, list) and len(value) == 2 and all(_is_count(side, LARGEST_SIDE) for side in value)
+        isinstance(value, list) and len(value) == 2 and all(_is_count(side, DATASET_SIDE) for side in value)
     ),
-    "fps": lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= HIGHEST_FPS,
+    "fps": lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MOST_FPS,
     "frames": _is_count,
-    "episodes": lambda value: _is_count(value, MOST_EPISODES),
+    "episodes": lambda value: _is_count(value, DATASET_EPISODES),
     "shards": lambda value: isinstance(value, list),
-    "source": lambda value: isinstance(value, dict),
+    "source": lambda value: isinstance(value, dict) and is_shallow(value),
 }
 
 

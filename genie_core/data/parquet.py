@@ -18,11 +18,11 @@ import numpy as np
 
 from genie_core.data.arrays import MEND
 from genie_core.errors import DataError
+from genie_core.limits import ROW_GROUP_BYTES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_GROUP = 2**26  # bytes of frames in a row group, unless it has one
 GROUP_FRAMES, GROUP_BYTES = 32, 2**21  # of a row group, whichever is fewer: a clip decodes a group or two
 SLACK = 4096  # bytes by which a page may exceed its frames
 COLUMN = "frame"
@@ -45,7 +45,7 @@ class GroupedFile:
         if kind != expected or column.length != math.prod(shape):
             raise DataError(f"{path} holds {kind} of {column.length} bytes, expected {expected}; {MEND}")
         self.of_group = told.row_group(0).num_rows
-        most = max(1, MOST_GROUP // math.prod(shape))
+        most = max(1, ROW_GROUP_BYTES // math.prod(shape))
         if not 1 <= self.of_group <= most:
             raise DataError(f"{path} has row groups of {self.of_group:,} frames, expected 1 to {most}; {MEND}")
 

@@ -23,8 +23,8 @@ from genie_core.data.description import Shard
 from genie_core.data.folder import Folder
 from genie_core.data.parquet import GroupedFile
 from genie_core.errors import DataError
+from genie_core.limits import COMPRESSED_BYTES
 
-MOST_COMPRESSED = 2**28  # bytes of frames in a .npz
 MOST_KEPT = 2**27  # bytes of decoded frames kept in memory, in each process that reads
 OPEN_FILES = 64
 
@@ -102,10 +102,10 @@ class ArchiveFrames:
     def __init__(self, reader: Reader, folder: Folder, shard: Shard, frame_size: tuple[int, int]) -> None:
         self.frames, self._shape, self._reader = shard.frames, (shard.frames, *frame_size, 3), reader
         self._file = folder.shard(shard.file, 0, "")
-        if (size := math.prod(self._shape)) > MOST_COMPRESSED:
+        if (size := math.prod(self._shape)) > COMPRESSED_BYTES:
             raise DataError(
                 f"{self._file} holds {size / 2**20:,.0f} MiB of compressed frames, which must fit in memory; at most "
-                f"{MOST_COMPRESSED / 2**20:,.0f} are read; write shards of fewer frames"
+                f"{COMPRESSED_BYTES / 2**20:,.0f} are read; write shards of fewer frames"
             )
         with undamaged(self._file), zipfile.ZipFile(self._file) as archive:
             self._open(archive).close()

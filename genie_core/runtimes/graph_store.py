@@ -32,7 +32,7 @@ class GraphStore:
         make: Callable[[int | None, Mapping[str, bytes]], bytes],
     ) -> None:
         """`make` writes the step in so many passes, or the encoding for None, with its weights in `files`."""
-        self._config, self._shipped, self.files, self._make = config, shipped, files, make
+        self.config, self._shipped, self.files, self._make = config, shipped, files, make
 
     def encode(self) -> Graph:
         """The encoding of a prompt."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
@@ -11,10 +13,12 @@ import onnxruntime  # type: ignore[import-untyped]
 from genie_core import checkpoint
 from genie_core.errors import CheckpointError
 from genie_core.graph_file import Graph
+from genie_core.limits import RUN_BYTES, WEIGHED_BYTES
 from genie_core.runtimes.base import SHARED_FROM, asked_threads
 from genie_core.runtimes.graph_store import GraphStore
-from genie_core.state import Encoded, StepInputs, Stepped, feeds
+from genie_core.state import Encoded, StepInputs, Stepped, feeds, gives
 
+KINDS = {"picture": np.uint8, "tokens": np.int32}  # of outputs; all others are float32
 WARNINGS, ERRORS = 3, 4  # of ONNX Runtime's log: what is a fault of ours comes as an exception
 
 
@@ -34,14 +38,33 @@ class OnnxRuntime:
         """uint8 frames (b, t, H, W, 3)."""
         if self._encode is None:
             self._encode = self._open(self._store.encode(), checkpoint.ENCODE)
-        return Encoded(*self._encode.run(None, {"frames": frames}))
+        outputs = Encoded(*_run(self._encode, {"frames": frames}, checkpoint.ENCODE))
+        b, t, step = *frames.shape[:2], gives(self._store.config, len(frames))
+        expected = Encoded((b, t, step.tokens[1]), step.picture, step.stem_out, step.block_out)
+        self._check(outputs._asdict(), expected._asdict(), checkpoint.ENCODE)
+        return outputs
 
     def step(self, inputs: StepInputs[np.ndarray]) -> Stepped[np.ndarray]:
         """In as many passes as `inputs.uniform` brings noise for."""
         passes = inputs.uniform.shape[1]
         if passes not in self._steps:
             self._steps[passes] = self._open(self._store.step(passes), checkpoint.STEP)
-        return Stepped(*self._steps[passes].run(None, feeds(inputs)))
+        outputs = Stepped(*_run(self._steps[passes], feeds(inputs), checkpoint.STEP))
+        self._check(outputs._asdict(), gives(self._store.config, len(inputs.last))._asdict(), checkpoint.STEP)
+        return outputs
+
+    def _check(self, outputs: dict[str, np.ndarray], expected: dict[str, tuple[int, ...]], name: str) -> None:
+        """Raises CheckpointError for what a stranger's graph gives beside what play goes on with."""
+        for key, array in outputs.items():
+            kind = KINDS.get(key, np.float32)
+            if array.dtype != kind or array.shape != expected[key]:
+                found = f"{array.dtype} {array.shape}"
+                raise CheckpointError(
+                    f"{name} gives {key} as {found}, expected {np.dtype(kind)} {expected[key]}; {checkpoint.MEND}"
+                )
+        tokens, codes = outputs["tokens"], self._store.config.dynamics.mask_id
+        if tokens.min() < 0 or tokens.max() >= codes:
+            raise CheckpointError(f"{name} gives tokens outside 0..{codes - 1}; {checkpoint.MEND}")
 
     def part(self, passes: int, inputs: dict[str, np.ndarray]) -> Callable[[], object]:
         """What runs the part of a step that starts from the values `inputs`, to be timed. Needs onnx."""
@@ -66,7 +89,31 @@ class OnnxRuntime:
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays]
         options.add_external_initializers([weight.name for weight in graph.weights], values)
         self._arrays += arrays
-        try:
+        if sum(array.nbytes for array in arrays) <= WEIGHED_BYTES:
+            _bound_memory()
+            options.add_session_config_entry("session.use_env_allocators", "1")
+        with _played(name):
             return onnxruntime.InferenceSession(graph.content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the library's own exceptions have no common base
-            raise CheckpointError(f"{name} cannot be played ({error}); {checkpoint.MEND}") from error
+
+
+def _run(session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
+    with _played(name):
+        outputs: list[np.ndarray] = session.run(None, inputs)
+        return outputs
+
+
+@cache
+def _bound_memory() -> None:
+    """A graph is a program, and a stranger's may ask for any memory: the arena that all share has no more to give."""
+    arena = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    memory = onnxruntime.OrtMemoryInfo("Cpu", arena, 0, onnxruntime.OrtMemType.DEFAULT)
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg({"max_mem": RUN_BYTES}))
+
+
+@contextmanager
+def _played(name: str) -> Iterator[None]:
+    """Says in words what a stranger's graph, called `name`, cannot do."""
+    try:
+        yield
+    except Exception as error:  # the library's own exceptions have no common base
+        raise CheckpointError(f"{name} cannot be played ({error}); {checkpoint.MEND}") from error

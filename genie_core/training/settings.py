@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 
 from genie_core.config import DynamicsConfig, Networks, SamplingConfig, WorldConfig, build, build_networks
 from genie_core.errors import ConfigError
-from genie_core.limits import Size, require
+from genie_core.files import read_text
+from genie_core.limits import SETTINGS_BYTES, Size, require
 
 STAGES = ("tokenizer", "latent_action", "dynamics")
 ONCE = ("frame_size", "num_actions", "context_frames", "held_out_every")
@@ -192,10 +193,10 @@ _STAGE_SETTINGS = {"tokenizer": TokenizerSettings, "latent_action": LatentAction
 def load_settings(path: Path, frame_size: Size | None = None) -> TrainingSettings:
     """Read `path`; `frame_size` is the data's, for a file that names none. ConfigError says what is wrong where."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, SETTINGS_BYTES)
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist; start from a copy of genie_core/games/unknown.toml") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path} is not a readable TOML file: {error}") from error
     return parse_settings(text, str(path), frame_size)
 

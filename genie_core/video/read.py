@@ -11,13 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from genie_core.errors import PictureError
-from genie_core.limits import Size
+from genie_core.limits import FILM_BYTES, VIDEO_FRAMES, Size
 from genie_core.pictures import fit
 from genie_core.video.open import ADVICE, open_video
 from genie_core.video.source import Part, Picture, Shown, Source
 from genie_core.video.timing import at_pace, on_one_clock
 
-MOST_FRAMES = 3_000  # 200 seconds at 15 frames a second
 USUAL_FPS = 25.0  # of a video that does not say
 
 
@@ -34,15 +33,18 @@ def read_video(
     fps: float,
     how: str = "crop",
     palette: np.ndarray | None = None,
-    most_frames: int = MOST_FRAMES,
+    most_frames: int = VIDEO_FRAMES,
 ) -> Film:
     """The first frames of a video or animation at `fps` frames a second, fitted to `size` by `how`, as `fit` does.
+
+    They are `most_frames` at most, and fewer if frames of this size would take more than FILM_BYTES.
 
     Raises PictureError if the file is no video, is damaged from its start, or has frames of over 16 million pixels.
     """
     with open_video(path) as source:
         steps = at_pace(shown(source), fps)
-        frames = [fitted(step.picture, size, how, palette) for step in islice(steps, most_frames)]
+        most = min(most_frames, max(1, FILM_BYTES // (3 * math.prod(size))))
+        frames = [fitted(step.picture, size, how, palette) for step in islice(steps, most)]
         more = next(steps, None) is not None
         if not frames:
             raise PictureError(f"{path} holds no whole frame; {ADVICE}")

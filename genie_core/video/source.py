@@ -11,8 +11,6 @@ import numpy as np
 
 from genie_core.limits import Size
 
-MOST_PIXELS = 4096 * 4096  # of one frame
-
 
 class Part(NamedTuple):
     """A rectangle of a picture, in pixels as shown."""

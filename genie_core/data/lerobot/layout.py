@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from genie_core.errors import DataError
-from genie_core.limits import told
+from genie_core.limits import DATASET_EPISODES, DATASET_FRAMES, DESCRIPTION_BYTES, MOST_FPS, told
 
 VERSION = "v3.0"
 INFO, STATS, TASKS, CARD = "meta/info.json", "meta/stats.json", "meta/tasks.parquet", "README.md"
@@ -23,10 +23,7 @@ TEMPLATES = {
     "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
     "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
 }
-MOST_INFO_BYTES = 2**24
-MOST_FRAMES, MOST_EPISODES = 2**27, 2**22
 MOST_NUMBERS = 1024  # of one action
-HIGHEST_FPS = 1000
 CONVERT = "convert it with LeRobot's own script, convert_dataset_v21_to_v30"
 
 
@@ -51,7 +48,7 @@ def read_info(folder: Path) -> LeRobotInfo:
     file = folder / INFO
     try:
         with file.open("rb") as stream:
-            values = json.loads(stream.read(MOST_INFO_BYTES))
+            values = json.loads(stream.read(DESCRIPTION_BYTES))
         features = {str(key): dict(feature) for key, feature in values["features"].items()}
         version = str(values["codebase_version"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -69,9 +66,9 @@ def read_info(folder: Path) -> LeRobotInfo:
     if wrong := next((key for key in videos if not re.fullmatch(r"[\w. -]+", key) or ".." in key), None):
         raise DataError(f"{file} has a video called {told(wrong)}; expected letters, digits and dots")
     return LeRobotInfo(
-        _number(file, values, "fps", HIGHEST_FPS),
-        int(_number(file, values, "total_episodes", MOST_EPISODES)),
-        int(_number(file, values, "total_frames", MOST_FRAMES)),
+        _number(file, values, "fps", MOST_FPS),
+        int(_number(file, values, "total_episodes", DATASET_EPISODES)),
+        int(_number(file, values, "total_frames", DATASET_FRAMES)),
         videos,
         _action_numbers(file, features.get(ACTION)),
     )

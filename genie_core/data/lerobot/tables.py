@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genie_core.errors import DataError
+from genie_core.limits import COLUMN_BYTES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 65_536
-MOST_GROUP_BYTES = 2**30  # of a column in a row group, unpacked
 ADVICE = "copy the data set again"
 
 
@@ -41,8 +41,5 @@ def _check_sizes(file: Path, told: pa.parquet.FileMetaData, columns: Sequence[st
         row_group = told.row_group(group)
         for index in range(row_group.num_columns):
             column = row_group.column(index)
-            if (
-                column.path_in_schema.split(".list.")[0] in columns
-                and column.total_uncompressed_size > MOST_GROUP_BYTES
-            ):
-                raise DataError(f"{file} has a column of over {MOST_GROUP_BYTES:,} bytes in one row group; {ADVICE}")
+            if column.path_in_schema.split(".list.")[0] in columns and column.total_uncompressed_size > COLUMN_BYTES:
+                raise DataError(f"{file} has a column of over {COLUMN_BYTES:,} bytes in one row group; {ADVICE}")

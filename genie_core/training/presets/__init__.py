@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from genie_core import games
 from genie_core.data.dataset import VideoDataset
 from genie_core.errors import ConfigError
-from genie_core.limits import Size, grid_of
+from genie_core.files import read_text
+from genie_core.limits import SETTINGS_BYTES, Size, grid_of
 from genie_core.training.settings import clips_for
 
 AUTO = "auto"
@@ -61,8 +62,8 @@ def find(name: Path | str | None, dataset: VideoDataset) -> Source:
 def read(file: Path) -> Source:
     """The settings in `file`; ConfigError if it is no text."""
     try:
-        return Source(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
+        return Source(read_text(file, SETTINGS_BYTES), str(file))
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{file} is not a readable TOML file: {error}") from error
 
 
