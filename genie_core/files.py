@@ -54,7 +54,7 @@ def write_all(folder: Path, contents: Mapping[str, bytes | str], raises: type[Ge
     They are moved to their names one after the other once all are written, so a process killed there leaves some.
     """
     with ExitStack() as written:
-        for path, content in reversed(contents.items()):  # a stack is left from its end
+        for path, content in reversed(list(contents.items())):  # a stack is left from its end
             with disk_refusals(folder, raises=raises):
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
             partial = written.enter_context(whole_file(folder / path, raises))
