@@ -180,6 +180,19 @@ def test_resuming_counts_what_was_trained_before(run: Path, data: Path) -> None:
     assert (run / "tokenizer" / "metrics" / f"from-{before_steps:06d}").is_dir()
 
 
+@pytest.mark.slow
+def test_what_is_trained_already_takes_no_time_any_more(
+    run: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(run / "dynamics")
+    train([data], run, minutes=2 * MINUTES, resume=True, device="cpu", dry_run=True)
+    half = capsys.readouterr().out.splitlines()
+    assert half[2].split()[-2:] == ["1", "s"] and half[5].split()[-2:] == ["2", "s"], "of 2.4"
+    train([data], run, minutes=MINUTES, resume=True, device="cpu", dry_run=True)
+    done = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in done[2:4]] == ["done"] * 2 and not done[4].endswith("done")
+
+
 def counters(saved: dict[str, Any]) -> list[torch.Tensor]:
     """How many steps AdamW has done, for each parameter."""
     return [values["step"] for values in saved["optimizer_states"][0]["state"].values() if "step" in values]

@@ -79,6 +79,18 @@ def what_was_done(out: Path, settings: TrainingSettings) -> dict[str, dict[str, 
     return done
 
 
+def trained_shares(out: Path, settings: TrainingSettings) -> dict[str, float]:
+    """How much of each stage is trained, as a share of the length that `settings` give it; 1 and more is all."""
+    shares = {}
+    for name in STAGES:
+        own, state = settings.stage(name), load_state(out, name)
+        if state and own.steps is not None:
+            shares[name] = state["global_step"] / own.steps
+        elif state:
+            shares[name] = float(state["state_dict"]["trained_seconds"]) / (60 * own.minutes)
+    return shares
+
+
 def _told(name: str, start_from: str | None) -> Any:
     """What the world `start_from` tells of its stage `name`; a world from elsewhere may tell nothing."""
     stages = World.from_pretrained(start_from).config.training.get("stages") if start_from else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -47,11 +47,16 @@ def sharing_of(machines: Machines) -> Sharing:
 
 
 def plan(
-    settings: TrainingSettings, source: str, costs: Iterable[tuple[str, Cost]], pace: Pace, clips: int
+    settings: TrainingSettings,
+    source: str,
+    costs: Iterable[tuple[str, Cost]],
+    pace: Pace,
+    clips: int,
+    trained: Mapping[str, float],
 ) -> Iterator[str]:
     """Lines that say what each stage of `settings`, from `source`, takes, each as soon as its cost is counted.
 
-    The dynamics learns from `clips` clips.
+    The dynamics learns from `clips` clips. `trained` is the share of each stage that an earlier call has trained.
     """
     networks = settings.networks
     height, width = networks.tokenizer.frame_size
@@ -63,14 +68,14 @@ def plan(
     total = 0.0
     for name, each in costs:
         if name == "dynamics":
-            written = clips * forward_flop(settings) / pace.gflops / 1e9
+            written = 0.0 if trained.get(name) else clips * forward_flop(settings) / pace.gflops / 1e9
             total += written
-            yield f"{'tokens':14}{'':34}{f'{clips:,} clips':>16}{told(written):>12}"
-        seconds = stage_seconds(name, settings, each, pace)
+            yield f"{'tokens':14}{'':34}{f'{clips:,} clips':>16}{_left(written):>12}"
+        seconds = stage_seconds(name, settings, each, pace) * max(0.0, 1 - trained.get(name, 0.0))
         total += seconds
         flop, memory = scaled(each.step_flop) + "FLOP", scaled(each.memory) + "B"
         length = settings.stage(name).length
-        yield f"{name:14}{scaled(each.parameters):>10}{flop:>14}{memory:>10}{length:>16}{told(seconds):>12}"
+        yield f"{name:14}{scaled(each.parameters):>10}{flop:>14}{memory:>10}{length:>16}{_left(seconds):>12}"
         if name == "dynamics":
             played = NAMING_STEPS * networks.dynamics.num_actions
             naming = played * step_flop(settings, each) / pace.gflops / 1e9
@@ -78,6 +83,10 @@ def plan(
             yield f"{'naming':14}{'':50}{told(naming):>12}"
     end = (datetime.now() + timedelta(seconds=total)).strftime(", done about %H:%M") if total < 86_400 else ""
     yield f"all: about {told(total)}{end}, by {pace.told}"
+
+
+def _left(seconds: float) -> str:
+    return told(seconds) if seconds else "done"
 
 
 def stage_seconds(name: str, settings: TrainingSettings, each: Cost, pace: Pace) -> float:

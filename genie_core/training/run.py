@@ -23,6 +23,7 @@ from genie_core.training.building import Builder
 from genie_core.training.clips import split_starts
 from genie_core.training.cost import Cost, cost
 from genie_core.training.fit import Meter, fit
+from genie_core.training.learnt import trained_shares
 from genie_core.training.opening import Opened, keep_settings, open_run
 from genie_core.training.processes import Machines, by_first, end_quietly, start
 from genie_core.training.saved import CHECKPOINT, alone_with
@@ -58,7 +59,7 @@ def train(
     if dry_run:
         with counting_only():
             opened = open_run(out, config, resume, dataset, dry_run)
-            _tell(_changed(opened.settings, minutes, labels), opened, dataset, machines, stage)
+            _tell(_changed(opened.settings, minutes, labels), opened, dataset, machines, stage, out)
         return
     opened = open_run(out, config, resume, dataset)
     settings, fabric = _changed(opened.settings, minutes, labels), start(machines)
@@ -66,7 +67,7 @@ def train(
         try:
             by_first(fabric, lambda: _take(held, out, opened))
             loud = fabric.is_global_zero and not quiet
-            meter = _tell(settings, opened, dataset, machines, stage) if loud else Meter()
+            meter = _tell(settings, opened, dataset, machines, stage, out) if loud else Meter()
             builder = Builder(settings, dataset, out, seed, fabric, not loud)
             for name in STAGES if stage == "all" else (stage,):
                 torch.manual_seed(seed)
@@ -91,8 +92,10 @@ def _take(held: ExitStack, out: Path, opened: Opened) -> None:
     held.enter_context(alone_with(out))
 
 
-def _tell(settings: TrainingSettings, opened: Opened, dataset: VideoDataset, machines: Machines, stage: str) -> Meter:
-    """Print what the stages will take; what their steps cost and what this machine computes."""
+def _tell(
+    settings: TrainingSettings, opened: Opened, dataset: VideoDataset, machines: Machines, stage: str, out: Path
+) -> Meter:
+    """Print what the stages of the run `out` will take; what their steps cost and what this machine computes."""
     pace, own = plan.pace_of(machines), settings.dynamics
     costs: dict[str, Cost] = {}
 
@@ -104,6 +107,6 @@ def _tell(settings: TrainingSettings, opened: Opened, dataset: VideoDataset, mac
     clips = own.token_clips
     with contextlib.suppress(DataError):  # of a dry run, whose settings may be for longer episodes
         clips = min(clips, len(split_starts(dataset, own.clip_frames, settings.held_out_every)[0]))
-    for line in plan.plan(settings, opened.source.name, counted(), pace, clips):
+    for line in plan.plan(settings, opened.source.name, counted(), pace, clips, trained_shares(out, settings)):
         print(line, flush=True)
     return Meter({name: each.step_flop / 1e9 for name, each in costs.items()}, pace.peak)
