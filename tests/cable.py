@@ -29,6 +29,10 @@ class Cable:
         self.cut()
         self._whole.set()
 
+    def go_on(self) -> None:
+        """It was a stall: what waited passes now."""
+        self._whole.set()
+
     def cut(self) -> None:
         """Ends all connections, as a program that is killed does."""
         ends, self._ends = self._ends, []

@@ -136,13 +136,33 @@ def test_the_fifth_wheel_waits_and_a_closed_tab_frees_its_seat(
 ) -> None:
     for name in ("AWAY_SECONDS", "AWAY_WAITED_SECONDS", "PARKED_SECONDS"):
         monkeypatch.setattr(limits, name, 0.2)
+    monkeypatch.setattr(limits, "IDLE_SECONDS", 900.0)
     picture = ROOT / "assets" / "coinrun.png"
     with Visitor(browser, tiny) as first, Visitor(browser, tiny) as second, Visitor(browser, tiny) as third:
         first.upload(picture), second.upload(picture)
         third.page.set_input_files("#picture input[type=file]", str(picture))
         third.word("You are number 1 in the queue, about ")
         assert third.page.is_visible(".attract"), "something to watch meanwhile"
+        first.page.wait_for_selector(".audience", state="visible")
+        assert "they see this picture and my moves" in first.page.inner_text(".audience")
+        assert not first.page.is_checked("[data-set=watched]"), "nobody is watched without leave"
+        first.page.check("[data-set=watched]")
+        third.word("Meanwhile you watch another player")
+        third.playing()
+        first.page.click(".stage")
+        first.page.keyboard.down("ArrowLeft")
+        third.until(f"drawn.some(f => f.action == {LEFT})")
+        first.page.keyboard.up("ArrowLeft")
+        assert "One person waits for a seat and watches your game." in first.page.inner_text(".audience")
+        seen, played = third.drawn(), {step: picture for step, _, picture in first.drawn()}
+        both = [(picture, played[step]) for step, _, picture in seen if step in played]
+        assert both and all(np.array_equal(*pictures) for pictures in both)
+        first.page.uncheck("[data-set=watched]")
+        third.page.wait_for_selector(".attract", state="visible")
+        first.page.check("[data-set=watched]")
+        third.page.wait_for_selector(".attract", state="hidden")
         first.page.close()
+        third.page.wait_for_function("game.dataset.place === undefined && +game.dataset.step < 20")
         third.playing()
         second.until("drawn.length > 5")
         assert tiny.health()["players"] == 2
@@ -212,6 +232,7 @@ def test_keyboard_alone_and_the_other_tabs(browser: Any, demo: Demo, tmp_path: P
         source = page.evaluate("document.querySelector('#each-action img').currentSrc")
         assert source.startswith("data:image/png"), "who wants no motion gets stills"
         page.get_by_role("tab", name="Imitate a video").click()
+        assert page.is_disabled("#live"), "there is nothing to play yet"
         page.set_input_files("#clip input[type=file]", str(tmp_path / "play.mp4"))
         page.wait_for_selector("#course .course")
         assert int(page.get_attribute("#course .course", "data-steps")) >= int(visitor.state()["tip"]) - 1

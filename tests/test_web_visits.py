@@ -72,7 +72,7 @@ def test_the_first_ten_seconds_and_any_key_from_anywhere(browser: Any, tiny: Dem
         visitor.until(f"d.action == {STAY}")
         assert page.evaluate(BOXES) == before, "the layout does not jump"
         assert page.is_enabled("[data-do=pause]")
-        page.focus("#start")  # a button of Gradio's, outside the view
+        page.locator("#play-gallery button").first.focus()  # a button of Gradio's, outside the view
         page.keyboard.down("KeyA")
         visitor.until(f"d.action == {LEFT}")
         page.keyboard.up("KeyA")
@@ -188,6 +188,14 @@ def test_reload_back_forward_and_an_outage_return_to_the_same_frame(
         same()
         page.keyboard.press("p")
         visitor.until(f"d.step > {step}")
+        page.keyboard.down("ArrowRight")
+        visitor.until(f"d.action == {RIGHT}")
+        cable.pull()
+        page.wait_for_function("document.querySelector('.word').textContent.includes('econnecting')", timeout=2000)
+        page.keyboard.up("ArrowRight")
+        cable.go_on()
+        visitor.until(f"d.action == {STAY} || d.status === 'resting'")  # a long stall ends the connection
+        page.wait_for_function("!document.querySelector('.word').textContent.includes('econnecting')")
         cable.pull()
         page.wait_for_function("document.querySelector('.word').textContent.includes('econnecting')", timeout=2000)
         shown, seen = visitor.state()["step"], visitor.picture()
@@ -260,6 +268,10 @@ def test_a_link_replays_the_moment_and_another_world_asks(browser: Any, tiny: De
             same = other.page.evaluate(f"drawn.find(f => f.step == {step})?.picture ?? ''")
             assert same == seen
             assert "#" not in other.page.url, "a reload returns to the game, and begins no other"
+        page.fill("#world input", "nowhere")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=neither of tiny, coinrun")
+        assert visitor.state()["world"] == "tiny" and not any("nowhere" in question for question in visitor.questions)
         page.fill("#world input", "coinrun")
         page.keyboard.press("Enter")
         page.wait_for_function("game.dataset.world === 'coinrun'")

@@ -22,6 +22,7 @@ from app.web.player import BROKEN, Player
 from app.web.program import ProgramPlayer
 from app.web.protocol import Here, Message, Shown
 from app.web.seats import Seats
+from app.web.watching import Watching
 from genie_core.errors import GenieError
 
 Result = TypeVar("Result")
@@ -34,6 +35,7 @@ class Guests:
     def __init__(self, seats: int) -> None:
         self.seats = Seats(seats)
         self.engine_thread = EngineThread()
+        self._watching = Watching(self.engine_thread)
         self._by_token: dict[str, Guest] = {}
 
     async def start(self) -> None:
@@ -229,6 +231,7 @@ class Guests:
             await asyncio.sleep(LOOK_SECONDS)
             for guest in list(self._by_token.values()):
                 self._look_after(guest)
+            self._watching.arrange(self._by_token.values())
             games = [guest for guest in self._by_token.values() if guest.parked]
             while sum(guest.start.bytes for guest in games) > limits.PARKED_BYTES:
                 self.leave(games.pop(0), "")

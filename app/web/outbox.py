@@ -28,6 +28,7 @@ class Outbox:
         self._shown = numbered  # newest frame known to be drawn
         self.closed: str | None = None  # why nothing follows
         self.then = "end"  # what the page can do about it: see protocol
+        self.watches: object = None  # the player whose game a page in the queue sees; the engine's thread sets it
         self.starving_since: float | None = None  # by time.monotonic(); None while there is credit
 
     @property

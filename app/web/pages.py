@@ -19,7 +19,7 @@ PLAY = "play"
 TITLE = "Genie: play any picture"
 INTRO = (
     "<h1>Genie: play any picture</h1><p>Neural networks draw each new frame from the key you hold; no game is running. "
-    'They learnt it from video alone, after <a href="https://arxiv.org/abs/2402.15391" target="_blank" rel="noopener">'
+    'They learnt it from videos, after <a href="https://arxiv.org/abs/2402.15391" target="_blank" rel="noopener">'
     "Genie</a> (Bruce et al., 2024).</p>"
 )
 

@@ -17,7 +17,7 @@ from app.play.start import begin
 from app.web import limits, told
 from app.web.game import GameStart
 from app.web.outbox import Outbox
-from app.web.protocol import AutoplayScript, Frame, Key, Message, ReleaseAll, Share
+from app.web.protocol import AutoplayScript, Frame, Key, Message, ReleaseAll, Share, Watched, WatchedFrame
 from app.web.share import to_fragment
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError
@@ -35,6 +35,9 @@ class Player:
 
     def __init__(self, seat: int, outbox: Outbox) -> None:
         self.seat, self.outbox = seat, outbox
+        outbox.watches = None
+        self.watched = False  # whether pages in the queue may watch
+        self.queue: tuple[int, tuple[Outbox, ...]] = (0, ())  # how many pages wait, and those of them that watch
         self.due = 0.0
         self.sent: OrderedDict[int, tuple[int, int]] = OrderedDict()  # line and step of each frame sent of late
         self._inputs = 0  # newest input taken in
@@ -77,6 +80,20 @@ class Player:
         go_on = "It is paused." if self.session.paused else "Hold a key to play on."
         self._greet(f"You are back at step {step}. {go_on}", resumed=True)
 
+    def tell_queue(self, waiting: int, watching: tuple[Outbox, ...]) -> None:
+        """So many pages wait for a seat. Those of `watching` see this game from now on, and no others."""
+        before = self.queue[1]
+        self.queue = waiting, watching
+        for page in before:
+            if page not in watching and page.watches is self:
+                page.watches = None
+                page.put({"watch": None})
+        for page in watching:
+            if page not in before:
+                page.watches = self
+                self._let_in(page)
+        self.show()
+
     def rest(self) -> None:
         """Nobody holds a key any more."""
         self.pilot.release_all()
@@ -109,6 +126,8 @@ class Player:
                 actions, seed = self.session.config.actions, self.session.steps
                 self.session.handle(c.Autoplay(source_of(script, actions, seed) if script else None, mix))
                 self.outbox.put({"fault": {"script": ""}})
+            case Watched(on):
+                self.watched = on
             case Share():
                 self.outbox.put({"share": to_fragment(self.game, self.session, self.tuned)})
             case c.Keep() if len(self.session.kept) >= limits.KEPT_MOMENTS:
@@ -147,7 +166,8 @@ class Player:
         session = self.session
         for event in session.events():
             self._say(event)
-        state = told.state(session)
+        waiting, watching = self.queue
+        state = told.state(session) | {"watched": self.watched, "waiting": waiting, "watching": len(watching)}
         changed = {name: value for name, value in state.items() if self._told.get(name, ...) != value}
         if changed:
             pictures = told.strip(session) if {"kept", "lines", "line"} & changed.keys() else {}
@@ -165,7 +185,8 @@ class Player:
             if now < self._busy_until:
                 return
             self._busy_until = now + BUSY_SECONDS
-        self.outbox.put({"say": event.text.replace("this computer", "this demo"), "kind": event.kind})
+        fate = "; it soon turns into what the world knows" if event.kind == c.UNFAMILIAR else ""
+        self.outbox.put({"say": event.text.replace("this computer", "this demo") + fate, "kind": event.kind})
 
     def _send(self, shown: tuple[int, int]) -> None:
         session, number = self.session, self.outbox.number()
@@ -173,12 +194,29 @@ class Player:
         if len(self.sent) > REMEMBERED:
             self.sent.popitem(last=False)
         tip = session.timeline.line.tip
-        self.outbox.put(Frame(number, self._inputs, session.steps, tip, session.action, session.frame.copy()))
+        frame = Frame(number, self._inputs, session.steps, tip, session.action, session.frame.copy())
+        self.outbox.put(frame)
+        for page in self.queue[1]:
+            if page.credit > 0:
+                self._send_copy(page, frame)
+
+    def _send_copy(self, page: Outbox, frame: Frame) -> None:
+        """To a page that watches, unless the page plays itself by now."""
+        if page.watches is self:
+            page.put(WatchedFrame(page.number(), 0, frame.step, frame.tip, frame.action, frame.picture, frame))
+
+    def _let_in(self, page: Outbox) -> None:
+        """Tells a page that watches which world it sees, and shows it where the game stands."""
+        session, line = self.session, self.session.timeline.line
+        page.put({"watch": told.world_told(session.config, self.game.world)})
+        self._send_copy(page, Frame(0, 0, session.steps, line.tip, session.action, session.frame.copy()))
 
     def _greet(self, word: str, **more: Any) -> None:
         self._told, self._shown = {}, None
         about = {"word": word, "seat": self.seat}
         self.outbox.put(told.hello(self.session, self.pilot.keymap, self.game.world, **about, **more))
+        for page in self.queue[1]:
+            self._let_in(page)
         self.show()
 
     def _goes_on_with(self, start: GameStart) -> bool:

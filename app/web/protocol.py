@@ -12,6 +12,7 @@ import json
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
@@ -77,7 +78,14 @@ class Share:
     """The page asks for a link that replays this moment."""
 
 
-Message = Key | ReleaseAll | Shown | AutoplayScript | Here | Share | c.Command
+@dataclass(frozen=True)
+class Watched:
+    """Whether the player lets pages in the queue watch this game."""
+
+    on: bool
+
+
+Message = Key | ReleaseAll | Shown | AutoplayScript | Here | Share | Watched | c.Command
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +99,24 @@ class Frame:
     action: int | None
     picture: np.ndarray
 
+    @cached_property
+    def drawn(self) -> bytes:
+        return png(self.picture)
+
     def encode(self) -> bytes:
         action = NO_ACTION if self.action is None else self.action
-        return HEADER.pack(self.number, self.inputs, self.step, self.tip, action) + png(self.picture)
+        return HEADER.pack(self.number, self.inputs, self.step, self.tip, action) + self.drawn
+
+
+@dataclass(frozen=True, eq=False)
+class WatchedFrame(Frame):
+    """A frame of somebody else's game. Its picture is encoded once, however many pages it goes to."""
+
+    of: Frame
+
+    @cached_property
+    def drawn(self) -> bytes:
+        return self.of.drawn
 
 
 def png(picture: np.ndarray) -> bytes:
@@ -190,6 +213,7 @@ MESSAGES: dict[str, Callable[[dict[str, Any]], Message]] = {
     "release_all": lambda told: ReleaseAll(),
     "here": lambda told: Here(),
     "share": lambda told: Share(),
+    "watched": lambda told: Watched(_flag(told, "on")),
     "shown": lambda told: Shown(_whole(told, "frame", 2**32 - 1)),
     "pause": lambda told: c.Pause(_flag(told, "on")),
     "step": lambda told: c.Step(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from app.play.session import PlaySession
 from app.web import limits
 from app.web.protocol import key_code, png
 from genie_core.config import WorldConfig
+
+FOR_TERMINALS = re.compile(r"launch\.py|--|run this again")
 
 
 def actions_of(config: WorldConfig) -> list[dict[str, Any]]:
@@ -72,7 +75,7 @@ def data_url(picture: np.ndarray, encode: Callable[[np.ndarray], bytes] = png, k
 def for_visitors(text: str) -> str:
     """A sentence without the clauses for people at a command line."""
     what, *advice = text.split("; ")
-    return "; ".join([what, *(clause for clause in advice if "launch.py" not in clause and "--" not in clause)])
+    return "; ".join([what, *(clause for clause in advice if not FOR_TERMINALS.search(clause))])
 
 
 def sentence(text: str) -> str:

@@ -1,8 +1,8 @@
 // What a world can do, as buttons, as a thumb pad and as the table of keys.
 const LABELS = { left: "←", right: "→", up: "↑", down: "↓", space: "Space", return: "Enter" };
 const COMMAND_KEYS = [
-  ["Backspace", "hold to rewind"], ["P", "pause, and on again"], [".", "one step"], ["R", "restart"], ["K", "keep this moment"],
-  ["F", "full screen"], ["?", "these keys"], ["Tab", "on to the buttons"],
+  ["Backspace", "hold to rewind"], ["Enter", "hold to go forward again"], ["P", "pause, and on again"], [".", "one step"], ["R", "restart"],
+  ["K", "keep this moment"], ["−", "slower"], ["=", "faster"], ["F", "full screen"], ["?", "these keys"], ["Tab", "on to the buttons"],
 ];
 const spell = (keys) => keys.split("+").map((key) => LABELS[key] ?? key.toUpperCase());
 const plain = (name) => name.replaceAll("_", " ");

@@ -9,7 +9,7 @@ function fault(name, text) {
 }
 function seedFault(text) {
   if (!text) return `a seed is a whole number from 0 to ${MOST_SEED}; this field is empty`;
-  return /^\d+$/.test(text) && +text <= MOST_SEED ? "" : `${text} is not a whole number from 0 to ${MOST_SEED}`;
+  return /^\d+$/.test(text) && +text <= MOST_SEED ? "" : `“${text}” is not a whole number from 0 to ${MOST_SEED}`;
 }
 function scriptFault(text) {
   const names = hello.actions.map(({ name }) => name), twins = doubles(hello.actions);
@@ -47,6 +47,7 @@ root.addEventListener("change", ({ target }) => {
   else if (name === "unmask_steps" || name === "temperature")
     send({ do: "tune", unmask_steps: +field("unmask_steps").value, temperature: +field("temperature").value });
   else if (name === "seed") takeSeed();
+  else if (name === "watched") send({ do: "watched", on: target.checked });
   else if (name === "autoplay" || (name === "mix" && field("autoplay").value)) autoplay();
 });
 root.addEventListener("input", ({ target }) => {
@@ -59,6 +60,14 @@ root.addEventListener("keydown", (event) => {
   if (event.code === "Enter" && event.target === field("script")) { event.preventDefault(); playScript(); }
 });
 
+/** How many wait for a seat, and whether they may watch; nothing where nobody does. */
+function showAudience({ waiting = 0, watched = false, watching = 0 }) {
+  find(".audience").hidden = !waiting;
+  field("watched").checked = watched;
+  const [who, s] = waiting === 1 ? ["One person", "s"] : [`${waiting} people`, ""];
+  find(".audience span").textContent = `${who} wait${s} for a seat${watching ? ` and watch${s && "es"} your game` : ""}.`;
+}
+
 /** Shows the settings that the player has, but for a field that is being typed in. */
 function showSettings(told) {
   for (const name of ["speed", "unmask_steps", "temperature", "seed"]) {
@@ -70,7 +79,7 @@ function showSettings(told) {
   if (told.seed !== undefined && field("seed") !== document.activeElement) fault("seed", "");
   if (told.temperature !== undefined) {
     field("seed").disabled = told.temperature === 0;
-    field("seed").title = told.temperature === 0 ? "at temperature 0 every seed plays alike" : "another seed, another course of chance";
+    find(".alike").hidden = told.temperature !== 0;
   }
   if (told.status && state.status !== "autoplay" && field("autoplay") !== document.activeElement) field("autoplay").value = "";
 }

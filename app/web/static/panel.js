@@ -3,11 +3,16 @@ const HALTED = ["paused", "resting"];
 const STATUS = { playing: "", resting: "waits for your key" };
 const FIELDS = "input:not([type=range]):not([type=checkbox]):not([readonly]), textarea, select, [contenteditable=true], dialog[open], .tune, video";
 const BUTTONS = "button, a, summary, [role=tab], [role=button], [role=option], [role=radio], label, input:not([readonly])";
-const FIRST_KEYS = /^(Arrow\w+|Key[WASD]|Digit[1-9]|Space|Enter)$/;
+const FIRST_KEYS = /^(Arrow\w+|Key[WASD]|Digit[1-9]|Space)$/;
 
 function command(name) {
   if (name === "pause") send({ do: "pause", on: !HALTED.includes(state.status) });
   else send({ do: name });
+}
+function changeSpeed(by) {
+  const speed = field("speed");
+  speed.selectedIndex = Math.min(Math.max(speed.selectedIndex + by, 0), speed.options.length - 1);
+  send({ do: "speed", times: +speed.value });
 }
 const inPage = {
   full: () => (document.fullscreenElement ? document.exitFullscreen() : genie.requestFullscreen().catch(() => say("this browser shows nothing in full screen here"))),
@@ -29,6 +34,12 @@ new Gamepads({
   hold: (way, held) => send({ do: way === "rewinding" ? "rewind" : way, held }),
 });
 
+/** Enter begins a game, and in one goes forward. */
+function forward(held) {
+  if (live()) send({ do: "forward", held });
+  else if (held) begin();
+}
+
 /** Whether a key typed there is for the world: anywhere but in fields; buttons keep Space and Enter, tabs their arrows. */
 function atWorld(target, code) {
   if (!visible() || target.closest?.(FIELDS)) return false;
@@ -36,21 +47,19 @@ function atWorld(target, code) {
   if (target.closest("[role=tab], [role=option], [role=radio], input") && code.startsWith("Arrow")) return false;
   return !["Space", "Enter"].includes(code) && live();
 }
-let code = "";
 document.addEventListener("keydown", (event) => {
-  code = event.code;
-  if (event.key === "?" && atWorld(event.target, code)) { event.preventDefault(); inPage.keys(); }
+  if (event.key === "?" && atWorld(event.target, event.code)) { event.preventDefault(); inPage.keys(); }
 }, { capture: true });
 listenToKeys(document, {
-  atWorld: (target) => atWorld(target, code),
+  atWorld,
   plays: (code) => (live() ? hello.codes.includes(code) : FIRST_KEYS.test(code)),
   press,
   release,
   commands: {
     KeyP: () => command("pause"), Period: () => command("step"), KeyR: () => command("restart"), KeyK: () => command("keep"),
-    KeyF: inPage.full, Space: () => {}, // which would scroll the page
+    KeyF: inPage.full, KeyH: inPage.keys, Minus: () => changeSpeed(-1), Equal: () => changeSpeed(1), Space: () => {}, // which would scroll the page
   },
-  holds: { Backspace: (held) => send({ do: "rewind", held }) },
+  holds: { Backspace: (held) => send({ do: "rewind", held }), Enter: forward },
   releaseAll: () => { pad.releaseAll(); stick.letGo(); if (down.size) send({ do: "release_all" }); down.clear(); },
 });
 
@@ -103,6 +112,7 @@ function change(told) {
   find("[data-do=pause]").setAttribute("aria-pressed", HALTED.includes(state.status));
   find("[data-do=pause]").textContent = HALTED.includes(state.status) ? "play on" : "pause";
   showSettings(told);
+  if ("waiting" in told || "watched" in told || "watching" in told) showAudience(state);
   if (told.kept || told.lines) strip(told.kept ?? [], told.lines ?? []);
 }
 

@@ -18,8 +18,15 @@ function room() {
 const canvas = new Canvas(() => find("canvas"), room);
 const rate = new FrameRate();
 const word = new Word(() => find(".word"));
-const say = (text, stays) => word.say(sentence(text), stays);
+const say = (text, stays) => word.say(sentence(forFingers(text)), stays);
 const sentence = (text) => text && text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+const FOR_FINGERS = { "Hold a key": "Use the pad", "hold a key": "use the pad", "press a key": "use the pad", "Any key": "The pad" };
+
+/** A sentence about keys as one about the pad, on a touch screen. */
+function forFingers(text) {
+  if (!genie.classList.contains("touch")) return text;
+  return Object.entries(FOR_FINGERS).reduce((said, [keys, pad]) => said.replace(keys, pad), text);
+}
 const show = (what, text) => { const at = find(`[data-hud=${what}]`); if (at) at.textContent = text; };
 
 /** A key may be held twice, by a thumb and a finger: it is down until both let go. */
@@ -54,7 +61,7 @@ async function draw(data) {
     canvas.draw(bitmap);
     measure(inputs);
     Object.assign(root.dataset, { frame, step, tip, action, frames: +(root.dataset.frames ?? 0) + 1 });
-    show("action", hello.actions[action] ? plain(hello.actions[action].name) : "the picture");
+    show("action", hello.actions[action] ? plain(hello.actions[action].name) : "start");
     tellOfGuesses();
     show("step", tip > step ? `step ${step} of ${tip}` : `step ${step}`);
   }
@@ -78,7 +85,7 @@ function measure(inputs) {
   waiting = waiting.filter((input) => input.number > inputs);
   if (known.length) {
     root.dataset.latency = Math.round(now - known[known.length - 1].at);
-    show("latency", `${root.dataset.latency} ms`);
+    show("latency", `${root.dataset.latency} ms from key to picture`);
   }
 }
 new ResizeObserver(() => canvas.resize()).observe(root);

@@ -8,9 +8,10 @@ async function takeFile(button) {
   try {
     const answer = await fetch(`${transport.url}/play.${file}`);
     if (!answer.ok) throw new Error((await answer.json()).detail);
-    download(await answer.blob(), `${hello.world.replaceAll(/\W+/g, "-")}-${root.dataset.step}.${file}`);
+    const name = `${hello.world.replaceAll(/\W+/g, "-")}-${root.dataset.step}.${file}`;
+    download(await answer.blob(), name);
     if (file !== "gif") taken = tip;
-    say(`Saved as ${file}, ${tip} steps`);
+    say(`Saved to your downloads: ${name}`);
   } catch (error) {
     say(error.message || "this file could not be fetched; try again");
   }

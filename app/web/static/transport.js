@@ -8,7 +8,7 @@ class Transport {
   constructor(token, shown, on) {
     // The page is the root of the app, whatever prefix a proxy puts before it.
     this.url = new URL("play/" + token, location.origin + location.pathname.replace(/\/?$/, "/")).href;
-    // message(object), frame(ArrayBuffer), link(text), over(why, then); shown() is the newest frame that was drawn.
+    // message(object), frame(ArrayBuffer), link(text), found(), over(why, then); shown() is the newest frame that was drawn.
     Object.assign(this, { token, shown, on, over: false, unsent: [], posting: Promise.resolve(), tries: 0, opened: false, polls: false });
     this.watching = setInterval(() => this.watch(), 200);
     this.openSocket();
@@ -42,7 +42,14 @@ class Transport {
   /** Something came from the server. */
   hear() {
     this.heard = performance.now();
-    if (this.lost) { this.lost = false; this.why = ""; this.on.link(""); }
+    if (this.lost) this.found("");
+  }
+  /** What was not sent meanwhile, such as a key that came up, `on.found()` makes good. */
+  found(link) {
+    this.lost = false;
+    this.why = "";
+    this.on.link(link);
+    this.on.found();
   }
   watch() {
     const silent = this.heard === undefined ? 0 : performance.now() - this.heard;
@@ -84,7 +91,7 @@ class Transport {
       try {
         const news = await this.post(query);
         query = "";
-        if (this.lost) { this.lost = false; this.on.link("slow: no WebSocket here"); }
+        if (this.lost) this.found("slow: no WebSocket here");
         this.tries = 0;
         const bye = await this.take(news);
         if (bye?.then === "again") query = "?shown=" + this.shown();

@@ -60,7 +60,12 @@ function open(token) {
   transport = new Transport(token, () => newest, {
     frame: draw,
     message: hear,
-    link: (text) => { show("link", text); if (text.includes("reconnecting")) say(text, true); },
+    link: (text) => {
+      show("link", text);
+      if (text.includes("reconnecting")) say(text, true);
+      else if (find(".word").textContent.includes("econnecting")) say("");
+    },
+    found: () => { send({ do: "release_all" }); for (const held of down.keys()) tell(held); },
     over: (why, then) => { if (transport?.token === token) ended(token, why, then); },
   });
   kept.write({ token, frame: newest });
@@ -76,19 +81,36 @@ function hear(told) {
   if (told.share) showLink(told.share);
   if (told.queue) queue(told.queue);
   else if (told.hello) delete root.dataset.place;
+  if (told.watch !== undefined) watchGame(told.watch);
 }
 
-function queue({ place, seconds }) {
-  root.dataset.place = place;
+let inQueue = {}, watched = null; // where the page stands in the queue, and the world of the game that it sees meanwhile
+const waits = () => root.dataset.place !== undefined;
+
+function queue(told) {
+  if (!waits()) watched = null;
+  inQueue = told;
+  root.dataset.place = told.place;
   setStatus("queue");
   find(".controls").disabled = true;
-  find(".attract").hidden = false;
-  const minutes = Math.max(1, Math.round(seconds / 60));
-  say(`All seats are taken. You are number ${place} in the queue, about ${minutes} ${minutes === 1 ? "minute" : "minutes"}. Meanwhile a replay.`, true);
+  tellQueue();
+}
+function watchGame(world) {
+  if (!waits()) return;
+  watched = world;
+  if (world) hello = { ...hello, ...world };
+  canvas.shape(world ?? FIRST);
+  tellQueue();
+}
+function tellQueue() {
+  const { place, seconds } = inQueue, minutes = Math.max(1, Math.round(seconds / 60));
+  find(".attract").hidden = Boolean(watched);
+  const meanwhile = watched ? "Meanwhile you watch another player." : "Meanwhile a replay.";
+  say(`All seats are taken. You are number ${place} in the queue, about ${minutes} ${minutes === 1 ? "minute" : "minutes"}. ${meanwhile}`, true);
 }
 let toldHere = 0;
 for (const kind of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(kind, () => {
-  if (root.dataset.place === undefined || performance.now() - toldHere < 10_000) return;
+  if (!waits() || performance.now() - toldHere < 10_000) return;
   toldHere = performance.now();
   send({ do: "here" });
 });
@@ -109,7 +131,7 @@ function toStage(resumed) {
   if (box.top < 0 || box.bottom > window.innerHeight) find(".world").scrollIntoView({ block: box.height > window.innerHeight ? "start" : "nearest" });
 }
 
-const unsaved = () => live() && +root.dataset.tip - taken > UNSAVED && state.status !== "autoplay";
+const unsaved = () => live() && !waits() && +root.dataset.tip - taken > UNSAVED && state.status !== "autoplay";
 window.addEventListener("beforeunload", (event) => { if (unsaved()) event.preventDefault(); });
 window.addEventListener("pagehide", () => { if (live()) { kept.write({ token: transport.token, frame: newest }); transport.close(); } });
 window.addEventListener("pageshow", (event) => { if (event.persisted && transport?.over && kept.read()) open(kept.read().token); });
@@ -130,7 +152,7 @@ window.addEventListener("unhandledrejection", (event) => {
 
 /** Gradio asks before a game is left for another world. */
 window.genie = {
-  agreesTo: (world) => !live() || world === hello.world || !(+root.dataset.tip > 0) ||
+  agreesTo: (world) => !live() || waits() || world === hello.world || !(+root.dataset.tip > 0) ||
     confirm(`Play in ${world} instead? The game in ${hello.world} ends; save its session first if you want to keep it.`),
 };
 

@@ -41,14 +41,14 @@ def imitate_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: lis
                 elem_id="film",
                 autoplay=True,
             )
-            live = gr.Button("Play these actions live; any key takes over", elem_id="live")
+            live = gr.Button("Play these actions live; any key takes over", elem_id="live", interactive=False)
 
     async def watch(path: Any, world: Any) -> Any:
         if path is None:
-            return f'<p class="empty">{EMPTY}</p>', []
+            return f'<p class="empty">{EMPTY}</p>', [], gr.Button(interactive=False)
         engine = await asyncio.to_thread(starts.engine, world)
         found = await asyncio.to_thread(clip_actions.find_actions, engine.world.whole, path)
-        return clip_actions.timeline(engine.world.whole, found), found.actions
+        return clip_actions.timeline(engine.world.whole, found), found.actions, gr.Button(interactive=True)
 
     def replay(start: np.ndarray, found: list[int], world: Any, how: Any) -> str:
         if not found:
@@ -68,7 +68,7 @@ def imitate_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: lis
         picture = await asyncio.to_thread(read_picture, path)
         return await come(guests, view, await asyncio.to_thread(starts.from_actions, picture, found, *settings))
 
-    clip.change(told_in_words(watch), [clip, settings[0]], [course, actions], **HEAVY)
+    clip.change(told_in_words(watch), [clip, settings[0]], [course, actions, live], **HEAVY)
     gallery.select(selected(from_gallery), [actions, *settings], [picture, film], **HEAVY)
     picture.input(told_in_words(from_picture), [picture, actions, *settings], film, **HEAVY)
     return live.click(told_in_words(play_live), [picture, actions, view, *settings], view, **PRIVATE)

@@ -45,7 +45,7 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
                         height=220,
                         elem_id="picture",
                     )
-                    play = gr.Button("Play this picture", variant="primary", elem_id="start")
+                    play = gr.Button("Play this picture", variant="primary", elem_id="start", interactive=False)
                 with gr.Tab("Draw one"):
                     base = gr.Dropdown(
                         ["blank", *(path.stem for path in prompts.shipped)], value="blank", label="draw over"
@@ -100,6 +100,10 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
         start = await asyncio.to_thread(starts.from_session, path, world)
         return await come(guests, view, start), start.world
 
+    async def open_world(world: Any) -> None:
+        """Refuses the name of no world before anybody is asked to leave a game for it."""
+        await asyncio.to_thread(starts.engine, world)
+
     async def switch(view: Any, world: Any, how: Any) -> Any:
         """The game's own picture, in the world that was chosen; None is a player who would rather stay."""
         guest = known(guests, view)
@@ -117,10 +121,12 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
 
     gallery.select(selected(from_gallery), [view, *settings], [picture, view], **PRIVATE)
     picture.input(starting_from(read_picture, cleared=True), [picture, view, *settings], view, **PRIVATE)
+    picture.change(lambda path: gr.Button(interactive=path is not None), picture, play, **PRIVATE)
     play.click(starting_from(read_picture), [picture, view, *settings], view, **PRIVATE)
     play_drawing.click(starting_from(read_drawing), [drawing, view, *settings], view, **PRIVATE)
     saved.upload(told_in_words(from_session), [saved, view, world], [view, world], **PRIVATE)
-    world.input(told_in_words(switch), [view, *settings], [view, world], js=ASK, **PRIVATE)
+    known_world = world.input(told_in_words(open_world), world, None, **PRIVATE)
+    known_world.success(told_in_words(switch), [view, *settings], [view, world], js=ASK, **PRIVATE)
     base.input(draw_over, base, drawing, **PRIVATE)
     return view, settings
 

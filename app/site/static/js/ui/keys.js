@@ -1,10 +1,10 @@
-// The keyboard: keys count while the world has the focus; when the focus leaves, all keys are released.
+// The keyboard: keys count where `atWorld` says so; when the focus moves, all keys are released.
 // Shared: the Gradio demo embeds this file too, without its `export` words.
 
 /**
  * Listens below `root`, which survives when the page draws anew what is inside it.
  *
- * `on.atWorld(target)` says whether keys typed there are for the world, `on.plays(code)` whether a key plays an action.
+ * `on.atWorld(target, code)` says whether a key typed there is for the world, `on.plays(code)` whether a key plays an action.
  * Those go to `on.press(code)` and `on.release(code)`. `on.commands` maps codes to what they run once, `on.holds` to
  * what is told true when the key goes down and false when it comes up. `on.releaseAll()` releases everything.
  */
@@ -16,7 +16,7 @@ export function listenToKeys(root, on) {
     on.releaseAll();
   };
   root.addEventListener("keydown", (event) => {
-    if (!on.atWorld(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!on.atWorld(event.target, event.code) || event.ctrlKey || event.metaKey || event.altKey) return;
     const { code } = event;
     const known = on.holds[code] || on.plays(code) || on.commands[code];
     if (!known) return;
