@@ -361,6 +361,14 @@ def test_tokens_are_the_truth_of_a_replay(session: PlaySession, world: World) ->
     assert same([other.tick() for _ in range(12)], frames[1:])
 
 
+@pytest.fixture(scope="module")
+def twelve_steps(world: World) -> bytes:
+    """A session file."""
+    session = PlaySession(WorldEngine(world, 3, HOT), picture())
+    played(session, chosen(12))
+    return session_bytes(session)
+
+
 def rewritten(data: bytes, told: dict[str, object] | None = None, **tensors: np.ndarray) -> bytes:
     """A session file with some of it changed, and its digest made to agree."""
     held = load(data) | tensors
@@ -399,10 +407,9 @@ def rewritten(data: bytes, told: dict[str, object] | None = None, **tensors: np.
     ],
 )
 def test_sessions_that_are_refused(
-    session: PlaySession, world: World, told: dict[str, object], tensors: dict[str, np.ndarray], words: str
+    twelve_steps: bytes, world: World, told: dict[str, object], tensors: dict[str, np.ndarray], words: str
 ) -> None:
-    played(session, chosen(12))
-    data = session_bytes(session)
+    data = twelve_steps
     assert parse_session(rewritten(data), world).at == 12
     with pytest.raises(SessionError, match=r".*") as caught:
         parse_session(rewritten(data, told, **tensors), world, "s.genie")
