@@ -66,12 +66,15 @@ def made(name: str, folder: Path) -> Kind:
 
 
 def take_turns(kinds: list[Kind], tallies: dict[str, Tally], seed: int, most: int) -> None:
-    """Tries one batch of each kind, or less so that there are no more than `most` inputs."""
+    """Tries one batch of each kind, or less so that there are no more than `most` inputs. Prints what is new."""
     for kind in kinds:
         tally, count = tallies[kind.name], min(kind.batch, most)
+        known = set(tally.found)
         tally.add(try_batch(kind, seed, tally.inputs, tally.inputs + count))
         most -= count
         print(f"{kind.name}: {tally.inputs:,} inputs, {sum(tally.found.values())} found", flush=True)
+        for what in tally.found.keys() - known:
+            print(f"  {what}: {tally.first[what]}", flush=True)
 
 
 def tell(tallies: dict[str, Tally]) -> None:
@@ -82,7 +85,7 @@ def tell(tallies: dict[str, Tally]) -> None:
             f"({tally.slowest_at}) | {tally.peak_mb} MB ({tally.peak_at}) |"
         )
         for what, count in sorted(tally.found.items(), key=lambda each: -each[1]):
-            print(f"  {count} times {what}; {tally.first[what]}")
+            print(f"  {count} times {what}, first {tally.first[what].splitlines()[0]}")
     every = tallies.values()
     print(f"{sum(tally.inputs for tally in every):,} inputs, {sum(tally.cpu_s for tally in every):,.0f} s of CPU")
 
