@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast, overload
 
 import numpy as np
 
+from genie_core.checkpoint import MEND
 from genie_core.config import DECODER_REACH, SamplingConfig
-from genie_core.errors import ConfigError
+from genie_core.errors import CheckpointError, ConfigError
 from genie_core.familiarity import Familiarity, compare
 from genie_core.key_ring import Kept, KeyRing
 from genie_core.noise import uniform
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 KEPT_BYTES = 120_000_000  # of keys and pictures of past frames; older frames keep only their tokens
 REFRESHED = 8  # frames kept before those needed when a player goes far back, for the steps back that follow
+
+
+class NotFinite(CheckpointError, FloatingPointError):
+    """A world's weights are finite, and what is computed with them is not."""
 
 
 class Seen(NamedTuple):
@@ -373,10 +378,10 @@ class WorldEngine:
 
 
 def _require_finite(stepped: Stepped[np.ndarray]) -> None:
-    """Raises FloatingPointError, before anything is remembered, if a step went wrong in any row."""
+    """Raises NotFinite, before anything is remembered, if a step went wrong in any row."""
     numbers = (stepped.key, stepped.value, stepped.stem_out, stepped.block_out, stepped.doubt)
     if not all(np.isfinite(each.sum()) for each in numbers):  # a sum is finite if all in it are
-        raise FloatingPointError("a step of the model gave numbers that are not finite")
+        raise NotFinite(f"a step of the world gave numbers that are not finite: its weights are damaged; {MEND}")
 
 
 def _seen(picture: np.ndarray, stem: np.ndarray, block: np.ndarray, row: int) -> Seen:
