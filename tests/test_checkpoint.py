@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from tiny import CONFIG, make_world, random_actions, random_frames, random_tokens
 
 from genie_core.checkpoint import NETWORKS, _sha256, write_config
@@ -43,7 +43,7 @@ def edit_config(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 def edit_tensors(folder: Path, name: str, change: Callable[[dict[str, torch.Tensor]], Any]) -> None:
     """Changes a weights file and vouches for it in config.json, so that only its content is wrong."""
     file = folder / name / WEIGHTS
-    tensors = load_file(file)
+    tensors = load(file.read_bytes())  # load_file maps the file, which is written over
     change(tensors)
     save_file(tensors, file)
     edit_config(folder, lambda values: vouch(values, folder, name))
@@ -173,7 +173,7 @@ def test_missing_weights_are_refused(folder: Path, name: str, gone: str) -> None
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tensors_that_do_not_fit_are_refused(folder: Path, name: str) -> None:
-    file, whole = folder / name / WEIGHTS, load_file(folder / name / WEIGHTS)
+    file, whole = folder / name / WEIGHTS, load((folder / name / WEIGHTS).read_bytes())
     key = next(key for key, value in whole.items() if value.ndim > 1)
 
     def refused_with(change: Callable[[dict[str, torch.Tensor]], Any], *words: str) -> None:
@@ -367,7 +367,7 @@ def test_a_size_beyond_all_is_refused_before_anything_is_built(
 
 @pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16, torch.int8, torch.bool, torch.complex64])
 def test_weights_of_another_kind_of_number_are_refused(folder: Path, kind: torch.dtype) -> None:
-    key = next(iter(load_file(folder / "dynamics" / WEIGHTS)))
+    key = next(iter(load((folder / "dynamics" / WEIGHTS).read_bytes())))
     edit_tensors(folder, "dynamics", lambda tensors: tensors.update({key: tensors[key].to(kind)}))
     refused(folder, key, str(kind).removeprefix("torch."), "float32 or float16")
     file = folder / "latent_action" / WEIGHTS
