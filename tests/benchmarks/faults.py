@@ -34,9 +34,10 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from faults_operations import DAMAGED, Left, Operation, make_inputs, operations
+from faults_operations import DAMAGED, EFFORT, Left, Operation, make_inputs, operations
 
 from app.site.ort import cache, is_cached
+from genie_core.evaluation.measure import EFFORTS
 from genie_core.training import fit
 
 SIGNALS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "KILL": signal.SIGKILL}
@@ -79,6 +80,7 @@ def main() -> int:
     args = parser.parse_args()
     os.sched_setaffinity(0, {random.choice([*os.sched_getaffinity(0)])})  # --prepare then has one worker
     fit.SAVE_EVERY, fit.LOOK_EVERY_STEPS = timedelta(seconds=0.02), 3
+    EFFORTS["quick"] = EFFORT
     base = Path(mkdtemp(prefix="faults-"))
     for name in LOADED:
         import_module(name)

@@ -19,11 +19,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from films import encode
 from played import save_session
 from test_training import SETTINGS, record
-from tiny import make_world, random_frames
+from tiny import make_world, random_frames, walking_squares
 
 from app.play.session import PlaySession
 from genie_core import World, WorldEngine
+from genie_core.data import DatasetWriter
 from genie_core.errors import GenieError
+from genie_core.evaluation.measure import Effort
 from genie_core.training.saved import load_state
 from genie_core.training.settings import STAGES
 
@@ -32,6 +34,7 @@ Left = dict[str, str]
 """What lies under final names: a hash of each, or DAMAGED."""
 DAMAGED = "damaged"
 STEPS = 6
+EFFORT = Effort(clips=2, longest=16, scenes=1, rollouts=1, steps=200)
 SAVE_WORLD = """
 import sys
 from genie_core import World
@@ -64,6 +67,9 @@ class Operation(NamedTuple):
 def make_inputs(folder: Path) -> None:
     """Data, films, worlds, a picture and a session in `folder`."""
     record(folder / "squares")
+    with DatasetWriter(folder / "walks", source={"game": "unheard of"}, frame_size=(16, 16), fps=12) as writer:
+        for clip in walking_squares(6, 24).frames.numpy():
+            writer.add_episode(clip)
     (folder / "films").mkdir()
     for number in range(2):
         frames = np.random.default_rng(number).integers(0, 255, (6, 6, 3), np.uint8)
@@ -113,8 +119,8 @@ def operations(ort: Path | None) -> list[Operation]:
     found += [
         Operation(
             "evaluate",
-            [*launch, "--evaluate", *world, "--data", "{i}/squares", "--quick", *written],
-            lambda out: files_left(out, "figures.json", "report/report.html", "report/evaluation.json"),
+            [*launch, "--evaluate", *world, "--data", "{i}/walks", "--quick", *written],
+            lambda out: reports_left(out, "figures.json", "report/report.html", "report/evaluation.json"),
             whole=False,
         ),
         *(
@@ -153,8 +159,14 @@ def folder_left(folder: Path, hidden: bool = True) -> Left:
     return {str(name): hashed(folder / name) for name in names if hidden or not name.parts[0].startswith(".")}
 
 
-def files_left(out: Path, *names: str) -> Left:
-    return {name: hashed(out / name) for name in names if (out / name).exists()}
+def reports_left(out: Path, *names: str) -> Left:
+    """They tell times, which differ, and are whole or not."""
+    left = {}
+    for name in names:
+        if (out / name).exists():
+            ending = "</html>\n" if name.endswith(".html") else "}\n"
+            left[name] = "whole" if (out / name).read_text(encoding="utf-8").endswith(ending) else DAMAGED
+    return left
 
 
 def play_left(out: Path) -> Left:
