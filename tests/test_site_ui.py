@@ -163,6 +163,21 @@ class TestKeys:
         visitor.get(f"void {leave}")
         visitor.until(f"d.action == {STAY}")
 
+    def test_keys_play_wherever_the_focus_is_but_in_fields(self, visitor: Visitor) -> None:
+        page = visitor.page
+        visitor.begin()
+        page.keyboard.press("p")
+        page.locator("#gallery button").nth(1).focus()
+        page.keyboard.down("ArrowLeft")
+        visitor.until(f"d.action == {WEST}")
+        page.keyboard.up("ArrowLeft")
+        page.focus("#seed")
+        page.keyboard.press("p")
+        page.locator("#speed").dispatch_event("pointerdown")
+        page.select_option("#speed", "2")
+        assert visitor.get("document.activeElement.id") == "stage", "the arrow keys play, and choose no other speed"
+        assert visitor.state()["mode"] == "playing", "P in a field pauses nothing"
+
     def test_keys_mean_what_they_mean_in_the_program(self, visitor: Visitor) -> None:
         rng = np.random.default_rng(0)
         odd = (
@@ -268,10 +283,11 @@ class TestKeys:
 class TestTouch:
     pytestmark = driven
 
-    def test_two_thumbs_play(self, browser: Any, url: str) -> None:
-        with Visitor(browser, url, **PHONE) as visitor:
+    @pytest.mark.parametrize(("width", "height"), [(390, 844), (844, 390)], ids=["upright", "lying"])
+    def test_two_thumbs_play(self, browser: Any, url: str, width: int, height: int) -> None:
+        with Visitor(browser, url, **PHONE | {"viewport": {"width": width, "height": height}}) as visitor:
             visitor.until("d.mode === 'attract' && d.step > 0")
-            assert visitor.get("document.documentElement.scrollWidth") <= 390
+            assert visitor.get("document.documentElement.scrollWidth") <= width
             heights = (
                 "[...document.querySelectorAll('#pad button, .bar button, #buttons button')].map((b) => b.offsetHeight)"
             )
@@ -279,7 +295,9 @@ class TestTouch:
             stick, button = (visitor.page.locator(each).bounding_box() for each in ("#stick", "#buttons button"))
             centre = (stick["x"] + stick["width"] / 2, stick["y"] + stick["height"] / 2)
             right = (centre[0] + 60, centre[1])
-            assert button["y"] + button["height"] < 844 and stick["y"] + stick["height"] < 844, "without scrolling"
+            boxes = [stick, button, visitor.page.locator("#picture").bounding_box()]
+            assert max(box["y"] + box["height"] for box in boxes) <= height, "without scrolling"
+            assert boxes[2]["height"] >= 0.4 * height
             with fingers(visitor) as touch:
                 touch({1: centre})
                 touch({1: right})

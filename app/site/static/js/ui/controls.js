@@ -10,6 +10,19 @@ import { say } from "./status.js";
 import { Stick } from "./thumbs.js";
 
 const HALTED = ["paused", "resting", "loading"];
+const FIELDS = "input, select, textarea";
+
+/** Whether a key typed there is for the world: anywhere but in fields and boxes; buttons keep Space and Enter. */
+function atWorld(target, code) {
+  if (target.closest(FIELDS) || document.querySelector("dialog[open]")) return false;
+  return !(target.closest("button, summary") && ["Space", "Enter"].includes(code));
+}
+
+/** Shows what the keys do. */
+function tellKeys() {
+  byId("more").open = true;
+  byId("more").scrollIntoView({ block: "nearest" });
+}
 
 export class Controls {
   constructor(player, timeline, orFault) {
@@ -26,9 +39,18 @@ export class Controls {
     });
     byId("seed").addEventListener("change", () => this.takeSeed());
     byId("speed").addEventListener("change", () => (this.game.speed = Number(byId("speed").value)));
+    for (const select of document.querySelectorAll("select")) this.letGoOf(select);
     byId("smooth").addEventListener("change", (event) => document.body.classList.toggle("smooth", event.target.checked));
     byId("auto").addEventListener("click", () => this.autoplay());
     byId("replay").addEventListener("click", orFault(() => this.game.replay()));
+  }
+
+  /** What was chosen with the mouse is chosen: the arrow keys play again, and choose no other. */
+  letGoOf(select) {
+    let mouse = false;
+    select.addEventListener("pointerdown", () => (mouse = true));
+    select.addEventListener("keydown", () => (mouse = false));
+    select.addEventListener("change", () => mouse && byId("stage").focus({ preventScroll: true }));
   }
 
   /** The keys of a new world; until the first one is here, its buttons wait. */
@@ -60,13 +82,13 @@ export class Controls {
     const run = (name) => () => this.command(name);
     const travel = (way) => (down) => this.game.press(way, down);
     listenToKeys(document.body, {
-      atWorld: (target) => (target === byId("stage") || target === document.body) && !document.querySelector("dialog[open]"),
+      atWorld,
       plays: (code) => this.bound.has(keyName(code)),
       press: (code) => this.press(code),
       release: (code) => this.release(code),
       commands: {
         KeyP: run("pause"), Period: run("step"), KeyR: run("restart"), KeyN: run("seed"), KeyK: run("keep"),
-        Minus: run("slower"), Equal: run("faster"),
+        Minus: run("slower"), Equal: run("faster"), KeyH: tellKeys, Slash: tellKeys,
       },
       holds: { Backspace: travel("rewinding"), Enter: travel("forward") },
       releaseAll: () => this.releaseAll(),
@@ -150,7 +172,7 @@ export class Controls {
   }
 
   newSeed() {
-    if (this.game.config.sampling.temperature > 0) return this.player.again(crypto.getRandomValues(new Uint32Array(1))[0]);
+    if (this.game.config.sampling.temperature > 0) return this.player.again(crypto.getRandomValues(new Uint32Array(1))[0] >>> 1);
     return say("Nothing is left to chance in this world: every seed plays alike.");
   }
 

@@ -28,5 +28,5 @@ function keysOf(actions, chance) {
   const alike = [...twins].map(([id, other]) => ` ${id + 1} is much the same as ${names.get(other)}.`);
   return `Hold ${[...held, `a number from 1 to ${actions.length}`].join(", ")}.${alike.join("")}`
     + ` Backspace rewinds and Enter goes forward again, P pauses, full stop steps, R restarts,`
-    + `${chance ? " N takes a new seed," : ""} K keeps the moment, − and = change the speed. A gamepad works too.`;
+    + `${chance ? " N takes a new seed," : ""} K keeps the moment, − and = change the speed, H shows this. A gamepad works too.`;
 }

@@ -20,15 +20,20 @@ import * as status from "./status.js";
 import { Timeline } from "./timeline.js";
 import { offerThumbs } from "./thumbs.js";
 
-const BESIDE = 820; // pixels of width from which on the page has two columns, as in css/page.css
+const LYING = window.matchMedia("(orientation: landscape) and (max-height: 500px)"); // these two as in css/page.css
+const NARROW = window.matchMedia("(max-width: 820px)"); // one column
 const SHARE_OF_HEIGHT = 0.5; // of a small screen, for the picture
+const BESIDE_THUMBS = 2 * 176; // pixels of width that a lying phone's thumbs take
 
 const canvas = new Canvas(() => byId("picture"), room);
 let player = null;
 let mode = "";
 
 function room() {
-  if (window.innerWidth <= BESIDE) return { width: window.innerWidth, height: SHARE_OF_HEIGHT * window.innerHeight };
+  const [wide, high] = [window.innerWidth, window.innerHeight];
+  const thumbs = document.body.classList.contains("touch") && !byId("thumbs").hidden ? BESIDE_THUMBS : 0;
+  if (LYING.matches) return { width: wide - thumbs, height: high - document.querySelector(".top").offsetHeight - 8 };
+  if (NARROW.matches) return { width: wide, height: SHARE_OF_HEIGHT * high };
   const { width, height } = document.querySelector(".view").getBoundingClientRect();
   return { width: width - 16, height: height - 16 };
 }
@@ -52,7 +57,7 @@ const shown = {
     mode = game.config ? game.mode : "loading";
     document.body.dataset.mode = mode;
     controls.show(mode);
-    status.invite(Boolean(player?.untouched) && ["attract", "resting"].includes(mode), keyToTry());
+    status.invite(Boolean(player?.untouched) && ["attract", "resting"].includes(mode), keyToTry(), mode === "attract");
     if (attracted && player.untouched) player.attractAgain().catch(status.fault);
   },
   word: (text) => status.say(text),
@@ -126,7 +131,7 @@ async function changeWorld(name) {
   await player.greet();
 }
 
-byId("more").open = window.innerWidth > BESIDE;
+byId("more").open = !LYING.matches && !NARROW.matches;
 const opening = Client.open(); // meanwhile there is something to see
 const orFault = (job) => (...given) => Promise.resolve().then(() => job(...given)).catch(status.fault);
 const starts = new Starts({

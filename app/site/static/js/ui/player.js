@@ -36,7 +36,7 @@ export class Player {
     status.loading("Getting the world");
     this.starts.preview((picture) => this.game.config || this.on.preview(picture));
     try {
-      const opened = await this.game.loop.ask(() => this.client.load(name, (progress) => status.loading("Getting the world", progress)));
+      const opened = await this.game.loop.ask(() => this.client.load(name, tellProgress));
       Object.assign(this, { world: name, config: opened.config });
       this.game.take(opened.config);
       this.game.tip = this.game.index = 0;
@@ -135,6 +135,11 @@ export class Player {
     const db = 10 * Math.log10(255 ** 2 / (sum / (0.75 * data.length)));
     return (db - FOREIGN_DB) / (KNOWN_DB - FOREIGN_DB) >= 0.5;
   }
+}
+
+function tellProgress({ loaded, total }) {
+  if (loaded < total) status.loading("Getting the world", { loaded, total });
+  else status.loading("Starting the networks");
 }
 
 function opaque(rgb, width, height) {

@@ -47,11 +47,11 @@ export function countFrame(mode) {
   if (fps) byId("fps").textContent = `${fps.toFixed(fps < 10 ? 1 : 0)} frames/s`;
 }
 
-/** What a newcomer can do now, over the picture: `shown` or not; `key` is a key to try. */
-export function invite(shown, key) {
+/** What a newcomer can do now, over the picture: `shown` or not; `key` is a key to try, `moves` whether it plays by itself. */
+export function invite(shown, key, moves) {
   const box = byId("invite");
   if (box.hidden !== shown) return;
   box.hidden = !shown;
-  const hold = touched() ? ["Touch to play"] : ["Hold ", make("kbd", { textContent: key }), " to play"];
-  box.replaceChildren(...hold);
+  const hold = touched() ? ["Touch to play"] : ["Hold ", make("kbd", { textContent: key }), " or click to play"];
+  box.replaceChildren(...(moves ? [make("small", { textContent: "It plays by itself. " })] : []), ...hold);
 }

@@ -21,7 +21,7 @@ export class Timeline {
     slider.value = index;
     slider.setAttribute("aria-valuetext", `step ${index} of ${tip}`);
     byId("step").textContent = tip > index ? `${index} of ${tip}` : `step ${index}`;
-    byId("action").textContent = action?.replaceAll("_", " ") ?? "the picture";
+    byId("action").textContent = action?.replaceAll("_", " ") ?? "start";
   }
 
   /** Keeps the frame shown: its place, its picture, and the line that leads to it. */
