@@ -235,6 +235,23 @@ def test_a_second_single_step_is_one_frame_again(engine: FakeEngine, prompt: np.
     session.handle(c.Step())
     assert session.next_action() is None and session.steps == 2, "along the line"
     assert engine.taken == [3, 5]
+    session.handle(c.GoTo(0, 0))
+    session.handle(c.Step())
+    assert session.next_action() is None and session.steps == 1, "and no further"
+
+
+def test_so_many_bytes_of_pictures_are_kept_the_newest(
+    engine: FakeEngine, prompt: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.play.timeline.PICTURE_BYTES", 3 * prompt.nbytes)
+    session, decoded = PlaySession(engine, prompt), list[int]()
+    list(session.play([1, 2, 3, 4, 5]))
+    look = session.timeline._look
+    session.timeline._look = lambda moment: decoded.append(moment.step) or look(moment)  # type: ignore[func-returns-value]
+    for step in (5, 4, 3, 2, 5, 2):
+        assert session.timeline.picture_of(session.timeline.line, step)[0, 0, 0] == 30 * step
+    assert decoded == [2], "three are at hand; the oldest of them made room"
+    assert len(session.timeline._pictures) == 3
 
 
 def test_playing_a_list_gives_the_prompt_and_a_frame_each(engine: FakeEngine, prompt: np.ndarray) -> None:
