@@ -36,7 +36,7 @@ from genie_core.graph_file import Graph, read_graph
 from genie_core.hub.address import find_address
 from genie_core.hub.card import EFFECTS, card
 from genie_core.hub.download import download, mend
-from genie_core.limits import CONFIG_BYTES, MOST_DIGITS, MOST_NAME, as_size, is_shallow, require, told
+from genie_core.limits import CONFIG_BYTES, MOST_DIGITS, MOST_NAME, as_size, is_shallow, is_unicode, require, told
 from genie_core.state import Encoded, Stepped, feeds, shapes
 
 Loaded = TypeVar("Loaded")
@@ -254,6 +254,8 @@ def _read_json(file: Path) -> dict[str, Any]:
         raise CheckpointError(f"{file} is not readable JSON ({error}); {MEND}") from error
     if not is_shallow(values):
         raise CheckpointError(f"{file} is nested too deeply to be a world's config; {MEND}")
+    if not is_unicode(values):
+        raise CheckpointError(f"{file} holds text that is no Unicode; {MEND}")
     if not isinstance(values, dict):
         raise CheckpointError(f"{file} holds {type(values).__name__}, expected an object; {MEND}")
     return values

@@ -6,6 +6,7 @@ network is built. The bounds of the web demo, which are lower, are in `app/web/l
 
 from __future__ import annotations
 
+import json
 import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -184,4 +185,13 @@ def is_shallow(value: Any) -> bool:
             if depth > MOST_DEPTH:
                 return False
             waiting += ((each, depth + 1) for each in (part.values() if isinstance(part, dict) else part))
+    return True
+
+
+def is_unicode(value: Any) -> bool:
+    """Whether all text in a shallow JSON value can be written to a file: JSON may tell halves of characters."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
     return True

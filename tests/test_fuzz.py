@@ -86,6 +86,16 @@ def test_json_that_no_function_could_walk_through_is_refused(tiny_world: Path, t
         VideoDataset(changed(data, tmp_path / "data", lambda values: values["source"].update(x=nested(depth))))
 
 
+@pytest.mark.parametrize("place", ["game", "name", "training"])
+def test_text_that_no_file_can_hold_is_refused(tiny_world: Path, tmp_path: Path, place: str) -> None:
+    def change(values: dict[str, Any]) -> None:
+        holder = {"game": values, "name": values["actions"][0], "training": values["training"]}[place]
+        holder[place] = "half of \ud800"
+
+    with pytest.raises(CheckpointError, match="no Unicode"):
+        read_config(changed(tiny_world, tmp_path / "world", change))
+
+
 def test_json_of_usual_depth_is_read() -> None:
     assert is_shallow(nested(MOST_DEPTH)) and not is_shallow(nested(MOST_DEPTH + 1))
     assert is_shallow({"a": [{"b": nested(MOST_DEPTH - 3)}]}) and not is_shallow({"a": [{"b": nested(MOST_DEPTH)}]})

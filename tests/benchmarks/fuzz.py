@@ -21,10 +21,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 import traceback
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", MALLOC_ARENA_MAX="2", HF_HUB_OFFLINE="1")
+os.environ.update(SDL_VIDEODRIVER="dummy", PYGAME_HIDE_SUPPORT_PROMPT="1")
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -47,6 +51,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="where that input's files are kept")
     args = parser.parse_args()
     with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        os.environ["XDG_CACHE_HOME"] = folder  # no graphs of tiny worlds among a user's
         kinds = [made(name, Path(folder)) for name in args.kind]
         if args.only is not None:
             show(kinds[0], args.seed, args.only, args.keep)

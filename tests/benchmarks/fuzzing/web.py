@@ -48,10 +48,12 @@ def tiny_starts(folder: Path) -> Any:
     from app.play.start_pictures import Prompts
     from app.web.game_starts import GameStarts
     from app.web.loaded_worlds import LoadedWorlds
-    from genie_core import World
+    from genie_core import World, WorldEngine
 
     world = World.from_pretrained(tiny_world(folder / "tiny"))
-    return GameStarts(LoadedWorlds(world, folder / "none", 1), Prompts(REPOSITORY / "assets"))
+    worlds = LoadedWorlds(world, folder / "none", 1)
+    worlds.first = WorldEngine(world, runtime="torch")  # which makes no graph for each new number of passes
+    return GameStarts(worlds, Prompts(REPOSITORY / "assets"))
 
 
 class Messages(Kind):
