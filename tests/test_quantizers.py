@@ -79,6 +79,12 @@ def test_bits_and_tokens_are_inverse_highest_first() -> None:
     assert tokens_to_bits(torch.tensor(6), 4).tolist() == [-1, 1, 1, -1]
 
 
+def test_a_number_that_is_exactly_zero_is_the_lower_code_everywhere() -> None:
+    nothing = lookup_free_quantize(torch.zeros(1, 6), 2)
+    assert nothing.tokens.tolist() == [0] and nothing.codes.tolist() == [[-1.0] * 6]
+    assert bits_to_tokens(torch.tensor([0.0, 0.1, -0.0])) == 2
+
+
 def test_split_and_join_are_inverse_and_follow_the_bits() -> None:
     tokens = torch.arange(2**12).view(8, -1)
     parts = split_tokens(tokens, 3, 16)
