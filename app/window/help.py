@@ -27,10 +27,9 @@ BESIDE |= {"down": (16.3, 5), "right": (17.35, 5)}
 USAGE = (
     "Arrows choose · Enter gives new keys · + adds keys · Del: its defaults · Z undoes · X: all defaults · Esc closes"
 )
-
 ALSO = (
-    "Also: Shift with the key of a video or picture takes the whole window · Ctrl + V pastes · drop a picture, a video "
-    "or a session · click a branch · a gamepad"
+    "Also: Shift with V or P takes the whole window · Ctrl + V pastes · drop a picture, video or session · "
+    "click a branch"
 )
 
 

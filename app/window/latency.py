@@ -54,8 +54,8 @@ class Latency:
         late, key = _percentile(self.late_ms, 95), _percentile(self.key_ms, 50)
         captions = (
             f"bars: a step takes {step:.0f} ms, 1 in 20 over {slow_step:.0f}",
-            f"line: how late a frame comes, 1 in 20 by {late:.0f} ms",
-            f"key to frame {key:.0f} ms; the top of the graph is {GRAPH_MS:.0f} ms",
+            f"line: frames late, 1 in 20 by {late:.0f} ms",
+            f"key to frame {key:.0f} ms; the top is {GRAPH_MS:.0f} ms",
         )
         for line, caption in enumerate(captions):
             canvas.text(caption, (box.left + canvas.px(8), floor + canvas.px(6 + 17 * line)), SMALL)
