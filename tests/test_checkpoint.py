@@ -349,7 +349,12 @@ TOO_LARGE = {
         "1,073,741,824",
     ),
     "weights in all": (lambda values, n: values["dynamics"].update(width=4096, layers=n), 128, "1,073,741,824"),
-    "past in all": (lambda values, n: values.update(frame_size=[n, n], context_frames=256), 1024, "536,870,912"),
+    "scores in all": (lambda values, n: values.update(frame_size=[n, n]), 1024, "33,554,432"),
+    "past in all": (
+        lambda values, n: values.update(frame_size=[n, n], context_frames=256) or values["dynamics"].update(layers=3),
+        256,
+        "67,108,864",
+    ),
     "actions": (lambda values, n: values.update(actions=[{"id": i, "name": f"{i}"} for i in range(n)]), 101, "100"),
     "a name": (lambda values, n: values["actions"][0].update(name="x" * n), 10**6, "200"),
 }

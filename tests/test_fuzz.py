@@ -169,6 +169,17 @@ def memory_mb(name: str) -> int:
     return int(found[1]) // 1024
 
 
+def test_a_world_whose_numbers_overflow_is_damaged_in_words() -> None:
+    """`--worlds` measures how fast a world plays, and listed none over one that cannot."""
+    from tiny import make_world
+
+    engine = WorldEngine(make_world(), runtime="torch")
+    engine.reset(np.zeros((16, 16, 3), np.uint8))
+    engine._ring.keys[:] = np.inf
+    with pytest.raises(CheckpointError, match="not finite"):
+        engine.step(0)
+
+
 # ---- graphs: programs of strangers
 
 
