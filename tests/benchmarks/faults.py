@@ -115,7 +115,7 @@ class Trial:
         self.old = operation.left(self.out)
         self.whole = self._run()
         self.new = operation.left(self.out)
-        self.bytes = sum(path.stat().st_size for path in self.disk.rglob("*") if path.is_file())
+        self.bytes = used(self.disk)
         assert self.whole.code == 0, (operation.name, self.whole.said)
         if operation.name == "train latent_action":  # the stage after it begins with a run that has two
             self._keep_run()
@@ -148,8 +148,9 @@ class Trial:
             if (self.base / "hidden").exists():
                 (self.base / "hidden").rename(self.base / "in")
             return ended
-        room = "ro" if fault == "read-only" else f"size={self.rng.randrange(4096, 2 * self.bytes + 8192) // 4096 * 4}k"
-        self._mount(f"remount,{room}")
+        room = used(self.disk) + self.rng.randrange(4096, 2 * self.bytes + 8192)
+        options = "ro" if fault == "read-only" else f"size={room // 4096 * 4}k"
+        self._mount(f"remount,{options}")
         ended = self._run()
         self._mount("remount,rw,size=1g")
         return ended
@@ -224,6 +225,11 @@ class Trial:
         note.parent.mkdir(exist_ok=True)
         there = "\n".join(str(path.relative_to(self.base)) for path in sorted(self.disk.rglob("*")))
         note.write_text(f"{wrong}\n{ended}\n\n{ended.said}\n\n{there}\n")
+
+
+def used(folder: Path) -> int:
+    """Bytes of whole pages."""
+    return sum(path.stat().st_size // 4096 * 4096 + 4096 for path in folder.rglob("*"))
 
 
 def kind_of(ended: Ended) -> str:
