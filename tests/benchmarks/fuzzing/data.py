@@ -23,7 +23,7 @@ class DataSet(Kind):
     Nine in ten Parquet sets tell their new sizes and hashes, as a stranger's would.
     """
 
-    batch = 500
+    batch = 1000
     shards: str
     json_only = False
 
@@ -79,7 +79,7 @@ class Npz(DataSet):
 
 class Descriptions(DataSet):
     name, shards, json_only = "dataset-json", "parquet", True
-    batch = 1000
+    batch = 2000
 
 
 def _promised(files: Files) -> Files:
@@ -133,7 +133,7 @@ class LeRobot(Kind):
     """A LeRobotDataset v3: its tables and JSON, now and then its videos. Two pictures of each episode are decoded."""
 
     name = "lerobot"
-    batch = 100
+    batch = 300
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

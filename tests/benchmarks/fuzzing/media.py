@@ -98,6 +98,7 @@ def mended_png(content: bytes) -> bytes:
 
 class Pictures(Kind):
     name = "pictures"
+    batch = 3000
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -186,7 +187,7 @@ class Videos(Kind):
     """Whether it moves, as the window asks of a dropped file, and its first 30 frames."""
 
     name = "videos"
-    batch = 100
+    batch = 2000
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

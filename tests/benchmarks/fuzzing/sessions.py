@@ -21,6 +21,7 @@ class Sessions(Kind):
     """Parsed, opened, shown at the frame where play stopped, and played on for a step."""
 
     name = "sessions"
+    batch = 500
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
