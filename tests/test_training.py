@@ -598,11 +598,35 @@ def test_held_out_episodes_are_not_trained_on(data: Path) -> None:
     )
 
 
-def test_too_few_episodes_are_refused(tmp_path: Path) -> None:
-    with DatasetWriter(tmp_path / "one", source={}, frame_size=(16, 16)) as writer:
-        writer.add_episode(walking_squares(1, 8).frames[0].numpy())
-    with pytest.raises(DataError, match="at least two"):
-        split_starts(VideoDataset(tmp_path / "one"), 4, 50)
+def one_take(path: Path, *lengths: int) -> VideoDataset:
+    with DatasetWriter(path, source={}, frame_size=(16, 16)) as writer:
+        for length in lengths:
+            writer.add_episode(np.zeros((length, 16, 16, 3), np.uint8))
+    return VideoDataset(path)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "held_out"),
+    [
+        ((630,), (283, 346)),  # a tenth of a short take
+        ((100, 9000), (4509, 4691)),  # a fiftieth of a longer one
+        ((30, 20, 30), (11, 19)),
+        ((8,) * 49, (0, 8)),  # of episodes shorter than that share, a whole one
+    ],
+)
+def test_a_take_without_a_cut_is_trained_on_but_for_its_middle(
+    tmp_path: Path, lengths: tuple[int, ...], held_out: tuple[int, int]
+) -> None:
+    for length in (1, 5, 8):
+        trained, kept = split_starts(one_take(tmp_path / f"{length}", *lengths), length, 50)
+        seen = {int(start) + i for start in trained for i in range(length)}
+        assert kept.tolist() == list(range(held_out[0], held_out[1] - length + 1))
+        assert seen.isdisjoint(range(*held_out)) and len(seen) > 0.85 * sum(lengths) - 2 * length
+
+
+def test_too_few_frames_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has 20 frames in 1 episodes, too few for clips of 4 to train on and others"):
+        split_starts(one_take(tmp_path / "one", 20), 4, 50)
 
 
 def test_a_halted_process_has_not_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Clips of a data set to learn from; some episodes are held out to look at."""
+"""Clips of a data set to learn from; some are held out to look at."""
 
 from __future__ import annotations
 
@@ -11,18 +11,36 @@ from genie_core.training.batches import Sample
 from genie_core.training.order import Order, Rows
 from genie_core.training.stage import Batch
 
+ENOUGH_FRAMES = 150  # held out, to judge by
+
 
 def split_starts(dataset: VideoDataset, length: int, held_out_every: int) -> tuple[np.ndarray, np.ndarray]:
-    """The clip starts to train on, and those of held-out episodes, the first of every `held_out_every`."""
+    """The clip starts to train on, and those that are held out: in the first of every `held_out_every` episodes, or,
+    where there are fewer, in the middle of the longest one. No held-out frame is in a clip to train on."""
     starts = dataset.clip_starts(length)
-    episodes = np.searchsorted(dataset.episodes[:, 0], starts, side="right") - 1
-    held_out = episodes % held_out_every == 0
-    if held_out.all() or not held_out.any():
+    if len(dataset.episodes) >= held_out_every:
+        episodes = np.searchsorted(dataset.episodes[:, 0], starts, side="right") - 1
+        held_out = episodes % held_out_every == 0
+        trained = ~held_out
+    else:
+        first, end = _middle_of_longest(dataset.episodes, held_out_every)
+        held_out = (starts >= first) & (starts + length <= end)
+        trained = (starts >= end) | (starts + length <= first)
+    if not held_out.any() or not trained.any():
         raise DataError(
-            f"{dataset.path} has clips of {length} frames in {len(np.unique(episodes))} episodes; training needs at "
-            f"least two such episodes, the first of every {held_out_every} being held out: record more frames"
+            f"{dataset.path} has {len(dataset):,} frames in {len(dataset.episodes)} episodes, too few for clips of "
+            f"{length} to train on and others to hold out; give longer footage"
         )
-    return starts[~held_out], starts[held_out]
+    return starts[trained], starts[held_out]
+
+
+def _middle_of_longest(episodes: np.ndarray, held_out_every: int) -> tuple[int, int]:
+    """The first frame to hold out and the first after it: as large a share of all, and enough to judge by."""
+    total = int(episodes[:, 1].sum())
+    first, length, _ = map(int, episodes[episodes[:, 1].argmax()])
+    count = min(length, max(total // held_out_every, min(total // 10, ENOUGH_FRAMES)))
+    start = first + (length - count) // 2
+    return start, start + count
 
 
 class FrameClips(Sample):

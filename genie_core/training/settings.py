@@ -141,7 +141,7 @@ class DynamicsSettings(StageSettings):
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """A whole run. The first of every `held_out_every` episodes is kept from training."""
+    """A whole run. The first of every `held_out_every` episodes is kept from training, or such a share of fewer."""
 
     networks: Networks
     sampling: SamplingConfig = SamplingConfig()
