@@ -25,6 +25,8 @@ from app.web.protocol import (
     ReleaseAll,
     Share,
     Shown,
+    Watched,
+    WatchedFrame,
     key_code,
     key_name,
     parse,
@@ -38,6 +40,7 @@ UNDERSTOOD = [
     ({"do": "key", "code": "Numpad1", "down": True, "number": 6}, Key("[1]", True, 6)),
     ({"do": "here"}, Here()),
     ({"do": "share"}, Share()),
+    ({"do": "watched", "on": True}, Watched(True)),
     ({"do": "release_all"}, ReleaseAll()),
     ({"do": "shown", "frame": 7}, Shown(7)),
     ({"do": "pause", "on": True}, c.Pause(True)),
@@ -91,7 +94,10 @@ REFUSED = [
     '{"do": "seed", "seed": 1e400}',
     '{"do": "pause", "on": 1}',
     '{"do": "rewind", "held": null}',
-    *(f'{{"do": "key", "code": "{code}", "down": true, "number": 0}}' for code in ("", "Key", "KeyWW", "Kay1", "Digit")),
+    *(
+        f'{{"do": "key", "code": "{code}", "down": true, "number": 0}}'
+        for code in ("", "Key", "KeyWW", "Kay1", "Digit")
+    ),
     *(f'{{"do": "key", "code": "{code}", "down": true, "number": 0}}' for code in ("Digitx", "Numpad", "NumpadEnter")),
     '{"do": "key", "code": "Gamepad ' + 13 * "x" + '", "down": true, "number": 0}',
 ]
@@ -184,3 +190,10 @@ def test_a_frame_arrives_as_it_was_drawn() -> None:
     assert np.array_equal(np.array(Image.open(io.BytesIO(data[HEADER.size :]))), picture)
     data = Frame(number=9, inputs=4, step=0, tip=0, action=0, picture=picture).encode()
     assert HEADER.unpack(data[: HEADER.size]) == (9, 4, 0, 0, 0)
+
+
+def test_a_frame_of_somebody_elses_game_has_the_pages_own_number() -> None:
+    frame = Frame(9, 4, 120, 130, None, np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    data = WatchedFrame(2, 0, frame.step, frame.tip, 3, frame.picture, frame).encode()
+    assert HEADER.unpack(data[: HEADER.size]) == (2, 0, 120, 130, 3)
+    assert data[HEADER.size :] == frame.encode()[HEADER.size :]

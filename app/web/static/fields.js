@@ -11,14 +11,18 @@ function seedFault(text) {
   if (!text) return `a seed is a whole number from 0 to ${MOST_SEED}; this field is empty`;
   return /^\d+$/.test(text) && +text <= MOST_SEED ? "" : `“${text}” is not a whole number from 0 to ${MOST_SEED}`;
 }
+/** The names of the actions that are no doubles of others. */
+function namesOf(actions) {
+  const twins = doubles(actions);
+  return actions.filter(({ id }) => !twins.has(id)).map(({ name }) => name);
+}
 function scriptFault(text) {
-  const names = hello.actions.map(({ name }) => name), twins = doubles(hello.actions);
-  const offered = names.filter((_, id) => !twins.has(id));
+  const names = hello.actions.map(({ name }) => name);
   if (!text) return "";
   for (const piece of text.split(",").map((piece) => piece.trim())) {
     const [, name, count] = /^([^*]+?)\s*(?:\*\s*(\d+))?$/.exec(piece) ?? [];
     if (name === undefined) return `“${piece}” is no ACTION or ACTION*STEPS, as in ${names[0]}*20`;
-    if (!names.includes(name) && !(/^\d+$/.test(name) && +name < names.length)) return `“${name}” is no action of this world; it has ${offered.join(", ")}`;
+    if (!names.includes(name) && !(/^\d+$/.test(name) && +name < names.length)) return `“${name}” is no action of this world; it has ${namesOf(hello.actions).join(", ")}`;
     if (count !== undefined && +count === 0) return `“${piece}” lasts no step`;
   }
   return "";

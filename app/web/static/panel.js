@@ -96,7 +96,8 @@ function greet(told) {
   canvas.shape(told);
   Object.assign(root.dataset, { world: told.world });
   find(".link").hidden = true;
-  field("script").placeholder = `as in ${told.actions[0].name}*20,${told.actions.at(-1).name}*4`;
+  const names = namesOf(told.actions);
+  field("script").placeholder = `as in ${names[0]}*20,${names.at(-1)}*4`;
   offer(told.actions);
   say(told.word || (genie.classList.contains("touch") ? `You are in ${told.world}. Use the pad.` : `You are in ${told.world}. Hold a key to move.`));
   for (const held of down.keys()) tell(held);
