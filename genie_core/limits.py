@@ -19,7 +19,7 @@ Size = tuple[int, int]
 """Height and width: of a frame in pixels, or of its token grid."""
 
 # A world's config.json
-CONFIG_BYTES = 10_000_000  # Python takes up to 24 times as much for the values: 240 MB
+CONFIG_BYTES = 2_000_000  # ours has 10 kB; Python takes a second and 24 times as much for the values
 MOST_DEPTH = 64  # of JSON: ours has 6, and Python cannot copy what has over 300
 MOST_DIGITS = 18  # of a whole number: below 2^63
 MOST_NAME = 200  # characters of a name of an action or a game

@@ -259,7 +259,7 @@ INPUTS: dict[str, Input] = {
     "FFV1 of 16 million pixels a frame": film("ffv1", "matroska", 4096, 4),
     "a long film for a world of 1024x1024": film("mpeg4", "mp4", 64, 1000, (1024, 1024)),
     "session of 200,000 steps": (session, read_session),
-    "config.json of 10 MB": (json_world, read_config),
+    "config.json of 2 MB": (json_world, read_config),
     "world of 1024x1024, by torch": (large_world, play_by_torch),
     "world of 1024x1024, by its graphs": (large_world, play_by_graphs),
     "npz of 268 MB of frames": (data_set("npz", 87381, (32, 32)), read_data),
