@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +16,13 @@ import pytest
 
 pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 
+import uvicorn
+
 from app.web import limits
 from app.web.calls import TOO_MANY, share_queue
 from app.web.clients import FORGET_FROM, Bucket, Clients, household
-from app.web.doors import APOLOGY, POSTS, READS, Doors
+from app.web.connections import PatientForAWhile
+from app.web.doors import APOLOGY, KINDS, POSTS, READS, Doors
 from app.web.headers import Headers
 from app.web.origin import is_foreign
 from app.web.proxy import TrustedProxy
@@ -26,6 +30,8 @@ from app.web.upload_folder import UploadFolder
 
 FAR = "192.0.2.7"  # a client of another machine
 UPLOAD = "/gradio_api/upload"
+PATHS = ("/", "/config", "/theme.css", "/healthz", "/gradio_api/file=/a", "/gradio_api/queue/data", "/play/a/play.mp4")
+PATHS += ("/play", "/play/a", UPLOAD, "/gradio_api/queue/join")
 
 
 class Clock:
@@ -113,7 +119,7 @@ def test_clients_who_have_left_are_forgotten_and_debtors_are_not(clock: Clock) -
 def test_a_client_that_asks_for_more_than_its_share_is_told_and_the_others_are_served(clock: Clock) -> None:
     doors = Doors(reads_all)
     served = int(limits.WORK_MS / limits.PAGE_MS)
-    assert {ask(doors, "GET", "/")[0] for _ in range(served)} == {200}
+    assert [ask(doors, "GET", "/")[0] for _ in range(served)] == [200] * served
     status, why = ask(doors, "GET", "/")
     assert status == 429 and "more than its share" in why
     assert ask(doors, "GET", "/", host="192.0.2.8") == (200, "192.0.2.8 0")
@@ -219,10 +225,61 @@ def test_what_is_no_door_is_not_there() -> None:
     assert {ask(Doors(reads_all), "HEAD", path)[0] for path in ("/", "/healthz", "/assets/a.js")} == {200}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_door_has_its_price(clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    paths = {path: door for path in PATHS for door in KINDS[kind] if door.path.fullmatch(path)}
+    assert set(paths.values()) == set(KINDS[kind]), "a path for each door"
+    for path, door in paths.items():
+        monkeypatch.setattr(limits, "WORK_MS", 3 * door.price)
+        doors = Doors(reads_all)
+        assert [ask(doors, kind, path)[0] for _ in range(4)] == [200, 200, 200, 429], path
+
+
 def test_every_price_leaves_a_burst_of_page_loads() -> None:
     """Twenty people behind one address open the page, of a hundred files, at once."""
     page, file = (next(d.price for d in READS if d.path.fullmatch(path)) for path in ("/", "/assets/a.js"))
     assert 20 * (page + 100 * file) <= limits.WORK_MS
+
+
+# ---- connections
+
+
+def test_who_does_not_fetch_what_was_asked_for_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SEND_SECONDS", 0.1)
+
+    async def large(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * 30_000_000})  # more than the system's buffers hold
+
+    async def run() -> None:
+        config = uvicorn.Config(large, http=PatientForAWhile, lifespan="off", log_level="warning")
+        server, listening = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        _, writer = await asyncio.open_connection(*listening.getsockname(), limit=2**12)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        async with asyncio.timeout(60):
+            while server.server_state.connections or not server.server_state.total_requests:
+                await asyncio.sleep(0.01)
+        writer.close()
+        server.should_exit = True
+        await serving
+
+    asyncio.run(run())
+
+
+def test_who_fetches_slowly_is_waited_for() -> None:
+    later, gone = list[Callable[[], None]](), list[bool]()
+    waiting = iter([90, 60, 60])
+    protocol = object.__new__(PatientForAWhile)
+    protocol.loop = SimpleNamespace(
+        call_later=lambda _, *call: later.append(lambda: call[0](*call[1:])) or SimpleNamespace(cancel=lambda: None)
+    )
+    protocol.transport = SimpleNamespace(get_write_buffer_size=lambda: next(waiting), abort=lambda: gone.append(True))
+    protocol._watch_sending()
+    later.pop()()
+    assert not gone, "something was fetched"
+    later.pop()()
+    assert gone and not later
 
 
 # ---- who asks

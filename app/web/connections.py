@@ -40,8 +40,7 @@ class PatientForAWhile(Protocol):
     def pause_writing(self) -> None:
         """The client does not fetch what it is sent."""
         super().pause_writing()
-        if self._sending is None:
-            self._sending = self.loop.call_later(limits.SEND_SECONDS, self.transport.abort)
+        self._watch_sending()
 
     def resume_writing(self) -> None:
         self._stop_sending()
@@ -62,6 +61,14 @@ class PatientForAWhile(Protocol):
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+
+    def _watch_sending(self, before: int | None = None) -> None:
+        """Hangs up if nothing was fetched since `before` bytes waited."""
+        waiting = self.transport.get_write_buffer_size()
+        if before is not None and waiting >= before:
+            return self.transport.abort()
+        self._stop_sending()
+        self._sending = self.loop.call_later(limits.SEND_SECONDS, self._watch_sending, waiting)
 
     def _stop_sending(self) -> None:
         if self._sending is not None:
