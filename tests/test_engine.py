@@ -55,6 +55,19 @@ def test_reset_starts_again(world: World) -> None:
     assert np.array_equal(first, play(engine))
 
 
+def test_a_step_that_is_not_finite_is_refused_and_changes_nothing(world: World) -> None:
+    engine, alone = WorldEngine(world, players=2), WorldEngine(world)
+    for player in range(2):
+        engine.reset(picture(), player)
+    alone.reset(picture())
+    before = engine.snapshot(0)
+    engine._ring.keys[:, 1] = np.nan
+    with pytest.raises(FloatingPointError):
+        engine.step({0: 1, 1: 1})
+    assert engine.snapshot(0) is before
+    assert np.array_equal(engine.step({0: 1})[0], alone.step(1))
+
+
 def test_frames_keep_what_they_were(world: World) -> None:
     engine = WorldEngine(world)
     first = engine.reset(picture())
@@ -353,6 +366,15 @@ def test_a_kept_playthrough_is_looked_at_and_gone_on_with(world: World) -> None:
     other.look(moments[0])[:] = 0
     assert np.array_equal(other.restore(moments[6]), frames[6]), "a picture handed out is a copy"
     assert np.array_equal([other.step(action) for action in ACTIONS[6:]], frames[7:])
+
+
+def test_a_lost_picture_is_decoded_from_the_one_before(world: World) -> None:
+    engine = WorldEngine(world, 3, HOT)
+    engine.reset(picture())
+    frames, moments = zip(*((engine.step(action), engine.snapshot()) for action in ACTIONS), strict=True)
+    for index in (9, 4):
+        moments[index].frames[-1].seen = None
+        assert np.array_equal(engine.look(moments[index]), frames[index])
 
 
 @pytest.mark.parametrize(
