@@ -3,7 +3,7 @@
     unshare -rm python tests/benchmarks/faults.py [--times N] [--only NAME ...] [--faults NAME ...] [--json FILE]
 
 An operation runs as a command does, in a process forked from one that has torch loaded. Half the moments are the n-th
-time that it opens, renames or removes a file of its own, n from first to last; the others are random. After each
+time that it opens, renames or removes a file of its own, at random; the others are random in time. After each
 fault: what lies under final names is old or new, never half; what is said is one sentence; no process is left over; and
 the same command, with --resume for a training, then gives what an undisturbed one gave. Needs Linux.
 """
@@ -135,8 +135,7 @@ class Trial:
 
     def _disturbed(self, fault: str, number: int) -> Ended:
         self._clear(full=fault in ("full", "read-only"))
-        # Spread over all moments, however few are tried.
-        at = round(number * 0.382 * self.whole.events) % max(1, self.whole.events) + 1
+        at = self.rng.randrange(max(1, self.whole.events)) + 1
         event, seconds = (at, 0.0) if number % 2 == 0 else (0, self.rng.uniform(0, self.whole.seconds))
         if fault in SIGNALS:
             everybody = fault == "INT" or self.rng.random() < 0.5  # a terminal's Ctrl-C goes to all; others may not
