@@ -4,9 +4,9 @@ python tests/benchmarks/hostile.py [--minutes 60] [--connections 10000] [--cycle
 
 Four honest players press keys and draw each frame. Phases come in turns: alone, with a fifth player who is honest too,
 then hostile, in which the fifth floods new seeds and others come as fast as the connections are to be reached. Each has
-an address of its own on this machine's loopback, as the server's limits are by address. Beside the pace stands the pace
-in the time that the engine's thread did not wait for a core, which other programs on the machine do not change.
-Writes OUT.json and OUT.png.
+an address of its own on this machine's loopback, as the server's limits are by address. Beside the pace stand the pace
+in the time that the engine's thread did not wait for a core, and the server's CPU time for a frame of all players, as
+other programs on the machine change these less. Writes OUT.json and OUT.png.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -318,6 +319,9 @@ class Run:
                 time_all = sum(each[over] for each in samples)
                 rates = [sum(each["made"][i] for each in samples) / time_all for i in range(HONEST)] if samples else []
                 found[f"{name}_per_{over}"] = [round(rate, 2) for rate in rates]
+            pairs = [(a, b) for a, b in pairwise(self.samples) if a["phase"] == b["phase"] == name]
+            frames = sum(sum(b["made"]) for _, b in pairs) / HONEST
+            found[f"{name}_cpu_a_frame"] = round(sum(b["cpu"] - a["cpu"] for a, b in pairs) / max(1, frames), 4)
         return found
 
 
@@ -327,9 +331,9 @@ def plot(samples: list[dict[str, Any]], file: Path) -> None:
     figure = Figure(figsize=(8, 6), layout="constrained")
     minutes = [each["at"] / 60 for each in samples]
     lines = {
-        "frames/s of each honest player": [[m / e["seconds"] for m in e["made"]] for e in samples],
+        "frames/s, each player": [[m / e["seconds"] for m in e["made"]] for e in samples],
         "resident memory, MB": [e["rss_mb"] for e in samples],
-        "open handles; tasks": [[e["files"], e["tasks"]] for e in samples],
+        "handles (blue), tasks": [[e["files"], e["tasks"]] for e in samples],
     }
     for axes, (name, values) in zip(figure.subplots(3, 1, sharex=True), lines.items(), strict=True):
         axes.plot(minutes, values, linewidth=0.8)
