@@ -348,6 +348,7 @@ class WorldEngine:
         noise = np.zeros((1, passes, 1, one.uniform[3], 1), np.float32), np.zeros(1, np.float32)
         inputs = self._inputs([last], [frame.action], ring, noise)
         stepped = self.runtime.step(inputs._replace(forced=frame.tokens.reshape(1, -1).copy()))
+        _require_finite(stepped)
         kept = Kept(stepped.key[0], stepped.value[0])
         return kept, _seen(stepped.picture, stepped.stem_out, stepped.block_out, 0)
 

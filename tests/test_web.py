@@ -356,6 +356,23 @@ def test_a_player_who_asks_for_dear_things_again_and_again_gets_an_even_share(de
         assert len(done) < asked / 2
 
 
+def test_numbers_that_are_not_finite_cost_one_player_an_apology_and_the_seat(demo: Demo) -> None:
+    with come(demo) as unlucky, come(demo) as lucky:
+        unlucky.play(2), lucky.play(2)
+        seat, engine = unlucky.word("hello")["seat"], demo.worlds.engine("tiny")
+
+        def put(value: float) -> None:
+            engine._ring.keys[:, seat] = value
+
+        demo.guests.engine_thread.do(lambda: put(np.nan)).result(PATIENCE)
+        assert "something went wrong here; press Play to begin again" in unlucky.ended()
+        lucky.play(5)
+        wait_for(lambda: demo.health()["players"] == 1, "the seat to be free")
+        demo.guests.engine_thread.do(lambda: put(0.0)).result(PATIENCE)
+        with come(demo) as next_one:
+            next_one.play(5)
+
+
 def test_a_flood_of_messages_is_cut_off(demo: Demo) -> None:
     from websockets.exceptions import ConnectionClosed
 
