@@ -83,9 +83,7 @@ def _learn(learner: Learner, sample: Sample, progress: Progress, stop: StopReque
     stage, batches = learner.stage, _batches(learner, sample)
     learner.start_clock()
     while stage.progress < 1:
-        before = time.monotonic()
-        parts = _next(batches, learner)
-        waited = time.monotonic() - before
+        parts, waited = _next(batches, learner)
         step = learner.step(parts, stop.asked)
         progress.stepped(step, waited)
         over = stage.progress >= 1
@@ -98,19 +96,23 @@ def _learn(learner: Learner, sample: Sample, progress: Progress, stop: StopReque
             raise KeyboardInterrupt
 
 
-def _next(batches: Iterator[list[Part]], learner: Learner) -> list[Part]:
-    """The parts of a batch. Where one rank cannot read its data on, all save what was learnt, and end."""
+def _next(batches: Iterator[list[Part]], learner: Learner) -> tuple[list[Part], float]:
+    """The parts of a batch, and the seconds that this rank waited for its data.
+
+    Where one rank cannot read its data on, all save what was learnt, and end.
+    """
     parts: list[Part] = []
-    error = None
+    error, asked = None, time.monotonic()
     try:
         parts = next(batches)
     except GenieError as refusal:
         error = refusal
+    waited = time.monotonic() - asked  # without the wait for the other ranks, below
     error = error_of_any(learner.fabric, error)
     if error is not None:
         learner.save()
         raise error
-    return parts
+    return parts, waited
 
 
 def _due(learner: Learner) -> bool:
