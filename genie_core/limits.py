@@ -42,14 +42,14 @@ MOST_UNMASK_STEPS = 1024
 MOST_WEIGHTS = 2**30  # of a stack of blocks or convolutions, about
 
 # What a step of a player takes, in numbers of four bytes, of which there are a few copies at once
-MOST_KEPT = 2**26  # that temporal attention keeps of the past: 256 MB, 170 times the shipped worlds'
-MOST_SCORES = 2**25  # that attention within a frame compares: 128 MB, for 2,048 tokens of 8 heads
+MOST_KEPT = 2**25  # that temporal attention keeps of the past: 128 MB, for 16 frames of 256 tokens in 8 layers of 512
+MOST_SCORES = 2**24  # that attention within a frame compares: 64 MB, for 2,048 tokens of 4 heads
 MOST_FEATURES = 2**24  # of a level of the tokenizer: 64 MB, for 64 channels of 512x512
-MOST_NOISE = 2**25  # of a frame: 128 MB, for 25 passes of 920 tokens of 1,024 codes
+MOST_NOISE = 2**24  # of a frame: 64 MB, for 64 passes of 256 tokens of 1,024 codes
 
 # Graphs and saved sessions
 GRAPH_BYTES = 32_000_000  # of one that reads its weights elsewhere: the shipped ones have 0.1 MB, each pass adds 75 kB
-RUN_BYTES = 2**30  # that running graphs take altogether, where their weights have
+RUN_BYTES = 3 * 2**28  # that running graphs take altogether, where their weights have
 WEIGHED_BYTES = 2**28  # at most: a copy of them is laid out anew. Larger worlds take what they take
 SESSION_BYTES = 64_000_000
 SESSION_STEPS = 200_000  # three hours and a half at 15 steps a second

@@ -133,9 +133,9 @@ def test_noise_that_does_not_fit_is_refused(tiny_world: Path, tmp_path: Path) ->
         values["tokenizer"].update(code_bits=16, token_factors=1)
         values["sampling"]["unmask_steps"] = unmask_steps
 
-    read_config(changed(tiny_world, tmp_path / "fits", lambda values: change(values, 8)))
-    with pytest.raises(CheckpointError, match=r"unmask_steps 9 .* numbers of noise"):
-        read_config(changed(tiny_world, tmp_path / "does-not", lambda values: change(values, 9)))
+    read_config(changed(tiny_world, tmp_path / "fits", lambda values: change(values, 4)))
+    with pytest.raises(CheckpointError, match=r"unmask_steps 5 .* numbers of noise"):
+        read_config(changed(tiny_world, tmp_path / "does-not", lambda values: change(values, 5)))
 
 
 def test_an_engine_refuses_passes_without_room_for_their_noise() -> None:
@@ -145,11 +145,11 @@ def test_an_engine_refuses_passes_without_room_for_their_noise() -> None:
     parts = {name: replace(getattr(CONFIG, name), code_bits=16, token_factors=1) for name in ("tokenizer", "dynamics")}
     world = make_world(**parts)
     engine = WorldEngine(world, runtime="torch")
-    engine.set_sampling(SamplingConfig(unmask_steps=32))
+    engine.set_sampling(SamplingConfig(unmask_steps=16))
     for refused in (engine.set_sampling, lambda sampling: WorldEngine(world, sampling=sampling)):
-        with pytest.raises(ConfigError, match=r"at most 33,554,432 fit"):
-            refused(SamplingConfig(unmask_steps=33))
-    assert engine.sampling_of().unmask_steps == 32
+        with pytest.raises(ConfigError, match=r"at most 16,777,216 fit"):
+            refused(SamplingConfig(unmask_steps=17))
+    assert engine.sampling_of().unmask_steps == 16
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read from /proc")

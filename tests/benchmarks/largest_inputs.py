@@ -175,10 +175,10 @@ def large_world(path: Path) -> None:
     sections = {
         "tokenizer": {"channels": [64, 8, 8, 8], "decoder_blocks": 1, "code_bits": 12, "token_factors": 1},
         "latent_action": {"patch_size": 32, "width": 16, "layers": 1, "heads": 2, "code_width": 4, "context_frames": 8},
-        "dynamics": {"width": 32, "layers": 1, "heads": 2},
+        "dynamics": {"width": 32, "layers": 1, "heads": 1},
     }
-    networks = build_networks((1024, 1024), 256, 4, sections)
-    config = WorldConfig(*networks, sampling=SamplingConfig(unmask_steps=2, temperature=1.0))
+    networks = build_networks((1024, 1024), 128, 4, sections)
+    config = WorldConfig(*networks, sampling=SamplingConfig(unmask_steps=1, temperature=1.0))
     World(config).save_pretrained(path)
 
 
