@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="only POSIX has these signals")
 INTERRUPTED = """
 import os, runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run behind a shell, it is ignored
 def at(event, args):
     if event == "import" and args[0] == "app.cli.options":
         os.kill(os.getpid(), signal.SIGINT)
