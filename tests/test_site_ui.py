@@ -443,7 +443,7 @@ class TestTime:
         kept = int(page.inner_text("#kept button"))
         first = visitor.actions()[:kept]
         page.keyboard.press("r")
-        visitor.until("d.step < 3 && d.mode === 'playing'")
+        visitor.until("d.mode === 'playing'")
         page.keyboard.down("ArrowLeft")
         visitor.until(f"d.step > {kept + 2}")
         page.keyboard.up("ArrowLeft")
