@@ -8,7 +8,8 @@ of JSON; words of a small language; and checksums are made right again, so that 
 the function that takes such inputs from outside. Anything but a GenieError or acceptance is found: another exception, a
 crash, a hang, over 1.5 s of CPU, over 1 GB.
 
-The kinds take turns, a batch each, until there are N inputs in all; a cheap kind has larger batches. With --log the
+The kinds take turns, a batch each, until there are N inputs in all; a cheap kind has larger batches, and no kind more
+than its even share of what is left. With --log the
 counts are kept in FILE, from which the next run goes on. The second form makes one input again and shows what it does.
 
 Why neither atheris nor Hypothesis: most of our parsers are C libraries, into which atheris, guided by the coverage of
@@ -21,6 +22,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import os
 import sys
 import traceback
@@ -71,9 +73,10 @@ def made(name: str, folder: Path) -> Kind:
 
 
 def take_turns(kinds: list[Kind], tallies: dict[str, Tally], seed: int, most: int) -> None:
-    """Tries one batch of each kind, or less so that there are no more than `most` inputs. Prints what is new."""
+    """Tries one batch of each kind, or its even share of `most` inputs where that is less. Prints what is new."""
+    share = math.ceil(most / len(kinds))
     for kind in kinds:
-        tally, count = tallies[kind.name], min(kind.batch, most)
+        tally, count = tallies[kind.name], min(kind.batch, share, most)
         known = set(tally.found)
         tally.add(try_batch(kind, seed, tally.inputs, tally.inputs + count))
         most -= count
