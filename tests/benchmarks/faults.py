@@ -6,6 +6,9 @@ An operation runs as a command does, in a process forked from one that has torch
 time that it opens, renames or removes a file of its own, at random; the others are random in time. After each
 fault: what lies under final names is old or new, never half; what is said is one sentence; no process is left over; and
 the same command, with --resume for a training, then gives what an undisturbed one gave. Needs Linux.
+
+With --json the counts are kept in FILE, and the next run goes on from there: until each fault of each operation that
+is asked for was tried N times. The operations take turns, so that a run stopped at any time has tried all as often.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import argparse
 import atexit
 import collections
 import contextlib
+import ctypes
 import json
 import os
 import random
@@ -38,6 +42,7 @@ from faults_operations import DAMAGED, EFFORT, Left, Operation, make_inputs, ope
 
 from app.site.ort import cache, is_cached
 from genie_core.evaluation.measure import EFFORTS
+from genie_core.files import write_whole
 from genie_core.training import fit
 
 SIGNALS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "KILL": signal.SIGKILL}
@@ -50,6 +55,8 @@ LOADED += ["matplotlib.pyplot", "pyarrow.parquet", "tiny_environments"]
 WATCHED = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir"}
 PATIENCE_S = 300.0
 WRONG = "WRONG: "
+ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
+MS_RDONLY, MS_REMOUNT = 1, 32
 LINGER_S = 10.0  # that a process may take to end after the one that started it
 
 
@@ -67,7 +74,7 @@ class Moment(NamedTuple):
     event: int
     seconds: float
     folder: Path
-    do: Callable[[int], object]  # given the process
+    do: Callable[[int], object]  # given the process; False if it could not be done, and is tried again a little later
 
 
 def main() -> int:
@@ -86,13 +93,17 @@ def main() -> int:
         import_module(name)
     run_here(lambda: make_inputs(base / "in"), base)
     asked = [each for each in operations(cache() if is_cached() else None) if each.name.startswith(tuple(args.only))]
-    trials = [Trial(base, operation, random.Random(args.seed)) for operation in asked]
+    told = json.loads(args.json.read_text()) if args.json and args.json.is_file() else {}
+    trials = [Trial(base, operation, args.seed, told.get(operation.name, {})) for operation in asked]
     for number in range(args.times):  # all of them once, and again: stopped at any time, they have met equally much
         for trial in trials:
             for fault in args.faults:
+                if trial.counts[fault]["tried"] > number:
+                    continue
                 trial.meet(fault, number)
                 if args.json:
-                    args.json.write_text(json.dumps({trial.operation.name: trial.counts for trial in trials}, indent=1))
+                    told |= {trial.operation.name: trial.counts for trial in trials}
+                    write_whole(args.json, json.dumps(told, indent=1))
         print(f"{number + 1} of {args.times}", flush=True)
     for trial in trials:
         for fault, counts in trial.counts.items():
@@ -105,11 +116,11 @@ def main() -> int:
 
 
 class Trial:
-    """An operation, run undisturbed first."""
+    """An operation, run undisturbed first. `counts` are those of earlier runs."""
 
-    def __init__(self, base: Path, operation: Operation, rng: random.Random) -> None:
-        self.base, self.operation, self.rng = base, operation, rng
-        self.counts = {fault: collections.Counter[str]() for fault in FAULTS}
+    def __init__(self, base: Path, operation: Operation, seed: int, counts: dict[str, dict[str, int]]) -> None:
+        self.base, self.operation, self.seed = base, operation, seed
+        self.counts = {fault: collections.Counter[str](counts.get(fault, {})) for fault in FAULTS}
         self.inputs, self.out, self.disk = base / "in", base / "disk/out", base / "disk"
         self._clear()
         self.old = operation.left(self.out)
@@ -122,8 +133,6 @@ class Trial:
 
     def meet(self, fault: str, number: int) -> None:
         """Meet a fault for the time of that number, and count what became of it."""
-        if fault == "read-only" and number > 0:  # which has no moments to choose from
-            return
         ended = self._disturbed(fault, number)
         counts = self.counts[fault]
         counts["tried"] += 1
@@ -135,10 +144,11 @@ class Trial:
 
     def _disturbed(self, fault: str, number: int) -> Ended:
         self._clear(full=fault in ("full", "read-only"))
-        at = self.rng.randrange(max(1, self.whole.events)) + 1
-        event, seconds = (at, 0.0) if number % 2 == 0 else (0, self.rng.uniform(0, self.whole.seconds))
+        rng = random.Random(f"{self.seed} {self.operation.name} {fault} {number}")
+        at = rng.randrange(max(1, self.whole.events)) + 1
+        event, seconds = (at, 0.0) if number % 2 == 0 else (0, rng.uniform(0, self.whole.seconds))
         if fault in SIGNALS:
-            everybody = fault == "INT" or self.rng.random() < 0.5  # a terminal's Ctrl-C goes to all; others may not
+            everybody = fault == "INT" or rng.random() < 0.5  # a terminal's Ctrl-C goes to all; others may not
             send = os.killpg if everybody else os.kill
             return self._run(Moment(event, seconds, self.base, lambda process: send(process, SIGNALS[fault])))
         if fault == "gone":
@@ -147,10 +157,14 @@ class Trial:
             if (self.base / "hidden").exists():
                 (self.base / "hidden").rename(self.base / "in")
             return ended
-        room = used(self.disk) + self.rng.randrange(4096, 2 * self.bytes + 8192)
-        options = "ro" if fault == "read-only" else f"size={room // 4096 * 4}k"
-        self._mount(f"remount,{options}")
-        ended = self._run()
+        if fault == "read-only":
+            if not number:  # from the start, before any moment
+                self._mount("remount,ro")
+            ended = self._run(Moment(event, seconds, self.base, lambda process: now_read_only(self.disk)))
+        else:
+            room = used(self.disk) + rng.randrange(4096, 2 * self.bytes + 8192)
+            self._mount(f"remount,size={room // 4096 * 4}k")
+            ended = self._run()
         self._mount("remount,rw,size=1g")
         return ended
 
@@ -226,6 +240,11 @@ class Trial:
         note.write_text(f"{wrong}\n{ended}\n\n{ended.said}\n\n{there}\n")
 
 
+def now_read_only(disk: Path) -> bool:
+    """Make a disk read-only, unless a file on it is open for writing: whether it is now."""
+    return not ctypes.CDLL(None).mount(b"none", os.fsencode(disk), b"tmpfs", MS_REMOUNT | MS_RDONLY, None)
+
+
 def used(folder: Path) -> int:
     """Bytes of whole pages."""
     return sum(path.stat().st_size // 4096 * 4096 + 4096 for path in folder.rglob("*"))
@@ -250,7 +269,8 @@ def run_here(work: Callable[[], object], base: Path, moment: Moment | None = Non
     if moment is not None and not moment.event:
         time.sleep(moment.seconds)
         with contextlib.suppress(ProcessLookupError):
-            moment.do(process)
+            while moment.do(process) is False and os.waitid(os.P_PID, process, ENDED) is None:
+                time.sleep(0.001)
     status = waited(process)
     left_over = lingering(process)
     for each in left_over:
@@ -291,15 +311,16 @@ def members(session: int) -> list[int]:
 def watch(disk: Path, inputs: Path, moment: Moment | None) -> Callable[[], int]:
     """Count what this process does to files of the operation, and meet the moment at its event."""
     folders, count, process = (os.fsencode(disk), os.fsencode(inputs)), 0, os.getpid()
+    left = moment.event if moment is not None else 0
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
-        nonlocal count
+        nonlocal count, left
         if event not in WATCHED or not isinstance(args[0], (str, bytes, os.PathLike)):
             return
         if os.fsencode(args[0]).startswith(folders) and os.getpid() == process:
             count += 1
-            if moment is not None and count == moment.event:
-                moment.do(process)
+            if moment is not None and left and count >= left:
+                left = count + 1 if moment.do(process) is False else 0
 
     sys.addaudithook(hook)
     return lambda: count
