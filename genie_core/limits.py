@@ -52,7 +52,8 @@ GRAPH_BYTES = 32_000_000  # of one that reads its weights elsewhere: the shipped
 RUN_BYTES = 3 * 2**28  # that running graphs take altogether, where their weights have
 WEIGHED_BYTES = 2**28  # at most: a copy of them is laid out anew. Larger worlds take what they take
 SESSION_BYTES = 64_000_000
-SESSION_STEPS = 200_000  # three hours and a half at 15 steps a second
+SESSION_STEPS = 200_000  # of all branches: three hours and a half at 15 steps a second
+SESSION_BRANCHES, SESSION_KEPT = 1000, 1000
 SCRIPT_STEPS = 100_000
 SETTINGS_BYTES = 2**18  # of a TOML file or of keys.json, which people write
 
@@ -76,6 +77,11 @@ ROW_GROUP_BYTES = 2**26  # of the frames of a row group, unless it has one
 COMPRESSED_BYTES = 2**28  # of the frames of a .npz, which is read whole
 ARRAY_HEADER_BYTES = 2**14
 COLUMN_BYTES = 2**28  # of a column of a LeRobotDataset in a row group: its files have 100 MB
+COLUMN_NUMBERS = 2**20  # of a column at once as values of Python: 32 MB
+FOOTER_BYTES = 2**24  # in which a Parquet file tells its parts: 1,500 row groups of 40 columns with their statistics
+FOOTER_STRUCTS = 2**19  # of these, each of which Arrow makes up to a kilobyte of
+FOOTER_DEPTH = 16  # of these: Parquet's have 6
+PAGE_HEADER_BYTES = 2**14
 
 
 _counting = ContextVar("counting", default=False)

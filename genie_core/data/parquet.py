@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genie_core.data.arrays import MEND
+from genie_core.data.footer import page_at, read_groups
 from genie_core.errors import DataError
 from genie_core.limits import ROW_GROUP_BYTES
 
@@ -35,6 +36,7 @@ class GroupedFile:
         import pyarrow.parquet as pq
 
         self._path, self._shape = path, shape
+        self._groups = read_groups(path)
         self._file = pq.ParquetFile(
             path, page_checksum_verification=True, thrift_string_size_limit=2**20, thrift_container_size_limit=2**20
         )
@@ -44,7 +46,7 @@ class GroupedFile:
         expected = (1, frames, COLUMN, "FIXED_LEN_BYTE_ARRAY", 0)
         if kind != expected or column.length != math.prod(shape):
             raise DataError(f"{path} holds {kind} of {column.length} bytes, expected {expected}; {MEND}")
-        self.of_group = told.row_group(0).num_rows
+        self.of_group = self._groups[0].rows
         most = max(1, ROW_GROUP_BYTES // math.prod(shape))
         if not 1 <= self.of_group <= most:
             raise DataError(f"{path} has row groups of {self.of_group:,} frames, expected 1 to {most}; {MEND}")
@@ -62,33 +64,17 @@ class GroupedFile:
 
     def _check_page(self, group: int, rows: int) -> None:
         """Refuse a row group unless it is one page that becomes its frames and no more."""
-        column = self._file.metadata.row_group(group).column(0)
+        (column,) = self._groups[group].chunks
         with self._path.open("rb") as stream:
-            stream.seek(column.data_page_offset)
-            unpacked, packed = _page_sizes(stream.read(SLACK))
+            page = page_at(stream, column.start)
         most = rows * math.prod(self._shape) + SLACK
-        whole = column.total_compressed_size
         if (
-            column.has_dictionary_page
-            or column.num_values != rows
-            or not 0 <= unpacked <= most
-            or not packed <= whole <= min(packed + SLACK, 2 * most)
+            column.dictionary
+            or column.values != rows
+            or page.unpacked > most
+            or not page.packed <= column.packed <= min(page.packed + SLACK, 2 * most)
         ):
             raise DataError(f"{self._path} has a row group {group} that is not {rows} frames; {MEND}")
-
-
-def _page_sizes(header: bytes) -> tuple[int, int]:
-    """Bytes of a page unpacked and packed, from its header in Thrift's compact protocol: fields 2 and 3, both i32."""
-    values, at = [], 0
-    for _ in range(3):
-        if header[at] != 0x15:  # the next field, an i32
-            raise ValueError("this is no header of a page")
-        number, shift, at = 0, 0, at + 1
-        while header[at] & 0x80:
-            number, shift, at = number | (header[at] & 0x7F) << shift, shift + 7, at + 1
-        number, at = number | header[at] << shift, at + 1
-        values.append((number >> 1) ^ -(number & 1))
-    return values[1], values[2]
 
 
 class ShardWriter:

@@ -91,7 +91,7 @@ class LeRobotFolder:
         rows = [
             row
             for file in files
-            for batch in read_batches(file, names, self.info.episodes)
+            for batch in read_batches(file, dict.fromkeys(names, 1), self.info.episodes)
             for row in zip(*(batch.column(name).to_pylist() for name in names), strict=True)
         ]
         places = [_place(self.folder, row) for row in rows]
@@ -207,7 +207,7 @@ class _Actions:
     def _read(self, at: tuple[int, int]) -> Iterator[np.ndarray]:
         """The rows of a table: the number of the episode, then the numbers of the action."""
         file, numbers = self._of.folder / DATA.format(chunk=at[0], file=at[1]), self._of.info.action
-        for batch in read_batches(file, [EPISODE, ACTION], self._of.info.frames):
+        for batch in read_batches(file, {EPISODE: 1, ACTION: numbers}, self._of.info.frames):
             try:
                 actions = np.array(batch.column(ACTION).to_pylist(), np.float64).reshape(batch.num_rows, numbers)
                 yield np.column_stack([np.array(batch.column(EPISODE).to_pylist(), np.float64), actions])
