@@ -139,7 +139,7 @@ class WorldEngine:
         prompt = np.stack([fit(picture, self.world.config.frame_size) for picture in clip])
         encoded = self.runtime.encode(prompt[None])
         grids = encoded.tokens[0].reshape(-1, *self.world.config.tokenizer.grid)
-        moments = self._moments(grids, taken, self.seed if seed is None else seed)
+        moments = self._moments(grids, taken, self.seed if seed is None else seed, None)
         moments[0].frames[0].seen = _seen(encoded.picture, encoded.stem, encoded.block, 0)
         self._keep(moments[0].frames[0])
         return self.restore(moments[-1], player)
@@ -221,26 +221,27 @@ class WorldEngine:
         """
         return moment.frames[-1].doubt
 
-    def moments(self, tokens: np.ndarray, actions: np.ndarray, seed: int) -> list[Moment]:
-        """The moments, for `look` and `restore`, of a playthrough kept as tokens (t, h, w) and actions (t-1,).
+    def moments(self, tokens: np.ndarray, actions: np.ndarray, seed: int, after: Moment | None = None) -> list[Moment]:
+        """The moments, for `look` and `restore`, of a playthrough kept as tokens (t, h, w) and actions (t-1,), or (t,)
+        if they come `after` a moment.
 
         Nothing is computed yet. Raises ConfigError if this world cannot have played them.
         """
         dynamics = self.world.config.dynamics
-        expected = (len(actions) + 1, *dynamics.grid)
+        expected = (len(actions) + (after is None), *dynamics.grid)
         if tokens.shape != expected:
             raise ConfigError(f"tokens are {tokens.shape} for {len(actions)} actions, expected {expected}")
-        if tokens.min() < 0 or tokens.max() >= dynamics.mask_id:
+        if tokens.size and (tokens.min() < 0 or tokens.max() >= dynamics.mask_id):
             raise ConfigError(f"a token is outside 0..{dynamics.mask_id - 1}")
         for action in actions:
             self._check_action(int(action))
-        return self._moments(tokens, actions.tolist(), seed)
+        return self._moments(tokens, actions.tolist(), seed, after)
 
-    def _moments(self, tokens: np.ndarray, actions: list[int], seed: int) -> list[Moment]:
-        frames: tuple[Frame, ...] = ()
+    def _moments(self, tokens: np.ndarray, actions: list[int], seed: int, after: Moment | None) -> list[Moment]:
+        frames = () if after is None else after.frames
         moments = []
-        into = [self.world.config.num_actions, *actions]  # no action led to the first frame
-        for index, (grid, action) in enumerate(zip(tokens, into, strict=True)):
+        into = [self.world.config.num_actions, *actions] if after is None else actions  # none led to the first frame
+        for index, (grid, action) in enumerate(zip(tokens, into, strict=True), frames[-1].index + 1 if frames else 0):
             frame = Frame(index, grid, action, None)
             frames = (*frames[1 - self._reach :], frame)
             moments.append(Moment(frames, seed))

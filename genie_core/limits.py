@@ -63,6 +63,7 @@ PICTURE_SIDE = 65_535  # pixels, the most that a JPEG has
 PADDED_PIXELS = 4096 * 4096  # of a picture with its border
 PROFILE_BYTES = 4_000_000  # of an ICC profile: those of printers have some
 VIDEO_PIXELS = 4096 * 4096  # of one frame
+DECODED_PIXELS = VIDEO_PIXELS * 9 // 8  # of it as it is decoded: in whole blocks, some of which are cut off
 VIDEO_FRAMES = 3_000  # 200 seconds at 15 frames a second
 FILM_BYTES = 2**28  # of these as frames of a world, of which there are two copies for a moment
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.play.session import PlaySession
-from app.play.session_file import snapshot, write_session
+from app.play.session_file import write_session
+from app.play.session_snapshot import snapshot
 
 
 def actions_of(session: PlaySession) -> list[int]:

@@ -16,7 +16,7 @@ from PIL import Image
 from virtual_desktop import ROOT, Desk, desk, require_programs
 
 from app.media.write import MP4_ENLARGED
-from app.play.commands import SavedSession
+from app.play.saved import SavedSession
 from app.window.drawing import LIGHT
 from genie_core.pictures import fit, load_picture
 from genie_core.world import World

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tiny import make_world, unmask  # noqa: F401  # one thread
 
-from app.play.session_file import parse_session, snapshot
+from app.play.session_file import parse_session
+from app.play.session_snapshot import snapshot
 from app.play.start import Start, begin
 from genie_core.config import SamplingConfig
 from genie_core.engine import WorldEngine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -21,6 +22,8 @@ from app.play import session_file, timeline
 from app.play.autoplay import LONGEST_HOLD, ListedActions, RandomActions
 from app.play.session import PlaySession
 from app.play.session_file import KEY, load_session, parse_session
+from app.play.session_snapshot import snapshot
+from app.play.start import Start, begin
 from genie_core import engine as engine_module
 from genie_core.config import SamplingConfig
 from genie_core.engine import WorldEngine
@@ -193,7 +196,7 @@ def test_kept_moments(session: PlaySession) -> None:
     played(session, chosen(4))
     session.handle(c.Recall(0))
     assert np.array_equal(session.frame, frames[8]) and session.mode == "resting"
-    assert session.kept[0].thumbnail.shape == (32, 32, 3)
+    assert session.timeline.thumbnail(*session.kept[0]).shape == (32, 32, 3)
     session.handle(c.Recall(9))
     session.handle(c.GoTo(99))
     assert session.steps == 8
@@ -356,17 +359,40 @@ def test_tokens_are_the_truth_of_a_replay(session: PlaySession, world: World) ->
     saved = parse_session(session_bytes(session), world)
     assert saved.tokens.dtype == np.int32 and np.array_equal(saved.tokens, tensors["tokens"])
     other = PlaySession(WorldEngine(world), picture(3))
-    saved.actions[:] = 0
+    saved.lines[0].actions[:] = 0
     other.handle(c.Open(saved, replay=True))
     assert same([other.tick() for _ in range(12)], frames[1:])
 
 
 @pytest.fixture(scope="module")
 def twelve_steps(world: World) -> bytes:
-    """A session file."""
+    """A session file, with a branch of three frames from step 4 on."""
     session = PlaySession(WorldEngine(world, 3, HOT), picture())
     played(session, chosen(12))
+    session.handle(c.GoTo(0, 4))
+    played(session, chosen(3))
+    session.handle(c.GoTo(0))
     return session_bytes(session)
+
+
+def branches(*lines: tuple[int, int, int]) -> np.ndarray:
+    return np.array(lines, np.int32)
+
+
+def of_format_1(session: PlaySession) -> bytes:
+    """As sessions were saved before files had branches, and as the static page saves them."""
+    line = session.timeline.line
+    tensors = {
+        "tokens": np.stack([line.moment(index).frames[-1].tokens for index in range(line.tip + 1)]),
+        "actions": np.array(list(session.timeline.path()), np.uint8),
+        "prompt": session.prompt,
+    }
+    told = {
+        **{"format": 1, "world": session.engine.world.name, "sha256": session.engine.world.fingerprint()},
+        **{"seed": session.seed, "at": session.steps, "fps": session.config.fps},
+        **{"sampling": dataclasses.asdict(session.sampling), "content": session_file.digest_of(tensors)},
+    }
+    return save(tensors, {KEY: json.dumps(told)})
 
 
 def rewritten(data: bytes, told: dict[str, object] | None = None, **tensors: np.ndarray) -> bytes:
@@ -374,19 +400,25 @@ def rewritten(data: bytes, told: dict[str, object] | None = None, **tensors: np.
     held = load(data) | tensors
     length = int.from_bytes(data[:8], "little")
     values = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY]) | (told or {})
-    values = {"content": session_file._digest(held)} | {k: v for k, v in values.items() if k != "content"}
+    values = {"content": session_file.digest_of(held)} | {k: v for k, v in values.items() if k != "content"}
     return save(held, {KEY: json.dumps(values)})
 
 
 @pytest.mark.parametrize(
     ("told", "tensors", "words"),
     [
-        ({"format": 2}, {}, "session format 2, this program reads 1"),
+        ({"format": 3}, {}, "session format 3, this program reads 1 and 2"),
+        ({"format": True}, {}, "session format True"),
+        ({"format": 1}, {}, "it holds"),
         ({"sha256": {}}, {}, "was played in the world 'world'"),
         ({"sha256": None}, {}, "name the session's world with --world"),
-        ({"seed": -1}, {}, "seed is -1"),
-        ({"seed": True}, {}, "seed is True"),
-        ({"seed": 2**70}, {}, "seed is"),
+        ({"seeds": [-1]}, {}, "seed is -1"),
+        ({"seeds": [True]}, {}, "seed is True"),
+        ({"seeds": [2**70]}, {}, "seed is"),
+        ({"seeds": [3, 4]}, {}, "there are not 1 seeds"),
+        ({"seeds": 3}, {}, "there are not 1 seeds"),
+        ({"line": 2}, {}, "line is 2, expected 0..1"),
+        ({"line": True}, {}, "line is True"),
         ({"at": 13}, {}, "at is 13, expected 0..12"),
         ({"at": "1"}, {}, "at is '1'"),
         ({"fps": 0}, {}, "fps is 0"),
@@ -395,14 +427,31 @@ def rewritten(data: bytes, told: dict[str, object] | None = None, **tensors: np.
         ({"sampling": {"passes": 1}}, {}, "does not know passes"),
         ({"sampling": 3}, {}, "expected an object"),
         ({"sampling": {"order": "halton"}}, {}, "order 'halton'"),
-        ({}, {"tokens": np.full((13, 4, 4), 64, np.int32)}, "a token is not of this world"),
-        ({}, {"tokens": np.full((13, 4, 4), -1, np.int32)}, "a token is not of this world"),
+        ({}, {"tokens": np.full((16, 4, 4), 64, np.int32)}, "a token is not of this world"),
+        ({}, {"tokens": np.full((16, 4, 4), -1, np.int32)}, "a token is not of this world"),
         ({}, {"tokens": np.zeros((12, 4, 4), np.int32)}, "tokens are"),
-        ({}, {"tokens": np.zeros((13, 5, 4), np.int32)}, "tokens are"),
-        ({}, {"tokens": np.zeros((13, 4, 4), np.int64)}, "it holds"),
-        ({}, {"actions": np.full(12, 4, np.uint8)}, "an action is not of this world"),
-        ({}, {"actions": np.zeros((3, 4), np.uint8)}, "actions are"),
-        ({}, {"prompt": np.zeros((17, 16, 3), np.uint8)}, "prompt is"),
+        ({}, {"tokens": np.zeros((16, 5, 4), np.int32)}, "tokens are"),
+        ({}, {"tokens": np.zeros((16, 4, 4), np.int64)}, "it holds"),
+        ({}, {"actions": np.full(16, 4, np.uint8)}, "an action is not of this world"),
+        ({}, {"actions": np.zeros((4, 4), np.uint8)}, "actions are"),
+        ({}, {"actions": np.zeros(0, np.uint8)}, "actions are"),
+        ({}, {"prompts": np.zeros((1, 17, 16, 3), np.uint8)}, "prompts are"),
+        ({}, {"prompts": np.zeros((2, 16, 16, 3), np.uint8)}, "prompts are"),
+        ({}, {"kept": np.array([[0, 13]], np.int32)}, "a kept moment is of no branch"),
+        ({}, {"kept": np.array([[2, 0]], np.int32)}, "a kept moment is of no branch"),
+        ({}, {"kept": np.array([[0, -1]], np.int32)}, "a kept moment is of no branch"),
+        ({}, {"kept": np.zeros((1001, 2), np.int32)}, "kept is"),
+        ({}, {"kept": np.zeros(2, np.int32)}, "kept is"),
+        ({}, {"lines": np.zeros((0, 3), np.int32)}, "there are 0 branches"),
+        ({}, {"lines": np.zeros((1001, 3), np.int32)}, "there are 1001 branches"),
+        ({}, {"lines": np.zeros((2, 2), np.int32)}, "lines are"),
+        ({}, {"lines": branches((-1, 0, 13), (1, 5, 3))}, "branch 2 begins"),
+        ({}, {"lines": branches((-1, 0, 13), (0, 0, 3))}, "branch 2 begins"),
+        ({}, {"lines": branches((-1, 0, 13), (0, 14, 3))}, "branch 2 begins"),
+        ({}, {"lines": branches((-1, 0, 13), (0, 5, 4))}, "branch 2 begins"),
+        ({}, {"lines": branches((-1, 0, 13), (0, 5, -3))}, "branch 2 begins"),
+        ({}, {"lines": branches((-1, 1, 13), (0, 5, 3))}, "branch 1 begins"),
+        ({}, {"lines": branches((-1, 0, 13), (0, 5, 2))}, "there are 16 frames, of which branches have 15"),
         ({}, {"extra": np.zeros(1, np.uint8)}, "it holds"),
     ],
 )
@@ -414,6 +463,73 @@ def test_sessions_that_are_refused(
     with pytest.raises(SessionError, match=r".*") as caught:
         parse_session(rewritten(data, told, **tensors), world, "s.genie")
     assert words in str(caught.value) and str(caught.value).startswith("s.genie ")
+
+
+def test_a_session_keeps_all_branches_and_kept_moments(session: PlaySession, world: World) -> None:
+    """Three branches, one of them of another picture, and a restart without a frame of its own."""
+    first = played(session, chosen(10))
+    session.handle(c.Keep())
+    session.handle(c.GoTo(0, 6))
+    second = played(session, chosen(5, 1))
+    session.handle(c.GoTo(1, 9))
+    played(session, chosen(3, 2))
+    session.handle(c.StartFrom(picture(2)))
+    fourth = played(session, chosen(4, 3))
+    session.handle(c.Keep())
+    session.handle(c.GoTo(1))
+    session.handle(c.Restart())
+    session.handle(c.GoTo(1, 8))
+    assert session.unsaved == 4
+    note = snapshot(session)
+    note.mark_saved()
+    assert session.unsaved == 0
+    saved = parse_session(note(), world)
+    assert (saved.frames, len(saved.lines), len(saved.kept)) == (11 + 5 + 3 + 5, 5, 2)
+    assert saved.actions.tolist() == [*chosen(10)[:6], *chosen(5, 1)] and saved.alone().tokens.shape[0] == 12
+    other = begin(WorldEngine(world), Start(None, saved=saved))
+    assert (other.steps, other.seed, other.unsaved, other.mode) == (8, session.seed, 0, "resting")
+    assert np.array_equal(other.frame, second[2])
+    for line, mine in zip(other.timeline.lines, session.timeline.lines, strict=True):
+        ends = other.timeline.picture_of(line, line.tip), session.timeline.picture_of(mine, mine.tip)
+        assert (line.number, line.tip) == (mine.number, mine.tip) and np.array_equal(*ends)
+        assert np.array_equal(line.prompt, mine.prompt)
+    for kept, frame in ((0, first[10]), (1, fourth[4])):
+        other.handle(c.Recall(kept))
+        assert np.array_equal(other.frame, frame)
+    other.handle(c.GoTo(2))
+    session.handle(c.GoTo(2))
+    assert same(played(other, chosen(4)), played(session, chosen(4))), "each goes on as it would have"
+    session.handle(c.Open(saved))
+    assert len(session.timeline.lines) == 10 and session.steps == 8, "beside what was played since"
+
+
+def test_what_is_too_much_for_a_file_is_left_out(session: PlaySession, monkeypatch: pytest.MonkeyPatch) -> None:
+    played(session, chosen(6))
+    session.handle(c.Keep())
+    session.handle(c.GoTo(0, 2))
+    frames = played(session, chosen(3))
+    monkeypatch.setattr("app.play.session_snapshot.SESSION_STEPS", 7)
+    saved = parse_session(snapshot(session)(), session.engine.world)
+    assert (len(saved.lines), saved.at, saved.kept) == (1, 5, ())
+    assert np.array_equal(begin(WorldEngine(session.engine.world), Start(None, saved=saved)).frame, frames[-1])
+    monkeypatch.setattr("app.play.session_snapshot.SESSION_STEPS", 5)
+    with pytest.raises(SessionError, match="too long for a session: 5 steps; record a video"):
+        snapshot(session)
+
+
+def test_sessions_of_one_branch_load_for_ever(session: PlaySession, world: World) -> None:
+    frames = played(session, chosen(5))
+    session.handle(c.GoTo(0, 3))
+    saved = parse_session(of_format_1(session), world)
+    assert (saved.at, saved.seed, saved.kept, len(saved.lines)) == (3, 3, (), 1)
+    other = begin(WorldEngine(world), Start(None, saved=saved))
+    assert np.array_equal(other.frame, frames[3]) and same(played(other, chosen(5)[3:]), frames[3:])
+    for word, told in (("seed is -1", {"seed": -1}), ("at is 6", {"at": 6}), ("damaged", {"fps": None})):
+        with pytest.raises(SessionError, match=word):
+            parse_session(rewritten(of_format_1(session), told), world)
+    for tensors in ({"actions": np.zeros((5, 1), np.uint8)}, {"prompt": np.zeros((1, 16, 16, 3), np.uint8)}):
+        with pytest.raises(SessionError, match="are"):
+            parse_session(rewritten(of_format_1(session), **tensors), world)
 
 
 def test_sessions_from_when_there_were_orders_load(session: PlaySession, world: World) -> None:
@@ -437,7 +553,7 @@ def test_a_session_of_a_wide_world_comes_back(tmp_path: Path) -> None:
     other.handle(c.Open(saved, replay=True))
     assert same([other.frame, *(other.tick() for _ in range(6))], frames)
     session.handle(c.Keep())
-    assert session.kept[0].thumbnail.shape == (32, 32, 3)
+    assert session.timeline.thumbnail(*session.kept[0]).shape == (32, 32, 3)
 
 
 def test_damaged_files_never_crash_and_never_pass(session: PlaySession, world: World) -> None:

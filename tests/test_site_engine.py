@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import warm_process
+from safetensors.numpy import load, save
 
 pytest.importorskip("playwright", reason="pip install -r tests/requirements.txt")
 
 from static_site import Served, Tab, browsing, elsewhere, export, needs_browser, served
 
-from app.play.session_file import parse_session
+from app.play import commands as c
+from app.play.session_file import KEY, digest_of, parse_session
+from app.play.session_snapshot import snapshot
+from app.play.start import Start, begin
 from genie_core import World, WorldEngine, load_picture
 from genie_core.pictures import fit
 
@@ -143,10 +148,6 @@ def test_a_session_of_the_page_replays_in_the_program(tab: Tab, easy: Game, tmp_
 
 
 def test_a_session_of_the_program_goes_on_in_the_page(tab: Tab, easy: Game) -> None:
-    from app.play import commands as c
-    from app.play.session_file import snapshot
-    from app.play.start import Start, begin
-
     session = begin(WorldEngine(easy.world), Start(easy.prompt, seed=SEED))
     session.handle(c.Hold(easy.actions[0]))
     for action in easy.actions[:40]:
@@ -159,6 +160,35 @@ def test_a_session_of_the_program_goes_on_in_the_page(tab: Tab, easy: Game) -> N
     assert far(tab.goto(40), easy.frames[40]) <= 1
     assert max(map(far, tab.steps(easy.actions[40:50]), easy.frames[41:])) <= 1
     assert (parse_session(tab.session(), easy.world).tokens == easy.tokens[:51]).all()
+
+
+def test_of_a_session_with_branches_the_one_shown_goes_on_in_the_page(tab: Tab, easy: Game) -> None:
+    """The third, whose frames are of all three, behind one of another picture."""
+    session = begin(WorldEngine(easy.world), Start(easy.prompt[::-1].copy(), seed=5))
+    list(session.play(easy.actions[:3]))
+    session.handle(c.NewSeed(SEED))
+    session.handle(c.StartFrom(easy.prompt))
+    list(session.play(easy.actions[:6]))
+    session.handle(c.Keep())
+    for start, actions in ((4, [0, 1, 0]), (5, [2, 3])):
+        session.handle(c.GoTo(session.timeline.line.number, start))
+        list(session.play(actions))
+    loaded = tab.load_session(snapshot(session)())
+    assert (loaded["index"], loaded["tip"], loaded["seed"]) == (7, 7, SEED)
+    assert loaded["actions"] == [*easy.actions[:4], 0, 2, 3]
+    assert far(tab.goto(7), session.frame) <= 1
+    assert np.array_equal(parse_session(tab.session(), easy.world).prompt, easy.prompt)
+
+
+def test_a_file_whose_branches_do_not_fit_together_is_refused_by_the_page(tab: Tab, easy: Game) -> None:
+    session = begin(WorldEngine(easy.world), Start(easy.prompt, seed=SEED))
+    list(session.play(easy.actions[:3]))
+    content = snapshot(session)()
+    told = json.loads(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"][KEY])
+    for line in ((0, 0, 4), (-1, 1, 4), (-1, 0, 5), (-1, 0, 0), (-1, 0, -1)):
+        tensors = load(content) | {"lines": np.array([line], np.int32)}
+        with pytest.raises(Exception, match="damaged"):
+            tab.load_session(save(tensors, {KEY: json.dumps(told | {"content": digest_of(tensors)})}))
 
 
 def test_going_back_and_another_way_is_as_in_python(tab: Tab, easy: Game) -> None:

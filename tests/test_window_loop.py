@@ -23,7 +23,7 @@ from app.play import session_file
 from app.play.autoplay import ListedActions, RandomActions
 from app.play.made import short
 from app.play.session import PlaySession
-from app.play.session_file import parse_session
+from app.play.session_file import load_session, parse_session
 from app.play.start_pictures import Prompts
 from app.window import panel
 from app.window.ask import Ask
@@ -389,9 +389,10 @@ def test_branches_are_not_lost_without_asking_once(window: WindowLoop) -> None:
     press(window, pygame.K_F5, ticks=0)
     assert window.overlay is None and window.session.running, "any other key plays on, and does what it always does"
     press(window, pygame.K_b, pygame.K_k, pygame.K_F5)
-    window.saver.last_session()
-    assert "the branch shown, without 1 other branch and 1 kept moment" in told(window)
+    path = window.saver.last_session()
+    assert " with 2 branches and 1 kept moment" in told(window)
     assert window.session.unsaved == 0, "each was saved"
+    assert path is not None and len(load_session(path, window.session.engine.world).kept) == 1
     branch()
     press(window, pygame.K_ESCAPE)
     assert isinstance(window.overlay, Ask) and "a branch is not saved" in window.overlay.title

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageGrab
 
-from app.play.commands import SavedSession
+from app.play.saved import SavedSession
 from app.play.session_file import load_session
 from app.window.drawing import DARK, LIGHT
 from genie_core.world import World

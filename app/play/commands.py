@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.play.autoplay import Source
-from genie_core.config import SamplingConfig
+from app.play.saved import SavedSession
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -76,22 +76,9 @@ class StartFrom(Command):
 
 
 @dataclass(frozen=True, eq=False)
-class SavedSession:
-    """A playthrough, checked against its world: `tokens` int32 (t, h, w), `actions` uint8 (t-1,), `prompt` uint8
-    (H, W, 3). `at` is the frame that was shown, 0..t-1; `fps` is its pace in frames a second."""
-
-    tokens: np.ndarray
-    actions: np.ndarray
-    prompt: np.ndarray
-    seed: int
-    at: int
-    fps: float
-    sampling: SamplingConfig
-
-
-@dataclass(frozen=True, eq=False)
 class Open(Command):
-    """Open a saved session at the frame at which it was saved; `replay` shows it from its prompt instead."""
+    """Open a saved session, with all its branches and kept moments, at the frame at which it was saved; `replay` shows
+    that branch from its prompt instead."""
 
     saved: SavedSession
     replay: bool = False

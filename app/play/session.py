@@ -16,7 +16,8 @@ import numpy as np
 
 from app.play import commands as c
 from app.play.autoplay import Autoplayer, Source
-from app.play.commands import Command, Event, SavedSession
+from app.play.commands import Command, Event
+from app.play.saved import SavedSession
 from app.play.timeline import Line, Timeline
 from genie_core.errors import ConfigError
 from genie_core.pictures import fit
@@ -44,11 +45,10 @@ class Mode(StrEnum):
 
 
 class Kept(NamedTuple):
-    """A moment that the player kept: frame `step` of `line`, and its thumbnail, uint8 (h, w, 3)."""
+    """A moment that the player kept: frame `step` of `line`."""
 
     line: Line
     step: int
-    thumbnail: np.ndarray
 
 
 class PlaySession:
@@ -209,7 +209,7 @@ class PlaySession:
             case c.Keep():
                 at = self.timeline
                 self.kept = [kept for kept in self.kept if (kept.line, kept.step) != (at.line, at.index)]
-                self.kept.append(Kept(at.line, at.index, at.thumbnail(at.line, at.index)))
+                self.kept.append(Kept(at.line, at.index))
                 self.tell(c.KEPT, f"kept step {at.index}")
             case c.Recall(kept):
                 if 0 <= kept < len(self.kept):
@@ -278,7 +278,7 @@ class PlaySession:
     def _start(self, picture: np.ndarray, seed: int, judge: bool = False) -> None:
         prompt = fit(picture, self.config.frame_size)
         self.frame = self.engine.reset(prompt, self.player, seed)
-        self.timeline.start([self.engine.snapshot(self.player)], [], prompt, seed)
+        self.timeline.start(self.engine.snapshot(self.player), prompt, seed)
         self._begin()
         self.kept = [kept for kept in self.kept if kept.line in self.timeline.lines]
         if judge:
@@ -303,11 +303,20 @@ class PlaySession:
             self.tell(c.UNFAMILIAR, text)
 
     def _open(self, saved: SavedSession, replay: bool) -> None:
-        moments = self.engine.moments(saved.tokens, saved.actions, saved.seed)
+        lines: list[Line] = []
+        for number, one in enumerate(saved.lines):
+            parent = None if one.parent is None else lines[one.parent]
+            line = Line(number, parent, one.start, one.prompt, one.seed)
+            after = None if parent is None else parent.moment(one.start - 1)
+            line.moments = self.engine.moments(one.tokens, one.actions[parent is None :], one.seed, after)
+            line.actions = [*[None] * (parent is None), *one.actions[parent is None :].tolist()]
+            line.saved = line.tip
+            lines.append(line)
         self.engine.set_sampling(saved.sampling, self.player)
-        self.timeline.start(moments, saved.actions.tolist(), saved.prompt, saved.seed)
-        self.timeline.line.mark_saved(self.timeline.line.tip)
-        self._go(self.timeline.line, 0 if replay else saved.at)
+        self.timeline.adopt(lines)
+        self.kept = [kept for kept in self.kept if kept.line in self.timeline.lines]
+        self.kept += [Kept(lines[number], step) for number, step in saved.kept]
+        self._go(lines[saved.line], 0 if replay else saved.at)
         self._goes_on = Mode.REPLAY if replay else Mode.PLAYING
         if replay:
             self._end_rest()

@@ -1,38 +1,45 @@
 """Saved sessions: a safetensors file with what was played. Frames are decoded from its tokens; nothing is executed.
 
-Tensors: `tokens` int32 (t, h, w), `actions` uint8 (t-1,) between them, `prompt` uint8 (H, W, 3). Metadata: one JSON
-object under `genie_session`. Files come from strangers, so everything is checked.
+Format 2 has all branches, each with its own frames only. Tensors: `lines` int32 (n, 3), the number of its parent (-1
+for none), the index of its first frame and its count of frames; one after another `tokens` int32 (t, h, w) and
+`actions` uint8 (t,), 0 at a prompt; for each line without a parent `prompts` uint8 (r, H, W, 3); and `kept` int32
+(k, 2), line and step. Format 1 has one branch: `tokens` (t, h, w), `actions` (t-1,), `prompt` (H, W, 3). Metadata: one
+JSON object under `genie_session`. Files come from strangers, so everything is checked.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
-from safetensors.numpy import save as serialize
 
-from app.play.commands import SavedSession
+from app.play.saved import SavedLine, SavedSession
 from genie_core.config import build_sampling
 from genie_core.errors import ConfigError, PictureError, SessionError
 from genie_core.files import write_whole
-from genie_core.limits import SESSION_BYTES, SESSION_STEPS
+from genie_core.limits import SESSION_BRANCHES, SESSION_BYTES, SESSION_KEPT, SESSION_STEPS
 
 if TYPE_CHECKING:
-    from app.play.session import PlaySession
     from genie_core.graph_world import GraphWorld
     from genie_core.world import World
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".genie"
 KEY = "genie_session"
-KINDS = {"tokens": np.dtype(np.int32), "actions": np.dtype(np.uint8), "prompt": np.dtype(np.uint8)}
+KINDS = {
+    1: {"tokens": np.dtype(np.int32), "actions": np.dtype(np.uint8), "prompt": np.dtype(np.uint8)},
+    2: {
+        **{"tokens": np.dtype(np.int32), "actions": np.dtype(np.uint8), "prompts": np.dtype(np.uint8)},
+        **{"lines": np.dtype(np.int32), "kept": np.dtype(np.int32)},
+    },
+}
+OTHER = "its content is not what was written"
 PLAY_ON = "save one with F5 while you play: python launch.py --play assets/coinrun.png"
 
 
@@ -42,41 +49,6 @@ class OtherWorld(SessionError):
     def __init__(self, words: str, world: str) -> None:
         super().__init__(words)
         self.world = world
-
-
-def snapshot(session: PlaySession) -> Callable[[], bytes]:
-    """Notes the line shown, which is quick; returns a function that packs the content of its session file.
-
-    That may be called in another thread while play goes on. Raises SessionError if the line is too long.
-    """
-    world, line, at, sampling = session.engine.world, session.timeline.line, session.steps, session.sampling
-    if line.tip > SESSION_STEPS:
-        raise SessionError(
-            f"this line has {line.tip:,} steps, a session at most {SESSION_STEPS:,}; record a video with V"
-        )
-    frames = [line.moment(index).frames[-1] for index in range(line.tip + 1)]
-    actions = np.array(list(session.timeline.path()), np.uint8)
-
-    def pack() -> bytes:
-        tensors: dict[str, np.ndarray] = {
-            "tokens": np.stack([frame.tokens for frame in frames]),
-            "actions": actions,
-            "prompt": np.ascontiguousarray(line.prompt),
-        }
-        told = {
-            "format": FORMAT,
-            "world": world.name,
-            "runtime": session.engine.runtime.name,
-            "sha256": world.fingerprint(),
-            "seed": line.seed,
-            "at": at,
-            "fps": world.config.fps,
-            "sampling": dataclasses.asdict(sampling),
-            "content": _digest(tensors),
-        }
-        return serialize(tensors, {KEY: json.dumps(told)})
-
-    return pack
 
 
 def write_session(path: str | Path, data: bytes) -> None:
@@ -118,9 +90,9 @@ def _unpack(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, np.ndarra
         tensors = read_tensors(data)
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise SessionError(f"{name} is not a saved session, or damaged; expected a {SUFFIX} file; {PLAY_ON}") from error
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
+    if not isinstance(told, dict) or told.get("format") not in (1, 2) or type(told["format"]) is not int:
         found = told.get("format") if isinstance(told, dict) else told
-        raise SessionError(f"{name} has session format {found!r}, this program reads {FORMAT}; {PLAY_ON}")
+        raise SessionError(f"{name} has session format {found!r}, this program reads 1 and {FORMAT}; {PLAY_ON}")
     return told, tensors
 
 
@@ -136,23 +108,68 @@ def _check_world(told: dict[str, Any], world: World | GraphWorld, name: str) -> 
 
 
 def _check(told: dict[str, Any], tensors: dict[str, np.ndarray], world: World | GraphWorld) -> SavedSession:
-    kinds = {name: tensor.dtype for name, tensor in tensors.items()}
-    _require(kinds == KINDS, f"it holds {', '.join(sorted(kinds)) or 'nothing'}, expected {', '.join(KINDS)}")
-    tokens, actions, prompt = (tensors[name] for name in KINDS)
-    grid, size, last = world.config.dynamics.grid, world.config.frame_size, len(actions)
-    _require(
-        actions.ndim == 1 and last <= SESSION_STEPS, f"actions are {actions.shape}, at most {SESSION_STEPS:,} expected"
-    )
-    _require(tokens.shape == (last + 1, *grid), f"tokens are {tokens.shape}, expected {(last + 1, *grid)}")
-    _require(prompt.shape == (*size, 3), f"prompt is {prompt.shape}, expected {(*size, 3)}")
-    _require(tokens.min() >= 0 and tokens.max() < world.config.dynamics.mask_id, "a token is not of this world")
-    _require(not last or actions.max() < len(world.config.actions), "an action is not of this world")
-    _require(told["content"] == _digest(tensors), "its content is not what was written")
-    seed, at, fps = told["seed"], told["at"], told["fps"]
-    _require(type(seed) is int and 0 <= seed < 2**63, f"seed is {seed!r}")
-    _require(type(at) is int and 0 <= at <= last, f"at is {at!r}, expected 0..{last}")
+    kinds, expected = {name: tensor.dtype for name, tensor in tensors.items()}, KINDS[told["format"]]
+    _require(kinds == expected, f"it holds {', '.join(sorted(kinds)) or 'nothing'}, expected {', '.join(expected)}")
+    if told["format"] == 1:
+        tensors, told = _as_format_2(tensors, told)
+    lines = _lines(tensors, told, world)
+    shown, at, fps, kept = told["line"], told["at"], told["fps"], tensors["kept"].tolist()
+    _require(type(shown) is int and 0 <= shown < len(lines), f"line is {shown!r}, expected 0..{len(lines) - 1}")
+    _require(type(at) is int and 0 <= at <= lines[shown].tip, f"at is {at!r}, expected 0..{lines[shown].tip}")
     _require(type(fps) in (int, float) and 1 <= fps <= 1000, f"fps is {fps!r}, expected 1..1000")
-    return SavedSession(tokens, actions, prompt, seed, at, float(fps), build_sampling(told["sampling"]))
+    found = all(0 <= line < len(lines) and 0 <= step <= lines[line].tip for line, step in kept)
+    _require(found, "a kept moment is of no branch")
+    sampling = build_sampling(told["sampling"])
+    return SavedSession(lines, shown, at, float(fps), sampling, tuple((line, step) for line, step in kept))
+
+
+def _as_format_2(tensors: dict[str, np.ndarray], told: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    _require(told["content"] == digest_of(tensors), OTHER)
+    tokens, actions, prompt = (tensors[name] for name in KINDS[1])
+    _require(actions.ndim == 1, f"actions are {actions.shape}, expected one dimension")
+    one_line = np.array([(-1, 0, len(actions) + 1)], np.int32)
+    more = {"prompts": prompt[None], "lines": one_line, "kept": np.zeros((0, 2), np.int32)}
+    tensors = {"tokens": tokens, "actions": np.concatenate([np.zeros(1, np.uint8), actions])} | more
+    return tensors, told | {"seeds": [told["seed"]], "line": 0, "content": digest_of(tensors)}
+
+
+def _lines(tensors: dict[str, np.ndarray], told: dict[str, Any], world: World | GraphWorld) -> tuple[SavedLine, ...]:
+    """The branches, checked: also the shapes of all tensors, since they are alike in both formats now."""
+    tokens, actions, prompts, lines, kept = (tensors[name] for name in KINDS[2])
+    grid, size, seeds = world.config.dynamics.grid, world.config.frame_size, told["seeds"]
+    n = len(actions) if actions.ndim == 1 else -1
+    _require(0 < n <= SESSION_STEPS + 1, f"actions are {actions.shape}, at most {SESSION_STEPS:,} expected")
+    _require(tokens.shape == (n, *grid), f"tokens are {tokens.shape}, expected {(n, *grid)}")
+    _require(lines.ndim == 2 and lines.shape[1:] == (3,), f"lines are {lines.shape}, expected (n, 3)")
+    pairs = kept.ndim == 2 and kept.shape[1:] == (2,) and len(kept) <= SESSION_KEPT
+    _require(pairs, f"kept is {kept.shape}, expected at most ({SESSION_KEPT:,}, 2)")
+    roots = int((lines[:, 0] < 0).sum())
+    _require(0 < len(lines) <= SESSION_BRANCHES, f"there are {len(lines)} branches, expected 1..{SESSION_BRANCHES:,}")
+    _require(prompts.shape == (roots, *size, 3), f"prompts are {prompts.shape}, expected {(roots, *size, 3)}")
+    _require(isinstance(seeds, list) and len(seeds) == roots, f"there are not {roots} seeds")
+    for seed in seeds:
+        _require(type(seed) is int and 0 <= seed < 2**63, f"seed is {seed!r}")
+    _require(tokens.min() >= 0 and tokens.max() < world.config.dynamics.mask_id, "a token is not of this world")
+    _require(actions.max() < len(world.config.actions), "an action is not of this world")
+    _require(told["content"] == digest_of(tensors), OTHER)
+    return _tree(lines.tolist(), tokens, actions, zip(prompts, seeds, strict=True))
+
+
+def _tree(
+    lines: list[list[int]], tokens: np.ndarray, actions: np.ndarray, roots: Iterator[tuple[np.ndarray, int]]
+) -> tuple[SavedLine, ...]:
+    found: list[SavedLine] = []
+    end = 0
+    for number, (parent, start, count) in enumerate(lines):
+        root = parent < 0
+        before = 0 if root else found[parent].tip + 1 if parent < number else -1
+        sound = count >= 1 and start == 0 if root else count >= 0 and 1 <= start <= before
+        _require(sound and end + count <= len(tokens), f"branch {number + 1} begins or ends where it cannot")
+        prompt, seed = next(roots) if root else found[parent][-2:]
+        own = slice(end, end := end + count)
+        found.append(SavedLine(None if root else parent, start, tokens[own], actions[own], prompt, seed))
+    _require(end == len(tokens), f"there are {len(tokens)} frames, of which branches have {end}")
+    return tuple(found)
 
 
 def _require(true: Any, otherwise: str) -> None:
@@ -160,7 +177,7 @@ def _require(true: Any, otherwise: str) -> None:
         raise ConfigError(otherwise)
 
 
-def _digest(tensors: dict[str, np.ndarray]) -> str:
+def digest_of(tensors: dict[str, np.ndarray]) -> str:
     """A hash of the tensors, since a flipped bit makes another token that is in range too."""
     digest = hashlib.sha256()
     for name in sorted(tensors):

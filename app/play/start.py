@@ -8,7 +8,7 @@ import numpy as np
 
 from app.play import commands as c
 from app.play.autoplay import Source
-from app.play.commands import SavedSession
+from app.play.saved import SavedSession
 from app.play.session import PlaySession
 from genie_core.engine import WorldEngine
 from genie_core.pictures import fit

@@ -74,7 +74,8 @@ class Timeline:
         self.index = 0
         self._look = look
         self._pictures: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()  # by line number and index
-        self._thumbnails: dict[int, tuple[int, np.ndarray]] = {}  # by line number: its tip and its picture
+        self._tips: dict[int, tuple[int, np.ndarray]] = {}  # by line number: its tip and the thumbnail of it
+        self._thumbnails: dict[tuple[int, int], np.ndarray] = {}  # of kept moments, by line number and index
 
     @property
     def at_tip(self) -> bool:
@@ -89,16 +90,22 @@ class Timeline:
         """The latent actions that led from the prompt to the frame shown."""
         return [action for action in map(self.line.action, range(1, self.index + 1)) if action is not None]
 
-    def start(self, moments: list[Moment], actions: list[int], prompt: np.ndarray, seed: int) -> None:
-        """Starts a new line from a prompt, with the `moments` and `actions` known already, at its first frame."""
+    def start(self, moment: Moment, prompt: np.ndarray, seed: int) -> None:
+        """Starts a new line from a prompt, of which `moment` is the first frame."""
+        line = Line(0, None, 0, prompt, seed)
+        line.add(moment, None)
+        self.adopt([line])
+        self.go(line, 0)
+
+    def adopt(self, lines: list[Line]) -> None:
+        """Takes in lines that have their frames already, and gives them numbers of their own."""
         if len(self.lines) == 1 and self.lines[0].tip == 0:
             self.lines.clear()  # nothing was played on it
-            self._pictures.clear()
-            self._thumbnails.clear()
-        line = self._new_line(None, 0, prompt, seed)
-        for moment, action in zip(moments, [None, *actions], strict=True):
-            line.add(moment, action)
-        self.index = 0
+            for pictures in (self._pictures, self._tips, self._thumbnails):
+                pictures.clear()
+        for line in lines:
+            line.number = self.lines[-1].number + 1 if self.lines else 0
+            self.lines.append(line)
 
     def add(self, moment: Moment, action: int, picture: np.ndarray) -> bool:
         """Adds a frame after the one shown; true if that began a new line."""
@@ -113,7 +120,8 @@ class Timeline:
     def branch(self) -> None:
         """Begins a new line here, without a frame of its own yet."""
         owner = self.line.owner(self.index)
-        self._new_line(owner, self.index + 1, owner.prompt, owner.seed)
+        self.line = Line(self.lines[-1].number + 1, owner, self.index + 1, owner.prompt, owner.seed)
+        self.lines.append(self.line)
 
     def go(self, line: Line, index: int) -> None:
         """Shows frame `index` of `line`, or the nearest it has."""
@@ -129,11 +137,14 @@ class Timeline:
     def thumbnail(self, line: Line, index: int | None = None) -> np.ndarray:
         """The tip of `line`, or another frame of it, as a small picture, uint8 (32, 32, 3)."""
         if index is not None:
-            return fit(self.picture_of(line, index), THUMBNAIL)
-        tip, small = self._thumbnails.get(line.number, (-1, line.prompt))
+            key = (line.owner(index).number, index)
+            if key not in self._thumbnails:
+                self._thumbnails[key] = fit(self.picture_of(line, index), THUMBNAIL)
+            return self._thumbnails[key]
+        tip, small = self._tips.get(line.number, (-1, line.prompt))
         if tip != line.tip:
             small = fit(self.picture_of(line, line.tip), THUMBNAIL)
-            self._thumbnails[line.number] = (line.tip, small)
+            self._tips[line.number] = (line.tip, small)
         return small
 
     def path(self) -> Iterator[int]:
@@ -147,9 +158,3 @@ class Timeline:
         self._pictures[number, index] = picture
         while len(self._pictures) * picture.nbytes > PICTURE_BYTES:
             self._pictures.popitem(last=False)
-
-    def _new_line(self, parent: Line | None, start: int, prompt: np.ndarray, seed: int) -> Line:
-        number = self.lines[-1].number + 1 if self.lines else 0
-        self.line = Line(number, parent, start, prompt, seed)
-        self.lines.append(self.line)
-        return self.line

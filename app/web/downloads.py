@@ -9,7 +9,7 @@ import numpy as np
 
 from app.media.write import encode
 from app.play.session import PlaySession
-from app.play.session_file import snapshot
+from app.play.session_snapshot import snapshot
 from app.play.timeline import Line
 from app.web import limits
 from app.web.guest import Guest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.play.commands import SavedSession
+from app.play.saved import SavedLine, SavedSession
 from app.play.session import PlaySession
 from app.play.start import Start
 from app.web import limits
@@ -38,16 +38,17 @@ class GameStart:
 def parked(game: GameStart, session: PlaySession, tuned: bool) -> GameStart:
     """The game as it was left: the line shown, and the frame at which it was left. Other lines are let go."""
     line = session.timeline.line
-    last = line.tip
-    tokens = np.stack([line.moment(index).frames[-1].tokens for index in range(last + 1)])
-    actions = np.array(list(session.timeline.path()), np.uint8)
-    fps = session.config.fps
-    saved = SavedSession(tokens, actions, line.prompt, line.seed, session.steps, fps, session.sampling)
+    steps = range(line.tip + 1)
+    tokens = np.stack([line.moment(step).frames[-1].tokens for step in steps])
+    actions = np.array([line.action(step) or 0 for step in steps], np.uint8)
+    shown = SavedLine(None, 0, tokens, actions, line.prompt, line.seed)
+    saved = SavedSession((shown,), 0, session.steps, session.config.fps, session.sampling)
     word = f"Your game goes on at step {session.steps}. Hold a key."
     return dataclasses.replace(game, start=Start(None, saved=saved), word=word, tuned=tuned)
 
 
 def affordable(saved: SavedSession) -> SavedSession:
-    """A session may ask for more passes a frame than a player gets here."""
+    """The branch shown alone: pictures of many others would cost the other players their pace. And a session may ask
+    for more passes a frame than a player gets here."""
     passes = min(saved.sampling.unmask_steps, limits.PASSES)
-    return dataclasses.replace(saved, sampling=dataclasses.replace(saved.sampling, unmask_steps=passes))
+    return dataclasses.replace(saved.alone(), sampling=dataclasses.replace(saved.sampling, unmask_steps=passes))

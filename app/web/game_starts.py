@@ -68,7 +68,8 @@ class GameStarts:
             return dataclasses.replace(game, word=f"This session was played in {other.world}, and goes on there.")
         if len(saved.actions) >= limits.STEPS:
             raise SessionError(f"{name} has {len(saved.actions):,} steps, at most {limits.STEPS:,} are played here")
-        return GameStart(engine, world, Start(None, saved=affordable(saved)), "Your session goes on here.")
+        others = " with the branch that was shown; the file keeps the others" if len(saved.lines) > 1 else ""
+        return GameStart(engine, world, Start(None, saved=affordable(saved)), f"Your session goes on here{others}.")
 
     def from_actions(self, picture: np.ndarray, actions: list[int], world: Any, how: Any) -> GameStart:
         """Plays `actions` from a picture until a key is pressed. Raises as `from_picture` does."""

@@ -63,7 +63,7 @@ def strip(session: PlaySession) -> dict[str, Any]:
     timeline = session.timeline
     lines = [line for line in timeline.lines[-limits.LINES_SHOWN :] if line is not timeline.line]
     return {
-        "kept": [{"step": kept.step, "picture": data_url(kept.thumbnail)} for kept in session.kept],
+        "kept": [{"step": k.step, "picture": data_url(timeline.thumbnail(k.line, k.step))} for k in session.kept],
         "lines": [{"line": o.number, "step": o.tip, "picture": data_url(timeline.thumbnail(o))} for o in lines],
     }
 

@@ -244,7 +244,7 @@ class WindowLoop:
             self.session.handle(c.Quit())
             return
         title = "a branch is not saved" if unsaved == 1 else f"{unsaved} branches are not saved"
-        on = f"{self.shortcut_label('save')}: save the branch shown; any other key: play on"
+        on = f"{self.shortcut_label('save')}: save the session; any other key: play on"
         self.open_overlay(Ask(title, "Esc: quit without saving", on))
 
     def _key(self, key: Key, down: bool, ctrl: bool = False, shift: bool = False) -> None:

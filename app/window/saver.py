@@ -20,7 +20,8 @@ from app.media.write import MP4_ENLARGED, RecordingError, save_frames
 from app.play import commands as c
 from app.play.made import short
 from app.play.session import PlaySession
-from app.play.session_file import SUFFIX, snapshot, write_session
+from app.play.session_file import SUFFIX, write_session
+from app.play.session_snapshot import snapshot
 from genie_core.files import whole_file
 
 GIF_SECONDS = 10
@@ -84,18 +85,19 @@ class Saver:
         self._submit(path, lambda: _save_png(path, picture))
 
     def save(self) -> None:
-        """Saves the session: the branch shown. What is not in the file is told."""
-        path, pack, line = self._path(SUFFIX), snapshot(self._session), self._session.timeline.line
-        tip = line.tip
-        others = sum(other is not line and other.tip > 0 for other in self._session.timeline.lines)
-        left_out = [_count(others, "other branch", "other branches")] * (others > 0)
-        left_out += [_count(len(self._session.kept), "kept moment", "kept moments")] * bool(self._session.kept)
+        """Saves the session with its branches and kept moments. What is not in the file is told."""
+        path, pack, session = self._path(SUFFIX), snapshot(self._session), self._session
+        played = sum(line.tip > 0 for line in session.timeline.lines)
+        parts = [_count(played, "branch", "branches")] * (played > 1)
+        parts += [_count(pack.kept, "kept moment", "kept moments")] * (pack.kept > 0)
+        told = f" with {' and '.join(parts)}" if parts else ""
+        if len(pack.lines) < len(session.timeline.lines):
+            told = ": the branch shown alone, all of them are too long for a file"
 
         def write() -> None:
             write_session(path, pack())
-            line.mark_saved(tip)
+            pack.mark_saved()
 
-        told = f": the branch shown, without {' and '.join(left_out)}" if left_out else ""
         self._last_session = path, self._submit(path, write, told)
 
     def last_session(self) -> Path | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import pygame
 
 from app.play.session import PlaySession
@@ -29,18 +28,18 @@ def draw_strip(canvas: Canvas, area: pygame.Rect, session: PlaySession) -> list[
     if not session.branched:
         return []
     timeline, side, gap, high = session.timeline, canvas.px(THUMBNAIL), canvas.px(GAP), canvas.px(CELL)
-    shown: list[tuple[Line, int, np.ndarray | None]] = [(line, line.tip, None) for line in timeline.lines]
-    shown += [(kept.line, kept.step, kept.thumbnail) for kept in session.kept]
+    shown = [(line, line.tip, False) for line in timeline.lines]
+    shown += [(kept.line, kept.step, True) for kept in session.kept]
     across = max(1, (area.width + gap) // (side + gap))
     shown = shown[-across * max(0, area.height // high) :] if area.height >= high else []
     top = area.bottom - -(-len(shown) // across) * high
     thumbnails = []
     for place, (line, step, kept) in enumerate(shown):
         cell = pygame.Rect(area.left + place % across * (side + gap), top + place // across * high, side, side)
-        drawn = canvas.picture(timeline.thumbnail(line) if kept is None else kept, cell)
-        if line is timeline.line and kept is None:
+        drawn = canvas.picture(timeline.thumbnail(line, step if kept else None), cell)
+        if line is timeline.line and not kept:
             pygame.draw.rect(canvas.surface, canvas.theme.accent, drawn.inflate(4, 4), width=max(2, canvas.px(2)))
-        label = f"kept {step}" if kept is not None else f"{line.number + 1}: {step}"
+        label = f"kept {step}" if kept else f"{line.number + 1}: {step}"
         canvas.text(label, (cell.centerx, cell.bottom + canvas.px(3)), SMALL, canvas.theme.faint, align="center")
         thumbnails.append(Thumbnail(cell, line, step))
     return thumbnails

@@ -133,7 +133,7 @@ def session(path: Path) -> None:
         "seed": 0,
         "at": steps,
     }
-    told |= {"fps": 15, "sampling": {}, "content": session_file._digest(tensors)}
+    told |= {"fps": 15, "sampling": {}, "content": session_file.digest_of(tensors)}
     path.write_bytes(save(tensors, {session_file.KEY: json.dumps(told)}))
 
 

@@ -18,15 +18,16 @@ STEPS = 6
 
 
 class Sessions(Kind):
-    """Parsed, opened, shown at the frame where play stopped, and played on for a step."""
+    """Two branches and a kept moment: parsed, opened, each branch looked at, and played on for a step."""
 
     name = "sessions"
     batch = 500
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from app.play import session_file
+        from app.play import commands, session_file
         from app.play.session import PlaySession
+        from app.play.session_snapshot import snapshot
         from app.play.start import Start, begin
         from genie_core import World, WorldEngine
 
@@ -34,7 +35,10 @@ class Sessions(Kind):
         self._engine = WorldEngine(World.from_pretrained(tiny_world(folder / "tiny")), runtime="torch")
         session = PlaySession(self._engine, np.zeros((16, 16, 3), np.uint8))
         list(session.play([0, 1, 2, 3, 0, 1][:STEPS]))
-        self._corpus = session_file.snapshot(session)()
+        session.handle(commands.Keep())
+        session.handle(commands.GoTo(0, 2))
+        list(session.play([3, 2]))
+        self._corpus = snapshot(session)()
         (length,) = struct.unpack_from("<Q", self._corpus)
         header = json.loads(self._corpus[8 : 8 + length])
         self._told = json.loads(header["__metadata__"][session_file.KEY])
@@ -57,10 +61,15 @@ class Sessions(Kind):
             side = rng.choice([0, 1, 2, 5, 6, 7, 8, 1000])
             shape = [rng.choice([*tensors[name].shape, side]) for _ in range(rng.choice([1, 3, 3, 4]))]
             kind = rng.choice([tensors[name].dtype, np.int32, np.uint8, np.float32, np.int64, np.bool_])
-            numbers = np.array([rng.choice([0, 1, 3, 255, 256, 2**31 - 1, -1])]).astype(kind)
-            tensors[name] = np.broadcast_to(numbers, [min(each, 20) for each in shape]).copy()
+            odd = [0, 1, 3, 255, 256, 2**31 - 1, -1]
+            numbers = np.array([rng.choice(odd)]).astype(kind)
+            if rng.random() < 0.5 and tensors[name].size:
+                tensors[name] = tensors[name].copy()
+                tensors[name].flat[rng.randrange(tensors[name].size)] = rng.choice(odd[:4])
+            else:
+                tensors[name] = np.broadcast_to(numbers, [min(each, 20) for each in shape]).copy()
         if rng.random() < 0.9:
-            told["content"] = self._file._digest(tensors)
+            told["content"] = self._file.digest_of(tensors)
         if rng.random() < 0.7:
             sound = {key: told[key] for key in ("sha256", "content")}
             told = other_value(rng, told)
@@ -73,5 +82,7 @@ class Sessions(Kind):
         path.write_bytes(files["session.genie"])
         saved = self._file.load_session(path, self._engine.world)
         session = self._begin(self._engine, self._start(None, saved=saved))
+        for line in session.timeline.lines[:8]:
+            session.timeline.thumbnail(line)
         if session.sampling.unmask_steps <= 8:
             list(session.play([0]))

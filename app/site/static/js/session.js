@@ -1,5 +1,6 @@
 // Saved sessions, the same files as app/play/session_file.py reads and writes.
 
+import { branchShown } from "./branches.js";
 import { sha256 } from "./hash.js";
 import { pack, unpack } from "./safetensors.js";
 import { require, Told } from "./told.js";
@@ -9,7 +10,15 @@ const KEY = "genie_session";
 const MOST_STEPS = 200_000;
 const MOST_TEMPERATURE = 100;
 const MOST_BYTES = 64_000_000;
-const KINDS = { actions: ["U8", "uint8"], prompt: ["U8", "uint8"], tokens: ["I32", "int32"] };
+const READS = [1, 2]; // 2 has all branches and kept moments: the branch shown is taken, the page holds no other
+const ONE = { actions: ["U8", "uint8"], prompt: ["U8", "uint8"], tokens: ["I32", "int32"] };
+const ALL = {
+  actions: ["U8", "uint8"],
+  kept: ["I32", "int32"],
+  lines: ["I32", "int32"],
+  prompts: ["U8", "uint8"],
+  tokens: ["I32", "int32"],
+};
 const BROKEN = "This file is no saved session, or it is damaged; choose a .genie file.";
 const PROGRAM = "open it with python launch.py --continue";
 const DAMAGED = "This session file is damaged; save the session again where it was played.";
@@ -36,7 +45,7 @@ export async function packSession(line, world) {
     at,
     fps: config.fps,
     sampling: { unmask_steps: config.sampling.unmask_steps, temperature },
-    content: await digest(tensors),
+    content: await digest(tensors, ONE),
   };
   // A number of 63 bits, which JSON.stringify cannot write.
   const text = JSON.stringify(told).replace(/\}$/, `, "seed": ${seed}}`);
@@ -49,13 +58,17 @@ export async function parseSession(file, world) {
   const { tensors, told: metadata } = unpack(file, BROKEN);
   const told = readTold(metadata[KEY]);
   checkWorld(told, world);
-  const kinds = Object.entries(KINDS).every(([name, [kind]]) => tensors[name]?.kind === kind);
-  require(kinds && Object.keys(tensors).length === 3, DAMAGED);
-  checkTensors(tensors, world);
-  require(told.content === (await digest(tensors)), DAMAGED);
-  const { tokens, actions, prompt } = tensors;
+  const expected = told.format === 1 ? ONE : ALL;
+  const kinds = Object.entries(expected).every(([name, [kind]]) => tensors[name]?.kind === kind);
+  require(kinds && Object.keys(tensors).length === Object.keys(expected).length, DAMAGED);
+  require(told.content === (await digest(tensors, expected)), DAMAGED);
+  const shown = told.format === 1 ? tensors : branchShown(tensors, told.line, world.sizes, DAMAGED);
+  checkTensors(shown, world);
+  const { tokens, actions, prompt } = shown;
   require(Number.isSafeInteger(told.at) && told.at >= 0 && told.at <= actions.data.length, DAMAGED);
-  const { seed, at, sampling } = told;
+  const { at, sampling } = told;
+  const seed = told.seeds[shown.root ?? 0];
+  require(seed !== undefined, DAMAGED);
   return {
     tokens: tokens.data,
     actions: actions.data,
@@ -70,10 +83,10 @@ function readTold(text) {
   try {
     const told = JSON.parse(text);
     const { format } = told;
-    require(format === FORMAT, `This session has format ${format}, this page reads ${FORMAT}; ${PROGRAM}.`);
-    const seed = /"seed": ?(\d{1,19})\b/.exec(text); // JSON.parse would round a number of 63 bits
-    require(seed !== null, DAMAGED);
-    return { ...told, seed: BigInt(seed[1]) };
+    require(READS.includes(format), `This session has format ${format}, this page reads ${READS.at(-1)}; ${PROGRAM}.`);
+    const seeds = /"seeds?": ?\[?([\d, ]{1,20000})/.exec(text); // JSON.parse would round a number of 63 bits
+    require(seeds !== null, DAMAGED);
+    return { ...told, seeds: seeds[1].split(",").filter((seed) => seed.trim()).map(BigInt) };
   } catch (error) {
     throw error instanceof Told ? error : new Told(BROKEN);
   }
@@ -101,12 +114,12 @@ function checkTensors({ tokens, actions, prompt }, { sizes }) {
 }
 
 /** A hash of the tensors as Python's, which writes a shape as a tuple. */
-async function digest(tensors) {
+async function digest(tensors, kinds) {
   const parts = [];
-  for (const name of Object.keys(KINDS)) {
+  for (const name of Object.keys(kinds)) {
     const { shape, data } = tensors[name];
     const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
-    parts.push(new TextEncoder().encode(`${name} ${KINDS[name][1]} ${tuple}\n`));
+    parts.push(new TextEncoder().encode(`${name} ${kinds[name][1]} ${tuple}\n`));
     parts.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
   return sha256(new Uint8Array(await new Blob(parts).arrayBuffer()));
