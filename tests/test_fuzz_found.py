@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.data.footer import DATA_AT, FOOTER
 from genie_core.data.lerobot.read import LeRobotFolder
 from genie_core.data.lerobot.tables import read_batches
 from genie_core.data.thrift import Thrift, Wanted
-from genie_core.errors import DataError
+from genie_core.errors import DataError, PictureError
+from genie_core.video import read_video
 
 DATA = Path(__file__).parent / "data"
 # SizeStatistics that no column without repetition has: field 16 of a column, with a histogram of three
@@ -115,3 +119,24 @@ def test_a_table_of_something_else_is_refused(tmp_path: Path, values: list[objec
         list(read_batches(file, {"x": 5}, 2))
     with pytest.raises(DataError, match="lacks the column y"):
         list(read_batches(file, {"y": 5}, 9))
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read from /proc")
+def test_a_gif_that_promises_200_million_pixels_takes_no_memory(tmp_path: Path) -> None:
+    file = tmp_path / "giant.gif"
+    made = [Image.new("RGB", (32, 32), (50 * number, 0, 0)) for number in range(3)]
+    made[0].save(file, save_all=True, append_images=made[1:])
+    content = file.read_bytes()
+    file.write_bytes(content[:6] + struct.pack("<HH", 17_856, 11_826) + content[10:])
+    with pytest.raises(PictureError, match="no whole frame"):
+        read_video(file, (16, 16), 15)  # what reading brings is there before it is measured
+    before = memory_mb("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    with pytest.raises(PictureError, match="no whole frame"):
+        read_video(file, (16, 16), 15)
+    assert memory_mb("VmHWM") - before < 100
+
+
+def memory_mb(name: str) -> int:
+    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) // 1024 if found else 0

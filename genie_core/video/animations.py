@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from genie_core.errors import PictureError
-from genie_core.limits import VIDEO_PIXELS, Size
+from genie_core.limits import Size
 from genie_core.pictures import MID_GREY, load_picture
-from genie_core.video.source import Account, Part, Picture, Timed
+from genie_core.video.source import Account, Part, Picture, Timed, require_size
 
 AS_BROWSERS_MS = 10.0, 100.0  # browsers show a frame of at most the first for the second
 PICTURE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".tga", ".ppm", ".qoi"))
@@ -47,9 +47,7 @@ class Animation:
         self.account = Account()
         self._image = Image.open(path, formats=formats)
         self.size: Size = (self._image.height, self._image.width)
-        if self._image.width * self._image.height > VIDEO_PIXELS:
-            most = f"at most {VIDEO_PIXELS / 10**6:.0f} million pixels"
-            raise PictureError(f"it has frames of {self._image.width}×{self._image.height}, expected {most}")
+        require_size(self.size)
 
     def close(self) -> None:
         self._image.close()

@@ -11,9 +11,9 @@ from typing import Any
 import av
 
 from genie_core.errors import PictureError
-from genie_core.limits import Size
+from genie_core.limits import DECODED_PIXELS, Size
 from genie_core.video.decoded import DecodedPicture, pixel_shape
-from genie_core.video.source import Account, Picture, Timed
+from genie_core.video.source import Account, Picture, Timed, require_size
 
 # Containers that hold their own frames. A playlist or a script would make FFmpeg open the files that it names.
 FORMATS = (
@@ -21,7 +21,9 @@ FORMATS = (
     "mxf,nut,rm,dv,vc1,dirac,h263,mjpeg,yuv4mpegpipe,gxf,wtv"
 )
 # FFmpeg gets bytes, no name: there is no protocol that it may open anything by.
-OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+# A GIF makes FFmpeg take its whole canvas when it is opened, so its decoders get the bound as well.
+DECODER = {"max_pixels": str(DECODED_PIXELS)}
+OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "none", **DECODER}
 SOUGHT = ("mov", "matroska")  # containers with an index, in which seeking is exact
 SAME_S = 1e-4  # by which two times may differ that are meant to be one
 SHORT_BY = 0.05, 0.5  # share and seconds by which a file must lack frames to be told cut short
@@ -36,7 +38,9 @@ class ContainerVideo:
         try:
             self._container = av.open(self._file, "r", options=OPTIONS)
             self._stream = self._choose()
+            require_size((self._stream.height, self._stream.width))
             self._stream.codec_context.thread_count = threads
+            self._stream.codec_context.options = DECODER
         except BaseException:
             self.close()
             raise

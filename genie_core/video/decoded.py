@@ -14,10 +14,9 @@ from typing import Any
 import av
 import numpy as np
 
-from genie_core.errors import PictureError
-from genie_core.limits import VIDEO_PIXELS, Size
+from genie_core.limits import Size
 from genie_core.pictures import MID_GREY
-from genie_core.video.source import Part
+from genie_core.video.source import Part, require_size
 
 WIDEST_PIXEL = 8  # times as wide as high, or the other way round; more is an error of the file
 MOST_GRAPHS = 16  # kept ready
@@ -37,9 +36,7 @@ class DecodedPicture:
     def size(self) -> Size:
         frame, (tall, wide) = self._frame, self._stretch
         height, width = max(1, round(frame.height * tall)), max(1, round(frame.width * wide))
-        if height * width > VIDEO_PIXELS:
-            most = f"at most {VIDEO_PIXELS / 10**6:.0f} million pixels"
-            raise PictureError(f"it has frames of {width}×{height}, expected {most}; make them smaller")
+        require_size((height, width))
         return (width, height) if self._orientation[0] % 2 else (height, width)
 
     def rgb(self, part: Part | None = None, size: Size | None = None) -> np.ndarray:

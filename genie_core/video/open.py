@@ -11,9 +11,10 @@ from pathlib import Path
 from PIL import Image
 
 from genie_core.errors import PictureError
+from genie_core.limits import Size
 from genie_core.pictures import FORMATS
 from genie_core.video.animations import Animation, PictureFiles, numbered_pictures
-from genie_core.video.source import Source
+from genie_core.video.source import Source, require_size
 
 ANIMATED = ("PNG", "WEBP", "AVIF")  # by Pillow; FFmpeg, which knows what of a GIF is clear, reads those
 MARKED = tuple(name for name in FORMATS if name not in ("PCX", "TGA"))  # by their first bytes; a video has others
@@ -69,8 +70,9 @@ def _open(path: Path, threads: int, folder_fps: float) -> Source:
         return PictureFiles(files, folder_fps)
     if path.stat().st_size == 0:
         raise PictureError("it is empty")
-    kind, moves = _picture(path)
+    kind, moves, size = _picture(path)
     if kind is None or (kind == "GIF" and moves):
+        require_size(size)
         return _container(path, threads)
     return Animation(path, ANIMATED) if kind in ANIMATED and moves else PictureFiles([path], folder_fps)
 
@@ -92,10 +94,10 @@ def _container(path: Path, threads: int) -> Source:
         raise PictureError("it is in no format that is read here, or it is damaged") from error
 
 
-def _picture(path: Path, formats: tuple[str, ...] = MARKED) -> tuple[str | None, bool]:
-    """The format of a picture, None for all else, and whether it has more frames than one."""
+def _picture(path: Path, formats: tuple[str, ...] = MARKED) -> tuple[str | None, bool, Size]:
+    """The format of a picture, None for all else; whether it has more frames than one; its size, (H, W)."""
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=formats) as picture:
-            return picture.format, getattr(picture, "n_frames", 1) > 1
+            return picture.format, getattr(picture, "n_frames", 1) > 1, (picture.height, picture.width)
     except Exception:  # parsers meet foreign bytes with almost any exception; FFmpeg may know them
-        return None, False
+        return None, False, (0, 0)

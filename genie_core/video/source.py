@@ -9,7 +9,15 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from genie_core.limits import Size
+from genie_core.errors import PictureError
+from genie_core.limits import VIDEO_PIXELS, Size
+
+
+def require_size(size: Size) -> None:
+    """Raises PictureError unless frames of `size` (H, W) are small enough."""
+    if size[0] * size[1] > VIDEO_PIXELS:
+        most = f"at most {VIDEO_PIXELS / 10**6:.0f} million pixels"
+        raise PictureError(f"it has frames of {size[1]}×{size[0]}, expected {most}; make them smaller")
 
 
 class Part(NamedTuple):
