@@ -7,7 +7,6 @@ leaves nothing that looks like a data set.
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,11 +15,11 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from genie_core.data.description import FILE, DatasetInfo
+from genie_core.data.room import SHARD_BYTES, FullError, Room, shard_frames
 from genie_core.data.shard_series import ShardSeries
 from genie_core.errors import DataError
 from genie_core.files import disk_refusals, write_whole
 
-SHARD_BYTES = 122_880_000  # of frames before they are compressed
 BEGUN, LOCK = "begun.json", ".lock"
 
 
@@ -39,7 +38,8 @@ class DatasetWriter:
     `frame_size` is (H, W). With `resume`, what was written stays when the writer is interrupted. The next writer of the
     same `out`, `source`, `frame_size` and `fps` goes on after the last episode that ended before the last whole shard:
     `episodes` holds what is there already. Raises DataError if `out` holds something, or if another process writes
-    it; WriteError if the disk refuses.
+    it; WriteError if the disk refuses; FullError, which is a DataError, at an episode that does not fit among what is
+    read back: what `add_episode` has written before is finished then, a whole data set.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class DatasetWriter:
         self.out = Path(out).resolve()
         self.source, self.frame_size, self.fps, self.resume = source, frame_size, fps, resume
         self.episodes: list[Episode] = []
-        self._frames = 0  # of finished episodes
         self._open_frames = 0  # of the episode that goes on
         self._partial = self.out.with_name(f".{self.out.name}.partial")
-        self._series = ShardSeries(self._partial, frame_size, max(1, shard_bytes // (3 * math.prod(frame_size))))
+        self._series = ShardSeries(self._partial, frame_size, shard_frames(frame_size, shard_bytes))
+        self._room = Room(source, frame_size, self._series.shard_frames)
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> DatasetWriter:
@@ -76,7 +76,8 @@ class DatasetWriter:
 
     def __exit__(self, error_type: type[BaseException] | None, *details: object) -> None:
         try:
-            if error_type is None:
+            full = error_type is not None and issubclass(error_type, FullError)
+            if error_type is None or (full and self.episodes and not self._open_frames):
                 with self._disk():
                     self._finish()
         finally:
@@ -88,7 +89,7 @@ class DatasetWriter:
     @property
     def frames(self) -> int:
         """Frames of the episodes that have ended."""
-        return self._frames
+        return self._room.frames
 
     def add_frames(self, frames: np.ndarray) -> None:
         """Append uint8 frames (t, H, W, 3) to the episode that goes on, or begin one."""
@@ -96,6 +97,7 @@ class DatasetWriter:
         expected = (len(frames), *self.frame_size, 3)
         if frames.shape != expected or frames.dtype != np.uint8 or not len(frames):
             raise DataError(f"an episode is {frames.dtype} {frames.shape}, expected uint8 {('t', *expected[1:])}")
+        self._require_room(self._open_frames + len(frames), None)
         with self._disk():
             self._series.append(frames)
         self._open_frames += len(frames)
@@ -110,6 +112,7 @@ class DatasetWriter:
         length = self._open_frames
         if not length:
             raise DataError("an episode without frames was ended; add frames first")
+        self._require_room(length, provenance)
         _check_actions(length, actions)
         if self.episodes and (actions is None) != (self.episodes[0].actions is None):
             raise DataError("some episodes have true actions and some have none; give them for all or for none")
@@ -129,12 +132,20 @@ class DatasetWriter:
     ) -> None:
         """Append a whole episode: `add_frames`, then `end_episode`."""
         _check_actions(len(frames), actions)
+        self._require_room(len(frames), provenance)
         self.add_frames(frames)
         self.end_episode(actions, level_seed, provenance)
 
     def _take(self, episode: Episode) -> None:
         self.episodes.append(episode)
-        self._frames += episode.length
+        self._room.take(episode.length, episode.provenance)
+
+    def _require_room(self, frames: int, provenance: dict[str, Any] | None) -> None:
+        if why := self._room.lacks(frames, provenance):
+            raise FullError(
+                f"{self.out} is full with {self.frames:,} frames in {len(self.episodes):,} episodes: one more would "
+                f"give {why}; write the others to another data set, and give --data both"
+            )
 
     def _disk(self) -> AbstractContextManager[None]:
         advice = "make room and run the same command again" if self.resume else "choose another --out, or make room"

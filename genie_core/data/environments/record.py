@@ -20,6 +20,7 @@ from genie_core.data.environments.action_set import ActionSet
 from genie_core.data.environments.opening import open_environment, own_fps, told_by
 from genie_core.data.environments.policies import Choose, open_policy
 from genie_core.data.frame_size import usual_size
+from genie_core.data.room import SPLIT, require_room
 from genie_core.data.writer import DatasetWriter
 from genie_core.errors import DataError
 from genie_core.limits import Size, require
@@ -108,6 +109,7 @@ def record_environment(
     env = open_environment(name, options or {})
     try:
         stage = Stage(name, env, frame_size, fps)
+        require_room(f"--frames {frames}", frames, stage.size, SPLIT)
         actions = ActionSet(name, env.action_space)
         source = {
             "environment": env.spec.id,

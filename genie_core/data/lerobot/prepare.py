@@ -14,6 +14,7 @@ from tqdm import tqdm
 from genie_core.data.dataset import PARTS
 from genie_core.data.frame_size import usual_size
 from genie_core.data.lerobot.read import LeRobotEpisode, LeRobotFolder
+from genie_core.data.room import require_room
 from genie_core.data.writer import DatasetWriter
 from genie_core.errors import DataError
 from genie_core.limits import Size
@@ -56,6 +57,8 @@ def prepare_lerobot(
     _check_free(out)
     step = max(1, round(source.info.fps / (fps or USUAL_FPS)))
     size = frame_size or usual_size(*source.size())
+    frames = sum(-(-place.frames // step) for place in source.places)
+    require_room(str(folder), frames, size, "give a larger step: lower --fps")
     ids = distinct_actions(source)
     told: dict[str, Any] = {"lerobot": source.folder.resolve().name, "video": source.video, "steps_a_frame": step}
     if ids is not None:

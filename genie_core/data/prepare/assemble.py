@@ -12,6 +12,7 @@ import numpy as np
 from genie_core.data.prepare.duplicates import Scenes, copies
 from genie_core.data.prepare.sift import SHORTEST_FRAMES, Scene
 from genie_core.data.prepare.work import Prepared, part_frames, part_hashes
+from genie_core.data.room import Room, shard_frames
 from genie_core.data.writer import DatasetWriter
 from genie_core.limits import Size
 
@@ -140,6 +141,21 @@ def _cut(video: list[Piece], at: int) -> tuple[list[Piece], list[Piece]]:
     return head, tail
 
 
+def fitting(pieces: Sequence[Piece], size: Size) -> tuple[list[Piece], int]:
+    """The first of `pieces` that a data set has room for, and how many frames the others have."""
+    room, kept = Room({}, size, shard_frames(size)), 0
+    for kept, piece in enumerate(pieces, 1):
+        if room.lacks(piece.scene.length, _origin(piece)):
+            kept -= 1
+            break
+        room.take(piece.scene.length, _origin(piece))
+    return list(pieces[:kept]), sum(piece.scene.length for piece in pieces[kept:])
+
+
+def _origin(piece: Piece) -> dict[str, Any]:
+    return {"video": piece.name, "start_s": piece.scene.start_s, "end_s": piece.scene.end_s}
+
+
 def write(
     out: Path, pieces: Sequence[Piece], size: Size, fps: float, source: dict[str, Any], tell: Callable[[int], None]
 ) -> None:
@@ -151,5 +167,4 @@ def write(
             for start in range(piece.first, end, CHUNK_FRAMES):
                 writer.add_frames(frames[start : min(start + CHUNK_FRAMES, end)])
                 tell(min(start + CHUNK_FRAMES, end) - start)
-            told = {"video": piece.name, "start_s": piece.scene.start_s, "end_s": piece.scene.end_s}
-            writer.end_episode(provenance=told)
+            writer.end_episode(provenance=_origin(piece))

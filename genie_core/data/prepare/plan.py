@@ -15,6 +15,7 @@ from genie_core.data.prepare.find import Found, Video
 from genie_core.data.prepare.look import Look, look
 from genie_core.data.prepare.pool import Mapper
 from genie_core.data.prepare.work import Task
+from genie_core.data.room import require_room
 from genie_core.errors import DataError
 from genie_core.files import write_whole
 from genie_core.limits import Size
@@ -23,6 +24,7 @@ from genie_core.video.source import Part
 BEGUN, PARTS_FOLDER = "begun.json", "parts"
 USUAL_FPS = 15.0
 STRETCH_S = 600.0  # of a long video, which is done by several processes, and lost when one is killed
+SPLIT = "prepare them in several parts and give --data all of these, or lower --fps"
 UNKNOWN_S = 60.0  # the length of a video that does not say, for the progress bar
 CRASHED = "the decoder crashed on it"
 
@@ -88,7 +90,10 @@ def _begin(found: Found, frame_size: Size | None, fps: float | None, mapper: Map
         told = [f"{video.name}: {seen.refused}" for video, seen in zip(found.videos, looks, strict=True)]
         told += [f"{name}: {why}" for name, why in found.left_out]
         raise DataError("; ".join(["there is no video to learn from; expected films such as MP4 or WebM", *told[:5]]))
-    return {"looks": looks, "size": frame_size or _usual_size(usable), "fps": fps or _usual_fps(usable)}
+    size, fps = frame_size or _usual_size(usable), fps or _usual_fps(usable)
+    seconds = sum(seen.seconds or 0 for seen in usable)
+    require_room(f"{seconds / 3600:.0f} hours of video at {fps:g} a second", int(seconds * fps), size, SPLIT)
+    return {"looks": looks, "size": size, "fps": fps}
 
 
 def _usual_size(looks: Sequence[Look]) -> Size:

@@ -30,6 +30,7 @@ class Report:
     episodes: int = 0
     duplicate: int = 0  # frames left out because an earlier place shows the same
     short: int = 0  # frames left out because too few were left around those
+    beyond: int = 0  # frames left out because a data set has no room for them
 
     @property
     def kept(self) -> int:
@@ -54,7 +55,8 @@ class Report:
             "fps": self.fps,
             "frames": self.frames,
             "episodes": self.episodes,
-            "left_out": {"duplicate": self.duplicate} | {name: self.count(name) for name in ("still", "short")},
+            "left_out": {"duplicate": self.duplicate, "beyond": self.beyond}
+            | {name: self.count(name) for name in ("still", "short")},
             "damages": self.damages,
             "cuts": self.count("cuts"),
             "refused": [{"video": name, "why": why} for name, why in self.refused],
@@ -85,6 +87,7 @@ class Report:
         told = [f"{seconds['still']:.0f} s in which nothing moves"] if self.count("still") else []
         told += [f"{seconds['short']:.0f} s in scenes too short to learn from"] if self.count("short") else []
         told += [f"{self.duplicate / self.fps:.0f} s that an earlier place shows"] if self.duplicate else []
+        told += [f"{self.beyond / self.fps:.0f} s that a data set has no room for"] if self.beyond else []
         told += [f"{self.damages:,} damaged places"] if self.damages else []
         lines = [f"left out: {', '.join(told)}"] if told else []
         lines += [f"split at {self.count('cuts'):,} scene cuts"] if self.count("cuts") else []

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from genie_core.data.dataset import PARTS, VideoDataset
-from genie_core.data.prepare.assemble import Piece, pieces_of, split, without_copies, write
+from genie_core.data.prepare.assemble import Piece, fitting, pieces_of, split, without_copies, write
 from genie_core.data.prepare.cluster import Cluster
 from genie_core.data.prepare.find import find_videos
 from genie_core.data.prepare.plan import BEGUN, CRASHED, PARTS_FOLDER, Plan, make_plan
@@ -92,7 +92,10 @@ def _carry_out(out: Path, work: Path, plan: Plan, left_out: list[tuple[str, str]
     if not pieces:
         why = "; ".join(report.omissions()) or "they hold no frame"
         raise DataError(f"there is nothing to learn from in {len(names)} videos ({why}); give longer footage")
-    sets = dict(zip(PARTS, split(pieces), strict=True))
+    sets = {}
+    for name, wanted in zip(PARTS, split(pieces), strict=True):
+        sets[name], beyond = fitting(wanted, plan.size)
+        report.beyond += beyond
     report.frames = {name: sum(piece.scene.length for piece in each) for name, each in sets.items()}
     report.episodes = sum(map(len, sets.values()))
     count = len({piece.name for each in sets.values() for piece in each})

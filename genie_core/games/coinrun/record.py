@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from genie_core.data.room import SPLIT, require_room
 from genie_core.data.writer import DatasetWriter
 from genie_core.errors import MissingExtraError
 from genie_core.limits import require
@@ -83,6 +84,7 @@ def record_coinrun(
     Procgen, DataError if `out` is not empty.
     """
     _check_arguments(frames, levels, mode, policy, seed)
+    require_room(f"--frames {frames}", frames, (FRAME_SIZE, FRAME_SIZE), SPLIT)
     source = {"game": "coinrun", "mode": mode, "policy": policy, "levels": list(levels), "seed": seed}
     episodes = play(levels, mode, policy, seed)
     with (
