@@ -320,6 +320,7 @@ def watch(disk: Path, inputs: Path, moment: Moment | None) -> Callable[[], int]:
         if os.fsencode(args[0]).startswith(folders) and os.getpid() == process:
             count += 1
             if moment is not None and left and count >= left:
+                left = 0  # what is done now may be such an event itself
                 left = count + 1 if moment.do(process) is False else 0
 
     sys.addaudithook(hook)
