@@ -51,7 +51,7 @@ CLI_SEES_TOO = {"runtimes", "machine", "data", "training", "evaluation", "figure
 BELONGS = {
     "pygame": ("app/window/",),
     "gradio": ("app/web/",),
-    "gymnasium": ("genie_core/env.py", "genie_core/data/environments/"),
+    "gymnasium": ("genie_core/env.py", "genie_core/data/environments/", "genie_core/games/"),
     "procgen": ("genie_core/games/",),
     "lightning": ("genie_core/training/",),
     "ray": ("genie_core/data/prepare/",),

@@ -102,6 +102,11 @@ class Game:
             f"the game {self.name!r} of this world cannot be played here, only the world; leave --beside-real out"
         )
 
+    def start_pictures(self, source: Mapping[str, Any]) -> str | None:
+        """A pattern of the pictures that ship, within their folder, to start a world from that learnt from `source`;
+        None: those named after the game."""
+        return None
+
     @property
     def records(self) -> bool:
         """Whether `collect` works."""

@@ -49,6 +49,11 @@ class GAME(Game):
 
         record_coinrun(out, frames, seed=seed, policy=policy or "explore", progress=not quiet, **options)
 
+    def start_pictures(self, source: Mapping[str, Any]) -> str | None:
+        sets = source.get("sets")
+        hard = isinstance(sets, list) and any(isinstance(one, dict) and one.get("mode") == "hard" for one in sets)
+        return "starts/hard-level-*[02468].png" if hard else None  # six of twelve, all of them different
+
     def open_real(self, seed: int, source: Mapping[str, Any]) -> RealGame:
         from genie_core.games.coinrun.real import RealCoinRun
 
