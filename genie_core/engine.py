@@ -182,6 +182,21 @@ class WorldEngine:
         self.world.config.require_noise(sampling)
         self._samplings[player] = sampling
 
+    def lacks(self, player: int = 0) -> int | None:
+        """The number of passes for which `make_ready` is due before the next step of `player`; None if it is not.
+
+        Without it, that step takes seconds.
+        """
+        passes = self.sampling_of(player).unmask_steps
+        return None if self.runtime.is_ready(passes) else passes
+
+    def make_ready(self, passes: int) -> None:
+        """Makes what a step in so many passes needs, while steps go on: from any thread, in seconds.
+
+        Raises ConfigError if it cannot be made here.
+        """
+        self.runtime.make_ready(passes)
+
     def snapshot(self, player: int = 0) -> Moment:
         """The current moment of `player`, for `restore`. Costs next to nothing."""
         return self._at(player)

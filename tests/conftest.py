@@ -123,6 +123,9 @@ class FakeEngine:
     def sampling_of(self, player: int = 0) -> SamplingConfig:
         return SamplingConfig()
 
+    def lacks(self, player: int = 0) -> int | None:
+        return None
+
 
 @pytest.fixture(autouse=True)
 def saved_without_graphs(

@@ -28,6 +28,8 @@ class Engine:
         self.slow = slow or {}
         self.batches: list[set[int]] = []
         self.alone = threading.Lock()
+        self.lacking: dict[int, int] = {}  # passes by player
+        self.made = threading.Event()
 
     def sampling_of(self, player: int) -> str:
         return "slow" if player in self.slow else "usual"
@@ -38,6 +40,13 @@ class Engine:
         time.sleep(sum(self.slow.get(player, 0.001) for player in actions))
         self.alone.release()
         return dict.fromkeys(actions, FRAME)
+
+    def lacks(self, player: int) -> int | None:
+        return self.lacking.get(player)
+
+    def make_ready(self, passes: int) -> None:
+        assert self.made.wait(60)
+        self.lacking = {player: each for player, each in self.lacking.items() if each != passes}
 
 
 class Participant:
@@ -106,6 +115,35 @@ def test_different_worlds_and_settings_do_not_share_a_batch(thread: EngineThread
     wait_for(lambda: all(player.steps > 5 for player in players), "steps of all")
     assert all(batch <= {0, 2} or batch == {1} for batch in one.batches)
     assert all(batch == {3} for batch in other.batches)
+
+
+def test_a_graph_is_made_while_the_others_play_on(thread: EngineThread) -> None:
+    engine = Engine()
+    engine.lacking = {0: 3, 1: 3}
+    waiting, others = [Participant(engine, 0), Participant(engine, 1)], [Participant(engine, 2), Participant(engine, 3)]
+    add(thread, *waiting, *others)
+    wait_for(lambda: min(other.steps for other in others) > 20, "steps of the others while the graph is made")
+    assert [each.steps for each in waiting] == [0, 0]
+    engine.made.set()
+    wait_for(lambda: min(each.steps for each in waiting) > 3, "steps of those that waited for the graph")
+
+
+def test_a_graph_that_cannot_be_made_costs_one_player_the_game(
+    thread: EngineThread, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = Engine()
+    engine.lacking, engine.make_ready = {0: 3}, lambda passes: 1 / 0  # type: ignore[assignment,method-assign]
+    step = engine.step
+
+    def fails(actions: dict[int, int]) -> dict[int, np.ndarray]:
+        assert 0 not in actions, "no graph of 3 passes"
+        return step(actions)
+
+    engine.step = fails  # type: ignore[method-assign]
+    lost, other = Participant(engine, 0), Participant(engine, 1)
+    add(thread, lost, other)
+    wait_for(lambda: lost.failed and other.steps > 20, "the end of one game, and steps of the other")
+    assert "a step failed" in caplog.text
 
 
 def test_a_dear_player_gets_no_more_time_than_the_others(thread: EngineThread) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from genie_core.errors import ConfigError
 from genie_core.graph_world import GraphWorld
 from genie_core.pictures import load_picture
 from genie_core.runtimes.base import RUNTIMES
+from genie_core.runtimes.graph_store import cache_folder
 from genie_core.world import World
 
 pytest.importorskip("onnxruntime")
@@ -86,6 +88,26 @@ def test_a_branch_goes_on_as_it_did_and_a_moment_long_gone_is_played_again(
         assert np.array_equal(engine.restore(moments[start]), frames[start])
         for index in range(start, min(start + 4, 60)):
             assert np.array_equal(engine.step(actions[index]), frames[index + 1]), (start, index)
+
+
+def test_a_graph_is_made_beside_the_steps_of_others(easy: World) -> None:
+    engine = WorldEngine(easy, 5, players=2, runtime="onnx")
+    for player in range(2):
+        engine.reset(load_picture(PICTURE), player)
+    assert engine.lacks(0) == engine.lacks(1) == 2, "not even the graph that came with the world was loaded"
+    engine.step({1: 0})
+    engine.set_sampling(SamplingConfig(3, 0.7), 0)
+    assert (engine.lacks(0), engine.lacks(1)) == (3, None)
+    maker = threading.Thread(target=engine.make_ready, args=(3,))
+    maker.start()
+    for _ in range(3):
+        engine.step({1: 0})
+    maker.join()
+    assert engine.lacks(0) is None
+    made = set(cache_folder().rglob("step-3.onnx"))
+    engine.step({0: 0, 1: 0})
+    assert made and set(cache_folder().rglob("*.onnx")) == made, "the step makes no graph"
+    assert WorldEngine(easy, runtime="torch").lacks() is None
 
 
 def test_a_session_names_its_runtime_and_goes_on_alike_on_the_other(easy: World) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
@@ -75,6 +75,8 @@ class EngineThread(threading.Thread):
         self._news = threading.Event()
         self._stopping = False
         self._steps: deque[tuple[float, float, int]] = deque(maxlen=MEASURED_STEPS)  # time, seconds, players
+        self._maker = ThreadPoolExecutor(1, "graphs")
+        self._made: dict[tuple[WorldEngine, int], Future[None]] = {}  # by engine and number of passes
 
     def do(self, function: Callable[[], Result]) -> Future[Result]:
         """Runs `function` on this thread, between two batches. The function must be short."""
@@ -109,6 +111,7 @@ class EngineThread(threading.Thread):
         self._stopping = True
         self._news.set()
         self.join()
+        self._maker.shutdown(wait=False, cancel_futures=True)
 
     def add(self, participant: Participant) -> None:
         """Call it in a task."""
@@ -135,7 +138,7 @@ class EngineThread(threading.Thread):
             while self._tasks:
                 self._tasks.popleft()()
             next_task = self._attend()
-            ready = [each for each in self._participants if each.ready()]
+            ready = [each for each in self._participants if each.ready() and self._is_made(each)]
             now = time.monotonic()
             first = min((each.due for each in ready), default=None)
             if first is None or first > now:
@@ -143,6 +146,26 @@ class EngineThread(threading.Thread):
                 self._news.wait(max(0.0, min(times) - now) if times else None)
                 continue
             self._batch([each for each in ready if each.due <= now + EARLY * each.period], now, len(ready))
+
+    def _is_made(self, participant: Participant) -> bool:
+        """Whether what its next step needs is there. If not, another thread makes it, and the others go on meanwhile.
+
+        If it cannot be made, the step itself will fail, and says why.
+        """
+        passes = participant.engine.lacks(participant.seat)
+        if passes is None:
+            return True
+        key = participant.engine, passes
+        if key not in self._made:
+            self._made[key] = self._maker.submit(participant.engine.make_ready, passes)
+            self._made[key].add_done_callback(lambda done: self._tasks.append(lambda: self._forget(key, done)))
+            self._made[key].add_done_callback(lambda done: self._news.set())
+        return self._made[key].done()
+
+    def _forget(self, key: tuple[WorldEngine, int], done: Future[None]) -> None:
+        """Forget what was made. What could not be made stays, so that the next who asks for it hears that at once."""
+        if not done.cancelled() and done.exception() is None:
+            del self._made[key]
 
     def _attend(self) -> float | None:
         """Does what players have asked for, each for a moment. The time of the next task that has to wait, if any."""

@@ -26,6 +26,14 @@ class Runtime(Protocol):
         """In as many passes as `inputs.uniform` brings noise for. Raises ConfigError if it cannot take that many."""
         ...
 
+    def is_ready(self, passes: int) -> bool:
+        """Whether a step in so many passes can begin at once."""
+        ...
+
+    def make_ready(self, passes: int) -> None:
+        """Make what such a step needs, from any thread, in seconds. Raises ConfigError if it cannot be made."""
+        ...
+
 
 def asked_threads() -> int | None:
     """What OMP_NUM_THREADS says; None if it says nothing that makes sense."""

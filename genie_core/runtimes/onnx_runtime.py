@@ -47,11 +47,19 @@ class OnnxRuntime:
     def step(self, inputs: StepInputs[np.ndarray]) -> Stepped[np.ndarray]:
         """In as many passes as `inputs.uniform` brings noise for."""
         passes = inputs.uniform.shape[1]
-        if passes not in self._steps:
-            self._steps[passes] = self._open(self._store.step(passes), checkpoint.STEP)
+        self.make_ready(passes)
         outputs = Stepped(*_run(self._steps[passes], feeds(inputs), checkpoint.STEP))
         self._check(outputs._asdict(), gives(self._store.config, len(inputs.last))._asdict(), checkpoint.STEP)
         return outputs
+
+    def is_ready(self, passes: int) -> bool:
+        """Whether the graph of so many passes is loaded."""
+        return passes in self._steps
+
+    def make_ready(self, passes: int) -> None:
+        """Load the graph of so many passes; torch makes it if nobody has. From any thread."""
+        if passes not in self._steps:
+            self._steps[passes] = self._open(self._store.step(passes), checkpoint.STEP)
 
     def _check(self, outputs: dict[str, np.ndarray], expected: dict[str, tuple[int, ...]], name: str) -> None:
         """Raises CheckpointError for what a stranger's graph gives beside what play goes on with."""
