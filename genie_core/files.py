@@ -1,9 +1,15 @@
-"""Writing files whole: under a name beside the destination first, then moved there; reading with a bound."""
+"""Writing files whole: under a name beside the destination first, then moved there; reading with a bound.
+
+What is being written is locked by its process, and the lock ends with it. So the next who writes to the same name tells
+what a killed process has left from what a living one, perhaps on another machine, is writing.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -38,14 +44,83 @@ def whole_file(path: str | Path, raises: type[GenieError] = WriteError) -> Itera
     Raises `raises` if the disk refuses, in words. Any other error leaves `path` as it was.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = partial_of(path)
     try:
         with disk_refusals(path, raises=raises):
-            yield partial
-            partial.replace(path)
+            remove_left(path)
+            partial.touch()
+            with locked(partial):
+                yield partial
+                partial.replace(path)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path, advice: str, raises: type[GenieError] = WriteError) -> Iterator[Path]:
+    """Gives an empty folder, which the caller moves to `path` when it is whole; else it is removed at the end.
+
+    Raises `raises` if the disk refuses, in words with `advice`. Any other error passes.
+    """
+    partial = partial_of(path)
+    try:
+        with disk_refusals(path, advice, raises):
+            remove_left(path)
+            shutil.rmtree(partial, ignore_errors=True)  # of a process that had this one's number
+            partial.mkdir(parents=True)
+            with locked(partial):
+                yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def partial_of(path: Path) -> Path:
+    """Where this process writes what becomes `path`."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def remove_left(path: Path) -> None:
+    """Removes what processes that are no more have left of writing `path`."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.part"):
+        if (lock := _lock(left)) is not None:
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+            os.close(lock)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Marks a file or folder as one that this process writes, while it lives. Where there are no locks, as on Windows,
+    nothing is marked and nothing is removed."""
+    lock = _lock(path)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(path: Path) -> int | None:
+    """A descriptor that holds the lock of a file or folder; None if another holds it, or there are no locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), path.stat()):  # it may have been moved before it was locked
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
 
 
 def write_all(folder: Path, contents: Mapping[str, bytes | str], raises: type[GenieError] = WriteError) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from tqdm import tqdm
 
 from app.play.start_pictures import Prompts
 from genie_core.errors import ConfigError
-from genie_core.files import disk_refusals
+from genie_core.files import locked, partial_of, remove_left, whole_folder
 from genie_core.page import page_files
 
 if TYPE_CHECKING:
@@ -56,13 +55,9 @@ def export_site(
     """
     check_folder(folder)
     folder = folder.resolve()
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    with disk_refusals(folder):
-        try:
-            _write(partial, worlds, count, assets, runtime, quiet)
-            _swap(partial, folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with whole_folder(folder, "save elsewhere, or make room") as partial:
+        _write(partial, worlds, count, assets, runtime, quiet)
+        _swap(partial, folder)
 
 
 def check_folder(folder: Path) -> None:
@@ -76,7 +71,7 @@ def check_folder(folder: Path) -> None:
 def _write(
     site: Path, worlds: Iterable[World], count: int, assets: Path, runtime: Mapping[str, bytes], quiet: bool
 ) -> None:
-    shutil.copytree(STATIC, site, ignore=shutil.ignore_patterns(".*"))
+    shutil.copytree(STATIC, site, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
     with tqdm(desc="exporting", total=count + 1, delay=2, disable=quiet) as bar:
         _write_runtime(site / "ort", runtime)
         bar.update()
@@ -119,7 +114,7 @@ def _write_world(world: World, site: Path, assets: Path) -> dict[str, Any]:
         "folder": f"worlds/{name}",
         "bytes": sum(file["size"] for file in config["files"].values()),
         "fingerprint": world.fingerprint(),
-        "pictures": _write_pictures(site / "pictures", Prompts(assets, game=world.config.game).files),
+        "pictures": _write_pictures(site / "pictures", Prompts(assets, world=world.config).files),
     }
 
 
@@ -150,16 +145,17 @@ def _write_json(path: Path, content: Any) -> None:
 
 def _swap(partial: Path, folder: Path) -> None:
     """Put the new site where an old one may be, which is put back if that fails."""
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    old = partial_of(folder.with_name(f"{folder.name}.old"))
+    remove_left(folder.with_name(f"{folder.name}.old"))
     if folder.exists():
         folder.rename(old)
-    try:
-        partial.rename(folder)
-    except BaseException:  # Ctrl-C between the two as well
-        if old.exists():
-            old.rename(folder)
-        raise
+    with locked(old):
+        try:
+            partial.rename(folder)
+        except BaseException:  # Ctrl-C between the two as well
+            if old.exists():
+                old.rename(folder)
+            raise
     shutil.rmtree(old, ignore_errors=True)
 
 

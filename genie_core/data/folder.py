@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from genie_core.errors import DataError, GenieError, MissingExtraError
-from genie_core.files import disk_refusals
+from genie_core.files import disk_refusals, locked, partial_of, remove_left
 
 MOST_CACHED = 2**35  # bytes of fetched shards kept on disk; the least recently used go first
 PIECE = 2**20  # bytes fetched at a time
@@ -103,14 +103,15 @@ class Folder:
         raise AssertionError("the last try returns or raises")
 
     def _fetch(self, name: str, size: int, sha256: str, path: Path) -> None:
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        partial = partial_of(path)
         digest, left = hashlib.sha256(), size
         try:
             with disk_refusals(path, "make room, or set XDG_CACHE_HOME to a folder elsewhere"):
                 path.parent.mkdir(parents=True, exist_ok=True)
+                remove_left(path)
                 make_room(path.parent, size)
                 sink = partial.open("wb")
-            with sink, _answering(self), self._open(name) as stream:
+            with sink, locked(partial), _answering(self), self._open(name) as stream:
                 while left > 0 and (piece := stream.read(min(PIECE, left))):
                     digest.update(piece)
                     left -= len(piece)

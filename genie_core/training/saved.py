@@ -27,8 +27,6 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
     file = folder / CHECKPOINT
     with disk_refusals(folder, "make room and go on with --resume"):
         folder.mkdir(parents=True, exist_ok=True)
-    for half in folder.glob(f".{CHECKPOINT}.*.part"):  # by a process that was killed while it wrote
-        half.unlink(missing_ok=True)
     with whole_file(file) as partial, partial.open("wb") as stream:
         try:
             torch.save(state, stream)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from genie_core.data.lerobot.rows import COLUMNS, Actions, DataFiles, numbering,
 from genie_core.data.lerobot.statistics import PixelCounts, Statistics
 from genie_core.data.lerobot.video_files import PIXELS, VideoFiles
 from genie_core.errors import DataError, WriteError
-from genie_core.files import disk_refusals
+from genie_core.files import whole_folder
 
 KEY = "observation.image"
 BATCH = 256  # frames held in memory
@@ -68,10 +67,9 @@ def write_lerobot(sets: Mapping[str, Path], out: Path, quiet: bool = False) -> N
 
     _check_free(out)
     dataset = VideoDataset(*sets.values())
-    partial = out.resolve().with_name(f".{out.name}.{os.getpid()}.partial")
     try:
-        with disk_refusals(out, "choose another --out, or make room"):
-            (partial / "meta").mkdir(parents=True)
+        with whole_folder(out.resolve(), "choose another --out, or make room") as partial:
+            (partial / "meta").mkdir()
             with tqdm(total=len(dataset), unit=" frames", desc="writing videos", disable=quiet) as bar:
                 _Writing(dataset, partial, bar).write(_splits(sets))
             if out.exists():
@@ -81,8 +79,6 @@ def write_lerobot(sets: Mapping[str, Path], out: Path, quiet: bool = False) -> N
         cause = error.__context__ if isinstance(error.__context__, OSError) else error  # what the disk told FFmpeg
         why = cause.strerror or cause
         raise WriteError(f"{out} cannot be written: {why}; choose another --out, or make room") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _check_free(out: Path) -> None:
