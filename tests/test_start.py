@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ACTIONS
+from conftest import ACTIONS, world_config
 from PIL import Image
 from played import save_session
 
@@ -123,13 +123,25 @@ def test_pictures_to_start_from_are_of_the_world_s_game(tmp_path: Path) -> None:
         Image.new("RGB", (8, 6)).save(tmp_path / name)
 
     def names(game: str | None, first: str | None = None) -> list[str]:
-        prompts = Prompts(tmp_path, first and tmp_path / first, game)
+        world = None if game is None else world_config(game=game)
+        prompts = Prompts(tmp_path, first and tmp_path / first, world)
         return [path.name for path in (*prompts.files, prompts.next())]
 
     assert names("pong") == ["pong-1.png", "pong-1.png"]
     assert names("coinrun", "coinrun.png") == ["coinrun-pit.png", "coinrun.png", "coinrun-pit.png"]
     for unknown in (None, "unknown"):
         assert names(unknown, "mine.png") == ["mine.png", "coinrun-pit.png", "coinrun.png", "coinrun-pit.png"]
+
+
+def test_a_world_of_hard_levels_starts_from_such() -> None:
+    def names(source: object) -> list[str]:
+        world = world_config(game="coinrun", training={"source": source})
+        return [path.name for path in Prompts(Path(__file__).parents[1] / "assets", world=world).shipped]
+
+    hard = names({"sets": [{"mode": "easy"}, {"mode": "hard"}]})
+    assert len(hard) == 6 and all(name.startswith("hard-level") for name in hard)
+    for source in (None, 3, {}, {"sets": 3}, {"sets": [3]}, {"sets": [{"mode": "easy"}]}):
+        assert "coinrun.png" in names(source)
 
 
 @pytest.mark.parametrize(

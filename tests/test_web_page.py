@@ -182,8 +182,14 @@ def test_a_drawing_becomes_a_world_that_warns_and_fields_keep_their_keys(browser
         page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.6, steps=8)
         page.mouse.up()
         page.click("#start-drawing")
-        visitor.playing()
         visitor.word("far from what the world knows")
+        visitor.word("Hold a key to play all the same, or choose another picture.")
+        assert (visitor.state()["status"], visitor.state()["step"]) == ("resting", "0"), (
+            "it can be seen before it melts"
+        )
+        page.keyboard.press("p")
+        visitor.playing()
+        assert "all the same" not in page.inner_text(".word")
         page.click(".more summary")
         script = page.locator("[data-set=script]")
         script.click()

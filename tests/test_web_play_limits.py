@@ -193,7 +193,7 @@ def test_a_page_shows_the_newest_lines(player: Player) -> None:
         session.tick()
     numbers = [line.number for line in session.timeline.lines]
     assert len(numbers) == limits.LINES_SHOWN + 3
-    assert told.state(session)["lines"] == numbers[-limits.LINES_SHOWN :]
+    assert told.state(session)["lines"] == numbers[-limits.LINES_SHOWN :] and told.state(session)["earlier"] == 3
     assert [line["line"] for line in told.strip(session)["lines"]] == numbers[-limits.LINES_SHOWN : -1], "but the own"
 
 

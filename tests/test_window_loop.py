@@ -194,6 +194,25 @@ def test_a_click_on_a_thumbnail_jumps_there(window: WindowLoop) -> None:
     assert window.session.timeline.line.number == 0
 
 
+def test_branches_without_room_are_counted(window: WindowLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    text = Canvas.text
+
+    def watched(self: Canvas, said: str, *given: Any, **more: Any) -> Any:
+        written.append(said)
+        return text(self, said, *given, **more)
+
+    monkeypatch.setattr(Canvas, "text", watched)
+    press(window, pygame.K_4)
+    for _ in range(30):
+        press(window, pygame.K_r, pygame.K_4)
+    shown, lines = window.thumbnails, window.session.timeline.lines
+    assert 1 < len(shown) < len(lines) == 31 and shown[-1].line is lines[-1]
+    assert f"+{len(lines) - len(shown)}" in written and "earlier" in written
+    areas = [thumbnail.area for thumbnail in shown]
+    assert all(one.collidelist(areas[i + 1 :]) == -1 for i, one in enumerate(areas))
+
+
 def test_speeds_and_autoplay(window: WindowLoop) -> None:
     fps = window.session.config.fps
     press(window, pygame.K_EQUALS, pygame.K_EQUALS, pygame.K_EQUALS)

@@ -48,6 +48,16 @@ def test_mp4(tmp_path: Path, frames: np.ndarray, taken: np.ndarray, fps: float) 
         assert mean_difference(picture[3::6, 3::6], frame) < 5
 
 
+@pytest.mark.parametrize(("name", "bar"), [("p.mp4", True), ("p.gif", True), ("p.mp4", False)])
+def test_what_takes_long_to_write_has_a_bar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, bar: bool
+) -> None:
+    monkeypatch.setattr("app.media.write.BAR_AFTER", 0)
+    frames = np.zeros((5, 16, 16, 3), np.uint8)
+    save_frames(tmp_path / name, frames, np.zeros(4, np.int64), 15, NAMES, bar=bar)
+    assert ("writing: 100%" in capsys.readouterr().err) is bar
+
+
 def test_frames_need_not_be_square(tmp_path: Path) -> None:
     """A video, a GIF and a sheet of 9 by 15 pixels, an odd size besides."""
     wide = np.random.default_rng(0).integers(0, 256, (3, 9, 15, 3), dtype=np.uint8)

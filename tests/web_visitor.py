@@ -72,7 +72,10 @@ class Visitor:
         dialog.accept()
 
     def upload(self, path: Path) -> None:
+        """Plays a picture of the visitor's own, which waits for a key."""
         self.page.set_input_files("#picture input[type=file]", str(path))
+        self.page.wait_for_selector("[data-status=resting]")
+        self.page.keyboard.press("p")  # plays on
         self.playing()
 
     def playing(self) -> None:

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompts, tell: Tell) -> PlaySession:
-    """The session that the command line describes; tells `prompts` the game of its world."""
+    """The session that the command line describes; tells `prompts` its world."""
     tell("loading the runtime", 0.1)
     from app.play.made import find_made
     from app.play.session_file import load_session
@@ -76,7 +76,7 @@ def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompt
 
     tell("reading the world", 0.5)
     world = load_playable(args)
-    prompts.game = world.config.game
+    prompts.world = world.config
     beside = None
     if args.beside_real:
         tell("starting the real game", 0.7)

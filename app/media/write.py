@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
 
 from app.media.mp4 import enlarge, open_mp4
 from genie_core.errors import GenieError
@@ -21,6 +22,7 @@ from genie_core.files import write_whole
 MP4_ENLARGED, GIF_ENLARGED, SHEET_ENLARGED = 6, 4, 2
 PALETTE_SAMPLE = 64  # frames that the colours of a GIF are taken from
 SHEET_FRAMES, SHEET_COLUMNS = 80, 10
+BAR_AFTER = 2  # seconds
 SHEET_GAP, SHEET_LABEL = 6, 18
 SHEET_PAPER, SHEET_INK = (22, 24, 29), (222, 226, 232)
 
@@ -38,6 +40,11 @@ class Playthrough:
     actions: np.ndarray
     fps: float
     names: Sequence[str]
+    bar: bool = False
+
+    def each(self) -> Iterable[np.ndarray]:
+        """The frames, counted by a bar if there is one."""
+        return tqdm(self.frames, desc="writing", unit=" frames", delay=BAR_AFTER, disable=not self.bar)
 
 
 def check_target(path: str | Path) -> None:
@@ -53,27 +60,31 @@ def check_target(path: str | Path) -> None:
         raise RecordingError(f"you may not write into the folder {path.parent}; save elsewhere")
 
 
-def save_frames(path: str | Path, frames: np.ndarray, actions: np.ndarray, fps: float, names: Sequence[str]) -> None:
-    """Writes a playthrough to `path`, in the format that its suffix names, whole or not at all.
+def save_frames(
+    path: str | Path, frames: np.ndarray, actions: np.ndarray, fps: float, names: Sequence[str], bar: bool = False
+) -> None:
+    """Writes a playthrough to `path`, in the format that its suffix names, whole or not at all; with a `bar` if asked.
 
     `frames` uint8 (t, H, W, 3) in [0, 255]; `actions` int64 (t-1,), ids that index `names`.
     Raises RecordingError if `check_target` does or the disk refuses.
     """
     check_target(path)
     # In memory first: a full disk then speaks for itself, not through each library's errors.
-    write_whole(path, encode(Path(path).suffix.lower(), frames, actions, fps, names), RecordingError)
+    write_whole(path, encode(Path(path).suffix.lower(), frames, actions, fps, names, bar), RecordingError)
 
 
-def encode(suffix: str, frames: np.ndarray, actions: np.ndarray, fps: float, names: Sequence[str]) -> bytes:
+def encode(
+    suffix: str, frames: np.ndarray, actions: np.ndarray, fps: float, names: Sequence[str], bar: bool = False
+) -> bytes:
     """The content of the file that `save_frames` writes, for a suffix of `WRITERS`."""
     written = io.BytesIO()
-    WRITERS[suffix](written, Playthrough(frames, actions, fps, names))
+    WRITERS[suffix](written, Playthrough(frames, actions, fps, names, bar))
     return written.getvalue()
 
 
 def _write_mp4(file: BinaryIO, played: Playthrough) -> None:
     with open_mp4(file, played.frames.shape[1:], played.fps, MP4_ENLARGED) as add:
-        for frame in played.frames:
+        for frame in played.each():
             add(frame)
 
 
@@ -83,7 +94,7 @@ def _write_gif(file: BinaryIO, played: Playthrough) -> None:
     size = (GIF_ENLARGED * width, GIF_ENLARGED * height)
     first, *rest = (
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE).resize(size)  # nearest, by default
-        for frame in played.frames
+        for frame in played.each()
     )
     durations = gif_durations_ms(len(played.frames), played.fps)
     first.save(file, "GIF", save_all=True, append_images=rest, loop=0, duration=durations)

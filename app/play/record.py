@@ -22,8 +22,8 @@ def record(path: str | Path, session: PlaySession, actions: Sequence[int], quiet
     steps = tqdm(actions, desc="playing", unit=" steps", delay=2, disable=quiet)
     beside = session.beside
     if beside is None:
-        return _save(path, session, session.play(steps), actions)
-    line = _save(path, session, _with_real(session, steps, beside), actions)
+        return _save(path, session, session.play(steps), actions, quiet)
+    line = _save(path, session, _with_real(session, steps, beside), actions, quiet)
     return f"{line}, beside {beside.name}: {beside.told()}"
 
 
@@ -38,10 +38,13 @@ def record_replay(path: str | Path, session: PlaySession, quiet: bool = False) -
     timeline = session.timeline
     actions = list(timeline.path())
     steps = tqdm(range(len(actions) + 1), desc="decoding", unit=" frames", delay=2, disable=quiet)
-    return _save(path, session, (timeline.picture_of(timeline.line, step) for step in steps), actions)
+    shown = (timeline.picture_of(timeline.line, step) for step in steps)
+    return _save(path, session, shown, actions, quiet)
 
 
-def _save(path: str | Path, session: PlaySession, shown: Iterable[np.ndarray], actions: Sequence[int]) -> str:
+def _save(
+    path: str | Path, session: PlaySession, shown: Iterable[np.ndarray], actions: Sequence[int], quiet: bool
+) -> str:
     pictures = iter(shown)
     first = next(pictures)
     frames = np.empty((len(actions) + 1, *first.shape), np.uint8)
@@ -49,5 +52,5 @@ def _save(path: str | Path, session: PlaySession, shown: Iterable[np.ndarray], a
     for step, frame in enumerate(pictures, 1):
         frames[step] = frame
     names = [action.name for action in session.config.actions]
-    save_frames(path, frames, np.array(actions, np.int64), session.config.fps, names)
+    save_frames(path, frames, np.array(actions, np.int64), session.config.fps, names, bar=not quiet)
     return f"saved {path}, {len(frames)} frames played"

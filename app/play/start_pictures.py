@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genie_core.games import known_games
+from genie_core.games import find, known_games
 from genie_core.pictures import fit, load_picture, palette_of
+
+if TYPE_CHECKING:
+    from genie_core.config import WorldConfig
 
 PALETTE_FRAME = (64, 64)  # pixels; colours are taken from pictures of one size
 
@@ -16,19 +20,23 @@ PALETTE_FRAME = (64, 64)  # pixels; colours are taken from pictures of one size
 class Prompts:
     """Picture files to go through, one after the other, round and round.
 
-    `game` is the world's, to be set before the pictures are asked for; None, or a game of which no pictures ship, gives
-    the pictures of every game.
+    `world` is set before the pictures are asked for; None, or a game of which no pictures ship, gives the pictures of
+    every game.
     """
 
-    def __init__(self, folder: Path, first: Path | None = None, game: str | None = None) -> None:
-        """The game's pictures in `folder`, with `first` before them unless it is among them."""
-        self.folder, self.first, self.game = folder, first, game
+    def __init__(self, folder: Path, first: Path | None = None, world: WorldConfig | None = None) -> None:
+        """The pictures in `folder` that suit the world, with `first` before them unless it is among them."""
+        self.folder, self.first, self.world = folder, first, world
 
     @cached_property
     def shipped(self) -> list[Path]:
         """Among the pictures that ship some are of the program itself; a game's are named after it."""
-        pictures = sorted(self.folder.glob("*.png"))
-        own = [path for path in pictures if self.game and path.name.startswith(self.game)]
+        pictures, own = sorted(self.folder.glob("*.png")), list[Path]()
+        if self.world is not None:
+            game, source = self.world.game, self.world.training.get("source")
+            pattern = find(game).start_pictures(source if isinstance(source, dict) else {})
+            own = sorted(self.folder.glob(pattern)) if pattern else []
+            own = own or [path for path in pictures if game and path.name.startswith(game)]
         return own or [path for path in pictures if path.name.startswith(known_games())]
 
     @cached_property

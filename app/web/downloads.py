@@ -19,6 +19,7 @@ from genie_core.errors import GenieError
 
 KINDS = {"mp4": "video/mp4", "gif": "image/gif", "genie": "application/octet-stream"}
 CHUNK = 4  # frames looked up at once: frames long past are decoded anew, in the time of a step each
+TOLD_EVERY = 8  # chunks, of what a film has so far
 
 at_once = asyncio.Semaphore(limits.DOWNLOADS)
 busy: set[str] = set()  # tokens of games whose file is being made
@@ -57,8 +58,11 @@ async def _film(guests: Guests, player: Player, kind: str) -> tuple[np.ndarray, 
     actions = await guests.for_player(player, lambda: [line.action(index) for index in range(start + 1, end)])
     frames: list[np.ndarray] = []
     for first in range(start, end, CHUNK):
+        if (first - start) // CHUNK % TOLD_EVERY == TOLD_EVERY - 1:
+            player.outbox.put({"film": (first - start) / (end - start)})
         look = partial(_pictures, session, line, range(first, min(first + CHUNK, end)))
         frames += await guests.for_player(player, look)
+    player.outbox.put({"film": 1})
     return np.stack(frames), np.array(actions, np.int64)
 
 

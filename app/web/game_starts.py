@@ -31,20 +31,31 @@ class GameStarts:
             raise GenieError(f"a world has a name, such as {self.worlds.title!r}")
         return self.worlds.engine(world.strip())
 
+    def prompts_of(self, engine: WorldEngine) -> Prompts:
+        """The pictures to start from that suit the engine's world."""
+        return Prompts(self.prompts.folder, world=engine.world.config)
+
     def fitted(self, engine: WorldEngine, picture: np.ndarray, how: Any) -> np.ndarray:
         """The picture as a prompt of the engine's world, uint8 (H, W, 3)."""
         how = how if how in FITS else FITS[0]
-        return fit(picture, engine.world.config.frame_size, how, self.prompts.palette)
+        palette = self.prompts_of(engine).palette if how == "palette" else None
+        return fit(picture, engine.world.config.frame_size, how, palette)
 
     def from_picture(self, picture: np.ndarray, world: Any, how: Any = FITS[0], seed: Any = 0) -> GameStart:
         """Raises PictureError if the picture is no prompt, and as `engine` does."""
         engine = self.engine(world)
         return GameStart(engine, world.strip(), Start(self.fitted(engine, picture, how), seed=whole(seed)))
 
+    def from_own_picture(self, picture: np.ndarray, world: Any, how: Any = FITS[0]) -> GameStart:
+        """A picture that a visitor brought waits for a key, since play soon changes it. Raises as `from_picture`."""
+        game = self.from_picture(picture, world, how)
+        return dataclasses.replace(game, start=dataclasses.replace(game.start, waits=True))
+
     def from_shipped(self, name: Any, world: Any, how: Any = FITS[0]) -> GameStart:
-        """From a picture that ships, by its file's name; "" is the first."""
-        known = {path.name: path for path in self.prompts.shipped}
-        path = self.prompts.shipped[0] if name == "" and known else known.get(name) if isinstance(name, str) else None
+        """From a picture that ships, by its file's name, of this world or another; "" is the world's first."""
+        own = self.prompts_of(self.engine(world)).shipped
+        known = {path.name: path for path in (*self.prompts.shipped, *own)}
+        path = own[0] if name == "" and own else known.get(name) if isinstance(name, str) else None
         if path is None:
             raise GenieError("there is no such start picture here; choose another")
         game = self.from_picture(load_picture(path), world, how)

@@ -12,6 +12,7 @@ from app.web.limits import REQUESTS_WAITING
 from app.web.tabs.imitate import imitate_tab
 from app.web.tabs.learnt import learnt_tab
 from app.web.tabs.play import play_tab
+from app.web.tabs.shared import PRIVATE, pictures_of
 from app.web.uploads import only_uploads
 
 CLEARED = (3600, 7200)  # seconds: how often old uploads and results are deleted, and from what age on
@@ -30,12 +31,16 @@ def build_pages(guests: Guests, starts: GameStarts) -> gr.Blocks:
         gr.HTML(INTRO, elem_id="intro")
         with gr.Tabs() as tabs:
             with gr.Tab("Play", id=PLAY):
-                view, settings = play_tab(guests, starts)
+                view, settings, *galleries = play_tab(guests, starts)
             with gr.Tab("What each action does"):
-                learnt_tab(guests, starts, view, settings)
+                galleries.append(learnt_tab(guests, starts, view, settings))
             with gr.Tab("Imitate a video"):
-                goes_live = imitate_tab(guests, starts, view, settings)
+                gallery, goes_live = imitate_tab(guests, starts, view, settings)
+                galleries.append(gallery)
         goes_live.success(lambda: gr.Tabs(selected=PLAY), None, tabs, api_visibility="private")
+        settings[0].change(
+            lambda world: [pictures_of(starts, world)] * len(galleries), settings[0], galleries, **PRIVATE
+        )
         add_api(guests, starts)
     only_uploads(pages)
     return share_queue(pages.queue(max_size=REQUESTS_WAITING))

@@ -12,7 +12,7 @@ from app.play import commands as c
 from app.play.keymap import build_keymap
 from app.play.pilot import Pilot
 from app.play.script import source_of
-from app.play.session import PlaySession
+from app.play.session import Mode, PlaySession
 from app.play.start import begin
 from app.web import limits, told
 from app.web.game import GameStart
@@ -62,9 +62,11 @@ class Player:
         """
         if self._told and self._goes_on_with(start):
             assert start.start.picture is not None
+            self.session.waits = start.start.waits
+            self.session.handle(c.Pause(False))
+            self.session.handle(c.Autoplay(None))
             self.session.handle(c.StartFrom(start.start.picture))
             self.session.handle(c.Autoplay(start.start.autoplay))
-            self.session.handle(c.Pause(False))
         else:
             self.session = begin(start.engine, start.start, self.seat)
         self.tuned = start.tuned
@@ -185,8 +187,11 @@ class Player:
             if now < self._busy_until:
                 return
             self._busy_until = now + BUSY_SECONDS
-        fate = "; it soon turns into what the world knows" if event.kind == c.UNFAMILIAR else ""
-        self.outbox.put({"say": event.text.replace("this computer", "this demo") + fate, "kind": event.kind})
+        text, waits = event.text.replace("this computer", "this demo"), False
+        if event.kind == c.UNFAMILIAR:
+            text, waits = f"{text}, and soon turns into something that it knows", self.session.mode is Mode.RESTING
+            text += ". Hold a key to play all the same, or choose another picture" if waits else ""
+        self.outbox.put({"say": text, "kind": event.kind, "stays": waits})
 
     def _send(self, shown: tuple[int, int]) -> None:
         session, number = self.session, self.outbox.number()

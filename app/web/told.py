@@ -55,6 +55,7 @@ def state(session: PlaySession) -> dict[str, Any]:
         "kept": [(kept.line.number, kept.step) for kept in session.kept],
         "line": session.timeline.line.number,
         "lines": [line.number for line in session.timeline.lines[-limits.LINES_SHOWN :]],
+        "earlier": max(0, len(session.timeline.lines) - limits.LINES_SHOWN),
     }
 
 

@@ -68,6 +68,7 @@ class Saver:
         else:
             self._background.submit(self._recorder.close)
             self._recorder = None
+            self._session.tell(c.TOLD, "writing the video …")
 
     def gif(self) -> None:
         """Saves the last seconds as a GIF."""

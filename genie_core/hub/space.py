@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from genie_core.config import WorldConfig
 from genie_core.errors import ConfigError
+from genie_core.games import find
 from genie_core.hub.address import find_address, require_repository
 from genie_core.hub.card import game_of
 from genie_core.hub.publish import Publishable, file_list, upload
@@ -79,6 +80,10 @@ def copy_program(root: Path, folder: Path, config: WorldConfig) -> None:
     named = sorted((root / "assets").glob(f"{game}*.png")) if game.isidentifier() else []
     for picture in named or [root / FIRST_PICTURE]:
         shutil.copy(picture, folder / "assets")
+    pattern = find(game).start_pictures(config.training.get("source") or {})
+    for picture in (root / "assets").glob(pattern) if pattern else ():
+        (folder / picture.relative_to(root)).parent.mkdir(exist_ok=True)
+        shutil.copy(picture, folder / picture.relative_to(root))
     lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith(("#", *NOT_NEEDED))]
     (folder / "requirements.txt").write_text("".join(kept), encoding="utf-8")

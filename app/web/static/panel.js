@@ -93,6 +93,7 @@ root.addEventListener("click", (event) => {
 
 function greet(told) {
   hello = told;
+  wanted = told.world;
   canvas.shape(told);
   Object.assign(root.dataset, { world: told.world });
   find(".link").hidden = true;
@@ -105,6 +106,7 @@ function greet(told) {
 }
 
 function change(told) {
+  if (state.status === "resting" && told.status && find(".word").textContent.includes("all the same")) say(""); // it plays
   state = { ...state, ...told };
   genie.dataset.status = root.dataset.status = state.status;
   find(".stage").classList.toggle("guesses", Boolean(state.guesses));
@@ -114,10 +116,11 @@ function change(told) {
   find("[data-do=pause]").textContent = HALTED.includes(state.status) ? "play on" : "pause";
   showSettings(told);
   if ("waiting" in told || "watched" in told || "watching" in told) showAudience(state);
-  if (told.kept || told.lines) strip(told.kept ?? [], told.lines ?? []);
+  if (told.kept || told.lines) strip(told.kept ?? [], told.lines ?? [], state.earlier);
 }
 
-function strip(kept, lines) {
+/** `earlier` branches are not shown. */
+function strip(kept, lines, earlier = 0) {
   const tile = (data, label, picture) => {
     const image = make("img", { src: picture, alt: "" });
     return make("button", { type: "button", title: label, ariaLabel: label, data }, image, label.replace(/^\D+/, ""));
@@ -126,5 +129,6 @@ function strip(kept, lines) {
     ...kept.map((moment, i) => tile({ kept: i }, `kept step ${moment.step}`, moment.picture)),
     ...lines.map((end) => tile({ line: end.line }, `other branch, step ${end.step}`, end.picture)),
   ];
+  if (earlier) tiles.splice(kept.length, 0, make("span", { className: "earlier", textContent: `+${earlier}`, title: `${earlier} earlier branches; the session file has them all` }));
   find(".strip").replaceChildren(...(tiles.length ? tiles : ["Moments that you keep, and branches that you leave by rewinding, appear here."]));
 }

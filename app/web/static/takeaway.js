@@ -18,6 +18,11 @@ async function takeFile(button) {
   button.removeAttribute("aria-busy");
 }
 
+/** `share` of the pictures of a film are there, from 0 to 1; then it is written. */
+function tellOfFilm(share) {
+  if (find("[data-file][aria-busy=true]")) say(share < 1 ? `Making the film: ${Math.round(100 * share)} % …` : "Making the film: writing the file …", true);
+}
+
 async function showLink(fragment) {
   const box = find(".link");
   Object.assign(box, { value: `${location.origin}${location.pathname}#${fragment}`, hidden: false });

@@ -6,6 +6,7 @@ const kept = {
   read() { try { return JSON.parse(sessionStorage.getItem(KEPT)) ?? null; } catch { return null; } },
   write(game) { try { game ? sessionStorage.setItem(KEPT, JSON.stringify(game)) : sessionStorage.removeItem(KEPT); } catch { /* a private window */ } },
 };
+let wanted = FIRST.world; // the world that a new game begins in
 let offered = null; // what the start button does: a token to come back with, or null for a new game
 let beginning = false;
 
@@ -17,7 +18,7 @@ function setStatus(status) {
 
 function attract(label = "Play", why = "") {
   setStatus(why ? "over" : "attract");
-  show("start", label);
+  show("start", label === "Play" && wanted !== FIRST.world ? `Play ${wanted}` : label);
   show("how", genie.classList.contains("touch") ? "tap, then use the pad" : "click, or hold an arrow key");
   if (why) say(why, true);
 }
@@ -41,7 +42,8 @@ async function begin(asked = { picture: "" }) {
   beginning = true;
   say("Starting …", true);
   try {
-    const answer = await fetch(new URL("play", transportRoot()), { method: "POST", body: JSON.stringify(asked) });
+    const body = JSON.stringify(asked.link ? asked : { world: wanted, ...asked });
+    const answer = await fetch(new URL("play", transportRoot()), { method: "POST", body });
     const told = await answer.json().catch(() => ({ detail: "this demo is busy; try again in a moment" }));
     if (!answer.ok) throw new Error(told.detail);
     newest = 0;
@@ -76,9 +78,10 @@ function open(token) {
 function hear(told) {
   if (told.hello) greet(told.hello);
   if (told.state) change(told.state);
-  if (told.say) say(told.say);
+  if (told.say) say(told.say, told.stays);
   if (told.fault) for (const [name, text] of Object.entries(told.fault)) fault(name, text);
   if (told.share) showLink(told.share);
+  if (told.film) tellOfFilm(told.film);
   if (told.queue) queue(told.queue);
   else if (told.hello) delete root.dataset.place;
   if (told.watch !== undefined) watchGame(told.watch);
@@ -152,8 +155,11 @@ window.addEventListener("unhandledrejection", (event) => {
 
 /** Gradio asks before a game is left for another world. */
 window.genie = {
-  agreesTo: (world) => !live() || waits() || world === hello.world || !(+root.dataset.tip > 0) ||
-    confirm(`Play in ${world} instead? The game in ${hello.world} ends; save its session first if you want to keep it.`),
+  agreesTo: (world) => {
+    if (!live()) { wanted = world; attract(); }
+    return !live() || waits() || world === hello.world || !(+root.dataset.tip > 0) ||
+      confirm(`Play in ${world} instead? The game in ${hello.world} ends; save its session first if you want to keep it.`);
+  },
 };
 
 watch("value", () => {

@@ -20,15 +20,15 @@ EMPTY = "The actions that the world finds in your clip appear here. Try an mp4 t
 
 
 def imitate_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list[Any]) -> Any:
-    """Returns the event that a clip's actions are played live in `view`."""
+    """Returns the event that a clip's actions are played live in `view`, and its gallery."""
     gr.Markdown(
         "Upload a clip: the world finds the action of each step. Then choose a picture to play these actions from."
     )
-    prompts, actions = starts.prompts, gr.State([])
+    actions = gr.State([])
     with gr.Row():
         with gr.Column(scale=1, min_width=240):
             clip = path_only(gr.Video(label="a clip", sources=["upload"], height=220, elem_id="clip"))
-            gallery = gallery_of(prompts, "choose a picture to play from")
+            gallery = gallery_of(starts, "choose a picture to play from")
             picture = picture_input(
                 label="or use your own", sources=["upload", "clipboard"], height=180, elem_id="imitate-picture"
             )
@@ -56,7 +56,7 @@ def imitate_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: lis
         return clip_actions.film(starts.from_picture(start, world, how), found, film)
 
     async def from_gallery(event: gr.SelectData, found: list[int], *settings: Any) -> Any:
-        path = chosen(prompts, event)
+        path = await asyncio.to_thread(chosen, starts, settings[0], event)
         return str(path), await asyncio.to_thread(lambda: replay(load_picture(path), found, *settings))
 
     async def from_picture(path: Any, found: list[int], *settings: Any) -> Any:
@@ -71,4 +71,4 @@ def imitate_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: lis
     clip.change(told_in_words(watch), [clip, settings[0]], [course, actions, live], **HEAVY)
     gallery.select(selected(from_gallery), [actions, *settings], [picture, film], **HEAVY)
     picture.input(told_in_words(from_picture), [picture, actions, *settings], film, **HEAVY)
-    return live.click(told_in_words(play_live), [picture, actions, view, *settings], view, **PRIVATE)
+    return gallery, live.click(told_in_words(play_live), [picture, actions, view, *settings], view, **PRIVATE)

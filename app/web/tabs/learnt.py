@@ -18,13 +18,13 @@ from genie_core.pictures import load_picture
 EMPTY = "The world's copy of your picture, its tokens and what each action does appear here."
 
 
-def learnt_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list[Any]) -> None:
-    prompts = starts.prompts
+def learnt_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list[Any]) -> gr.Gallery:
+    """Returns its gallery."""
     count = len(starts.worlds.first.world.config.actions)
     gr.Markdown(f"Choose a picture to see the world's copy of it, and what each of the {count} actions does there.")
     with gr.Row():
         with gr.Column(scale=1, min_width=240):
-            gallery = gallery_of(prompts, "choose a picture")
+            gallery = gallery_of(starts, "choose a picture")
             picture = picture_input(
                 label="or use your own", sources=["upload", "clipboard"], height=200, elem_id="look-picture"
             )
@@ -41,7 +41,8 @@ def learnt_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list
         return explain.before_and_after(engine, prompt), grid, explain.each_action(whole, prompt)
 
     async def at_gallery(event: gr.SelectData, *settings: Any) -> Any:
-        return await asyncio.to_thread(look, load_picture(chosen(prompts, event)), *settings)
+        path = await asyncio.to_thread(chosen, starts, settings[0], event)
+        return await asyncio.to_thread(look, load_picture(path), *settings)
 
     async def at_picture(path: Any, *settings: Any) -> Any:
         return await asyncio.to_thread(lambda: look(read_picture(path), *settings))
@@ -58,3 +59,4 @@ def learnt_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list
     gallery.select(selected(at_gallery), settings, shown, **HEAVY)
     picture.input(told_in_words(at_picture), [picture, *settings], shown, **HEAVY)
     current.click(told_in_words(at_current), [view, *settings], shown, **HEAVY)
+    return gallery

@@ -24,9 +24,9 @@ CANVAS_SIDE = 512  # pixels, at most, of the longer side
 ASK = "(view, world, how) => [view, window.genie.agreesTo(world) ? world : null, how]"
 
 
-def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
-    """The first tab; returns its view, and the components for world and fit."""
-    prompts = starts.prompts
+def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr.Gallery]:
+    """The first tab; returns its view, the components for world and fit, and its gallery."""
+    drawn_over = starts.prompts_of(starts.worlds.first).shipped
     frame_size = starts.worlds.first.world.config.frame_size
     enlarged = max(1, CANVAS_SIDE // max(frame_size))
     canvas = (enlarged * frame_size[0], enlarged * frame_size[1])  # the drawing has the shape of a frame
@@ -36,7 +36,7 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
             view = game_view(starts)
         with gr.Column(scale=2, min_width=240, elem_id="play-side"):
             with gr.Column(elem_id="play-gallery"):
-                gallery = gallery_of(prompts, "**Start from one of these**, or bring your own below.")
+                gallery = gallery_of(starts, "**Start from one of these**, or bring your own below.")
             with gr.Tabs():
                 with gr.Tab("Your picture"):
                     picture = picture_input(
@@ -47,9 +47,7 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
                     )
                     play = gr.Button("Play this picture", variant="primary", elem_id="start", interactive=False)
                 with gr.Tab("Draw one"):
-                    base = gr.Dropdown(
-                        ["blank", *(path.stem for path in prompts.shipped)], value="blank", label="draw over"
-                    )
+                    base = gr.Dropdown(["blank", *(path.stem for path in drawn_over)], value="blank", label="draw over")
                     drawing = path_only(
                         gr.ImageEditor(
                             blank,
@@ -81,7 +79,7 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
     settings = [world, how]
 
     async def from_gallery(event: gr.SelectData, view: Any, *settings: Any) -> tuple[str, Any]:
-        path = chosen(prompts, event)
+        path = await asyncio.to_thread(chosen, starts, settings[0], event)
         start = await asyncio.to_thread(starts.from_shipped, path.name, *settings)
         return str(path), await come(guests, view, start)
 
@@ -92,13 +90,20 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
             if cleared and path is None:
                 return gr.skip()
             picture = await asyncio.to_thread(read, path)
-            return await come(guests, view, await asyncio.to_thread(starts.from_picture, picture, *settings))
+            return await come(guests, view, await asyncio.to_thread(starts.from_own_picture, picture, *settings))
 
         return told_in_words(from_file)
 
     async def from_session(path: Any, view: Any, world: Any) -> Any:
         start = await asyncio.to_thread(starts.from_session, path, world)
         return await come(guests, view, start), start.world
+
+    def world_played(view: Any) -> Any:
+        """The field names the world of the game, also after a name of no world, and after a reload."""
+        guest = known(guests, view)
+        if guest is None:
+            return starts.worlds.title
+        return guest.player.game.world if isinstance(guest.player, Player) else guest.start.world
 
     async def open_world(world: Any) -> None:
         """Refuses the name of no world before anybody is asked to leave a game for it."""
@@ -109,14 +114,14 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
         guest = known(guests, view)
         player = guest.player if guest is not None else None
         if not isinstance(player, Player):
-            return gr.skip(), gr.skip() if world is not None else starts.worlds.title
+            return gr.skip(), world or starts.worlds.title
         if world is None or world == player.game.world:
             return gr.skip(), player.game.world
         start = await asyncio.to_thread(_in_world, starts, player, world, how)
         return await come(guests, view, start), world
 
     def draw_over(name: str) -> np.ndarray:
-        paths = {path.stem: path for path in prompts.shipped}
+        paths = {path.stem: path for path in drawn_over}
         return fit(load_picture(paths[name]), canvas) if name in paths else blank
 
     gallery.select(selected(from_gallery), [view, *settings], [picture, view], **PRIVATE)
@@ -127,12 +132,14 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any]]:
     saved.upload(told_in_words(from_session), [saved, view, world], [view, world], **PRIVATE)
     known_world = world.input(told_in_words(open_world), world, None, **PRIVATE)
     known_world.success(told_in_words(switch), [view, *settings], [view, world], js=ASK, **PRIVATE)
+    known_world.failure(world_played, view, world, **PRIVATE)
+    view.change(world_played, view, world, **PRIVATE)
     base.input(draw_over, base, drawing, **PRIVATE)
-    return view, settings
+    return view, settings, gallery
 
 
 def _in_world(starts: GameStarts, player: Player, world: Any, how: Any) -> GameStart:
-    """The start of the player's game in another world."""
+    """The start of the player's game in another world: from the player's own picture, or else the world's first."""
     if player.game.picture:
-        return starts.from_shipped(player.game.picture, world, how)
+        return starts.from_shipped("", world, how)
     return starts.from_picture(player.session.prompt, world, how)

@@ -10,8 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.play.start_pictures import Prompts
 from app.web.game import GameStart
+from app.web.game_starts import GameStarts
 from app.web.guest import Guest
 from app.web.guests import Guests
 from app.web.player import Player
@@ -51,10 +51,18 @@ def playing(guests: Guests, view: Any) -> Player:
     return guest.player
 
 
-def gallery_of(prompts: Prompts, label: str) -> gr.Gallery:
+def pictures_of(starts: GameStarts, world: Any) -> Any:
+    """What a gallery shows for a world; what it shows already for a name of no world at hand."""
+    if world not in starts.worlds.names:
+        return gr.skip()
+    return [load_picture(path) for path in starts.prompts_of(starts.engine(world)).shipped]
+
+
+def gallery_of(starts: GameStarts, label: str) -> gr.Gallery:
+    """Pictures to choose from, at first those of the first world."""
     gr.Markdown(label, elem_classes="label")
     return gr.Gallery(
-        [load_picture(path) for path in prompts.shipped],
+        pictures_of(starts, starts.worlds.title),
         format="png",
         label=label,
         show_label=False,
@@ -67,11 +75,12 @@ def gallery_of(prompts: Prompts, label: str) -> gr.Gallery:
     )
 
 
-def chosen(prompts: Prompts, event: gr.SelectData) -> Path:
+def chosen(starts: GameStarts, world: Any, event: gr.SelectData) -> Path:
     """The picture that was clicked in a gallery."""
-    if type(event.index) is not int or not 0 <= event.index < len(prompts.shipped):
+    shipped = starts.prompts_of(starts.engine(world)).shipped
+    if type(event.index) is not int or not 0 <= event.index < len(shipped):
         raise GenieError("there is no such picture in the gallery; choose another")
-    return prompts.shipped[event.index]
+    return shipped[event.index]
 
 
 def selected(function: Callable[..., Any]) -> Callable[..., Any]:

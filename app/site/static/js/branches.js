@@ -22,7 +22,7 @@ export function branchShown({ tokens, actions, prompts, lines }, shown, sizes, d
     root,
     tokens: { shape: [led.length + 1, ...grid], data: joined(Int32Array, tokens.data, parts, width) },
     actions: { shape: [led.length], data: led },
-    prompt: { shape: prompts.shape.slice(1), data: prompts.data.subarray(root * picture, (root + 1) * picture) },
+    prompt: { shape: prompts.shape.slice(1), data: prompts.data.slice(root * picture, (root + 1) * picture) },
   };
 }
 

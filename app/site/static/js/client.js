@@ -66,7 +66,7 @@ export class Client {
 
   async loadSession(bytes) {
     const shown = await this.ask("loadSession", { bytes: new Uint8Array(bytes) });
-    this.actions = Array.from(shown.actions);
+    Object.assign(this, { actions: Array.from(shown.actions), prompt: shown.prompt });
     return { ...this.show(shown), actions: [...this.actions] };
   }
 

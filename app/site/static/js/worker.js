@@ -39,7 +39,7 @@ const requests = {
   async loadSession({ bytes }) {
     const saved = await parseSession(bytes, (playing(), world));
     const picture = await engine.open(saved);
-    return { ...shown(picture), actions: engine.line.actions };
+    return { ...shown(picture), actions: engine.line.actions, prompt: saved.prompt };
   },
 
   async memory() {

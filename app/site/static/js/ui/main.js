@@ -28,6 +28,9 @@ const BESIDE_THUMBS = 2 * 176; // pixels of width that a lying phone's thumbs ta
 const canvas = new Canvas(() => byId("picture"), room);
 let player = null;
 let mode = "";
+let warned = false; // that a picture is far from what the world knows, and it waits
+
+const FAR = "This picture is far from what the world knows, and soon turns into something that it knows";
 
 function room() {
   const [wide, high] = [window.innerWidth, window.innerHeight];
@@ -54,6 +57,8 @@ const shown = {
   },
   state() {
     const attracted = mode === "attract" && game.mode === "playing";
+    if (warned && game.mode !== "resting") status.say("");
+    warned &&= game.mode === "resting";
     mode = game.config ? game.mode : "loading";
     document.body.dataset.mode = mode;
     controls.show(mode);
@@ -96,8 +101,17 @@ function startedLine() {
   status.say("");
   byId("seed").value = String(player.seed);
   player.starts.mark(player.path);
-  const known = game.source?.name === "attract" || player.knows(shown.first);
-  if (!known) status.say("This picture is far from what the world knows; watch what it makes of it.");
+  if (game.source?.name === "attract" || player.knows(shown.first)) return;
+  if (!player.path && !game.source) warnFirst();
+  else status.say(`${FAR}.`);
+}
+
+/** A picture that a person brought waits: the world soon turns it into something else. */
+function warnFirst() {
+  game.rest();
+  const play = document.body.classList.contains("touch") ? "Use the pad" : "Hold a key";
+  status.say(`${FAR}. ${play} to play all the same, or choose another picture.`, true);
+  warned = true;
 }
 
 /** Starts from a picture that a person chose. */

@@ -1,7 +1,6 @@
 // What is played: a world, the picture and the seed it started from, and the ways to start anew.
 
 import { fit } from "../fit.js";
-import { unpack } from "../safetensors.js";
 import { Told } from "../told.js";
 import { calm } from "./page.js";
 import { unpackPicture } from "./share.js";
@@ -114,11 +113,10 @@ export class Player {
     if (!this.config) throw new Told("No world is open yet; wait until it is here, or choose another.");
     if (blob.size > MOST_SESSION_BYTES) throw new Told(`A session file has at most ${MOST_SESSION_BYTES / 1e6} MB; choose a .genie file.`);
     const bytes = new Uint8Array(await blob.arrayBuffer());
-    const copy = bytes.slice();
     this.on.leave();
     await this.game.open(bytes);
     const [height, width] = this.config.frame_size;
-    const pixels = opaque(unpack(copy).tensors.prompt.data, width, height);
+    const pixels = opaque(this.client.prompt, width, height);
     Object.assign(this, { path: null, pixels, seed: this.client.seed });
     this.on.start();
   }
