@@ -10,7 +10,7 @@ import contextlib
 import glob
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -89,6 +89,20 @@ def remove_left(path: Path) -> None:
             else:
                 left.unlink(missing_ok=True)
             os.close(lock)
+
+
+def make_room(files: Iterable[Path], size: int, most: int) -> None:
+    """Deletes those of a cache's files that were used least recently, until `size` bytes more stay within `most`."""
+    kept = []
+    for path in files:
+        with contextlib.suppress(OSError):  # another process may clear up as well
+            kept.append((path.stat().st_mtime, path.stat().st_size, path))
+    held = sum(each for _, each, _ in kept)
+    for _, each, path in sorted(kept):
+        if held + size <= most:
+            break
+        path.unlink(missing_ok=True)
+        held -= each
 
 
 @contextmanager

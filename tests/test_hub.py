@@ -36,8 +36,13 @@ WEIGHTS = "dynamics/model.safetensors"
 WEIGH = """
 import sys
 from genie_core.hub.address import find_address
-from genie_core.hub.download import bytes_on_hub
-print(bytes_on_hub(find_address(sys.argv[1])))
+from genie_core.hub.download import weigh
+print(*weigh(find_address(sys.argv[1])))
+"""
+FORGET = """
+import sys
+from genie_core.hub.cache import forget
+forget(*sys.argv[1:])
 """
 FETCH = """
 import sys
@@ -191,8 +196,21 @@ def test_a_world_is_weighed_before_anything_is_downloaded(
     hub: LocalHub, repo: Repo, home: Path, tiny_world: Path
 ) -> None:
     ended = run(["-c", WEIGH, "ada/tiny"], home, hub.url)
-    assert int(ended.stdout) == sum((tiny_world / path).stat().st_size for path in FILES), ended.stderr
+    size = sum((tiny_world / path).stat().st_size for path in FILES)
+    assert ended.stdout.split() == [repo.commits[-1][0], str(size), str(size)], ended.stderr
     assert not hub.answered("GET .*store.*")
+
+
+def test_a_world_leaves_the_cache_and_others_stay(hub: LocalHub, repo: Repo, home: Path) -> None:
+    old = repo.tags["v1"]
+    repo.commit({"config.json": b"{}"})
+    first, second = (fetched(run(["-c", FETCH, f"ada/tiny{at}"], home, hub.url)) for at in (f"@{old}", ""))
+    (second.parents[1] / "blobs/1234.incomplete").write_text("half")
+    assert run(["-c", FORGET, "ada/tiny", old], home, hub.url).returncode == 0
+    assert not first.exists() and (second / WEIGHTS).is_file()
+    assert not list(second.parents[1].glob("blobs/*.incomplete"))
+    assert run(["-c", WEIGH, "ada/tiny"], home, hub.url).stdout.split()[2] == "0"
+    assert run(["-c", FORGET, "ada/other", old], home, hub.url).returncode == 0, "there is nothing to forget"
 
 
 def test_a_pinned_commit_asks_nobody(hub: LocalHub, repo: Repo, home: Path) -> None:

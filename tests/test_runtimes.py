@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from genie_core.engine import WorldEngine
 from genie_core.errors import ConfigError
 from genie_core.graph_world import GraphWorld
 from genie_core.pictures import load_picture
+from genie_core.runtimes import graph_store
 from genie_core.runtimes.base import RUNTIMES
 from genie_core.runtimes.graph_store import cache_folder
 from genie_core.world import World
@@ -88,6 +90,23 @@ def test_a_branch_goes_on_as_it_did_and_a_moment_long_gone_is_played_again(
         assert np.array_equal(engine.restore(moments[start]), frames[start])
         for index in range(start, min(start + 4, 60)):
             assert np.array_equal(engine.step(actions[index]), frames[index + 1]), (start, index)
+
+
+def test_of_the_graphs_that_were_made_the_least_used_go(
+    easy: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = ROOT / "checkpoints" / "coinrun"
+    content = (folder / "step.onnx").read_bytes()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(graph_store, "GRAPHS_BYTES", int(2.5 * len(content)))
+    store = graph_store.GraphStore(easy.config, {}, graph_store.weights_in(folder), lambda passes, files: content)
+    for passes, used in ((5, 1), (6, 2)):
+        store.step(passes)
+        (file,) = cache_folder().rglob(f"step-{passes}.onnx")
+        os.utime(file, (used, used))
+    store.step(5)
+    store.step(7)
+    assert {file.name for file in cache_folder().rglob("*.onnx")} == {"step-5.onnx", "step-7.onnx"}
 
 
 def test_a_graph_is_made_beside_the_steps_of_others(easy: World) -> None:

@@ -37,6 +37,7 @@ from app.web.share import read_link, to_fragment
 from genie_core.config import Action, SamplingConfig
 from genie_core.engine import WorldEngine
 from genie_core.errors import HubError, PictureError, ScriptError, SessionError
+from genie_core.hub.download import Weighed
 
 NOW = 10_000.0
 
@@ -263,8 +264,8 @@ def test_a_world_of_the_hub_is_weighed_before_it_is_fetched(
 ) -> None:
     size = [limits.WORLD_BYTES]
     fetched: list[str] = []
-    monkeypatch.setattr(loaded_worlds, "bytes_on_hub", lambda address: size[0])
-    monkeypatch.setattr(loaded_worlds.World, "from_pretrained", lambda name: fetched.append(name) or make_world())
+    monkeypatch.setattr(loaded_worlds, "weigh", lambda address: Weighed("0" * 40, size[0], size[0]))
+    monkeypatch.setattr(loaded_worlds.World, "from_pretrained", lambda repo, at: fetched.append(repo) or make_world())
     worlds.engine("owner/just-small-enough")
     size[0] += 1
     with pytest.raises(HubError, match=r"has 400 MB, and this demo plays worlds of at most 400 MB"):

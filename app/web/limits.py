@@ -52,6 +52,7 @@ INVITED, INVITED_SECONDS = 64, 60.0  # games begun whose page has not connected,
 REQUESTS_WAITING = 64  # calls of endpoints in Gradio's queue
 WORLDS_LOADED = 3  # beside the world that the demo was started with
 WORLD_BYTES = 400_000_000  # one world that a visitor names on the Hub
+BROUGHT_BYTES = 2_000_000_000  # all such worlds on the disk: those that are loaded, and one on its way
 
 # What waits to go out
 CREDIT = 2  # frames sent and not drawn yet: one is drawn while the next travels, and nothing piles up

@@ -7,10 +7,11 @@ from collections import OrderedDict
 from pathlib import Path
 
 from app.web import limits
+from app.web.brought import BroughtWorlds
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError, HubError
 from genie_core.hub.address import REPOSITORY, Address
-from genie_core.hub.download import bytes_on_hub
+from genie_core.hub.download import weigh
 from genie_core.world import World
 
 
@@ -23,6 +24,7 @@ class LoadedWorlds:
         self._seats, self._device = seats, first.device
         self._folders = {path.parent.name: path.parent for path in sorted(shipped.glob("*/config.json"))}
         self._loaded: OrderedDict[str, WorldEngine] = OrderedDict()
+        self._brought = BroughtWorlds()
         self._lock = threading.Lock()
 
     @property
@@ -53,8 +55,11 @@ class LoadedWorlds:
             raise GenieError(
                 f"{name[:100]!r} is neither of {', '.join(self.names)} nor OWNER/NAME of a world on the Hub"
             )
-        size = bytes_on_hub(Address(repo, revision or None))
-        if size > limits.WORLD_BYTES:
+        world = weigh(Address(repo, revision or None))
+        if world.bytes > limits.WORLD_BYTES:
             most = limits.WORLD_BYTES // 10**6
-            raise HubError(f"{name} has {size // 10**6:,} MB, and this demo plays worlds of at most {most} MB")
-        return World.from_pretrained(name)
+            raise HubError(f"{name} has {world.bytes // 10**6:,} MB, and this demo plays worlds of at most {most} MB")
+        self._brought.admit(repo, world)
+        loaded = World.from_pretrained(repo, world.commit)  # that was weighed, even if the branch has moved on
+        loaded.name = name
+        return loaded

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from genie_core.errors import DataError, GenieError, MissingExtraError
-from genie_core.files import disk_refusals, locked, partial_of, remove_left
+from genie_core.files import disk_refusals, locked, make_room, partial_of, remove_left
 
 MOST_CACHED = 2**35  # bytes of fetched shards kept on disk; the least recently used go first
 PIECE = 2**20  # bytes fetched at a time
@@ -109,7 +109,7 @@ class Folder:
             with disk_refusals(path, "make room, or set XDG_CACHE_HOME to a folder elsewhere"):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 remove_left(path)
-                make_room(path.parent, size)
+                make_room(path.parent.iterdir(), size, MOST_CACHED)
                 sink = partial.open("wb")
             with sink, locked(partial), _answering(self), self._open(name) as stream:
                 while left > 0 and (piece := stream.read(min(PIECE, left))):
@@ -146,17 +146,3 @@ def cache() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("genie", appauthor=False)) / "shards"
-
-
-def make_room(folder: Path, size: int) -> None:
-    """Delete the shards of a cache that were used least recently, until `size` bytes more stay within MOST_CACHED."""
-    kept = []
-    for path in folder.iterdir():
-        with contextlib.suppress(OSError):  # another process may clear up as well
-            kept.append((path.stat().st_mtime, path.stat().st_size, path))
-    held = sum(each for _, each, _ in kept)
-    for _, each, path in sorted(kept):
-        if held + size <= MOST_CACHED:
-            break
-        path.unlink(missing_ok=True)
-        held -= each

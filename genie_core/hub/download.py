@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from genie_core.errors import HubError
 from genie_core.hub.address import Address
@@ -75,8 +75,16 @@ def _endpoint() -> str:
     return str(constants.ENDPOINT)
 
 
-def bytes_on_hub(address: Address) -> int:
-    """Bytes of the world's files, before any is downloaded. Raises HubError as `download` does."""
+class Weighed(NamedTuple):
+    """A world on the Hub: its commit, the bytes of its files, and of those that the cache lacks."""
+
+    commit: str
+    bytes: int
+    missing: int
+
+
+def weigh(address: Address) -> Weighed:
+    """What a world on the Hub weighs, before any file is downloaded. Raises HubError as `download` does."""
     with told_in_words(address):
         from huggingface_hub import snapshot_download
 
@@ -85,7 +93,10 @@ def bytes_on_hub(address: Address) -> int:
             raise HubError(f"{_endpoint()} {wrong}; {CHECK}")
         wanted = [*FILES, *GRAPHS]
         files = snapshot_download(address.repo, revision=address.revision, allow_patterns=wanted, dry_run=True)
-    return sum(file.file_size or 0 for file in files)
+    if not files:
+        raise HubError(f"{address} on the Hub is not a world: it has no {FILES[0]}; {AT_HAND}")
+    sizes = [(file.file_size or 0, file.will_download) for file in files]
+    return Weighed(files[0].commit_hash, sum(size for size, _ in sizes), sum(size for size, lacks in sizes if lacks))
 
 
 def mend(address: Address, folder: Path) -> bool:

@@ -6,6 +6,7 @@ The cache's files are named after the weights they read and the number of passes
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import platformdirs
 from genie_core import checkpoint
 from genie_core.config import WorldConfig
 from genie_core.errors import ConfigError, GenieError, MissingExtraError
-from genie_core.files import write_whole
+from genie_core.files import make_room, write_whole
 from genie_core.graph_file import Graph, read_graph
 from genie_core.graph_world import TORCH, GraphWorld
 
+GRAPHS_BYTES = 2**28  # kept altogether: those of a hundred worlds; the least recently used go first
 GRAPH_VERSION = 3  # raised when graphs of the same weights change, for those that were made before are kept
 
 
@@ -50,10 +52,13 @@ class GraphStore:
         name = checkpoint.ENCODE if unmask_steps is None else f"step-{unmask_steps}.onnx"
         file = cache_folder() / self._key / name
         try:
-            return self.checked(file.read_bytes())
+            found = self.checked(file.read_bytes())
+            os.utime(file)
+            return found
         except (OSError, ConfigError):  # none yet, or a damaged one
             content = self._make(unmask_steps, self.files)
         try:
+            make_room(cache_folder().glob("*/*.onnx"), len(content), GRAPHS_BYTES)
             file.parent.mkdir(parents=True, exist_ok=True)
             write_whole(file, content)
         except (OSError, GenieError):  # a cache that cannot be written to is made do without
