@@ -202,7 +202,7 @@ class Folders(Kind):
         for path in rng.choices([CONFIG, CONFIG, CONFIG, *sorted(files)], k=rng.choice([1, 1, 2])):
             if rng.random() < 0.02:
                 files.pop(path, None)
-            elif path == CONFIG:
+            elif path == CONFIG and path in files:
                 files[path] = other_json(rng, files[path])
             elif path.endswith(WEIGHTS) and path in files:
                 files[path] = other_tensors(rng, files[path])
