@@ -98,12 +98,14 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr
         start = await asyncio.to_thread(starts.from_session, path, world)
         return await come(guests, view, start), start.world
 
-    def world_played(view: Any) -> Any:
+    def world_played(view: Any, world: Any) -> Any:
         """The field names the world of the game, also after a name of no world, and after a reload."""
         guest = known(guests, view)
-        if guest is None:
-            return starts.worlds.title
-        return guest.player.game.world if isinstance(guest.player, Player) else guest.start.world
+        start = guest.start if guest is not None else None
+        if guest is not None and isinstance(guest.player, Player):
+            start = guest.player.game
+        played = starts.worlds.title if start is None else start.world
+        return gr.skip() if played == world else played
 
     async def open_world(world: Any) -> None:
         """Refuses the name of no world before anybody is asked to leave a game for it."""
@@ -132,8 +134,8 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr
     saved.upload(told_in_words(from_session), [saved, view, world], [view, world], **PRIVATE)
     known_world = world.input(told_in_words(open_world), world, None, **PRIVATE)
     known_world.success(told_in_words(switch), [view, *settings], [view, world], js=ASK, **PRIVATE)
-    known_world.failure(world_played, view, world, **PRIVATE)
-    view.change(world_played, view, world, **PRIVATE)
+    known_world.failure(world_played, [view, world], world, **PRIVATE)
+    view.change(world_played, [view, world], world, **PRIVATE)
     base.input(draw_over, base, drawing, **PRIVATE)
     return view, settings, gallery
 
