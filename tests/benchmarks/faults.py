@@ -5,7 +5,7 @@
 An operation runs as a command does, in a process forked from one that has torch loaded. Half the moments are the n-th
 time that it opens, renames or removes a file of its own, at random; the others are random in time. After each
 fault: what lies under final names is old or new, never half; what is said is one sentence; no process is left over; and
-the same command, with --resume for a training, then gives what an undisturbed one gave. Needs Linux.
+the same command, with --resume for a training, then gives what an undisturbed one gave, and clears up. Needs Linux.
 
 With --json the counts are kept in FILE, and the next run goes on from there: until each fault of each operation that
 is asked for was tried N times. The operations take turns, so that a run stopped at any time has tried all as often.
@@ -192,6 +192,8 @@ class Trial:
                     wrong.append(f"does not go on: {after.said.strip()[-200:]}")
                 elif self.operation.left(self.out) != self.new:
                     wrong.append("goes on to another result")
+                elif left_over := [path.name for path in self.out.rglob(".*.part")]:
+                    wrong.append(f"leaves {', '.join(left_over)}")
         return wrong
 
     def _old_or_new(self, left: Left) -> bool:
