@@ -18,7 +18,7 @@ from genie_core.config import LatentActionConfig
 from genie_core.errors import CheckpointError, ConfigError
 from genie_core.limits import Size
 from genie_core.models import foretelling
-from genie_core.models.foretelling import AHEAD, HALF, PAST_STEPS, ForetellingModel
+from genie_core.models.foretelling import AHEAD, HALF, PAST_STEPS, ForetellingModel, patch_changes
 from genie_core.pixels import to_model
 from genie_core.training.latent_action_stage import LatentActionStage
 from genie_core.training.settings import LatentActionSettings
@@ -37,8 +37,8 @@ def model(size: Size = (16, 16), patch_size: int = 4, **changes: object) -> Fore
 
 
 def motions(network: ForetellingModel, pixels: Tensor) -> list[Tensor]:
-    """The motions of each level as seen in each step, (t-1, cells, 2) a level, as if a level had one cell."""
-    counts = [h * w for h, w in network.cells]
+    """The motions of what changed, then of each level, in each step: (t-1, cells, 2), as if a level had one cell."""
+    counts = [1, *(h * w for h, w in network.cells)]
     levels = network.observe(pixels)[0].unflatten(-1, (-1, 2)).split(counts, 1)
     return [level * count**0.5 for level, count in zip(levels, counts, strict=True)]
 
@@ -79,6 +79,24 @@ def test_a_small_thing_under_a_still_camera_shows_in_small_cells(dx: int, dy: in
     assert abs(patches[2, axis]) > 2 * abs(patches[2, 1 - axis])
 
 
+@pytest.mark.parametrize(("dx", "dy"), [(4, 0), (-4, 0), (0, 4), (0, -4)])
+@pytest.mark.parametrize("place", [8, 40])
+def test_a_small_thing_moves_what_changes_wherever_it_is(dx: int, dy: int, place: int) -> None:
+    xs, ys = [place] * 3 + [place + dx] * 2, [place] * 3 + [place + dy] * 2
+    changed, whole = (level[:, 0] for level in motions(model((64, 64), 8), walking_dot(xs, ys, 64))[:2])
+    axis, sign = (0, 1 if dx > 0 else -1) if dx else (1, 1 if dy > 0 else -1)
+    assert changed[[0, 1, 3]].abs().max() < 0.05, "nothing changes"
+    assert changed[2, axis] * sign > 0.3 and changed[2, 1 - axis].abs() < 0.25
+    assert whole[2].abs().max() < 0.05, "the still background outvotes it"
+
+
+def test_noise_is_no_change() -> None:
+    still = random_pixels(b=1, t=1, size=(32, 32)).repeat(1, 1, 3, 1, 1)
+    noise = 0.02 * torch.randn(still.shape, generator=torch.Generator().manual_seed(0))
+    assert not patch_changes(still + noise, 8).any()
+    assert patch_changes(walking_dot([8, 12], [8, 8]), 8).sum() == pytest.approx(1, abs=0.05)
+
+
 def test_a_mirrored_clip_has_mirrored_motion() -> None:
     network, clip = model(), to_model(scrolled([2, 0, -1, 3], [1, 0, 2, 0], clips=1))
     plain, mirrored = motions(network, clip)[0], motions(network, clip.flip(-1))[0]
@@ -91,7 +109,7 @@ def test_a_mirrored_clip_has_mirrored_motion() -> None:
 def seen(network: ForetellingModel, speeds: np.ndarray) -> Tensor:
     """What `observe` gives of scenery that goes at `speeds` (b, t-1, 2) pixels a step, everywhere alike."""
     squashed = torch.from_numpy(speeds / (np.abs(speeds) + HALF)).float()
-    return torch.cat([squashed.repeat(1, 1, h * w) / (h * w) ** 0.5 for h, w in network.cells], -1)
+    return torch.cat([squashed.repeat(1, 1, h * w) / (h * w) ** 0.5 for h, w in [(1, 1), *network.cells]], -1)
 
 
 def taught(sample: Callable[[int], np.ndarray], actions: int, steps: int = 300) -> ForetellingModel:

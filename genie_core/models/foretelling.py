@@ -17,6 +17,7 @@ LEVELS = (1, 2, 4, 8)  # cells along a side: the whole picture, quarters, and so
 DIRECTIONS = 2  # of all motions, along which they vary most: a code has to tell these
 PAST_STEPS = 3  # whose motions are known when foretelling begins
 AHEAD = 2  # steps after its own that a code is found from: an action shows better when it has had time to act
+NOISE = 0.0235  # grey levels in [-1, 1]: a patch that changes by less, 3 of 255, has not changed
 HALF = 1.0  # pixels: a motion that counts half as much as the fastest
 NARROWEST = 0.02  # of the widest direction's variance: what varies less than that is noise, and counts less
 SETTLING = 100  # batches after which the directions stay as they are
@@ -25,12 +26,12 @@ SETTLING = 100  # batches after which the directions stay as they are
 class ForetellingModel(LatentActionModel):
     """A latent action model whose codes foretell the motion of `horizon` steps, without a look at what came of them.
 
-    Motions are read from cost volumes of the picture, its quarters, sixteenths and so on, so a camera that moves and a
-    thing under a still camera both count; the directions along which they vary most are whitened, so that a slow motion
-    counts as much as a fast one. A recurrent network starts from three past motions and foretells those of the next
-    `horizon` steps, from nothing but their codes. What goes on by itself it learns to foretell untold. What somebody
-    does has to be told at the step where it begins, for it bears on every later one. So a code means what one does, not
-    what one sees.
+    Motions are read from cost volumes of the picture, its quarters, sixteenths and so on, and once more of the picture
+    where it changes, so a camera that moves and a small thing anywhere under a still camera both count; the directions
+    along which they vary most are whitened, so that a slow motion counts as much as a fast one. A recurrent network
+    starts from three past motions and foretells those of the next `horizon` steps, from nothing but their codes. What
+    goes on by itself it learns to foretell untold. What somebody does has to be told at the step where it begins, for
+    it bears on every later one. So a code means what one does, not what one sees.
 
     The encoder, which is not used in play, finds a step's code from the motions around it, up to two steps later.
     Pixels do not teach the codes, because a motion of half a pixel is worth next to nothing in them; the decoder learns
@@ -47,7 +48,7 @@ class ForetellingModel(LatentActionModel):
     def build_evidence(self, config: LatentActionConfig) -> None:
         h, w = config.grid
         self.cells = list(dict.fromkeys((min(side, h), min(side, w)) for side in LEVELS))
-        features, width = 2 * sum(h * w for h, w in self.cells), config.width
+        features, width = 2 * (1 + sum(h * w for h, w in self.cells)), config.width
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("covariance", torch.eye(features))
         self.register_buffer("whitening", torch.eye(features, DIRECTIONS))
@@ -86,18 +87,16 @@ class ForetellingModel(LatentActionModel):
     def observe(self, pixels: Tensor) -> Tensor:
         """The motions of all cells in each step, (b, t-1, 2 * cells), squashed into -1..1; x right, y down."""
         size = self.config.patch_size
-        grid = rearrange(
-            motion_evidence(pad_to_multiple(pixels, size), size, equal=True)[:, 1:],
-            "b t (h w) s -> (b t) s h w",
-            h=self.config.grid[0],
-        )
-        levels = []
-        for cells in self.cells:
-            evidence = rearrange(F.adaptive_avg_pool2d(grid, cells), "n s h w -> n (h w) s")
-            motion = mean_motion(evidence, equal=True)
-            # a level counts as much as any other, however many cells it has
-            levels.append(motion / (motion.abs() + HALF) / motion.shape[1] ** 0.5)
-        return torch.cat(levels, 1).flatten(1).unflatten(0, (len(pixels), -1))
+        pixels = pad_to_multiple(pixels, size)
+        evidence = motion_evidence(pixels, size, equal=True)[:, 1:]
+        grid = rearrange(evidence, "b t (h w) s -> (b t) s h w", h=self.config.grid[0])
+        changes = patch_changes(pixels, size)
+        levels = [(evidence * changes[..., None]).sum(2, keepdim=True).flatten(0, 1)]
+        levels += [rearrange(F.adaptive_avg_pool2d(grid, cells), "n s h w -> n (h w) s") for cells in self.cells]
+        motions = [mean_motion(level, equal=True) for level in levels]
+        # a level counts as much as any other, however many cells it has
+        squashed = [motion / (motion.abs() + HALF) / motion.shape[1] ** 0.5 for motion in motions]
+        return torch.cat(squashed, 1).flatten(1).unflatten(0, (len(pixels), -1))
 
     def describe(self, observed: Tensor) -> Tensor:
         if self.training:
@@ -149,6 +148,13 @@ class ForetellingModel(LatentActionModel):
         white = directions[:, -DIRECTIONS:] * variances[-DIRECTIONS:].maximum(floor).rsqrt()
         u, _, v = torch.linalg.svd(white.T @ self.whitening)
         self.whitening.copy_(white @ u @ v)
+
+
+def patch_changes(pixels: Tensor, size: int) -> Tensor:
+    """The share of each patch in what changes from frame to frame of pixels (b, c, t, H, W): (b, t-1, patches)."""
+    grey = pixels.mean(1)
+    changes = F.relu(F.avg_pool2d((grey[:, 1:] - grey[:, :-1]).abs(), size).flatten(2) - NOISE)
+    return changes / (changes.sum(-1, keepdim=True) + 1e-3)
 
 
 def repeat_ends(steps: Tensor, before: int, after: int) -> Tensor:
