@@ -184,9 +184,7 @@ def test_a_drawing_becomes_a_world_that_warns_and_fields_keep_their_keys(browser
         page.click("#start-drawing")
         visitor.word("far from what the world knows")
         visitor.word("Hold a key to play all the same, or choose another picture.")
-        assert (visitor.state()["status"], visitor.state()["step"]) == ("resting", "0"), (
-            "it can be seen before it melts"
-        )
+        page.wait_for_selector("[data-status=resting][data-step='0']")  # it can be seen before it melts
         page.keyboard.press("p")
         visitor.playing()
         assert "all the same" not in page.inner_text(".word")
