@@ -629,21 +629,63 @@ def test_too_few_frames_are_refused(tmp_path: Path) -> None:
         split_starts(one_take(tmp_path / "one", 20), 4, 50)
 
 
+class Line(Stage):
+    name = "line"
+
+    def losses(self, batch: Batch) -> dict[str, torch.Tensor]:
+        return {"loss": self.network(batch["x"]).square().mean()}
+
+
 def test_a_halted_process_has_not_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clock = iter([0.0, 2.0, 3600.0])
     monkeypatch.setattr("genie_core.training.learner.time.perf_counter", lambda: next(clock))
-
-    class Line(Stage):
-        name = "line"
-
-        def losses(self, batch: Batch) -> dict[str, torch.Tensor]:
-            return {"loss": self.network(batch["x"]).square().mean()}
 
     learner = Learner(Line(torch.nn.Linear(1, 1), StageSettings()), start(Machines("cpu")), tmp_path, seed=0)
     learner.start_clock()
     for _ in range(2):
         learner.step([({"x": torch.ones(2, 1)}, 0, 2)], stop_asked=False)
     assert float(learner.stage.trained_seconds) == 2 + LONGEST_STEP_SECONDS
+
+
+@pytest.mark.slow
+def test_the_mean_of_the_last_weights_is_kept(data: Path, config: Path, tmp_path: Path) -> None:
+    """Weights after 5, 6, 7 and 8 steps, from a run that goes on; their mean from one that averages half of its 8."""
+
+    def trained(out: str, steps: int, averaged: float = 0.0) -> dict[str, Any]:
+        own = f"batch_size = 4\nsteps = {steps}\ndecay = 0.0\naveraged = {averaged}\n"
+        (tmp_path / "own.toml").write_text(config.read_text().replace("batch_size = 4\n", own, 1))
+        resume = (tmp_path / out).exists()
+        where = {"stage": "tokenizer", "device": "cpu", "quiet": True}
+        train([data], tmp_path / out, tmp_path / "own.toml", resume=resume, **where)  # type: ignore[arg-type]
+        return dict(state(tmp_path / out, "tokenizer")["state_dict"])
+
+    after = [trained("one by one", steps) for steps in (5, 6, 7, 8)]
+    kept = trained("mean", 8, averaged=0.5)
+    parameters = [name for name, value in after[0].items() if name.startswith("network.") and value.is_floating_point()]
+    assert not torch.equal(after[0][parameters[0]], after[-1][parameters[0]])
+    for name in parameters:
+        torch.testing.assert_close(kept[name], torch.stack([each[name] for each in after]).mean(0), msg=name)
+    assert not state(tmp_path / "mean", "tokenizer")["mean"], "a stage that is over has its mean for weights"
+
+
+def test_a_mean_goes_on_where_it_was_saved(tmp_path: Path) -> None:
+    def learner() -> Learner:
+        torch.manual_seed(0)
+        settings = StageSettings(steps=6, averaged=1.0, warmup_steps=1)
+        return Learner(Line(torch.nn.Linear(1, 1), settings), start(Machines("cpu")), tmp_path, seed=0)
+
+    unbroken, first, second = learner(), learner(), learner()
+    part = [({"x": torch.ones(2, 1)}, 0, 2)]
+    for _ in range(6):
+        unbroken.step(part, stop_asked=False)
+    for _ in range(3):
+        first.step(part, stop_asked=False)
+    second.load(first.state())
+    for _ in range(3):
+        second.step(part, stop_asked=False)
+    assert second.mean_steps == 6 and second.mean.keys() == unbroken.mean.keys() != set()
+    for name, value in unbroken.mean.items():
+        torch.testing.assert_close(second.mean[name], value)
 
 
 def test_the_rate_rises_stays_and_falls_to_zero() -> None:

@@ -87,6 +87,8 @@ def _learn(learner: Learner, sample: Sample, progress: Progress, stop: StopReque
         step = learner.step(parts, stop.asked)
         progress.stepped(step, waited)
         over = stage.progress >= 1
+        if over:
+            learner.finish()
         if step.stop or over or _due(learner):
             learner.save()
         if over or stage.step % LOOK_EVERY_STEPS == 0:

@@ -47,6 +47,8 @@ class Learner:
         self.stepper: Any = fabric.setup_optimizers(self.optimizer)
         self.sharded = any(isinstance(parameter, DTensor) for parameter in stage.parameters())
         self.watchdog = Watchdog()
+        self.mean: dict[str, Tensor] = {}  # of the network's parameters, over `mean_steps` steps
+        self.mean_steps = 0
         self.first: dict[str, Any] | None = None
         self.saved_at = self.tick = 0.0
 
@@ -62,6 +64,8 @@ class Learner:
             "global_step": stage.step,
             "seed": self.seed,
             "rate": stage.rate,
+            "mean": tree_map(_whole, self.mean),
+            "mean_steps": self.mean_steps,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -71,6 +75,9 @@ class Learner:
         stage.step, stage.rate = state["global_step"], state.get("rate", 1.0)
         self.seed = state.get("seed", self.seed)
         stage.load_state_dict({name: _placed(values[name], own) for name, own in stage.state_dict().items()})
+        own_parameters = dict(stage.network.named_parameters())
+        self.mean = {name: _placed(value, own_parameters[name]) for name, value in state.get("mean", {}).items()}
+        self.mean_steps = state.get("mean_steps", 0)
         self.optimizer.load_state_dict(self._sharded(state["optimizer_states"][0]))
         self.saved_at, self.watchdog = float(stage.trained_seconds), Watchdog()
 
@@ -124,7 +131,27 @@ class Learner:
         self.stepper.step()
         stage.step += 1
         stage.trained_seconds += seconds
+        if stage.settings.averaged and stage.progress > 1 - stage.settings.averaged:
+            self._average()
         return Step({**losses, "loss": torch.tensor(loss)}, stop > 0)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Take the weights of this step into their mean."""
+        self.mean_steps += 1
+        for name, parameter in self.stage.network.named_parameters():
+            if name in self.mean:
+                self.mean[name].lerp_(parameter, 1 / self.mean_steps)
+            else:
+                self.mean[name] = parameter.detach().clone()
+
+    @torch.no_grad()
+    def finish(self) -> None:
+        """At the end of the stage, give the network the mean of its weights, if one was kept."""
+        for name, parameter in self.stage.network.named_parameters():
+            if name in self.mean:
+                parameter.copy_(self.mean[name])
+        self.mean, self.mean_steps = {}, 0
 
     def _backward(self, parts: list[tuple[Batch, int, int]]) -> tuple[dict[str, Tensor], Tensor]:
         """Leave the gradients of the batch; the losses of its last part, and the loss of all."""

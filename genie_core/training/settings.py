@@ -35,7 +35,17 @@ _POSITIVE = (
     *("texture_window", "drawn_clips", "token_clips"),
 )
 _SHARES = (
-    *("decay", "mirrored", "labels", "fully_masked", "flipped_bits", "own_context", "own_context_after", "blind"),
+    *(
+        "decay",
+        "averaged",
+        "mirrored",
+        "labels",
+        "fully_masked",
+        "flipped_bits",
+        "own_context",
+        "own_context_after",
+        "blind",
+    ),
     "redrawn",
 )
 
@@ -62,6 +72,9 @@ class StageSettings:
     weight_decay: float = 0.01  # of the weights that Muon trains
     warmup_steps: int = 60
     decay: float = 0.5  # the share of the stage, at the end, over which the rates fall to zero
+    averaged: float = 0.0
+    """The share of the stage, at its end, over whose steps the weights are averaged: with `decay` 0, in place of rates
+    that fall. Tian et al. 2025 (arXiv:2507.17634)."""
     gradient_norm: float = 1.0  # the longest gradient; a longer one is shortened to it
     start_from: str | None = None
     """The world, a folder or OWNER/NAME, whose network of this stage, or a smaller one, learns on."""
