@@ -185,6 +185,20 @@ def test_a_player_keeps_so_many_moments(player: Player) -> None:
     assert sum(f"at most {limits.KEPT_MOMENTS} moments" in each for each in said) == 1
 
 
+def test_a_picture_of_the_visitor_s_own_waits_and_its_warning_is_not_talked_over(player: Player) -> None:
+    player.handle(c.Pause(True))
+    player.begin(GameStart(player.engine, "fake", Start(picture(1), waits=True)))
+    assert player.session.mode == "resting" and player.decide() is None
+    player.session.tell(c.UNFAMILIAR, "this picture is far from what the world knows")
+    player.session.tell(c.CANNOT_KEEP_UP, "this computer is too busy for 15 frames a second; 2 reached")
+    player.show()
+    said = [item for item in taken(player.outbox) if isinstance(item, dict) and item.get("kind")]
+    assert [item["kind"] for item in said] == [c.UNFAMILIAR] and said[0]["stays"]
+    assert "Hold a key to play all the same, or choose another picture" in said[0]["say"]
+    player.begin(GameStart(player.engine, "fake", Start(picture(2))))
+    assert player.session.mode == "playing" and player.decide() is not None, "one that ships plays at once"
+
+
 def test_a_page_shows_the_newest_lines(player: Player) -> None:
     session = player.session
     session.tick()

@@ -181,15 +181,15 @@ class Player:
             self._send(shown)
 
     def _say(self, event: c.Event) -> None:
-        """A demo that is busy is busy for a while: that is told now and then."""
-        now = time.monotonic()
+        """A demo that is busy is busy for a while: that is told now and then, and never over a picture that waits."""
+        now, rests = time.monotonic(), self.session.mode is Mode.RESTING
         if event.kind == c.CANNOT_KEEP_UP:
-            if now < self._busy_until:
+            if now < self._busy_until or rests:
                 return
             self._busy_until = now + BUSY_SECONDS
         text, waits = event.text.replace("this computer", "this demo"), False
         if event.kind == c.UNFAMILIAR:
-            text, waits = f"{text}, and soon turns into something that it knows", self.session.mode is Mode.RESTING
+            text, waits = f"{text}, and soon turns into something that it knows", rests
             text += ". Hold a key to play all the same, or choose another picture" if waits else ""
         self.outbox.put({"say": text, "kind": event.kind, "stays": waits})
 

@@ -1,6 +1,6 @@
 // Keys, buttons, gamepads and thumbs, the strip of moments, and the sentence over the picture.
 const HALTED = ["paused", "resting"];
-const STATUS = { playing: "", resting: "waits for your key" };
+const STATUS = { playing: "", resting: "waits for you" };
 const FIELDS = "input:not([type=range]):not([type=checkbox]):not([readonly]), textarea, select, [contenteditable=true], dialog[open], .tune, video";
 const BUTTONS = "button, a, summary, [role=tab], [role=button], [role=option], [role=radio], label, input:not([readonly])";
 const FIRST_KEYS = /^(Arrow\w+|Key[WASD]|Digit[1-9]|Space)$/;
