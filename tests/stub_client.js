@@ -64,7 +64,7 @@ export class Client {
     const [height, width] = this.config.frame_size;
     const prompt = new Uint8ClampedArray(4 * width * height).fill(255);
     tensors.prompt.data.forEach((value, i) => (prompt[4 * Math.floor(i / 3) + (i % 3)] = value));
-    Object.assign(this, { prompt, actions: Array.from(tensors.actions.data), seed, index: at });
+    Object.assign(this, { prompt, opened: tensors.prompt.data, actions: Array.from(tensors.actions.data), seed, index: at });
     return { ...this.shown(), actions: [...this.actions], seed };
   }
 

@@ -636,7 +636,7 @@ class TestWithItsEngine:
         with Visitor(browser, real_url) as visitor:
             visitor.until("d.mode === 'attract' && d.step > 2", 4 * PATIENCE)
             visitor.page.set_input_files("#file", str(ROOT / "assets/starts/pixel-hills.png"))
-            visitor.until("d.mode === 'playing' && d.step < 3")
+            visitor.until("d.mode === 'resting' && d.step == 0")  # far from what an untrained world knows
             visitor.page.keyboard.down("ArrowRight")
             visitor.until("d.step > 15", 2 * PATIENCE)
             visitor.page.keyboard.up("ArrowRight")

@@ -66,7 +66,7 @@ export class Client {
 
   async loadSession(bytes) {
     const shown = await this.ask("loadSession", { bytes: new Uint8Array(bytes) });
-    Object.assign(this, { actions: Array.from(shown.actions), prompt: shown.prompt });
+    Object.assign(this, { actions: Array.from(shown.actions), opened: shown.prompt });
     return { ...this.show(shown), actions: [...this.actions] };
   }
 

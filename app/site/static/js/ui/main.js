@@ -101,7 +101,7 @@ function startedLine() {
   status.say("");
   byId("seed").value = String(player.seed);
   player.starts.mark(player.path);
-  if (game.source?.name === "attract" || player.knows(shown.first)) return;
+  if (game.index > 0 || game.source?.name === "attract" || player.knows(shown.first)) return;
   if (!player.path && !game.source) warnFirst();
   else status.say(`${FAR}.`);
 }

@@ -116,7 +116,7 @@ export class Player {
     this.on.leave();
     await this.game.open(bytes);
     const [height, width] = this.config.frame_size;
-    const pixels = opaque(this.client.prompt, width, height);
+    const pixels = opaque(this.client.opened, width, height);
     Object.assign(this, { path: null, pixels, seed: this.client.seed });
     this.on.start();
   }
