@@ -11,7 +11,7 @@ import platformdirs
 from app.window.drawing import THEMES
 from genie_core.config import build
 from genie_core.errors import ConfigError, WriteError
-from genie_core.files import read_text, whole_file
+from genie_core.files import disk_refusals, read_text, whole_file
 from genie_core.limits import SETTINGS_BYTES
 from genie_core.pictures import FITS
 
@@ -58,8 +58,9 @@ def load_settings(path: Path) -> Settings:
 def save_settings(settings: Settings, path: Path) -> None:
     """Writes the settings, whole or not at all. Raises ConfigError if the disk refuses."""
     try:
-        with whole_file(path) as partial:
+        with disk_refusals(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as partial:
             partial.write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
     except WriteError as error:
         raise ConfigError(f"your settings last until you quit: {error}") from error
