@@ -30,6 +30,7 @@ REMEMBERED = 16  # frames sent last, for a page that comes back and says which i
 class Player:
     """Plays what its page holds down."""
 
+    game: GameStart
     session: PlaySession  # from the first `begin` on
     pilot: Pilot
 
