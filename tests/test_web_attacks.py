@@ -169,6 +169,8 @@ PARTS: dict[str, Callable[[Any], Any]] = {
 def plays_on(page: Page, attack: Callable[[], None]) -> None:
     """A page gets its frames while the attack goes on, again and again."""
     done: list[int] = []
+    page.word("hello")
+    page.send("key", code="ArrowRight", down=True, number=1)  # a picture of one's own waits for that
 
     def attacks() -> None:
         for _ in range(SERIES):
