@@ -454,8 +454,11 @@ class TestTime:
     def test_pace_step_seed_and_replay(self, visitor: Visitor) -> None:
         page = visitor.page
         visitor.begin()
-        step = visitor.step()
         page.click("#stage")
+        page.keyboard.press(".")
+        visitor.until("d.mode === 'paused'")
+        page.wait_for_timeout(300)  # that step, and one that was under way
+        step = visitor.step()
         page.keyboard.press(".")
         visitor.until(f"d.step == {step + 1}")
         page.wait_for_timeout(200)

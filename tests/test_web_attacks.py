@@ -106,10 +106,13 @@ class Stranger:
         return str(answer.json()[0])
 
     def play(self) -> Page:
-        """A game by hand, begun as the button Play does."""
+        """A game by hand, begun as the button Play does; its key is held, for a picture of one's own waits for one."""
         said = self.hand_in("image", named(self.upload(png(np.full((32, 32, 3), 90, np.uint8)), "grey.png")))
         token = said.split('"token":')[1].split('"')[1]
-        return Page(self.demo, token)
+        page = Page(self.demo, token)
+        page.word("hello")
+        page.send("key", code="ArrowRight", down=True, number=1)
+        return page
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +172,6 @@ PARTS: dict[str, Callable[[Any], Any]] = {
 def plays_on(page: Page, attack: Callable[[], None]) -> None:
     """A page gets its frames while the attack goes on, again and again."""
     done: list[int] = []
-    page.word("hello")
-    page.send("key", code="ArrowRight", down=True, number=1)  # a picture of one's own waits for that
 
     def attacks() -> None:
         for _ in range(SERIES):

@@ -30,8 +30,8 @@ async def download(guests: Guests, guest: Guest, kind: str) -> bytes:
 
     Raises GenieError if nothing was played, and while another file of the game is being made.
     """
-    player = guest.player
-    if not isinstance(player, Player):
+    player = guest.playing
+    if player is None:
         raise GenieError("nothing has been played yet")
     if guest.token in busy:
         raise GenieError("a file of this game is being made; wait for it")

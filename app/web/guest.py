@@ -36,6 +36,11 @@ class Guest:
         self.messages = Bucket(2 * limits.MESSAGES_A_SECOND, limits.MESSAGES_A_SECOND)
         self._sent: dict[int, int] = {}  # the steps of the last frames sent before the game was parked
 
+    @property
+    def playing(self) -> Player | None:
+        """The player with a game that has begun: the engine's thread makes the first one while `sitting_down`."""
+        return self.player if isinstance(self.player, Player) and not self.sitting_down else None
+
     def connect(self) -> None:
         """A page has connected: what is told from now on goes to it alone."""
         self.outbox.close("this game goes on in another window", "back")

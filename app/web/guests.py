@@ -209,9 +209,12 @@ class Guests:
 
     def _sit_down(self, guest: Guest, seat: int) -> None:
         """On the engine's thread. `begin` tells the page, and from then on the player takes messages."""
-        player = Player(seat, guest.outbox)
-        player.begin(guest.start)
-        guest.player = player  # not before: others ask a guest's player for its game
+        player = guest.player = Player(seat, guest.outbox)
+        try:
+            player.begin(guest.start)
+        except BaseException:
+            guest.player = None
+            raise
         self.engine_thread.add(player)
 
     def _add(self, player: ProgramPlayer) -> ProgramPlayer:

@@ -102,8 +102,8 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr
         """The field names the world of the game, also after a name of no world, and after a reload."""
         guest = known(guests, view)
         start = guest.start if guest is not None else None
-        if guest is not None and isinstance(guest.player, Player):
-            start = guest.player.game
+        if guest is not None and guest.playing is not None:
+            start = guest.playing.game
         played = starts.worlds.title if start is None else start.world
         return gr.skip() if played == world else played
 
@@ -114,8 +114,8 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr
     async def switch(view: Any, world: Any, how: Any) -> Any:
         """The game's own picture, in the world that was chosen; None is a player who would rather stay."""
         guest = known(guests, view)
-        player = guest.player if guest is not None else None
-        if not isinstance(player, Player):
+        player = guest.playing if guest is not None else None
+        if player is None:
             return gr.skip(), world or starts.worlds.title
         if world is None or world == player.game.world:
             return gr.skip(), player.game.world

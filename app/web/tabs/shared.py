@@ -34,7 +34,8 @@ async def come(guests: Guests, view: Any, start: GameStart) -> Any:
     else:
         token, player = guest.token, guest.player
         if isinstance(player, Player):
-            await guests.begin(guest, _with_seed(start, player.session.seed))
+            seed = guest.start.start.seed if guest.playing is None else player.session.seed
+            await guests.begin(guest, _with_seed(start, seed))
         else:
             guest.start = start
     return {"token": token, "begun": secrets.token_hex(4)}
@@ -46,9 +47,9 @@ def known(guests: Guests, view: Any) -> Guest | None:
 
 def playing(guests: Guests, view: Any) -> Player:
     guest = known(guests, view)
-    if guest is None or not isinstance(guest.player, Player):
+    if guest is None or guest.playing is None:
         raise GenieError("you are not playing; begin a game in the tab Play")
-    return guest.player
+    return guest.playing
 
 
 def pictures_of(starts: GameStarts, world: Any) -> Any:
