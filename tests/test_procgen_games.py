@@ -14,6 +14,7 @@ from genie_core.data.dataset import VideoDataset
 pytest.importorskip("procgen", reason="recording needs procgen")
 pytest.importorskip("gymnasium", reason="gymnasium is only in tests/requirements.txt")
 
+MINER = "genie_core.games.procgen_environments:Miner-v0"
 EASY = 'distribution_mode="easy"'
 
 
@@ -22,7 +23,7 @@ def recorded(
 ) -> Path:
     call = [
         "--collect",
-        "genie_core.games.procgen_environments:Miner-v0",
+        MINER,
         "--out",
         str(out),
         "--frames",
@@ -61,3 +62,12 @@ def test_only_the_buttons_asked_for_are_pressed(tmp_path: Path) -> None:
     frames = still.clip(0, 30)
     assert still.info.source["actions"] == [0, 1]
     assert np.abs(np.diff(frames[5:].astype(int), axis=0)).mean() < 1  # nobody moves; a boulder may roll at first
+
+
+@pytest.mark.parametrize("buttons", ["[4,15]", "[4,-1]", '[4,"left"]'])
+def test_buttons_that_procgen_has_not_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], buttons: str
+) -> None:
+    call = ["--collect", MINER, "--out", str(tmp_path / "set"), "--frames", "20", "--env-options", f"buttons={buttons}"]
+    assert launch.main(call) == 1
+    assert "expected Procgen's numbers, 0 to 14" in capsys.readouterr().err and not (tmp_path / "set").exists()

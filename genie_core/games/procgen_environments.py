@@ -8,19 +8,20 @@ numbers of those that are pressed, the one at rest first. Cobbe et al. 2020 (arX
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
 
+from genie_core.games.procgen_opening import open_procgen
+from genie_core.limits import require
+
 NAMES = (
     *("bigfish", "bossfight", "caveflyer", "chaser", "climber", "coinrun", "dodgeball", "fruitbot", "heist", "jumper"),
     *("leaper", "maze", "miner", "ninja", "plunder", "starpilot"),
 )
-STILL, NEW_LEVEL = 4, -1  # as Procgen numbers them
+STILL, NEW_LEVEL, PRESSES = 4, -1, 15  # as Procgen numbers them; how many it has
 BUTTONS = (STILL, 1, 7, 5, 3, 2, 8, 0, 6, 9)  # left, right, up, down, the four between, and what a game fires with
 
 
@@ -32,9 +33,9 @@ class ProcgenGame(gymnasium.Env[np.ndarray, Any]):
     def __init__(
         self, name: str, render_mode: str | None = None, buttons: Sequence[int] = BUTTONS, **options: Any
     ) -> None:
-        with contextlib.redirect_stderr(io.StringIO()):  # gym greets with an advertisement for its successor
-            from procgen import ProcgenGym3Env
-        self._open, self.name, self.render_mode = ProcgenGym3Env, name, render_mode
+        known = all(isinstance(button, int) and 0 <= button < PRESSES for button in buttons)
+        require(known, f"buttons {list(buttons)}: expected Procgen's numbers, 0 to {PRESSES - 1}")
+        self.name, self.render_mode = name, render_mode
         self.buttons, self.options = np.array(buttons, np.int32), options
         self.action_space = gymnasium.spaces.Discrete(len(buttons))
         self.observation_space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
@@ -47,7 +48,7 @@ class ProcgenGame(gymnasium.Env[np.ndarray, Any]):
         super().reset(seed=seed)
         if seed is not None or self._game is None:
             chosen = int(self.np_random.integers(2**31 - 1))
-            self._game = self._open(num=1, env_name=self.name, rand_seed=chosen, num_threads=0, **self.options)
+            self._game = open_procgen(self.name, chosen, **self.options)
         elif not self._fresh:
             self._game.act(np.array([NEW_LEVEL], np.int32))
         self._frame, self._fresh = self._look()[1], True

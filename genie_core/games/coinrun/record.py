@@ -7,8 +7,6 @@ Source: Procgen, Cobbe et al. 2020 (arXiv:1912.01588); its table of actions is `
 
 from __future__ import annotations
 
-import contextlib
-import io
 import itertools
 import random
 from collections.abc import Callable, Iterator
@@ -20,7 +18,7 @@ from tqdm import tqdm
 
 from genie_core.data.room import SPLIT, require_room
 from genie_core.data.writer import DatasetWriter
-from genie_core.errors import MissingExtraError
+from genie_core.games.procgen_opening import open_procgen
 from genie_core.limits import require
 
 ACTIONS = {"left": 1, "left_up": 2, "down": 3, "stay": 4, "up": 5, "right": 7, "right_up": 8}
@@ -120,22 +118,12 @@ def play(levels: tuple[int, int], mode: str, policy: str, seed: int) -> Iterator
 
 
 def open_coinrun(levels: tuple[int, int], mode: str, seed: int) -> Any:
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):  # gym greets with an advertisement for its successor
-            from procgen import ProcgenGym3Env
-    except ImportError as error:
-        raise MissingExtraError(
-            f"recording CoinRun needs Procgen ({error}); on Linux with Python 3.11 or 3.12: "
-            "pip install -r requirements.txt -r genie_core/games/coinrun/requirements-record.txt"
-        ) from error
-    return ProcgenGym3Env(
-        num=1,
-        env_name="coinrun",
+    return open_procgen(
+        "coinrun",
+        seed,
         start_level=levels[0],
         num_levels=levels[1] - levels[0],
         distribution_mode=mode,
-        rand_seed=seed,
-        num_threads=0,
     )
 
 
