@@ -34,9 +34,10 @@ from app.web.player import Player
 from app.web.program import ProgramPlayer
 from app.web.protocol import Frame
 from app.web.share import read_link, to_fragment
+from app.web.tabs.shared import playing
 from genie_core.config import Action, SamplingConfig
 from genie_core.engine import WorldEngine
-from genie_core.errors import HubError, PictureError, ScriptError, SessionError
+from genie_core.errors import GenieError, HubError, PictureError, ScriptError, SessionError
 from genie_core.hub.download import Weighed
 
 NOW = 10_000.0
@@ -80,6 +81,18 @@ def seated(**changes: Any) -> Guest:
     for name, value in changes.items():
         setattr(guest, name, value)
     return guest
+
+
+def test_nobody_asks_a_player_whose_first_game_is_still_made() -> None:
+    """It has neither a game nor a session before; the page's tabs and downloads see a guest who plays nothing yet."""
+    guest = seated(sitting_down=True)
+    guests = SimpleNamespace(find=lambda token: guest)
+    with pytest.raises(GenieError, match="nothing has been played yet"):
+        asyncio.run(downloads.download(guests, guest, "gif"))  # type: ignore[arg-type]
+    with pytest.raises(GenieError, match="you are not playing"):
+        playing(guests, {"token": "token"})  # type: ignore[arg-type]
+    guest.sitting_down = False
+    assert playing(guests, {"token": "token"}) is guest.player  # type: ignore[arg-type]
 
 
 def program(busy: bool = False) -> ProgramPlayer:
