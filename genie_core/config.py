@@ -26,6 +26,8 @@ class TokenizerConfig:
     `channels[i]` is the width at 1/2^(i+1) of the frame size. A frame whose sides are no multiple of the stride is
     padded inside the network. A token has `code_bits` sign bits; the dynamics predicts it as `token_factors`
     sub-tokens.
+
+    With `reference`, tokens say what the last picture does not: the decoder moves its patches and paints the rest.
     """
 
     frame_size: Size
@@ -33,6 +35,7 @@ class TokenizerConfig:
     decoder_blocks: int = 2
     code_bits: int = 18
     token_factors: int = 2
+    reference: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -43,6 +46,10 @@ class TokenizerConfig:
             fitting and 0 < len(self.channels) <= limits.MOST_LEVELS,
             f"tokenizer channels {told(self.channels)} are not 1 to {limits.MOST_LEVELS} multiples of 8 up to "
             f"{limits.MOST_WIDTH}",
+        )
+        require(
+            len(self.channels) > 1 or not self.reference,
+            f"channels {told(self.channels)} have one level, and a tokenizer with reference needs two or more",
         )
         limits.require_weights(
             (22 + 18 * self.decoder_blocks) * sum(width**2 for width in self.channels) + 72 * self.channels[-1] ** 2,
@@ -70,6 +77,11 @@ class TokenizerConfig:
     def factor_vocabulary(self) -> int:
         """Number of values of one sub-token."""
         return 2 ** (self.code_bits // self.token_factors)
+
+    @property
+    def seen_width(self) -> int | None:
+        """Width of the features of the last picture that the dynamics sees at each token; None if it sees none."""
+        return self.channels[-1] if self.reference else None
 
 
 @dataclass(frozen=True)
@@ -140,7 +152,8 @@ class DynamicsConfig:
     """Shape of the MaskGIT ST-transformer that predicts the next token grid.
 
     `link_width` is the hidden width of the networks that predict a token's sub-tokens one after the other, each given
-    those before it; None predicts them independently.
+    those before it; None predicts them independently. `seen_width` is that of the features of the last picture, for a
+    tokenizer with `reference`.
     """
 
     grid: Size
@@ -152,6 +165,7 @@ class DynamicsConfig:
     heads: int = 6
     context_frames: int = 8
     link_width: int | None = None
+    seen_width: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "grid", as_size(self.grid, "grid"))
@@ -160,6 +174,8 @@ class DynamicsConfig:
         limits.require_blocks(self.width, self.layers, self.heads, self.context_frames, self.grid)
         if self.link_width is not None:
             limits.require_within(1, limits.MOST_WIDTH, link_width=self.link_width)
+        if self.seen_width is not None:
+            limits.require_within(1, limits.MOST_WIDTH, seen_width=self.seen_width)
 
     @property
     def tokens(self) -> int:
@@ -240,6 +256,7 @@ class WorldConfig:
             ("grid", dynamics, "dynamics"),
             ("code_bits", dynamics, "dynamics"),
             ("token_factors", dynamics, "dynamics"),
+            ("seen_width", dynamics, "dynamics"),
             ("frame_size", latent_action, "latent action model"),
         ):
             ours, theirs = getattr(tokenizer, what), getattr(other, what)
@@ -292,7 +309,7 @@ SECTIONS = {"tokenizer": TokenizerConfig, "latent_action": LatentActionConfig, "
 DERIVED = {
     "tokenizer": ("frame_size",),
     "latent_action": ("frame_size", "num_actions"),
-    "dynamics": ("grid", "code_bits", "token_factors", "num_actions", "context_frames"),
+    "dynamics": ("grid", "code_bits", "token_factors", "seen_width", "num_actions", "context_frames"),
 }
 """Values that a section of a file leaves out, because the file says them once for all networks."""
 
@@ -319,7 +336,7 @@ def build_networks(size: object, context_frames: object, num_actions: object, se
             DynamicsConfig,
             sections.get("dynamics", {})
             | context
-            | {key: getattr(tokenizer, key) for key in ("grid", "code_bits", "token_factors")}
+            | {key: getattr(tokenizer, key) for key in ("grid", "code_bits", "token_factors", "seen_width")}
             | {"num_actions": num_actions},
         ),
     )

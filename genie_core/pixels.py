@@ -22,6 +22,11 @@ def to_frames(pixels: Tensor) -> Tensor:
     return ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 4, 1).contiguous()
 
 
+def to_levels(pixels: Tensor) -> Tensor:
+    """float in about [-1, 1], of any shape, clipped and rounded to the 256 levels that a picture has."""
+    return ((pixels.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
+
+
 def pad_to_multiple(pixels: Tensor, stride: int) -> Tensor:
     """pixels (b, c, t, H, W), at the bottom and on the right repeated up to multiples of `stride`."""
     below, right = (-side % stride for side in pixels.shape[-2:])

@@ -90,7 +90,8 @@ def test_the_folder_holds_what_the_contract_says(folder: Path) -> None:
     assert values["sampling"] == {"unmask_steps": 3, "temperature": 0.0}
     said = {"id": 1, "name": "left", "keys": ["left"], "motion_px": [0.25, -1.0], "evidence": ""}
     assert values["actions"][1] == said
-    assert values["tokenizer"] == {"channels": [8, 16], "decoder_blocks": 1, "code_bits": 6, "token_factors": 2}
+    shape = {"channels": [8, 16], "decoder_blocks": 1, "code_bits": 6, "token_factors": 2, "reference": False}
+    assert values["tokenizer"] == shape
     assert values["latent_action"] == {"patch_size": 4, "width": 16, "layers": 2, "heads": 2, "code_width": 4}
     assert values["dynamics"] == {"width": 16, "layers": 2, "heads": 2}
     assert set(values["files"]) == {f"{name}/{WEIGHTS}" for name in NETWORKS}

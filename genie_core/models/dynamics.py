@@ -38,6 +38,10 @@ class DynamicsModel(nn.Module):
         self.blocks = nn.ModuleList(
             STBlock(config.width, config.heads, config.context_frames, config.grid) for _ in range(config.layers)
         )
+        if config.seen_width is not None:
+            self.seen_norm = RMSNorm(config.seen_width)
+            self.seen_embed_clean = nn.Linear(config.seen_width, config.width)
+            self.seen_embed_draft = nn.Linear(config.seen_width, config.width)
         self.norm = RMSNorm(config.width)
         self.head = nn.Linear(config.width, config.token_factors * config.factor_vocabulary)
         self.links = nn.ModuleList()
@@ -47,13 +51,18 @@ class DynamicsModel(nn.Module):
                 Link(config.width, known * bits, config.link_width) for known in range(1, config.token_factors)
             )
 
-    def forward(self, clean: Tensor, drafts: Tensor, actions: Tensor) -> Prediction:
+    def forward(self, clean: Tensor, drafts: Tensor, actions: Tensor, seen: Tensor | None = None) -> Prediction:
         """Predicts `drafts` (b, t, h, w), frame i seeing frames < i of `clean` (b, t, h, w).
 
-        `actions` (b, t-1) lead from each frame to the next. Predicts (b, t, h, w) tokens.
+        `actions` (b, t-1) lead from each frame to the next. `seen` (b, t, n, seen_width) are features of the pictures
+        after each clean frame, for a tokenizer that gives them. Predicts (b, t, h, w) tokens.
         """
         into = self._actions_into(actions)
         x, draft = self.embed(clean, into), self.embed(drafts, into)  # (b, t, n, d)
+        if seen is not None:
+            seen = self.seen_norm(seen)
+            before = torch.cat([seen[:, :1], seen[:, :-1]], 1)
+            x, draft = x + self.seen_embed_clean(seen), draft + self.seen_embed_draft(before)
         for block in self._blocks[:-1]:
             x, key_values = block(x)
             draft = block.draft(draft, key_values)
@@ -61,15 +70,24 @@ class DynamicsModel(nn.Module):
         return self._predict(last.draft(draft, last.key_values(x)))
 
     def play(
-        self, tokens: Tensor, actions_into: Tensor, pasts: list[Past], lasts: list[KeyValues] | None
+        self,
+        tokens: Tensor,
+        actions_into: Tensor,
+        pasts: list[Past],
+        lasts: list[KeyValues] | None,
+        seen: Tensor | None = None,
     ) -> tuple[Prediction, list[KeyValues]]:
         """Predicts the new frame: (b, n) tokens. Also returns the keys and values of the last frame, by layer.
 
         `tokens` (b, f, n) are those of the last frame, final by now, and of the new one, a draft; or, with the `lasts`
         returned before, of the new one alone. `actions_into` (b, f) lead to these frames. `pasts` is what they see of
-        earlier ones in each layer.
+        earlier ones in each layer. `seen` (b, n, seen_width) are features of the last frame's picture.
         """
         x = self.embed_flat(tokens, actions_into)  # (b, f, n, d)
+        if seen is not None:
+            seen = self.seen_norm(seen)
+            clean, draft = self.seen_embed_clean(seen), self.seen_embed_draft(seen)
+            x = x + (torch.stack([clean, draft], 1) if lasts is None else draft[:, None])
         following = []
         for index, (block, past) in enumerate(zip(self._blocks, pasts, strict=True)):
             keep = 1 if index == len(self.blocks) - 1 else int(x.shape[1])
@@ -92,7 +110,10 @@ class DynamicsModel(nn.Module):
 
     def embed_flat(self, tokens: Tensor, actions_into: Tensor) -> Tensor:
         """The same of tokens (b, t, n)."""
-        masked = (tokens == self.config.mask_id)[..., None]
+        masked = tokens == self.config.mask_id
+        if self.config.seen_width is not None:  # a first frame is a picture, and has no tokens
+            masked = masked | (actions_into == self.config.num_actions)[..., None]
+        masked = masked[..., None]
         x = torch.where(masked, self.mask_embed, self.token_embed(tokens_to_bits(tokens, self.config.code_bits)))
         return x + self.position + self.action_embed(actions_into)[:, :, None]
 

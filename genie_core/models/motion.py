@@ -30,15 +30,22 @@ def motion_evidence(pixels: Tensor, patch_size: int, equal: bool = False) -> Ten
 
     Source: the cost volume of PWC-Net, Sun et al. 2018 (arXiv:1709.02371), §3. Differs: on grey pixels.
     """
-    height, width = pixels.shape[-2:]
     grey = pixels.mean(1)
     before = torch.cat([grey[:, :1], grey[:, :-1]], dim=1)
-    reach_x = MOTION_REACH if equal else MOTION_REACH // 2
-    padded = F.pad(before, (reach_x, reach_x, MOTION_REACH, MOTION_REACH), mode="replicate")
+    reach = MOTION_REACH, MOTION_REACH if equal else MOTION_REACH // 2
+    return rearrange(fit_of_shifts(before, grey, patch_size, reach), "b t h w shifts -> b t (h w) shifts")
+
+
+@torch.no_grad()
+def fit_of_shifts(before: Tensor, grey: Tensor, patch_size: int, reach: tuple[int, int]) -> Tensor:
+    """The same of grey frames (b, t, H, W) after frames `before`, for shifts of up to `reach` pixels along y and x:
+    (b, t, h, w, shifts)."""
+    height, width = (int(side) for side in grey.shape[-2:])
+    padded = F.pad(before, (reach[1], reach[1], reach[0], reach[0]), mode="replicate")
     costs = []
-    for dy in range(2 * MOTION_REACH + 1):
-        for dx in range(2 * reach_x + 1):
+    for dy in range(2 * reach[0] + 1):
+        for dx in range(2 * reach[1] + 1):
             difference = (grey - padded[:, :, dy : dy + height, dx : dx + width]).abs()
             costs.append(F.avg_pool2d(difference, patch_size))
-    cost = rearrange(torch.stack(costs, -1), "b t h w shifts -> b t (h w) shifts")
+    cost = torch.stack(costs, -1)
     return (cost.mean(-1, keepdim=True) - cost) / (cost.std(-1, keepdim=True) + 0.02)

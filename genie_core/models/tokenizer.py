@@ -24,6 +24,13 @@ class DecoderPast(NamedTuple):
     block: Tensor
 
 
+class Coded(NamedTuple):
+    """A clip as `tokens` (b, t, h, w) int64, and as one sees it afterwards: `pixels` (b, 3, t, H, W)."""
+
+    tokens: Tensor
+    pixels: Tensor
+
+
 class Reconstruction(NamedTuple):
     """`pixels` (b, c, t, H, W) in about [-1, 1] and what the quantizer had to say."""
 
@@ -62,6 +69,23 @@ class VideoTokenizer(nn.Module):
     def decode(self, tokens: Tensor) -> Tensor:
         """tokens (b, t, h, w) to pixels (b, c, t, H, W)."""
         return self.decoder(self._codes(tokens))
+
+    def code(self, pixels: Tensor) -> Coded:
+        """A clip (b, 3, t, H, W) as tokens, and what they make of it."""
+        tokens = self.encode(pixels)
+        return Coded(tokens, self.decode(tokens))
+
+    def decode_each(self, coded: Coded, tokens: Tensor) -> Tensor:
+        """Each frame of `tokens` (b, t, h, w) but the first, decoded after those of `coded` before it."""
+        frames, past = [], None
+        for before, after in pairwise(range(tokens.shape[1])):
+            _, past = self.decode_next(coded.tokens[:, before : before + 1], past)
+            frames.append(self.decode_next(tokens[:, after : after + 1], DecoderPast(*past))[0])
+        return torch.cat(frames, 2)
+
+    def features(self, pixels: Tensor) -> None:
+        """A dynamics sees nothing of the pictures but their tokens."""
+        return
 
     def decode_next(self, tokens: Tensor, past: DecoderPast | None) -> tuple[Tensor, DecoderPast]:
         """Goes on decoding after `past`: the pixels that `decode` of the whole clip would give for these frames."""
