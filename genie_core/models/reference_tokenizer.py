@@ -28,6 +28,13 @@ class Looks(NamedTuple):
     top: Tensor
 
 
+class Walk(NamedTuple):
+    """`pixels` (b, 3, t, H, W) in about [-1, 1], and what the quantizer had to say of each of the t frames."""
+
+    pixels: Tensor
+    quantized: list[LookupFree]
+
+
 class ReferenceTokenizer(nn.Module):
     """A frame as one token grid, given the picture before it, from which the decoder moves, paints and blends.
 
@@ -47,6 +54,21 @@ class ReferenceTokenizer(nn.Module):
         self.encoder = ChangeEncoder(config)
         self.decoder = ChangeDecoder(config)
 
+    def forward(self, reference: Tensor, pixels: Tensor) -> Walk:
+        """Frames (b, 3, t, H, W) after a picture, each coded after what the frame before it has become.
+
+        No gradient passes from a picture to the one before: each step learns to mend what it is given.
+        """
+        looks = self.look(_as_pictures(pixels))
+        pictures, words = [], []
+        for step, picture in enumerate(pixels.unbind(2)):
+            seen = self.look(reference)
+            new = Looks(*(look.unflatten(0, (len(pixels), -1))[:, step] for look in looks))
+            words.append(self.quantize(reference, seen, picture, new))
+            pictures.append(self.decode_next(reference, seen, words[-1].codes.permute(0, 3, 1, 2)))
+            reference = to_levels(pictures[-1].detach())
+        return Walk(torch.stack(pictures, 2), words)
+
     def look(self, picture: Tensor) -> Looks:
         """What encoder, decoder and dynamics see of a picture."""
         return self.eye(self._padded(picture))
@@ -65,7 +87,7 @@ class ReferenceTokenizer(nn.Module):
         """Tokens (b, h, w) int64 of `picture` after `reference`."""
         padded = self._padded(reference), self._padded(picture)
         bits = self.encoder(padded[0], self.eye(padded[0]), padded[1], self.eye(padded[1]))
-        return bits_to_tokens(bits.permute(0, 2, 3, 1))
+        return bits_to_tokens(bits.permute(0, 2, 3, 1).reshape(-1, *self.config.grid, self.config.code_bits))
 
     def decode_next(self, reference: Tensor, seen: Looks, codes: Tensor) -> Tensor:
         """The picture that codes (b, code_bits, h, w) of -1, +1 make of `reference`, whose look is `seen`."""
