@@ -11,18 +11,21 @@ from lightning.fabric import Fabric
 from genie_core import games
 from genie_core.config import UNKNOWN_GAME, WorldConfig
 from genie_core.data.dataset import VideoDataset
-from genie_core.errors import ConfigError
+from genie_core.errors import ConfigError, DataError
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.latent_action import LatentActionModel
-from genie_core.models.tokenizer import VideoTokenizer
+from genie_core.models.reference_tokenizer import ReferenceTokenizer
+from genie_core.models.tokenizers import Tokenizer, build_tokenizer
 from genie_core.training.batches import Sample
 from genie_core.training.clips import FrameClips, split_starts
 from genie_core.training.dynamics_stage import DynamicsStage
+from genie_core.training.films import Films
 from genie_core.training.labels import labelled_buttons
 from genie_core.training.latent_action_stage import LatentActionStage
 from genie_core.training.learnt import labelled_steps, load_network
 from genie_core.training.probes import CLIPS, STEPS
 from genie_core.training.processes import by_first
+from genie_core.training.reference_stage import ReferenceTokenizerStage
 from genie_core.training.settings import TrainingSettings
 from genie_core.training.stage import Stage
 from genie_core.training.tokenizer_stage import TokenizerStage
@@ -30,6 +33,7 @@ from genie_core.training.tokens import TokenClips, write_tokens
 from genie_core.world import World
 
 LOOK_CLIPS = 16
+LOOK_FRAMES = 16  # of films, so that one sees how pictures wear
 HELD_OUT_TOKEN_CLIPS = 256
 
 
@@ -59,13 +63,30 @@ class Builder(NamedTuple):
         return made
 
     def _tokenizer(self) -> Built:
-        own, config = self.settings.tokenizer, self.settings.networks.tokenizer
+        own, tokenizer = self.settings.tokenizer, build_tokenizer(self.settings.networks.tokenizer)
         starts, held_out = split_starts(self.dataset, own.clip_frames, self.settings.held_out_every)
+        if isinstance(tokenizer, ReferenceTokenizer):
+            return Built(
+                ReferenceTokenizerStage(tokenizer, own),
+                Films(self.dataset, starts, own.clip_frames, own.batch_size),
+                self._held_out_films(),
+            )
         return Built(
-            TokenizerStage(VideoTokenizer(config), own),
+            TokenizerStage(tokenizer, own),
             FrameClips(self.dataset, starts, own.clip_frames, own.batch_size),
             FrameClips(self.dataset, held_out, own.clip_frames, LOOK_CLIPS),
         )
+
+    def _held_out_films(self) -> FrameClips:
+        """Clips of LOOK_FRAMES frames, or of as many as a window has where episodes are shorter."""
+        window, every = self.settings.tokenizer.clip_frames, self.settings.held_out_every
+        length = max(window, LOOK_FRAMES)
+        try:
+            _, held_out = split_starts(self.dataset, length, every)
+        except DataError:
+            length = window
+            _, held_out = split_starts(self.dataset, length, every)
+        return FrameClips(self.dataset, held_out, length, LOOK_CLIPS)
 
     def _latent_action(self) -> Built:
         own, config = self.settings.latent_action, self.settings.networks.latent_action
@@ -88,7 +109,7 @@ class Builder(NamedTuple):
     def _dynamics(self) -> Built:
         own, configs = self.settings.dynamics, self.settings.networks
         tokenizer = load_network(
-            self.out, "tokenizer", VideoTokenizer(configs.tokenizer), self.settings.tokenizer.start_from
+            self.out, "tokenizer", build_tokenizer(configs.tokenizer), self.settings.tokenizer.start_from
         )
         latent_action = load_network(
             self.out,
@@ -100,13 +121,14 @@ class Builder(NamedTuple):
         world, clips = self._watched(tokenizer, latent_action)
         return Built(
             DynamicsStage(DynamicsModel(configs.dynamics), own, tokenizer, world, clips),
-            TokenClips(self.out / "tokens" / "train", own.batch_size),
-            TokenClips(self.out / "tokens" / "held_out", LOOK_CLIPS),
+            TokenClips(self.out / "tokens" / "train", own.batch_size, own.clip_frames),
+            TokenClips(self.out / "tokens" / "held_out", LOOK_CLIPS, own.clip_frames),
         )
 
-    def _write_tokens(self, tokenizer: VideoTokenizer, latent_action: LatentActionModel) -> None:
+    def _write_tokens(self, tokenizer: Tokenizer, latent_action: LatentActionModel) -> None:
         own, rng = self.settings.dynamics, np.random.default_rng(self.seed)
-        whole = own.clip_frames + latent_action.ahead
+        length = own.written_frames
+        whole = length + latent_action.ahead
         train_starts, held_out = split_starts(self.dataset, whole, self.settings.held_out_every)
         for part, starts, clips, mirrored in (
             ("train", train_starts, own.token_clips, own.mirrored),
@@ -114,9 +136,9 @@ class Builder(NamedTuple):
         ):
             chosen = np.sort(rng.choice(starts, min(clips, len(starts)), replace=False))
             folder = self.out / "tokens" / part
-            write_tokens(folder, self.dataset, chosen, own.clip_frames, tokenizer, latent_action, mirrored, self.quiet)
+            write_tokens(folder, self.dataset, chosen, length, tokenizer, latent_action, mirrored, self.quiet)
 
-    def _watched(self, tokenizer: VideoTokenizer, latent_action: LatentActionModel) -> tuple[World | None, np.ndarray]:
+    def _watched(self, tokenizer: Tokenizer, latent_action: LatentActionModel) -> tuple[World | None, np.ndarray]:
         """A world to be looked at while its dynamics learns, and held-out clips to play from."""
         own, info = self.settings.dynamics, self.dataset.info
         _, held_out = split_starts(self.dataset, own.clip_frames, self.settings.held_out_every)

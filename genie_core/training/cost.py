@@ -21,6 +21,7 @@ from genie_core.layers.st_block import STBlock
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.latent_action import LatentActionModel, NextFrames
 from genie_core.models.tokenizer import VideoTokenizer
+from genie_core.models.tokenizers import build_tokenizer
 from genie_core.training.settings import TrainingSettings
 
 
@@ -70,15 +71,18 @@ def build(name: str, settings: TrainingSettings) -> tuple[nn.Module, Callable[[]
     configs, frames = settings.networks, settings.stage(name).clip_frames
     pixels = torch.zeros(1, 3, frames, *configs.tokenizer.frame_size)
     if name == "tokenizer":
-        tokenizer = VideoTokenizer(configs.tokenizer)
-        return tokenizer, lambda: tokenizer(pixels).pixels.sum()
+        tokenizer = build_tokenizer(configs.tokenizer)
+        parts = (pixels[:, :, 0], pixels[:, :, 1:]) if configs.tokenizer.reference else (pixels,)
+        return tokenizer, lambda: tokenizer(*parts).pixels.sum()
     if name == "latent_action":
         latent_action = games.latent_action_model(configs.latent_action).eval()
         return latent_action, lambda: _sum_of(latent_action(pixels))
     dynamics = DynamicsModel(configs.dynamics)
     tokens = torch.zeros(1, frames, *configs.dynamics.grid, dtype=torch.int64)
     actions = torch.zeros(1, frames - 1, dtype=torch.int64)
-    return dynamics, lambda: dynamics(tokens, tokens, actions).logits(tokens).sum()
+    width = configs.dynamics.seen_width
+    seen = None if width is None else torch.zeros(1, frames, configs.dynamics.tokens, width)
+    return dynamics, lambda: dynamics(tokens, tokens, actions, seen).logits(tokens).sum()
 
 
 def one_block(name: str, settings: TrainingSettings) -> float:
@@ -132,12 +136,13 @@ def _count(call: Callable[[], Tensor]) -> tuple[float, float]:
 
 def forward_flop(settings: TrainingSettings) -> float:
     """Operations that turn a clip of the dynamics into tokens and latent actions."""
-    configs, frames = settings.networks, settings.dynamics.clip_frames
+    configs, frames = settings.networks, settings.dynamics.written_frames
     with torch.device("meta"):
-        tokenizer = VideoTokenizer(configs.tokenizer)
+        tokenizer = build_tokenizer(configs.tokenizer)
         latent_action = games.latent_action_model(configs.latent_action).eval()
         pixels = torch.zeros(1, 3, frames + latent_action.reach, *configs.tokenizer.frame_size)
         with torch.no_grad(), count_flop() as counter:
-            tokenizer.encode(pixels[:, :, :frames])
+            own = pixels[:, :, :frames]
+            tokenizer.encode(own) if isinstance(tokenizer, VideoTokenizer) else tokenizer.code(own)
             latent_action.infer(pixels)
     return counter.get_total_flops()

@@ -12,8 +12,9 @@ from torch import Tensor
 from genie_core.layers.quantize import split_tokens
 from genie_core.layers.ranks import mean_over_ranks
 from genie_core.models.dynamics import DynamicsModel, Prediction
-from genie_core.models.tokenizer import VideoTokenizer
-from genie_core.pixels import to_frames
+from genie_core.models.tokenizer import Coded, VideoTokenizer
+from genie_core.models.tokenizers import Tokenizer
+from genie_core.pixels import to_frames, to_model
 from genie_core.sampling import choose
 from genie_core.training.chance import Chance
 from genie_core.training.probes import Probe, probe
@@ -23,7 +24,10 @@ from genie_core.world import World
 
 
 class DynamicsStage(Stage):
-    """Cross-entropy of the masked tokens' factors. Some context tokens are made wrong, as they are in play."""
+    """Cross-entropy of the masked tokens' factors. Some context tokens are made wrong, as they are in play.
+
+    A dynamics that sees the last picture is given its features by the tokenizer, which does not learn here.
+    """
 
     name = "dynamics"
     network: DynamicsModel
@@ -33,7 +37,7 @@ class DynamicsStage(Stage):
         self,
         network: DynamicsModel,
         settings: DynamicsSettings,
-        tokenizer: VideoTokenizer,
+        tokenizer: Tokenizer,
         world: World | None = None,
         clips: np.ndarray | None = None,
     ) -> None:
@@ -44,21 +48,25 @@ class DynamicsStage(Stage):
     def probe(self) -> Probe | None:
         if self._world is None or self._clips is None:
             return None
+        self._world.to(next(self.network.parameters()).device)  # where the tokenizer is, which they share
         self._world.dynamics.load_state_dict(self.network.state_dict())
         return probe(self._world, self._clips)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         tokens, actions = batch["tokens"].long(), batch["actions"].long()
         config, settings = self.network.config, self.settings
+        pictures = to_model(batch["pictures"]) if "pictures" in batch else None
+        seen = self.features(pictures)
         if self.training:
-            actions = self.relabel(tokens, actions)
+            actions = self.relabel(tokens, actions, seen)
         context = tokens
         if self.training and self.late and self.chance.once() < settings.own_context:
-            context = self.own_guesses(tokens, actions)
+            context = self.own_guesses(tokens, actions, seen)
+            seen = self.features(self.shown(pictures, tokens, context))
         if self.training:
             context = flip_bits(context, config.code_bits, settings.flipped_bits, self.chance)
         masked = random_masks(tokens, settings.fully_masked, self.chance)
-        prediction = self.network(context, tokens.masked_fill(masked, config.mask_id), actions)
+        prediction = self.network(context, tokens.masked_fill(masked, config.mask_id), actions, seen)
         errors = self.errors(prediction, tokens).mean(-1)
         masked = masked[:, 1:]
         whole = masked.all(-1).all(-1)
@@ -67,11 +75,29 @@ class DynamicsStage(Stage):
         loss = errors[masked].sum() / count  # the mean, or nothing where nothing is masked
         return {"loss": loss, "next_frame_loss": errors[whole].mean().detach()}
 
-    def relabel(self, tokens: Tensor, actions: Tensor) -> Tensor:
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """On the device of the network."""
+        return self._tokenizer[0].to(self.network.position.device)
+
+    @torch.no_grad()
+    def features(self, pictures: Tensor | None) -> Tensor | None:
+        """What the network sees of `pictures` (b, 3, t, H, W); nothing where there are none."""
+        return None if pictures is None else self.tokenizer.features(pictures)
+
+    @torch.no_grad()
+    def shown(self, pictures: Tensor | None, tokens: Tensor, context: Tensor) -> Tensor | None:
+        """`pictures` (b, 3, t, H, W), which `tokens` (b, t, h, w) make, as `context` makes each after the true one."""
+        if pictures is None:
+            return None
+        each = self.tokenizer.decode_each(Coded(tokens, pictures), context)
+        return torch.cat([pictures[:, :, :1], each], 2)
+
+    def relabel(self, tokens: Tensor, actions: Tensor, seen: Tensor | None = None) -> Tensor:
         """`actions` (b, t-1) as the dynamics is told them: some drawn anew, some replaced blindly."""
         settings, codes = self.settings, self.network.config.num_actions
         if settings.redrawn and self.late and self.chance.once() < settings.redrawn:
-            actions = self.redraw(tokens, actions)
+            actions = self.redraw(tokens, actions, seen)
         blind = self.chance.uniform(tuple(actions.shape), actions.device) < settings.blind
         return torch.where(blind, self.chance.integers_like(actions, codes), actions)
 
@@ -81,20 +107,20 @@ class DynamicsStage(Stage):
         return self.progress > self.settings.own_context_after
 
     @torch.no_grad()
-    def redraw(self, tokens: Tensor, actions: Tensor) -> Tensor:
+    def redraw(self, tokens: Tensor, actions: Tensor, seen: Tensor | None = None) -> Tensor:
         """Actions (b, t-1) after a step of Metropolis-Hastings towards their posterior given the frames of `tokens`.
 
         A random code takes the place of one that explains the next frame worse, and of a better one by the ratio of
         their likelihoods. So codes between which the frame does not decide come to stand beside it equally often.
         """
         proposed = self.chance.integers_like(actions, self.network.config.num_actions)
-        gain = self.log_likelihoods(tokens, proposed) - self.log_likelihoods(tokens, actions)
+        gain = self.log_likelihoods(tokens, proposed, seen) - self.log_likelihoods(tokens, actions, seen)
         return torch.where(self.chance.uniform(tuple(gain.shape), gain.device).log() < gain, proposed, actions)
 
-    def log_likelihoods(self, tokens: Tensor, actions: Tensor) -> Tensor:
+    def log_likelihoods(self, tokens: Tensor, actions: Tensor, seen: Tensor | None = None) -> Tensor:
         """Of each next frame of `tokens` (b, t, h, w), nothing of it shown, under its action: (b, t-1), in nats."""
         blank = torch.full_like(tokens, self.network.config.mask_id)
-        return -self.errors(self.network(tokens, blank, actions), tokens).sum((2, 3, 4))
+        return -self.errors(self.network(tokens, blank, actions, seen), tokens).sum((2, 3, 4))
 
     def errors(self, prediction: Prediction, tokens: Tensor) -> Tensor:
         """Cross-entropy of the sub-tokens of all frames after the first, (b, t-1, h, w, factors), in nats."""
@@ -102,11 +128,15 @@ class DynamicsStage(Stage):
         targets = split_tokens(tokens[:, 1:], config.token_factors, config.factor_vocabulary)
         return F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape)
 
-    @torch.no_grad()
-    def own_guesses(self, tokens: Tensor, actions: Tensor) -> Tensor:
-        """`tokens` with some later frames replaced by the model's own guesses of them."""
+    def guesses(self, tokens: Tensor, actions: Tensor, seen: Tensor | None) -> Tensor:
+        """The likeliest tokens of each frame, (b, t, h, w), after the true ones before it."""
         blank = torch.full_like(tokens, self.network.config.mask_id)
-        guesses, _ = choose(self.network(tokens, blank, actions), None)
+        return choose(self.network(tokens, blank, actions, seen), None)[0]
+
+    @torch.no_grad()
+    def own_guesses(self, tokens: Tensor, actions: Tensor, seen: Tensor | None = None) -> Tensor:
+        """`tokens` with some later frames replaced by the model's own guesses of them."""
+        guesses = self.guesses(tokens, actions, seen)
         b, t = tokens.shape[:2]
         share = self.chance.uniform((b, 1), tokens.device)
         replaced = self.chance.uniform((b, t), tokens.device) < share
@@ -115,13 +145,14 @@ class DynamicsStage(Stage):
 
     def picture(self, batch: Batch) -> Tensor:
         """Held-out clips as the tokenizer decodes them, each above the frames predicted one step ahead."""
-        tokens, actions = batch["tokens"][:3].long(), batch["actions"][:3].long()
-        blank = torch.full_like(tokens, self.network.config.mask_id)
-        guesses, _ = choose(self.network(tokens, blank, actions), None)
-        guesses[:, 0] = tokens[:, 0]
-        return torch.stack([to_frames(self._tokenizer[0].decode(rows.cpu())) for rows in (tokens, guesses)], 1).flatten(
-            0, 1
-        )
+        tokens, actions, tokenizer = batch["tokens"][:3].long(), batch["actions"][:3].long(), self.tokenizer
+        if isinstance(tokenizer, VideoTokenizer):
+            decoded = tokenizer.decode(tokens)
+        else:
+            decoded = to_model(batch["pictures"][:3])
+        guessed = self.shown(decoded, tokens, self.guesses(tokens, actions, tokenizer.features(decoded)))
+        assert guessed is not None
+        return torch.stack([to_frames(decoded), to_frames(guessed)], 1).flatten(0, 1)
 
 
 def random_masks(tokens: Tensor, fully_masked: float, chance: Chance) -> Tensor:

@@ -17,7 +17,7 @@ from genie_core.config import DynamicsConfig, TokenizerConfig
 from genie_core.models.dynamics import DynamicsModel
 
 # the weights that write a new channel of the residual stream from outside, or read a new bit: zero at first
-SILENT = ("token_embed", "mask_embed", "position", "action_embed", "decoder.stem", "decoder.code_embed")
+SILENT = ("token_embed", "mask_embed", "position", "action_embed", "seen_embed", "decoder.stem", "decoder.code_embed")
 GROWING = {
     TokenizerConfig: {"code_bits", "token_factors"},
     DynamicsConfig: {"code_bits", "token_factors", "width", "heads", "layers", "link_width"},

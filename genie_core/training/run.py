@@ -106,7 +106,7 @@ def _tell(
 
     clips = own.token_clips
     with contextlib.suppress(DataError):  # of a dry run, whose settings may be for longer episodes
-        clips = min(clips, len(split_starts(dataset, own.clip_frames, settings.held_out_every)[0]))
+        clips = min(clips, len(split_starts(dataset, own.written_frames, settings.held_out_every)[0]))
     for line in plan.plan(settings, opened.source.name, counted(), pace, clips, trained_shares(out, settings)):
         print(line, flush=True)
     return Meter({name: each.step_flop / 1e9 for name, each in costs.items()}, pace.peak)

@@ -32,7 +32,7 @@ _POSITIVE = (
         "warmup_steps",
         "gradient_norm",
     ),
-    *("texture_window", "drawn_clips", "token_clips"),
+    *("texture_window", "drawn_clips", "token_clips", "film_frames"),
 )
 _SHARES = (
     *(
@@ -107,7 +107,7 @@ class TokenizerSettings(StageSettings):
 
     With `decoder_only` the tokens stay what they are, so that a dynamics which has learnt them stays valid. Entropies
     are in nats a bit. Evenly used codes matter from the start; decided codes come by themselves, so their weight is
-    small.
+    small. `gradients`, of a tokenizer with reference alone, weighs errors at edges.
     """
 
     squared_error: float = 2.0
@@ -116,6 +116,15 @@ class TokenizerSettings(StageSettings):
     texture: float = 0.0
     texture_window: int = 8  # pixels
     decoder_only: bool = False
+    gradients: float = 0.1
+
+    def require_reference(self) -> None:
+        """Raise ConfigError for what a tokenizer with reference does not learn by."""
+        told = "in [train.tokenizer] is not for a tokenizer with reference = true; leave it out"
+        require(not self.decoder_only, f"decoder_only {told}, for its tokens depend on what its decoder makes")
+        require(not self.texture, f"texture {self.texture:g} {told}, and raise gradients for sharper edges")
+        enough = self.clip_frames > 1
+        require(enough, f"clip_frames {self.clip_frames} has no picture after another, expected 2 or more")
 
 
 @dataclass(frozen=True)
@@ -140,7 +149,8 @@ class DynamicsSettings(StageSettings):
 
     least_frames = 2
 
-    token_clips: int = 6000  # how many clips are written as tokens to learn from
+    token_clips: int = 6000  # how many clips are written as tokens to learn from,
+    film_frames: int | None = None  # each so long, of which a batch has `clip_frames` anywhere; None is clip_frames
     mirrored: float = 0.5  # the share of them mirrored, so that the rarer way is learnt as well as the other
     fully_masked: float = 0.75  # the share of drafts with nothing revealed
     flipped_bits: float = 0.03  # at most, the share of a context frame's bits turned over
@@ -150,6 +160,16 @@ class DynamicsSettings(StageSettings):
     """The share of codes replaced by random ones. Where a code can act, nearly all its examples still show it; where it
     cannot, all its examples show that nothing comes of it."""
     redrawn: float = 0.0  # the share of batches whose codes are drawn anew among those that explain the next frame
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        long_enough = self.written_frames >= self.clip_frames
+        require(long_enough, f"film_frames {self.film_frames} is less than clip_frames {self.clip_frames}; raise it")
+
+    @property
+    def written_frames(self) -> int:
+        """The length of the clips that are written as tokens."""
+        return self.clip_frames if self.film_frames is None else self.film_frames
 
 
 @dataclass(frozen=True)
@@ -167,6 +187,8 @@ class TrainingSettings:
         WorldConfig(*self.networks, self.sampling)  # they have to fit each other
         no_rules = self.networks.latent_action.rules is None
         require(no_rules, "rules find no codes of new worlds; write `horizon = 6` in place of [latent_action.rules]")
+        if self.networks.tokenizer.reference:
+            self.tokenizer.require_reference()
         every = self.held_out_every
         require(isinstance(every, int) and every > 1, f"held_out_every is {every!r}, expected a number above 1")
 

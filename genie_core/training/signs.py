@@ -25,7 +25,7 @@ def signs(stage: str, progress: float, values: Mapping[str, float]) -> Iterator[
     if sharpness is not None and sharpness < BLURRED:
         yield (
             f"{stage}: reconstructions keep {sharpness:.0%} of the detail. Set texture = 1.0 in [train.{stage}], or "
-            "give more code_bits or channels in [tokenizer] of another run"
+            "raise gradients with reference = true; or give more code_bits or channels in [tokenizer] of another run"
         )
     if usage is not None and usage < UNUSED:
         yield (

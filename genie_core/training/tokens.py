@@ -1,13 +1,15 @@
 """The clips that the dynamics learns from, as token grids and latent actions, written once.
 
 A clip is encoded by itself, as play encodes its prompt, so that a first frame never knows a frame before it. Its
-actions are inferred with the frames around it.
+actions are inferred with the frames around it. Where a dynamics sees pictures, those that its tokens make are written
+as well.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,9 @@ from tqdm import tqdm
 from genie_core.data.dataset import VideoDataset
 from genie_core.files import disk_refusals, write_whole
 from genie_core.models.latent_action import LatentActionModel
-from genie_core.models.tokenizer import VideoTokenizer
-from genie_core.pixels import to_model
+from genie_core.models.reference_tokenizer import ReferenceTokenizer
+from genie_core.models.tokenizers import Tokenizer
+from genie_core.pixels import to_frames, to_model
 from genie_core.training.batches import Sample
 from genie_core.training.growing import GrowingArray
 from genie_core.training.order import Order, Rows
@@ -29,7 +32,8 @@ from genie_core.weights import fingerprint
 
 CLIPS_AT_ONCE = 16
 ORIGIN, BEGUN = "origin.json", "begun.json"
-PARTS = ("tokens", "actions")
+FROM_THE_START = 0.35
+"""The share of windows that begin with their film's first frame, which play gets from a player: it is not worn."""
 
 
 @dataclass(frozen=True)
@@ -44,31 +48,47 @@ class TokenSource:
     dataset: VideoDataset
     starts: np.ndarray
     length: int
-    tokenizer: VideoTokenizer
+    tokenizer: Tokenizer
     latent_action: LatentActionModel
     mirrored: float
+
+    @property
+    def parts(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+        """The shape and kind of each array that is written, by name."""
+        config, shape = self.tokenizer.config, (len(self.starts), self.length)
+        parts: dict[str, tuple[tuple[int, ...], np.dtype]] = {
+            "tokens": ((*shape, *config.grid), np.dtype(np.int32)),
+            "actions": ((shape[0], shape[1] - 1), np.dtype(np.int8)),
+        }
+        if config.reference:
+            parts["pictures"] = ((*shape, *config.frame_size, 3), np.dtype(np.uint8))
+        return parts
 
     def origin(self) -> dict[str, Any]:
         """What tells this source from another: hashes of the weights, the data and the clips."""
         dataset, clips = self.dataset, np.ascontiguousarray(self.starts, np.int64)
+        tokenizer = self.tokenizer if self.tokenizer.config.reference else self.tokenizer.encoder
         return {
-            **fingerprint({"encoder": self.tokenizer.encoder, "latent_action": self.latent_action}),
+            **fingerprint({"encoder": tokenizer, "latent_action": self.latent_action}),
             "data": [dataset.info.name, len(dataset), dataset.fingerprint()],
             "clips": [len(clips), self.length, self.mirrored, hashlib.sha256(clips.tobytes()).hexdigest()],
         }
 
     @torch.inference_mode()
-    def encode(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Tokens (rows, length, h, w) and latent actions (rows, length-1) of the clips of these numbers."""
+    def encode(self, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The `parts` of the clips of these numbers."""
         # frames that the actions of a clip's first and last steps depend on
         past, whole = self.latent_action.reach, self.length + self.latent_action.ahead
         clips = np.stack([self.dataset.clip_with_past(int(start), whole, past) for start in self.starts[rows]])
         turned = np.floor((rows + 1) * self.mirrored) > np.floor(rows * self.mirrored)
         clips[turned] = clips[turned, :, :, ::-1].copy()
         pixels = to_model(torch.from_numpy(clips))
-        tokens = self.tokenizer.encode(pixels[:, :, past : past + self.length])
-        actions = self.latent_action.infer(pixels).indices[:, past : past + self.length - 1]
-        return tokens.numpy(), actions.numpy()
+        own = pixels[:, :, past : past + self.length]
+        actions = self.latent_action.infer(pixels).indices[:, past : past + self.length - 1].numpy()
+        if not isinstance(self.tokenizer, ReferenceTokenizer):
+            return self.tokenizer.encode(own).numpy(), actions
+        coded = self.tokenizer.code(own)
+        return coded.tokens.numpy(), actions, to_frames(coded.pixels).numpy()
 
 
 def write_tokens(
@@ -76,44 +96,47 @@ def write_tokens(
     dataset: VideoDataset,
     starts: np.ndarray,
     length: int,
-    tokenizer: VideoTokenizer,
+    tokenizer: Tokenizer,
     latent_action: LatentActionModel,
     mirrored: float,
     quiet: bool,
 ) -> None:
     """Write tokens.npy int32 (clips, length, h, w) and actions.npy int8 (clips, length-1) into `folder`.
 
+    For a tokenizer that is given the last picture, also pictures.npy uint8 (clips, length, H, W, 3): what it shows.
+
     origin.json remembers the networks, the data and the clips. Nothing is done if they have written `folder` before;
     if they were interrupted, they go on; what others have written, or what was damaged since, is written anew.
     """
     source = TokenSource(dataset, starts, length, tokenizer, latent_action, mirrored)
     origin, count = source.origin(), len(starts)
-    tokens = GrowingArray(folder / "tokens.part", (count, length, *tokenizer.config.grid), np.dtype(np.int32))
-    actions = GrowingArray(folder / "actions.part", (count, length - 1), np.dtype(np.int8))
-    written = zip((tokens, actions), PARTS, strict=True)
-    if _told(folder / ORIGIN) == origin and all(array.is_whole(folder / f"{name}.npy") for array, name in written):
+    arrays = {name: GrowingArray(folder / f"{name}.part", *form) for name, form in source.parts.items()}
+    written = (array.is_whole(folder / f"{name}.npy") for name, array in arrays.items())
+    if _told(folder / ORIGIN) == origin and all(written):
         return
     with disk_refusals(folder, "make room and go on with --resume"):
-        _begin(folder, origin)
-        done = min(tokens.whole_rows(), actions.whole_rows()) // CLIPS_AT_ONCE * CLIPS_AT_ONCE
+        _begin(folder, origin, list(arrays))
+        done = min(array.whole_rows() for array in arrays.values()) // CLIPS_AT_ONCE * CLIPS_AT_ONCE
         bar = tqdm(total=count, initial=done, desc=f"tokens {folder.name}", unit=" clips", disable=quiet)
-        with bar, tokens.after(done), actions.after(done):
+        with bar, ExitStack() as opened:
+            for array in arrays.values():
+                opened.enter_context(array.after(done))
             for first in range(done, count, CLIPS_AT_ONCE):
                 rows = np.arange(first, min(first + CLIPS_AT_ONCE, count))
-                for array, values in zip((tokens, actions), source.encode(rows), strict=True):
+                for array, values in zip(arrays.values(), source.encode(rows), strict=True):
                     array.append(values)
                 bar.update(len(rows))
-        for name in PARTS:
+        for name in arrays:
             (folder / f"{name}.part").replace(folder / f"{name}.npy")
         (folder / BEGUN).replace(folder / ORIGIN)
 
 
-def _begin(folder: Path, origin: dict[str, Any]) -> None:
+def _begin(folder: Path, origin: dict[str, Any], parts: list[str]) -> None:
     """Make `folder` ready to be written by `origin`: what is there of another goes."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ORIGIN).unlink(missing_ok=True)
     if _told(folder / BEGUN) != origin:
-        for name in PARTS:
+        for name in parts:
             (folder / f"{name}.part").unlink(missing_ok=True)
         write_whole(folder / BEGUN, json.dumps(origin, indent=1) + "\n")
 
@@ -127,14 +150,32 @@ def _told(file: Path) -> Any:
 
 
 class TokenClips(Sample):
-    """Gives {"tokens": (rows, t, h, w), "actions": (rows, t-1)} of what `write_tokens` wrote."""
+    """Gives {"tokens": (rows, t, h, w), "actions": (rows, t-1)} of what `write_tokens` wrote.
 
-    def __init__(self, folder: Path, batch_size: int) -> None:
+    Where pictures were written, also {"pictures": uint8 (rows, t, H, W, 3)}. `length` is t; of longer clips, windows
+    come from anywhere. None takes whole clips.
+    """
+
+    def __init__(self, folder: Path, batch_size: int, length: int | None = None) -> None:
         self.tokens = np.load(folder / "tokens.npy", mmap_mode="r")
         self.actions = np.load(folder / "actions.npy", mmap_mode="r")
-        self.batch_size = batch_size
+        pictures = folder / "pictures.npy"
+        self.pictures = np.load(pictures, mmap_mode="r") if pictures.exists() else None
+        self.batch_size, self.length = batch_size, length or self.tokens.shape[1]
         self.order = Order(len(self.tokens), batch_size)
 
     def __call__(self, rows: Rows) -> Batch:
-        clips = self.order(rows)
-        return {"tokens": torch.from_numpy(self.tokens[clips]), "actions": torch.from_numpy(self.actions[clips])}
+        clips, t = self.order(rows)[:, None], self.length
+        first = self._firsts(rows)[:, None]
+        batch = {
+            "tokens": self.tokens[clips, first + np.arange(t)],
+            "actions": self.actions[clips, first + np.arange(t - 1)],
+        }
+        if self.pictures is not None:
+            batch["pictures"] = self.pictures[clips, first + np.arange(t)]
+        return {name: torch.from_numpy(values) for name, values in batch.items()}
+
+    def _firsts(self, rows: Rows) -> np.ndarray:
+        """The first frame of each row's window."""
+        anywhere = rows.random(1) % np.uint64(self.tokens.shape[1] - self.length + 1)
+        return np.where(rows.random(2) < FROM_THE_START * 2.0**64, 0, anywhere.astype(np.int64))
