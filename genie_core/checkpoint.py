@@ -37,7 +37,7 @@ from genie_core.hub.address import find_address
 from genie_core.hub.card import EFFECTS, card
 from genie_core.hub.download import download, mend
 from genie_core.limits import CONFIG_BYTES, MOST_DIGITS, MOST_NAME, as_size, is_shallow, is_unicode, require, told
-from genie_core.state import Encoded, Stepped, feeds, shapes
+from genie_core.state import encode_inputs, encode_outputs, feeds, shapes, step_outputs
 
 Loaded = TypeVar("Loaded")
 
@@ -156,11 +156,11 @@ def require_fits(graph: Graph, name: str, config: WorldConfig) -> None:
     if name == STEP:
         steps = graph.inputs.get("uniform", (None, None))[1:2][0]
         require(steps is not None, "it does not say how many passes it takes")
-        expected = {key: (None, *shape[1:]) for key, shape in feeds(shapes(config, 1, steps or 1)).items()}
+        expected = {key: (None, *shape[1:]) for key, shape in feeds(config, shapes(config, 1, steps or 1)).items()}
         expected["uniform"] = (None, steps, None, config.dynamics.token_factors, None)
-        gives: tuple[str, ...] = Stepped._fields
+        gives = step_outputs(config)
     else:
-        expected, gives = {"frames": (None, None, *config.frame_size, 3)}, Encoded._fields
+        expected, gives = encode_inputs(config), encode_outputs(config)
     require(graph.inputs == expected, f"it takes {told(graph.inputs)}, expected {told(expected)}")
     require(graph.outputs == gives, f"it gives {told(graph.outputs)}, expected {told(gives)}")
 

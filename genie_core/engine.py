@@ -6,6 +6,7 @@ training.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast, overload
 
@@ -16,11 +17,12 @@ from genie_core.config import DECODER_REACH, SamplingConfig
 from genie_core.errors import CheckpointError, ConfigError
 from genie_core.familiarity import Familiarity, compare
 from genie_core.key_ring import Kept, KeyRing
+from genie_core.limits import Size
 from genie_core.noise import uniform
 from genie_core.pictures import fit
 from genie_core.runtimes.base import Runtime
 from genie_core.runtimes.choose import open_runtime
-from genie_core.state import StepInputs, Stepped, shapes
+from genie_core.state import StepInputs, Stepped, gives, shapes
 
 if TYPE_CHECKING:
     from genie_core.graph_world import GraphWorld
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 KEPT_BYTES = 120_000_000  # of keys and pictures of past frames; older frames keep only their tokens
 REFRESHED = 8  # frames kept before those needed when a player goes far back, for the steps back that follow
+ANCHORED = 8  # each so manieth frame keeps its picture for ever, where pictures follow from those before them
 
 
 class NotFinite(CheckpointError, FloatingPointError):
@@ -35,17 +38,21 @@ class NotFinite(CheckpointError, FloatingPointError):
 
 
 class Seen(NamedTuple):
-    """A decoded frame: its `picture`, uint8 (H, W, 3), and what the decoder remembers for the next one."""
+    """A decoded frame: its `picture`, uint8 (H, W, 3), and what the decoder remembers beside it for the next one."""
 
     picture: np.ndarray
-    stem: np.ndarray
-    block: np.ndarray
+    memory: tuple[np.ndarray, ...]
+
+    @property
+    def remembered(self) -> tuple[np.ndarray, ...]:
+        """The `memory` that a step takes."""
+        return self.memory or (self.picture,)
 
 
 class Frame:
-    """One frame of a playthrough. `keys` and `seen` follow from tokens and actions, and may be dropped."""
+    """One frame of a playthrough. `keys` and `seen` follow from tokens, actions and anchors, and may be dropped."""
 
-    __slots__ = ("_grid", "_packed", "action", "doubt", "index", "keys", "seen")
+    __slots__ = ("_grid", "_packed", "action", "anchor", "doubt", "index", "keys", "seen")
 
     def __init__(
         self, index: int, tokens: np.ndarray, action: int, seen: Seen | None, doubt: float | None = None
@@ -58,6 +65,7 @@ class Frame:
         self.seen = seen
         self.doubt = doubt  # of the step that drew it; None where nothing says so
         self.keys: Kept | None = None  # known once the next frame has been predicted
+        self.anchor: bytes | None = None  # the picture as `pack_picture` has it, of a frame that keeps it for ever
 
     @property
     def tokens(self) -> np.ndarray:
@@ -74,12 +82,28 @@ class Moment(NamedTuple):
 
 def bytes_kept(world: World | GraphWorld) -> int:
     """The bytes of a frame that has its keys and its picture."""
-    one = shapes(world.config, 1, 1)
-    numbers = sum(int(np.prod(shape[1:])) for shape in (one.stem, one.block))
+    numbers = sum(int(np.prod(shape[1:])) for shape in gives(world.config, 1).memory)
     config = world.config.dynamics
     keys = 2 * config.layers * config.tokens * config.width
     height, width = world.config.frame_size
     return 4 * (keys + numbers) + 3 * height * width
+
+
+def pack_picture(picture: np.ndarray) -> bytes:
+    """A picture, uint8 (H, W, 3), in the fewest bytes."""
+    return zlib.compress(np.ascontiguousarray(picture).tobytes())
+
+
+def unpack_picture(packed: bytes, size: Size) -> np.ndarray:
+    """Inverse of `pack_picture`. Raises ConfigError if it is no picture of this size."""
+    expected, stream = 3 * size[0] * size[1], zlib.decompressobj()
+    try:
+        content = stream.decompress(packed, expected + 1)
+    except zlib.error as error:
+        raise ConfigError(f"a kept picture is damaged ({error})") from error
+    if len(content) != expected or not stream.eof:
+        raise ConfigError(f"a kept picture is damaged: it is none of {size[0]}x{size[1]}")
+    return np.frombuffer(content, np.uint8).reshape(*size, 3)
 
 
 class WorldEngine:
@@ -111,8 +135,9 @@ class WorldEngine:
         self._now: list[Moment | None] = [None] * players
         self._samplings: dict[int, SamplingConfig] = {}  # of players with their own settings
         self._kept: dict[Frame, None] = {}  # in the order computed
+        self._anchored = world.config.tokenizer.reference
         self._exact_after = (config.layers - 1) * config.context_frames  # frames that the keys of a frame depend on
-        self._reach = self._exact_after + REFRESHED + config.context_frames + 1
+        self._reach = self._exact_after + REFRESHED + ANCHORED * self._anchored + config.context_frames + 1
         self._room = max(KEPT_BYTES // bytes_kept(world), self._reach + players)
 
     def reset(
@@ -140,8 +165,7 @@ class WorldEngine:
         encoded = self.runtime.encode(prompt[None])
         grids = encoded.tokens[0].reshape(-1, *self.world.config.tokenizer.grid)
         moments = self._moments(grids, taken, self.seed if seed is None else seed, None)
-        moments[0].frames[0].seen = _seen(encoded.picture, encoded.stem, encoded.block, 0)
-        self._keep(moments[0].frames[0])
+        self._take(moments[0].frames[0], _seen(encoded.picture, encoded.memory, 0))
         return self.restore(moments[-1], player)
 
     def familiarity(self, image: np.ndarray) -> Familiarity:
@@ -150,7 +174,13 @@ class WorldEngine:
         Raises PictureError if it is no picture.
         """
         fitted = fit(image, self.world.config.frame_size)
-        return compare(fitted, self.runtime.encode(fitted[None, None]).picture[0])
+        if not self._anchored:
+            return compare(fitted, self.runtime.encode(fitted[None, None]).picture[0])
+        encoded = self.runtime.encode(np.stack([fitted, fitted])[None])  # the picture, and that it stands still
+        grids = encoded.tokens[0].reshape(-1, *self.world.config.tokenizer.grid)
+        first, second = self._moments(grids, [0], self.seed, None)
+        self._take(first.frames[0], _seen(encoded.picture, encoded.memory, 0))
+        return compare(fitted, self.look(second))
 
     @overload
     def step(self, action: int) -> np.ndarray: ...
@@ -236,9 +266,16 @@ class WorldEngine:
         """
         return moment.frames[-1].doubt
 
-    def moments(self, tokens: np.ndarray, actions: np.ndarray, seed: int, after: Moment | None = None) -> list[Moment]:
+    def moments(
+        self,
+        tokens: np.ndarray,
+        actions: np.ndarray,
+        seed: int,
+        after: Moment | None = None,
+        anchors: Sequence[bytes] = (),
+    ) -> list[Moment]:
         """The moments, for `look` and `restore`, of a playthrough kept as tokens (t, h, w) and actions (t-1,), or (t,)
-        if they come `after` a moment.
+        if they come `after` a moment. `anchors` are those of its frames, in order, that `is_anchored` names.
 
         Nothing is computed yet. Raises ConfigError if this world cannot have played them.
         """
@@ -250,7 +287,18 @@ class WorldEngine:
             raise ConfigError(f"a token is outside 0..{dynamics.mask_id - 1}")
         for action in actions:
             self._check_action(int(action))
-        return self._moments(tokens, actions.tolist(), seed, after)
+        moments = self._moments(tokens, actions.tolist(), seed, after)
+        frames = [moment.frames[-1] for moment in moments if self.is_anchored(moment.frames[-1].index)]
+        if len(anchors) != len(frames):
+            raise ConfigError(f"{len(anchors)} pictures are kept of {len(tokens)} frames, expected {len(frames)}")
+        for frame, anchor in zip(frames, anchors, strict=True):
+            unpack_picture(anchor, self.world.config.frame_size)
+            frame.anchor = anchor
+        return moments
+
+    def is_anchored(self, index: int) -> bool:
+        """Whether frame `index` of a playthrough keeps its picture for ever, as `Frame.anchor`."""
+        return self._anchored and index % ANCHORED == 0
 
     def _moments(self, tokens: np.ndarray, actions: list[int], seed: int, after: Moment | None) -> list[Moment]:
         frames = () if after is None else after.frames
@@ -287,11 +335,10 @@ class WorldEngine:
         for row, (player, frame, moment) in enumerate(zip(players, last, moments, strict=True)):
             frame.keys = Kept(_row(stepped.key, row), _row(stepped.value, row))
             self._ring.put(player, frame.index, frame.keys)
-            seen = _seen(stepped.picture, stepped.stem_out, stepped.block_out, row)
             grid = stepped.tokens[row].reshape(self.world.config.dynamics.grid)
-            new = Frame(frame.index + 1, grid, actions[player], seen, float(stepped.doubt[row]))
+            new = Frame(frame.index + 1, grid, actions[player], None, float(stepped.doubt[row]))
             self._now[player] = Moment((*moment.frames[1 - self._reach :], new), moment.seed)
-            self._keep(new)
+            self._take(new, _seen(stepped.picture, stepped.memory, row))
         return {player: stepped.picture[row].copy() for row, player in enumerate(players)}
 
     def _noise(
@@ -322,17 +369,16 @@ class WorldEngine:
             keys=tuple(ring.keys),
             values=tuple(ring.values),
             ages=ring.ages([frame.index + 1 for frame in last]),
-            stem=np.stack([each.stem for each in seen]),
-            block=np.stack([each.block for each in seen]),
+            memory=tuple(np.stack(parts) for parts in zip(*(each.remembered for each in seen), strict=True)),
             uniform=noise[0],
             temperature=noise[1],
         )
 
     def _look_again(self, frames: tuple[Frame, ...]) -> None:
         """Decodes the last of `frames` anew, from the few before it that its picture depends on."""
-        needed = frames[-1 - DECODER_REACH :]
-        after = max((i + 1 for i, frame in enumerate(needed) if frame.seen is not None), default=0)
-        before = needed[after - 1].seen if after else None
+        needed = frames if self._anchored else frames[-1 - DECODER_REACH :]
+        after = max((i + 1 for i, frame in enumerate(needed) if self._at_hand(frame)), default=0)
+        before = self._at_hand(needed[after - 1]) if after else None
         for frame in needed[after:]:
             before = self._again(KeyRing.empty(self.world.config.dynamics, 1), frame, frame, before)[1]
         frames[-1].seen = before
@@ -340,17 +386,21 @@ class WorldEngine:
 
     def _play_again(self, frames: tuple[Frame, ...]) -> None:
         """Plays `frames` again from their tokens: the same keys and pictures, if all that they depend on is there."""
+        if self._anchored:
+            frames = frames[next(i for i, frame in enumerate(frames) if self._at_hand(frame)) :]
         ring, start = KeyRing.empty(self.world.config.dynamics, 1), frames[0].index == 0
-        seen: Seen | None = None
+        seen = self._at_hand(frames[0]) if self._anchored else None
         for position, frame in enumerate(frames):
             before = frames[position - 1] if position else frame
-            kept, seen = self._again(ring, before, frame, seen)
+            if position or not self._anchored:
+                kept, seen = self._again(ring, before, frame, seen)
+                seen = (self._anchored and self._at_hand(frame)) or seen
             if position:
                 ring.put(0, before.index, kept)
                 if start or position > self._exact_after:
                     before.keys = kept
                     self._keep(before)
-            if frame.seen is None and (start or position >= DECODER_REACH):
+            if frame.seen is None and (start or self._anchored or position >= DECODER_REACH):
                 frame.seen = seen
                 self._keep(frame)
 
@@ -358,15 +408,27 @@ class WorldEngine:
         """Steps from `before`, whose picture is `seen`, into the known `frame`: the keys of the one, the other's
         picture."""
         one = shapes(self.world.config, 1, 1)
-        blank = Seen(np.empty(0), np.zeros(one.stem[1:], np.float32), np.zeros(one.block[1:], np.float32))
+        blank = Seen(np.empty(0), tuple(np.zeros(shape[1:], np.float32) for shape in one.memory))
         last = Frame(before.index, before.tokens, before.action, seen or blank)
         passes = self.sampling.unmask_steps
         noise = np.zeros((1, passes, 1, one.uniform[3], 1), np.float32), np.zeros(1, np.float32)
         inputs = self._inputs([last], [frame.action], ring, noise)
         stepped = self.runtime.step(inputs._replace(forced=frame.tokens.reshape(1, -1).copy()))
         _require_finite(stepped)
-        kept = Kept(stepped.key[0], stepped.value[0])
-        return kept, _seen(stepped.picture, stepped.stem_out, stepped.block_out, 0)
+        return Kept(stepped.key[0], stepped.value[0]), _seen(stepped.picture, stepped.memory, 0)
+
+    def _at_hand(self, frame: Frame) -> Seen | None:
+        """What `frame` shows, if it need not be decoded."""
+        if frame.seen is None and frame.anchor is not None:
+            return Seen(unpack_picture(frame.anchor, self.world.config.frame_size), ())
+        return frame.seen
+
+    def _take(self, frame: Frame, seen: Seen) -> None:
+        """Gives a new `frame` what it shows."""
+        frame.seen = seen
+        if self.is_anchored(frame.index):
+            frame.anchor = pack_picture(seen.picture)
+        self._keep(frame)
 
     def _keep(self, frame: Frame) -> None:
         """Remembers that `frame` was just computed; the frames computed longest ago lose keys and pictures."""
@@ -396,14 +458,14 @@ class WorldEngine:
 
 def _require_finite(stepped: Stepped[np.ndarray]) -> None:
     """Raises NotFinite, before anything is remembered, if a step went wrong in any row."""
-    numbers = (stepped.key, stepped.value, stepped.stem_out, stepped.block_out, stepped.doubt)
+    numbers = (stepped.key, stepped.value, *stepped.memory, stepped.doubt)
     if not all(np.isfinite(each.sum()) for each in numbers):  # a sum is finite if all in it are
         raise NotFinite(f"a step of the world gave numbers that are not finite: its weights are damaged; {MEND}")
 
 
-def _seen(picture: np.ndarray, stem: np.ndarray, block: np.ndarray, row: int) -> Seen:
+def _seen(picture: np.ndarray, memory: tuple[np.ndarray, ...], row: int) -> Seen:
     """One row of what a runtime gave, in memory of its own."""
-    return Seen(_row(picture, row), _row(stem, row), _row(block, row))
+    return Seen(_row(picture, row), tuple(_row(part, row) for part in memory))
 
 
 def _row(array: np.ndarray, row: int) -> np.ndarray:

@@ -24,9 +24,10 @@ from torch import Tensor, nn
 
 from genie_core.config import WorldConfig
 from genie_core.models.dynamics import DynamicsModel
-from genie_core.models.tokenizer import VideoTokenizer
-from genie_core.state import RING, Encoded, StepInputs, Stepped, feeds, shapes
-from genie_core.step import Encode, Step
+from genie_core.models.reference_tokenizer import ReferenceTokenizer
+from genie_core.models.tokenizers import Tokenizer
+from genie_core.state import RING, StepInputs, encode_inputs, encode_outputs, feeds, shapes, step_outputs
+from genie_core.step import Encode, EncodeNext, Step
 
 Files = Mapping[str, bytes]
 """Contents of a world's files, by their paths in its folder."""
@@ -44,29 +45,36 @@ def example(config: WorldConfig, unmask_steps: int) -> StepInputs[Tensor]:
     def zeros(name: str, shape: Any) -> Any:
         if name in RING:
             return tuple(torch.zeros(each) for each in shape)
+        if name == "memory":
+            kind = torch.uint8 if config.tokenizer.reference else torch.float32
+            return tuple(torch.zeros(each, dtype=kind) for each in shape)
         return torch.zeros(shape, dtype=torch.int32 if name in WHOLE else torch.float32)
 
     return StepInputs(*(zeros(*each) for each in shapes(config, 2, unmask_steps)._asdict().items()))
 
 
 def step_graph(
-    config: WorldConfig, dynamics: DynamicsModel, tokenizer: VideoTokenizer, unmask_steps: int, files: Files
+    config: WorldConfig, dynamics: DynamicsModel, tokenizer: Tokenizer, unmask_steps: int, files: Files
 ) -> bytes:
     """step.onnx in `unmask_steps` passes, its weights read out of `files`, contents by path."""
     inputs = example(config, unmask_steps)
-    names = [*feeds(inputs)]
-    sides: dict[str, dict[int, str]] = {name: {0: "b"} for name in (*names, *Stepped._fields)}
+    names, outputs = [*feeds(config, inputs)], step_outputs(config)
+    sides: dict[str, dict[int, str]] = {name: {0: "b"} for name in (*names, *outputs)}
     sides["uniform"] = {0: "b", 2: "noise_tokens", 4: "noise_vocabulary"}
     step = Step(dynamics, tokenizer, unmask_steps)
-    return _link(_tidy(_export(step, tuple(inputs), names, Stepped._fields, sides)), files)
+    return _link(_tidy(_export(step, tuple(inputs), names, outputs, sides)), files)
 
 
-def encode_graph(config: WorldConfig, tokenizer: VideoTokenizer, files: Files) -> bytes:
+def encode_graph(config: WorldConfig, tokenizer: Tokenizer, files: Files) -> bytes:
     """encode.onnx, likewise."""
+    names, outputs = [*encode_inputs(config)], encode_outputs(config)
+    sides: dict[str, dict[int, str]] = {name: {0: "b"} for name in (*names, *outputs)}
+    if isinstance(tokenizer, ReferenceTokenizer):
+        picture = torch.zeros(2, *config.frame_size, 3, dtype=torch.uint8)
+        return _link(_tidy(_export(EncodeNext(tokenizer), (picture, picture), names, outputs, sides)), files)
     frames = torch.zeros(2, 3, *config.frame_size, 3, dtype=torch.uint8)
-    sides: dict[str, dict[int, str]] = {name: {0: "b"} for name in Encoded._fields}
     sides |= {name: {0: "b", 1: "t"} for name in ("frames", "tokens")}
-    return _link(_tidy(_export(Encode(tokenizer), (frames,), ["frames"], Encoded._fields, sides)), files)
+    return _link(_tidy(_export(Encode(tokenizer), (frames,), names, outputs, sides)), files)
 
 
 def _export(

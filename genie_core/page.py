@@ -2,7 +2,7 @@
 
 Only what paints pictures is halved, to float16 in the file, which a graph turns back to float32 when it is opened. A
 picture differs by a level at most, and no token does: with rounded weights of the dynamics, half of the tokens of 100
-steps were others.
+steps were others. A world that sees its last picture is left as it is.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def page_files(world: World) -> tuple[dict[str, Any], dict[str, bytes]]:
             raise MissingExtraError("the page plays graphs, which onnx writes: pip install -r requirements.txt")
         config = json.loads((made / "config.json").read_text(encoding="utf-8"))
         files = {path: (folder / path).read_bytes() for path in FILES}
+    if world.config.tokenizer.reference:  # its pictures are what the next step sees
+        return config, files
     return config, halve(files, checkpoint.PLAYED[0], checkpoint.GRAPHS)
 
 

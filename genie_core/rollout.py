@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +10,9 @@ from einops import rearrange
 
 from genie_core.engine import WorldEngine
 from genie_core.models.dynamics import Prediction
-from genie_core.models.tokenizer import DecoderPast
+from genie_core.models.tokenizer import Coded
 from genie_core.noise import uniform
-from genie_core.pixels import to_frames
+from genie_core.pixels import to_frames, to_model
 from genie_core.sampling import reveal
 from genie_core.world import World
 
@@ -30,7 +29,7 @@ def rollout(world: World, prompts: np.ndarray, actions: np.ndarray, seed: int = 
     engine = WorldEngine(world, players=len(clips), seed=seed, runtime="torch")
     inside = clips.shape[1] - 1
     shown = start(engine, clips, actions[:, :inside])
-    seen = world.decode(world.encode(torch.from_numpy(clips))).cpu().numpy()
+    seen = world.code(torch.from_numpy(clips))[1].cpu().numpy()
     seen[:, -1] = shown
     return np.concatenate([seen, play_on(engine, actions[:, inside:])], axis=1)
 
@@ -53,10 +52,10 @@ def play_on(engine: WorldEngine, actions: np.ndarray) -> np.ndarray:
 
 
 class Drawn(NamedTuple):
-    """Tokens int32 (b, t, h, w): the `true` ones, and those `drawn` of each frame from the true frames before it, with
-    the `doubt` float32 (b, t) of drawing. Of frame 0 only the true ones mean something."""
+    """The `true` clip, coded, and the tokens int32 (b, t, h, w) `drawn` of each frame from the true frames before it,
+    with the `doubt` float32 (b, t) of drawing. Of frame 0 only the true ones mean something."""
 
-    true: torch.Tensor
+    true: Coded
     drawn: torch.Tensor
     doubt: torch.Tensor
 
@@ -65,16 +64,19 @@ class Drawn(NamedTuple):
 def drawn_from_truth(world: World, clips: np.ndarray, actions: np.ndarray, seed: int = 0) -> Drawn:
     """Draws each frame of uint8 `clips` (b, t, H, W, 3) under `actions` int (b, t-1) from the true frames before it, at
     the world's own sampling settings."""
-    tokens, taken = world.encode(torch.from_numpy(clips)), torch.from_numpy(actions).to(world.device)
+    pixels = to_model(torch.from_numpy(clips).to(world.device))
+    coded, taken = world.tokenizer.code(pixels), torch.from_numpy(actions).to(world.device)
+    tokens, seen = coded.tokens, world.tokenizer.features(coded.pixels)
     b, t, h, w = tokens.shape
     blank = torch.full((b * t, h * w), world.dynamics.config.mask_id, device=world.device)
 
     def predict(draft: torch.Tensor) -> Prediction:
         grids = rearrange(draft, "(b t) (h w) -> b t h w", b=b, h=h)
-        return world.dynamics(tokens, grids, taken).as_batch()
+        return world.dynamics(tokens, grids, taken, seen).as_batch()
 
     drawn, doubt = reveal(predict, blank, world.dynamics.config.mask_id, *noise_of(world, seed, b, t))
-    return Drawn(tokens, rearrange(drawn, "(b t) (h w) -> b t h w", b=b, h=h), rearrange(doubt, "(b t) -> b t", b=b))
+    drawn = rearrange(drawn, "(b t) (h w) -> b t h w", b=b, h=h)
+    return Drawn(coded, drawn, rearrange(doubt, "(b t) -> b t", b=b))
 
 
 @torch.inference_mode()
@@ -83,13 +85,9 @@ def teacher_forced(world: World, clips: np.ndarray, actions: np.ndarray, seed: i
 
     Returns uint8 (b, t-1, H, W, 3), at the world's own sampling settings.
     """
-    tokens, predicted, _ = drawn_from_truth(world, clips, actions, seed)
-    frames, past = [], None
-    for before, after in pairwise(range(clips.shape[1])):
-        _, past = world.tokenizer.decode_next(tokens[:, before : before + 1], past)
-        pixels, _ = world.tokenizer.decode_next(predicted[:, after : after + 1], DecoderPast(*past))
-        frames.append(to_frames(pixels)[:, 0].cpu().numpy())
-    return np.stack(frames, axis=1)
+    true, drawn, _ = drawn_from_truth(world, clips, actions, seed)
+    frames: np.ndarray = to_frames(world.tokenizer.decode_each(true, drawn)).cpu().numpy()
+    return frames
 
 
 def noise_of(world: World, seed: int, clips: int, frames: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -17,6 +17,7 @@ from genie_core.errors import CheckpointError, ConfigError
 from genie_core.graph_file import Graph
 from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.tokenizer import VideoTokenizer
+from genie_core.models.tokenizers import build_tokenizer
 from genie_core.pixels import to_frames, to_model
 
 SPAN_PIXELS = 2**24  # of a video whose actions are found at once
@@ -31,7 +32,7 @@ class World:
         self.name = "world"
         self.folder: Path | None = None  # that it was loaded from
         self.graphs: dict[str, Graph] = {}  # that were there, by file name
-        self.tokenizer = VideoTokenizer(config.tokenizer)
+        self.tokenizer = build_tokenizer(config.tokenizer)
         self.latent_action = games.latent_action_model(config.latent_action)
         self.dynamics = DynamicsModel(config.dynamics)
         for network in self.networks().values():
@@ -108,15 +109,29 @@ class World:
             network.to(device)
         return self
 
-    @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:
         """uint8 frames (b, t, H, W, 3) to tokens (b, t, h, w)."""
-        return self.tokenizer.encode(to_model(frames.to(self.device)))
+        return self.code(frames)[0]
 
     @torch.inference_mode()
-    def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens (b, t, h, w) to uint8 frames (b, t, H, W, 3)."""
-        return to_frames(self.tokenizer.decode(tokens.to(self.device)))
+    def decode(self, tokens: Tensor, start: Tensor | None = None) -> Tensor:
+        """Tokens (b, t, h, w) to uint8 frames (b, t, H, W, 3).
+
+        A world whose tokens say what changes is given the first frame as well, `start` uint8 (b, H, W, 3): without it,
+        ConfigError.
+        """
+        tokens = tokens.to(self.device)
+        if isinstance(self.tokenizer, VideoTokenizer):
+            return to_frames(self.tokenizer.decode(tokens))
+        if start is None:
+            raise ConfigError("the tokens of this world say what changes; give the frame they start from as well")
+        return to_frames(self.tokenizer.decode(tokens, to_model(start[:, None].to(self.device))[:, :, 0]))
+
+    @torch.inference_mode()
+    def code(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 frames (b, t, H, W, 3) as tokens (b, t, h, w), and as the world sees them, uint8."""
+        coded = self.tokenizer.code(to_model(frames.to(self.device)))
+        return coded.tokens, to_frames(coded.pixels)
 
     @torch.inference_mode()
     def infer_actions(self, frames: Tensor, progress: bool = False) -> Tensor:

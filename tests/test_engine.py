@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from tiny import CONTEXT, make_world, unmask
+from tiny import CONTEXT, make_reference_world, make_world, unmask
 
 from genie_core.config import SamplingConfig
-from genie_core.engine import Moment, WorldEngine, bytes_kept
+from genie_core.engine import Moment, WorldEngine, bytes_kept, pack_picture
 from genie_core.errors import ConfigError, PictureError
 from genie_core.models.dynamics import Prediction
-from genie_core.pixels import to_frames
+from genie_core.pixels import to_model
 from genie_core.runtimes.base import SHARED_FROM
 from genie_core.step import Step
 from genie_core.world import World
@@ -19,9 +19,10 @@ ACTIONS = [0, 1, 1, 3, 2, 0, 3, 3, 1, 2, 2]
 HOT = SamplingConfig(unmask_steps=3, temperature=1.0)
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return make_world()
+@pytest.fixture(scope="module", params=[make_world, make_reference_world], ids=["spelt anew", "by reference"])
+def world(request: pytest.FixtureRequest) -> World:
+    made: World = request.param()
+    return made
 
 
 def picture(height: int = 16, width: int = 16, seed: int = 0) -> np.ndarray:
@@ -88,7 +89,8 @@ def test_frames_are_pictures(world: World) -> None:
 def test_reset_shows_the_prompt_as_the_world_sees_it(world: World) -> None:
     frame = WorldEngine(world).reset(picture())
     prompt = torch.from_numpy(picture())[None, None]
-    assert np.array_equal(frame, world.decode(world.encode(prompt))[0, 0].numpy())
+    assert np.array_equal(frame, world.code(prompt)[1][0, 0].numpy())
+    assert np.array_equal(frame, picture()) == world.config.tokenizer.reference, "a picture given needs no tokens"
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (1, 1), (5, 7), (200, 31), (16, 400)], ids=str)
@@ -148,16 +150,21 @@ def test_play_equals_recomputing_everything_from_the_start(world: World, passes:
     sampling = SamplingConfig(unmask_steps=passes)
     played = play(WorldEngine(world, sampling=sampling))
     dynamics, actions = world.dynamics, torch.tensor([ACTIONS])
-    tokens = world.encode(torch.from_numpy(picture())[None, None])
+    prompt = torch.from_numpy(picture())[None]
+    tokens = world.encode(prompt[None])
     for t in range(1, len(ACTIONS) + 1):
+        pixels = to_model(world.decode(tokens, prompt))
+        seen = world.tokenizer.features(torch.cat([pixels, pixels[:, :, -1:]], 2))
 
-        def predict(draft: torch.Tensor, tokens: torch.Tensor = tokens, t: int = t) -> Prediction:
+        def predict(
+            draft: torch.Tensor, tokens: torch.Tensor = tokens, seen: torch.Tensor | None = seen, t: int = t
+        ) -> Prediction:
             longer = torch.cat([tokens, draft[:, None]], dim=1)
-            return dynamics(longer, longer, actions[:, :t]).frame(-1)
+            return dynamics(longer, longer, actions[:, :t], seen).frame(-1)
 
         blank = torch.full_like(tokens[:, 0], dynamics.config.mask_id)
         tokens = torch.cat([tokens, unmask(predict, blank, sampling)[:, None]], dim=1)
-    expected = to_frames(world.tokenizer.decode(tokens))[0].numpy()
+    expected = world.decode(tokens, prompt)[0].numpy()
     assert np.abs(played.astype(int) - expected).max() <= 1  # rounding
 
 
@@ -301,10 +308,13 @@ def held_bytes(engine: WorldEngine, moments: list[Moment]) -> int:
     arrays = {id(array): array for array in (engine._ring.keys, engine._ring.values)}
     frames = {frame for moment in [*moments, engine.snapshot()] for frame in moment.frames} | set(engine._kept)
     for frame in frames:
-        arrays |= {id(array): array for part in (frame.keys, frame.seen) if part is not None for array in part}
+        arrays |= {id(array): array for array in frame.keys or ()}
+        if frame.seen is not None:
+            arrays |= {id(array): array for array in (frame.seen.picture, *frame.seen.memory)}
     whole = (array.base is None or array.base.nbytes == array.nbytes for array in arrays.values())
     assert all(whole), "a view holds the memory of others"
-    return sum(len(frame._packed) for frame in frames) + sum(array.nbytes for array in arrays.values())
+    kept = sum(len(frame._packed) + len(frame.anchor or b"") for frame in frames)
+    return kept + sum(array.nbytes for array in arrays.values())
 
 
 def test_memory_stays_flat_with_and_without_moments(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,10 +327,13 @@ def test_memory_stays_flat_with_and_without_moments(world: World, monkeypatch: p
         moments.append(engine.snapshot())
         held.append(held_bytes(engine, moments))
         without.append(held_bytes(engine, []))
-    assert len(set(without[60:])) == 1
+    anchors = {moment.frames[-1].index: len(moment.frames[-1].anchor or b"") for moment in moments}
+    most = max(anchors.values())
+    assert max(without[60:]) - min(without[60:]) <= most, "of those in reach, one more may have an anchor"
     tokens = 4 * moments[0].frames[-1].tokens.size
-    assert held[-1] - held[60] == (120 - 61) * tokens  # a moment long gone costs its tokens
-    assert held[-1] < 2 * engine._ring.keys.nbytes + room * bytes_kept(world) + 130 * tokens
+    of_anchors = sum(length for index, length in anchors.items() if index > 61)
+    assert held[-1] - held[60] == (120 - 61) * tokens + of_anchors  # a moment long gone costs its tokens
+    assert held[-1] < 2 * engine._ring.keys.nbytes + room * bytes_kept(world) + 130 * tokens + 16 * most
 
 
 def test_a_moment_copies_nothing(world: World) -> None:
@@ -359,7 +372,8 @@ def test_a_kept_playthrough_is_looked_at_and_gone_on_with(world: World) -> None:
     tokens = np.stack([frame.tokens for frame in engine.snapshot().frames])
     other = WorldEngine(world, 0, HOT)
     other.reset(picture(seed=1))
-    moments = other.moments(tokens, np.array(ACTIONS, np.uint8), 3)
+    anchors = [frame.anchor for frame in engine.snapshot().frames if frame.anchor is not None]
+    moments = other.moments(tokens, np.array(ACTIONS, np.uint8), 3, anchors=anchors)
     for index in (5, 11, 0, 1):
         assert np.array_equal(other.look(moments[index]), frames[index])
     assert other.doubt(moments[3]) is None and other.snapshot().frames[-1].index == 0
@@ -393,11 +407,30 @@ def test_the_tokens_and_actions_of_a_kept_playthrough_are_the_worlds(
 ) -> None:
     engine, tokens = WorldEngine(world), np.full((2, 4, 4), 5)
     tokens[1, 2, 3] = token
+    anchors = [pack_picture(picture())] * world.config.tokenizer.reference
     if words is None:
-        assert len(engine.moments(tokens, np.array([action]), 0)) == 2
+        assert len(engine.moments(tokens, np.array([action]), 0, anchors=anchors)) == 2
     else:
         with pytest.raises(ConfigError, match=words):
-            engine.moments(tokens, np.array([action]), 0)
+            engine.moments(tokens, np.array([action]), 0, anchors=anchors)
+
+
+@pytest.mark.parametrize(
+    ("anchors", "words"),
+    [
+        ([], "0 pictures are kept of 10 frames, expected 2"),
+        ([pack_picture(picture())] * 3, "3 pictures are kept of 10 frames, expected 2"),
+        ([pack_picture(picture()), pack_picture(picture(16, 15))], "it is none of 16x16"),
+        ([pack_picture(picture()), pack_picture(picture(160, 160))], "it is none of 16x16"),
+        ([pack_picture(picture()), pack_picture(picture())[:-9]], "it is none of 16x16"),
+        ([pack_picture(picture()), b"no picture"], "a kept picture is damaged"),
+    ],
+    ids=["none", "too many", "too small", "too large", "cut short", "rubbish"],
+)
+def test_the_pictures_kept_of_a_playthrough_are_the_worlds(anchors: list[bytes], words: str) -> None:
+    engine, tokens = WorldEngine(make_reference_world()), np.full((10, 4, 4), 5)
+    with pytest.raises(ConfigError, match=words):
+        engine.moments(tokens, np.zeros(9, np.uint8), 0, anchors=anchors)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -407,7 +440,7 @@ def test_a_prompt_of_several_frames_needs_the_actions_between_them(world: World,
         engine.reset(clip, actions=[0] * count)
     with pytest.raises(ConfigError, match="action 4"):
         engine.reset(clip, actions=[0, 4])
-    seen = world.decode(world.encode(torch.from_numpy(clip)[None]))[0].numpy()
+    seen = world.code(torch.from_numpy(clip)[None])[1][0].numpy()
     assert np.abs(engine.reset(clip, actions=[1, 2]).astype(int) - seen[-1]).max() <= 1  # rounding
     moment = engine.snapshot()
     assert [(frame.index, frame.action) for frame in moment.frames] == [(0, 4), (1, 1), (2, 2)], (
@@ -420,7 +453,7 @@ def test_the_bytes_of_a_frame_are_those_of_its_arrays(world: World) -> None:
     engine.reset(picture())
     engine.step(1)
     first = engine.snapshot().frames[0]
-    assert sum(array.nbytes for part in (first.keys, first.seen) for array in part) == bytes_kept(world)
+    assert sum(array.nbytes for array in (*first.keys, first.seen.picture, *first.seen.memory)) == bytes_kept(world)
 
 
 # ---- threads

@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
-from tiny import make_world
+from tiny import make_reference_world, make_world
 
 from genie_core.config import SamplingConfig
-from genie_core.engine import Moment, WorldEngine
+from genie_core.engine import Moment, WorldEngine, pack_picture
 from genie_core.key_ring import Kept
 from genie_core.runtimes.base import RUNTIMES, Runtime
 from genie_core.runtimes.choose import open_runtime
@@ -157,11 +157,13 @@ class Play(RuleBasedStateMachine):
     @precondition(lambda self: self.lines)
     @rule(data=st.data(), action=actions)
     def save_and_load(self, data: st.DataObject, action: int) -> None:
-        """As a session file does: from tokens alone."""
+        """As a session file does: from tokens, and the pictures it keeps."""
         player = data.draw(st.sampled_from(sorted(self.lines)))
         line = self.lines[player]
-        past = [self.alone(line._replace(steps=line.steps[:end])).tokens for end in range(len(line.steps) + 1)]
-        moments = self.engine.moments(np.stack(past), np.array([a for a, _ in line.steps], np.uint8), line.seed)
+        past = [self.alone(line._replace(steps=line.steps[:end])) for end in range(len(line.steps) + 1)]
+        tokens, chosen = np.stack([each.tokens for each in past]), np.array([a for a, _ in line.steps], np.uint8)
+        anchors = [pack_picture(each.picture) for index, each in enumerate(past) if self.engine.is_anchored(index)]
+        moments = self.engine.moments(tokens, chosen, line.seed, anchors=anchors)
         self._go(player, line, moments, action)
 
     @precondition(lambda self: self.lines)
@@ -196,20 +198,21 @@ class Play(RuleBasedStateMachine):
 
 
 @cache
-def opened(runtime: str) -> Callable[[], Play]:
-    world = make_world(sampling=SamplingConfig(unmask_steps=PASSES))
+def opened(runtime: str, make: Callable[..., World]) -> Callable[[], Play]:
+    world = make(sampling=SamplingConfig(unmask_steps=PASSES))
     run = open_runtime(world, runtime, PLAYERS)
     alone = Alone(world, run)
     return lambda: Play(world, run, alone)
 
 
+@pytest.mark.parametrize("make", [make_world, make_reference_world], ids=["spelt anew", "by reference"])
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("examples", [8, pytest.param(2000, marks=(pytest.mark.slow, pytest.mark.long))])
-def test_in_any_order_each_player_plays_as_if_alone(runtime: str, examples: int) -> None:
+def test_in_any_order_each_player_plays_as_if_alone(runtime: str, examples: int, make: Callable[..., World]) -> None:
     if runtime == "onnx":
         pytest.importorskip("onnxruntime")
     run_machine(
-        opened(runtime),
+        opened(runtime, make),
         settings=settings(
             max_examples=examples,
             stateful_step_count=20,

@@ -127,6 +127,13 @@ def make_world(seed: int = 0, **changes: object) -> World:
     return world
 
 
+def make_reference_world(seed: int = 0, **changes: object) -> World:
+    """Such a world, whose tokens say what the last picture does not."""
+    tokenizer = dataclasses.replace(CONFIG.tokenizer, reference=True)
+    dynamics = dataclasses.replace(CONFIG.dynamics, seen_width=tokenizer.seen_width)
+    return make_world(seed, tokenizer=tokenizer, dynamics=dynamics, **changes)
+
+
 def make_sized_world(size: Size, seed: int = 0) -> World:
     """Such a world of frames of `size`, with a stride of 8 and patches of 8."""
     sections = {

@@ -60,5 +60,5 @@ def calibrate(world: World, clips: np.ndarray, actions: np.ndarray, seed: int = 
     for clip, taken in zip(tqdm(clips, desc="calibrating", unit=" clips", disable=quiet), actions, strict=True):
         found = drawn_from_truth(world, clip[None], taken[None], seed)
         doubts.append(found.doubt[0, 1:].cpu().numpy())
-        wrongs.append((found.true != found.drawn)[0, 1:].flatten(1).float().mean(1).cpu().numpy())
+        wrongs.append((found.true.tokens != found.drawn)[0, 1:].flatten(1).float().mean(1).cpu().numpy())
     return Calibration(np.concatenate(doubts), np.concatenate(wrongs))

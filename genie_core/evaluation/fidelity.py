@@ -57,14 +57,14 @@ def _measure_batch(world: World, clips: Clips, game: Game, seed: int) -> tuple[A
     compare = partial(_compare, game)
     actions = world.infer_actions(torch.from_numpy(truth)).cpu().numpy()
     short, first = truth[:, : HORIZON + 1], truth[:, :1]
-    tokens = world.encode(torch.from_numpy(short))
+    tokens, seen = world.code(torch.from_numpy(short))
     played = rollout(world, truth[:, 0], actions, seed)
     still = np.broadcast_to(first, truth[:, 1:].shape)
     forced = teacher_forced(world, short, actions[:, :HORIZON], seed)
     result = {
         "actions": np.where(there[:, 1:], actions, -1),
         "tokens": tokens.cpu().numpy(),
-        **compare("tokenizer", short, world.decode(tokens).cpu().numpy(), None, there[:, : HORIZON + 1]),
+        **compare("tokenizer", short, seen.cpu().numpy(), None, there[:, : HORIZON + 1]),
         **compare("rollout", truth[:, 1:], played[:, 1:], first, there[:, 1:]),
         **compare("rollout.repeat_prompt", truth[:, 1:], still, first, there[:, 1:]),
         **compare("teacher_forced", short[:, 1:], forced, short[:, :-1], there[:, 1 : HORIZON + 1]),

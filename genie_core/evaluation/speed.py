@@ -17,10 +17,11 @@ from tqdm import tqdm
 from genie_core.config import SamplingConfig
 from genie_core.engine import WorldEngine
 from genie_core.machine import matmul_gflops, median_ms, seconds
-from genie_core.models.tokenizer import DecoderPast
 from genie_core.runtimes.base import RUNTIMES
 from genie_core.runtimes.choose import has_onnx_runtime
 from genie_core.runtimes.torch_runtime import threads_for
+from genie_core.state import memory_names
+from genie_core.step import Screen
 from genie_core.world import World
 
 WARM_UP, STEPS = 20, 200
@@ -152,11 +153,12 @@ def decoding(engine: WorldEngine) -> Callable[[], object]:
     """The end of a step alone: what turns the tokens of the frame shown into its picture."""
     frame, world = engine.snapshot().frames[-1], engine.world.whole
     assert frame.seen is not None
-    inputs = {"tokens": frame.tokens.reshape(1, -1), "stem": frame.seen.stem[None], "block": frame.seen.block[None]}
+    memory = [part[None] for part in frame.seen.remembered]
+    inputs = {"tokens": frame.tokens.reshape(1, -1), **dict(zip(memory_names(world.config), memory, strict=True))}
     if engine.runtime.name == "onnx":
         from genie_core.runtimes.onnx_runtime import OnnxRuntime
 
         assert isinstance(engine.runtime, OnnxRuntime)
         return engine.runtime.part(engine.sampling.unmask_steps, inputs)
-    tokens, *past = (torch.tensor(array, device=world.device) for array in inputs.values())
-    return lambda: world.tokenizer.decode_frame(tokens, DecoderPast(*past))
+    tokens, *parts = (torch.tensor(array, device=world.device) for array in inputs.values())
+    return lambda: Screen(world.tokenizer, parts).show(tokens)

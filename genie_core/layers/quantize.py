@@ -17,7 +17,7 @@ from genie_core.layers.ranks import mean_over_ranks, rows_of_all_ranks
 
 def bits_to_tokens(bits: Tensor) -> Tensor:
     """Signs (…, code_bits), positive meaning 1, to int64 ids (…), the first bit the highest."""
-    weights = 2 ** torch.arange(bits.shape[-1] - 1, -1, -1, device=bits.device)
+    weights = 2 ** torch.arange(int(bits.shape[-1]) - 1, -1, -1, device=bits.device)
     return ((bits > 0) * weights).sum(-1)
 
 

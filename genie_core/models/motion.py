@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+from genie_core.layers.norm import sides
+
 MOTION_REACH = 8  # pixels a step that a patch can move; anything faster counts as change
 SHIFTS = (2 * MOTION_REACH + 1) * (MOTION_REACH + 1)
 SHARPNESS = 8.0  # of the evidence of a whole picture, so that only the best shifts and their neighbours count
@@ -40,12 +42,13 @@ def motion_evidence(pixels: Tensor, patch_size: int, equal: bool = False) -> Ten
 def fit_of_shifts(before: Tensor, grey: Tensor, patch_size: int, reach: tuple[int, int]) -> Tensor:
     """The same of grey frames (b, t, H, W) after frames `before`, for shifts of up to `reach` pixels along y and x:
     (b, t, h, w, shifts)."""
-    height, width = (int(side) for side in grey.shape[-2:])
+    (t, height, width), (down, across) = sides(grey)[1:], (2 * side + 1 for side in reach)
     padded = F.pad(before, (reach[1], reach[1], reach[0], reach[0]), mode="replicate")
-    costs = []
-    for dy in range(2 * reach[0] + 1):
-        for dx in range(2 * reach[1] + 1):
-            difference = (grey - padded[:, :, dy : dy + height, dx : dx + width]).abs()
-            costs.append(F.avg_pool2d(difference, patch_size))
-    cost = torch.stack(costs, -1)
+    columns = torch.arange(across)[:, None] + torch.arange(width)  # of each shift along x
+    moved = padded[..., columns.flatten().to(grey.device)].reshape(-1, t, height + down - 1, across, width)
+    moved = moved.transpose(2, 3).reshape(-1, across, height + down - 1, width)
+    seen = grey.reshape(-1, 1, height, width)
+    costs = [F.avg_pool2d((seen - moved[:, :, dy : dy + height]).abs(), patch_size) for dy in range(down)]
+    cost = torch.cat(costs, 1).reshape(-1, t, down * across, height // patch_size, width // patch_size)
+    cost = cost.permute(0, 1, 3, 4, 2).contiguous()
     return (cost.mean(-1, keepdim=True) - cost) / (cost.std(-1, keepdim=True) + 0.02)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from genie_core.config import TokenizerConfig
 from genie_core.layers.causal_conv import CausalConv3d, ChannelNorm, DepthToSpace, ResidualBlock, SpaceToDepth
+from genie_core.layers.norm import sides
 from genie_core.layers.quantize import LookupFree, bits_to_tokens, lookup_free_quantize, tokens_to_bits
 from genie_core.models.motion import MOTION_REACH, fit_of_shifts
 from genie_core.models.tokenizer import Coded, through
@@ -111,6 +112,13 @@ class ReferenceTokenizer(nn.Module):
             pictures.append(reference)
         return Coded(torch.stack(grids, 1), torch.stack(pictures, 2))
 
+    def decode(self, tokens: Tensor, start: Tensor) -> Tensor:
+        """Tokens (b, t, h, w) and the first picture to pixels (b, 3, t, H, W), as `code` gives them."""
+        pictures = [start]
+        for grid in tokens.unbind(1)[1:]:
+            pictures.append(to_levels(self.decode_tokens(pictures[-1], self.look(pictures[-1]), grid.flatten(1))))
+        return torch.stack(pictures, 2)
+
     def decode_each(self, coded: Coded, tokens: Tensor) -> Tensor:
         """Each frame of `tokens` (b, t, h, w) but the first, decoded after the picture before it: (b, 3, t-1, H, W)."""
         before = _as_pictures(coded.pixels[:, :, :-1])
@@ -131,11 +139,13 @@ def move(picture: Tensor, shares: Tensor, along: int) -> Tensor:
 
     `shares` (b, SHIFTS, h, w), one column a patch, sum to 1.
     """
-    size = picture.shape[-1] // shares.shape[-1]
+    (h, w), length = sides(shares)[2:], int(picture.shape[along])
+    size = int(picture.shape[-1]) // w
     reach = (MOTION_REACH, MOTION_REACH, 0, 0) if along == -1 else (0, 0, MOTION_REACH, MOTION_REACH)
     padded = F.pad(picture, reach, mode="replicate")
-    of_pixels = shares.repeat_interleave(size, -1).repeat_interleave(size, -2)
-    length, moved = int(picture.shape[along]), torch.zeros_like(picture)
+    spread = shares[:, :, :, None, :, None].expand(-1, -1, -1, size, -1, size)
+    of_pixels = spread.reshape(-1, SHIFTS, h * size, w * size)
+    moved = torch.zeros_like(picture)
     for shift in range(SHIFTS):
         moved = moved + of_pixels[:, shift : shift + 1] * padded.narrow(along, shift, length)
     return moved

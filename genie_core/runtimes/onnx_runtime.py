@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -14,9 +14,9 @@ from genie_core import checkpoint
 from genie_core.errors import CheckpointError
 from genie_core.graph_file import Graph
 from genie_core.limits import RUN_BYTES, WEIGHED_BYTES
-from genie_core.runtimes.base import SHARED_FROM, asked_threads
+from genie_core.runtimes.base import SHARED_FROM, asked_threads, encode_prompt
 from genie_core.runtimes.graph_store import GraphStore
-from genie_core.state import Encoded, StepInputs, Stepped, feeds, gives
+from genie_core.state import Encoded, StepInputs, Stepped, encode_outputs, feeds, gives, step_outputs
 
 KINDS = {"picture": np.uint8, "tokens": np.int32}  # of outputs; all others are float32
 WARNINGS, ERRORS = 3, 4  # of ONNX Runtime's log: what is a fault of ours comes as an exception
@@ -36,21 +36,28 @@ class OnnxRuntime:
 
     def encode(self, frames: np.ndarray) -> Encoded[np.ndarray]:
         """uint8 frames (b, t, H, W, 3)."""
+        return encode_prompt(self._store.config, frames, self._run_encode)
+
+    def _run_encode(self, inputs: dict[str, np.ndarray]) -> Encoded[np.ndarray]:
         if self._encode is None:
             self._encode = self._open(self._store.encode(), checkpoint.ENCODE)
-        outputs = Encoded(*_run(self._encode, {"frames": frames}, checkpoint.ENCODE))
-        b, t, step = *frames.shape[:2], gives(self._store.config, len(frames))
-        expected = Encoded((b, t, step.tokens[1]), step.picture, step.stem_out, step.block_out)
-        self._check(outputs._asdict(), expected._asdict(), checkpoint.ENCODE)
-        return outputs
+        tokens, picture, *memory = _run(self._encode, inputs, checkpoint.ENCODE)
+        config, leading = self._store.config, next(iter(inputs.values())).shape[:-3]
+        step = gives(config, leading[0])
+        expected = ((*leading, step.tokens[1]), step.picture, *step.memory)
+        self._check(encode_outputs(config), (tokens, picture, *memory), expected, checkpoint.ENCODE)
+        return Encoded(tokens, picture, tuple(memory))
 
     def step(self, inputs: StepInputs[np.ndarray]) -> Stepped[np.ndarray]:
         """In as many passes as `inputs.uniform` brings noise for."""
         passes = inputs.uniform.shape[1]
         self.make_ready(passes)
-        outputs = Stepped(*_run(self._steps[passes], feeds(inputs), checkpoint.STEP))
-        self._check(outputs._asdict(), gives(self._store.config, len(inputs.last))._asdict(), checkpoint.STEP)
-        return outputs
+        config = self._store.config
+        outputs = _run(self._steps[passes], feeds(config, inputs), checkpoint.STEP)
+        *before, memory, doubt = gives(config, len(inputs.last))
+        self._check(step_outputs(config), outputs, (*before, *memory, doubt), checkpoint.STEP)
+        picture, tokens, key, value, *rest = outputs
+        return Stepped(picture, tokens, key, value, tuple(rest[:-1]), rest[-1])
 
     def is_ready(self, passes: int) -> bool:
         """Whether the graph of so many passes is loaded."""
@@ -61,16 +68,18 @@ class OnnxRuntime:
         if passes not in self._steps:
             self._steps[passes] = self._open(self._store.step(passes), checkpoint.STEP)
 
-    def _check(self, outputs: dict[str, np.ndarray], expected: dict[str, tuple[int, ...]], name: str) -> None:
+    def _check(
+        self, names: Sequence[str], outputs: Sequence[np.ndarray], expected: Sequence[tuple[int, ...]], name: str
+    ) -> None:
         """Raises CheckpointError for what a stranger's graph gives beside what play goes on with."""
-        for key, array in outputs.items():
+        for key, array, shape in zip(names, outputs, expected, strict=True):
             kind = KINDS.get(key, np.float32)
-            if array.dtype != kind or array.shape != expected[key]:
+            if array.dtype != kind or array.shape != shape:
                 found = f"{array.dtype} {array.shape}"
                 raise CheckpointError(
-                    f"{name} gives {key} as {found}, expected {np.dtype(kind)} {expected[key]}; {checkpoint.MEND}"
+                    f"{name} gives {key} as {found}, expected {np.dtype(kind)} {shape}; {checkpoint.MEND}"
                 )
-        tokens, codes = outputs["tokens"], self._store.config.dynamics.mask_id
+        tokens, codes = outputs[names.index("tokens")], self._store.config.dynamics.mask_id
         if tokens.min() < 0 or tokens.max() >= codes:
             raise CheckpointError(f"{name} gives tokens outside 0..{codes - 1}; {checkpoint.MEND}")
 
@@ -80,7 +89,8 @@ class OnnxRuntime:
         from onnx.utils import Extractor
 
         whole = onnx.load_from_string(self._store.step(passes).content)
-        outputs = [name for name in Stepped._fields if name not in (*inputs, "key", "value", "doubt")]
+        given = step_outputs(self._store.config)
+        outputs = [name for name in given if name not in (*inputs, "key", "value", "doubt")]
         content = Extractor(whole).extract_model(list(inputs), outputs).SerializeToString()
         part = self._open(self._store.checked(content), checkpoint.STEP)
         return lambda: part.run(None, inputs)

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genie_core.runtimes.base import SHARED_FROM
+from genie_core.models.reference_tokenizer import ReferenceTokenizer
+from genie_core.runtimes.base import SHARED_FROM, encode_prompt
 from genie_core.state import Encoded, StepInputs, Stepped
-from genie_core.step import Encode, Step
+from genie_core.step import Encode, EncodeNext, Step
 from genie_core.world import World
 
 
@@ -43,11 +44,16 @@ class TorchRuntime:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    @torch.inference_mode()
     def encode(self, frames: np.ndarray) -> Encoded[np.ndarray]:
         """uint8 frames (b, t, H, W, 3)."""
-        with threads_for(len(frames)):
-            encoded = Encode(self._world.tokenizer)(self._there(frames))
+        return encode_prompt(self._world.config, frames, self._encode)
+
+    @torch.inference_mode()
+    def _encode(self, inputs: dict[str, np.ndarray]) -> Encoded[np.ndarray]:
+        tokenizer, values = self._world.tokenizer, [*map(self._there, inputs.values())]
+        network = EncodeNext(tokenizer) if isinstance(tokenizer, ReferenceTokenizer) else Encode(tokenizer)
+        with threads_for(len(values[0])):
+            encoded: Encoded[Tensor] = network(*values)
         return Encoded(*map(_here, encoded))
 
     @torch.inference_mode()
@@ -70,6 +76,6 @@ class TorchRuntime:
         return torch.from_numpy(array).to(self._world.device)
 
 
-def _here(tensor: Tensor) -> np.ndarray:
-    array: np.ndarray = tensor.contiguous().cpu().numpy()
-    return array
+def _here(tensor: Any) -> Any:
+    """A tensor, or several, as arrays."""
+    return tuple(map(_here, tensor)) if isinstance(tensor, tuple) else tensor.contiguous().cpu().numpy()
