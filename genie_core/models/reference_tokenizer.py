@@ -146,8 +146,8 @@ def move(picture: Tensor, shares: Tensor, along: int) -> Tensor:
     spread = shares[:, :, :, None, :, None].expand(-1, -1, -1, size, -1, size)
     of_pixels = spread.reshape(-1, SHIFTS, h * size, w * size)
     moved = torch.zeros_like(picture)
-    for shift in range(SHIFTS):
-        moved = moved + of_pixels[:, shift : shift + 1] * padded.narrow(along, shift, length)
+    for shift, share in enumerate(of_pixels.split(1, 1)):  # whose way back is one copy, where slices add up
+        moved = moved + share * padded.narrow(along, shift, length)
     return moved
 
 
