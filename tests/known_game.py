@@ -266,12 +266,17 @@ class PlantedDynamics(DynamicsModel):
         super().__init__(CONFIG.dynamics)
         self.game = game
 
-    def forward(self, clean: Tensor, drafts: Tensor, actions: Tensor) -> Table:  # type: ignore[override]
+    def forward(self, clean: Tensor, drafts: Tensor, actions: Tensor, seen: None = None) -> Table:  # type: ignore[override]
         following = spell(self.game.after(read(clean[:, :-1]), actions.numpy()))
         return sure_of(torch.cat([clean[:, :1], following], 1))
 
     def play(  # type: ignore[override]
-        self, tokens: Tensor, actions_into: Tensor, pasts: list[Past], lasts: list[KeyValues] | None
+        self,
+        tokens: Tensor,
+        actions_into: Tensor,
+        pasts: list[Past],
+        lasts: list[KeyValues] | None,
+        seen: None = None,
     ) -> tuple[Table, list[KeyValues]]:
         if lasts is None:
             kept = tokens[:, 0, :, None].float().expand(-1, -1, CONFIG.dynamics.width)
