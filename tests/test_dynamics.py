@@ -282,8 +282,8 @@ class Seen:
     def __init__(self, network: DynamicsModel) -> None:
         network.register_forward_pre_hook(self._keep)
 
-    def _keep(self, network: DynamicsModel, given: tuple[Tensor, Tensor, Tensor]) -> None:
-        self.context, self.drafts, self.actions = (part.clone() for part in given)
+    def _keep(self, network: DynamicsModel, given: tuple[Tensor, Tensor, Tensor, None]) -> None:
+        self.context, self.drafts, self.actions = (part.clone() for part in given[:3] if part is not None)
 
 
 @pytest.mark.parametrize(("train", "progress"), [(False, 1.0), (True, 0.0), (True, 1.0)])

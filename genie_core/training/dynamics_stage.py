@@ -12,11 +12,13 @@ from torch import Tensor
 from genie_core.layers.quantize import split_tokens
 from genie_core.layers.ranks import mean_over_ranks
 from genie_core.models.dynamics import DynamicsModel, Prediction
+from genie_core.models.reference_tokenizer import ReferenceTokenizer
 from genie_core.models.tokenizer import Coded, VideoTokenizer
 from genie_core.models.tokenizers import Tokenizer
 from genie_core.pixels import to_frames, to_model
 from genie_core.sampling import choose
 from genie_core.training.chance import Chance
+from genie_core.training.own_play import own_play
 from genie_core.training.probes import Probe, probe
 from genie_core.training.settings import DynamicsSettings
 from genie_core.training.stage import Batch, Stage
@@ -61,8 +63,13 @@ class DynamicsStage(Stage):
             actions = self.relabel(tokens, actions, seen)
         context = tokens
         if self.training and self.late and self.chance.once() < settings.own_context:
-            context = self.own_guesses(tokens, actions, seen)
-            seen = self.features(self.shown(pictures, tokens, context))
+            if pictures is not None and isinstance(self.tokenizer, ReferenceTokenizer):
+                guesses = self.guesses(tokens, actions, seen)
+                played = own_play(self.tokenizer, Coded(tokens, pictures), guesses, self.own_steps(tokens))
+                (context, pictures), tokens = played
+                seen = self.features(pictures)
+            else:
+                context = self.own_guesses(tokens, actions)
         if self.training:
             context = flip_bits(context, config.code_bits, settings.flipped_bits, self.chance)
         masked = random_masks(tokens, settings.fully_masked, self.chance)
@@ -128,20 +135,25 @@ class DynamicsStage(Stage):
         targets = split_tokens(tokens[:, 1:], config.token_factors, config.factor_vocabulary)
         return F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape)
 
+    @torch.no_grad()
     def guesses(self, tokens: Tensor, actions: Tensor, seen: Tensor | None) -> Tensor:
         """The likeliest tokens of each frame, (b, t, h, w), after the true ones before it."""
         blank = torch.full_like(tokens, self.network.config.mask_id)
         return choose(self.network(tokens, blank, actions, seen), None)[0]
 
     @torch.no_grad()
-    def own_guesses(self, tokens: Tensor, actions: Tensor, seen: Tensor | None = None) -> Tensor:
+    def own_guesses(self, tokens: Tensor, actions: Tensor) -> Tensor:
         """`tokens` with some later frames replaced by the model's own guesses of them."""
-        guesses = self.guesses(tokens, actions, seen)
+        return torch.where(self.own_steps(tokens)[..., None, None], self.guesses(tokens, actions, None), tokens)
+
+    def own_steps(self, tokens: Tensor) -> Tensor:
+        """Which frames after the first of `tokens` (b, t, h, w) are to be the model's own guesses: a share drawn for
+        each clip, (b, t)."""
         b, t = tokens.shape[:2]
         share = self.chance.uniform((b, 1), tokens.device)
-        replaced = self.chance.uniform((b, t), tokens.device) < share
-        replaced[:, 0] = False
-        return torch.where(replaced[..., None, None], guesses, tokens)
+        own = self.chance.uniform((b, t), tokens.device) < share
+        own[:, 0] = False
+        return own
 
     def picture(self, batch: Batch) -> Tensor:
         """Held-out clips as the tokenizer decodes them, each above the frames predicted one step ahead."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from genie_core.layers.quantize import codebook_usage
 from genie_core.models.reference_tokenizer import ReferenceTokenizer, Walk
 from genie_core.pixels import to_frames, to_levels, to_model
+from genie_core.training.own_play import LOST, psnr_of_each
 from genie_core.training.settings import TokenizerSettings
 from genie_core.training.stage import Batch, Stage, batch_psnr
 from genie_core.training.tokenizer_stage import texture
 
 SHALLOW, DEEP = 3, 63  # frames that a film goes at most before it is set back to the truth, at first and at last
 DEEPER, DEEPEST = 0.1, 0.4  # the shares of the stage between which that rises
-LOST = 19.0  # dB: below, a picture has little to do with the truth any more
 GIVEN_UP = 0.7  # of the films that are lost, the share that is set back at once
 
 
@@ -98,8 +97,3 @@ class ReferenceTokenizerStage(Stage):
         """Held-out clips, each above what its tokens make of it after its first picture."""
         frames = batch["frames"][:4]
         return torch.stack([frames, to_frames(self.network.code(to_model(frames)).pixels)], 1).flatten(0, 1)
-
-
-def psnr_of_each(pictures: Tensor, truth: Tensor) -> Tensor:
-    """PSNR in dB of each of pictures (b, c, H, W) in [-1, 1]."""
-    return 10 * torch.log10(4 / F.mse_loss(pictures, truth, reduction="none").mean((1, 2, 3)).clamp_min(1e-10))

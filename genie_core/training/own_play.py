@@ -1,0 +1,52 @@
+"""Clips in which the model itself has taken some of the steps, and what would have led back to the truth.
+
+Source: DAgger, Ross et al. 2011 (arXiv:1011.0686): a learner is shown the right answer where its own steps have led it,
+not where the teacher's have. Here the teacher is the tokenizer, which codes the true next frame after any picture.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from genie_core.models.reference_tokenizer import ReferenceTokenizer
+from genie_core.models.tokenizer import Coded
+from genie_core.pixels import to_levels
+
+LOST = 19.0  # dB: below, a picture has little to do with the truth any more
+
+
+class OwnPlay(NamedTuple):
+    """A clip as it was `played`, and the tokens (b, t, h, w) that lead from each picture of it to the next true one."""
+
+    played: Coded
+    targets: Tensor
+
+
+@torch.no_grad()
+def own_play(tokenizer: ReferenceTokenizer, true: Coded, guesses: Tensor, own: Tensor) -> OwnPlay:
+    """Goes through a clip, taking the tokens `guesses` (b, t, h, w) where `own` (b, t) says so, else the teacher's.
+
+    A step that would be lost is the teacher's all the same. The first frame is the clip's own.
+    """
+    pictures, tokens, targets = [true.pixels[:, :, 0]], [true.tokens[:, 0]], [true.tokens[:, 0]]
+    for step in range(1, true.tokens.shape[1]):
+        last, truth = pictures[-1], true.pixels[:, :, step]
+        targets.append(tokenizer.encode_next(last, truth))
+        taken = torch.where(own[:, step, None, None], guesses[:, step], targets[-1])
+        shown, taught = (_shown(tokenizer, last, each) for each in (taken, targets[-1]))
+        near = psnr_of_each(shown, truth) > LOST
+        tokens.append(torch.where(near[:, None, None], taken, targets[-1]))
+        pictures.append(torch.where(near[:, None, None, None], shown, taught))
+    return OwnPlay(Coded(torch.stack(tokens, 1), torch.stack(pictures, 2)), torch.stack(targets, 1))
+
+
+def _shown(tokenizer: ReferenceTokenizer, last: Tensor, tokens: Tensor) -> Tensor:
+    return to_levels(tokenizer.decode_tokens(last, tokenizer.look(last), tokens.flatten(1)))
+
+
+def psnr_of_each(pictures: Tensor, truth: Tensor) -> Tensor:
+    """PSNR in dB of each of pictures (b, c, H, W) in [-1, 1]."""
+    return 10 * torch.log10(4 / (pictures - truth).square().mean((1, 2, 3)).clamp_min(1e-10))
