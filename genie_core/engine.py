@@ -166,6 +166,8 @@ class WorldEngine:
         grids = encoded.tokens[0].reshape(-1, *self.world.config.tokenizer.grid)
         moments = self._moments(grids, taken, self.seed if seed is None else seed, None)
         self._take(moments[0].frames[0], _seen(encoded.picture, encoded.memory, 0))
+        for moment in moments[1:] if self._anchored else ():  # a long prompt's first picture is out of the last's reach
+            self._take(moment.frames[-1], Seen(self.look(moment), ()))
         return self.restore(moments[-1], player)
 
     def familiarity(self, image: np.ndarray) -> Familiarity:
@@ -178,9 +180,9 @@ class WorldEngine:
             return compare(fitted, self.runtime.encode(fitted[None, None]).picture[0])
         encoded = self.runtime.encode(np.stack([fitted, fitted])[None])  # the picture, and that it stands still
         grids = encoded.tokens[0].reshape(-1, *self.world.config.tokenizer.grid)
-        first, second = self._moments(grids, [0], self.seed, None)
-        self._take(first.frames[0], _seen(encoded.picture, encoded.memory, 0))
-        return compare(fitted, self.look(second))
+        second = self._moments(grids, [0], self.seed, None)[1].frames[-1]
+        blank = KeyRing.empty(self.world.config.dynamics, 1)
+        return compare(fitted, self._again(blank, second, second, Seen(fitted, ()))[1].picture)
 
     @overload
     def step(self, action: int) -> np.ndarray: ...

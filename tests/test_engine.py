@@ -433,6 +433,16 @@ def test_the_pictures_kept_of_a_playthrough_are_the_worlds(anchors: list[bytes],
         engine.moments(tokens, np.zeros(9, np.uint8), 0, anchors=anchors)
 
 
+def test_a_prompt_longer_than_what_is_reached_back_to_is_gone_on_from(world: World) -> None:
+    clip, actions = np.stack([picture(seed=seed) for seed in range(60)]), [frame % 4 for frame in range(59)]
+    engine = WorldEngine(world)
+    shown = engine.reset(clip, actions=actions)
+    assert np.abs(shown.astype(int) - world.code(torch.from_numpy(clip)[None])[1][0, -1].numpy()).max() <= 1
+    frames = engine.snapshot().frames
+    assert len(frames) < 60 and all((f.anchor is not None) == engine.is_anchored(f.index) for f in frames)
+    engine.step(0)
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_a_prompt_of_several_frames_needs_the_actions_between_them(world: World, count: int) -> None:
     engine, clip = WorldEngine(world), np.stack([picture(seed=seed) for seed in range(3)])
