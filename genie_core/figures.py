@@ -63,6 +63,7 @@ FIGURES: dict[str, Figure] = {
     "control.opposite_actions": Figure(
         "two opposite actions go opposite ways, share of scenes", "higher", 3, "opposite_actions", shown=True
     ),
+    "drift.return_psnr.20": Figure("20 steps one way and 20 back, PSNR against the frame left, dB", "higher", 2),
     "drift.frozen": Figure("frozen at the end of random play", "lower", 3),
     "drift.melted": Figure("melted at the end of random play", "lower", 3),
     "drift.exploded": Figure("exploded at the end of random play", "lower", 3),

@@ -9,6 +9,7 @@ import torch
 from genie_core.evaluation.metrics import (
     changed_pixel_psnr,
     mean_ci95,
+    palette_distance,
     psnr,
     share_ci95,
     share_difference_ci95,
@@ -130,3 +131,20 @@ def test_frames_of_unlike_shape_or_kind_are_a_bug(pictures: tuple[np.ndarray, np
     for wrong in (prediction[:1], prediction.astype(np.float32)):
         with pytest.raises(ValueError, match="expected uint8"):
             psnr(truth, wrong)
+
+
+# ---- palettes
+
+
+def test_the_distance_of_palettes_is_that_of_wasserstein_and_knows_no_place() -> None:
+    from scipy.stats import wasserstein_distance  # type: ignore[import-untyped]
+
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 256, (2, 3, 8, 9, 3), dtype=np.uint8)
+    expected = [
+        np.mean([wasserstein_distance(a[..., c].ravel(), b[..., c].ravel()) for c in range(3)])
+        for a, b in zip(one, other, strict=True)
+    ]
+    assert np.allclose(palette_distance(one, other), expected)
+    assert (palette_distance(one[:, ::-1, ::-1], one) == 0).all(), "moved about, the colours are the same"
+    assert np.allclose(palette_distance(np.full((2, 4, 4, 3), 7, np.uint8), np.zeros((4, 4, 3), np.uint8)), 7)

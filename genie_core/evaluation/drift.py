@@ -16,6 +16,7 @@ from genie_core.actions.naming import HOLD
 from genie_core.engine import WorldEngine
 from genie_core.evaluation import metrics
 from genie_core.evaluation.control import subject_of
+from genie_core.evaluation.memory import measure_return
 from genie_core.figures import Samples, curve, missing, shares
 from genie_core.games import LOOKS, Game
 from genie_core.rollout import TOGETHER, play_on, start
@@ -38,7 +39,8 @@ def measure_drift(
     quiet: bool = False,
     policies: Sequence[str] = POLICIES,
 ) -> tuple[Samples, np.ndarray]:
-    """All figures of `drift` over one rollout for each of uint8 `prompts` (n, H, W, 3) under each of `policies`.
+    """All figures of `drift` over one rollout for each of uint8 `prompts` (n, H, W, 3) under each of `policies`, and
+    of going there and back.
 
     Also frames to look at, uint8 (policies, shown, H, W, 3), of the first rollout of each.
     """
@@ -53,6 +55,7 @@ def measure_drift(
         samples.update(_judge(policy, frames, answers, game))
         strips.append(frames[0, np.linspace(0, steps, 11).astype(int)])
     bar.close()
+    samples.update(measure_return(world, prompts, game, seed))
     samples.facts["drift.steps"] = steps
     return samples, np.stack(strips)
 
@@ -124,5 +127,9 @@ def _judge(policy: str, frames: np.ndarray, answers: dict[int, np.ndarray], game
     told |= {f"{prefix}.answers_{step}": answered for step, answered in answering.items()}
     samples = shares(told)
     samples.curves[f"drift.{policy}.sharpness_by_10_steps"] = curve(sharp)
+    if policy == "random":
+        every = metrics.sharpness(frames)
+        samples.curves["drift.sharpness_by_step"] = curve(every[:, 1:] / np.maximum(every[:, :1], 1e-9))
+        samples.curves["drift.palette_by_step"] = curve(metrics.palette_distance(frames[:, 1:], frames[:, :1]))
     samples.update(game.drift(policy, frames, answering))
     return samples

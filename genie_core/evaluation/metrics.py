@@ -101,6 +101,18 @@ def sharpness(frames: np.ndarray) -> np.ndarray:
     return (np.diff(grey, axis=-1) ** 2).mean(axis=(-2, -1)) + (np.diff(grey, axis=-2) ** 2).mean(axis=(-2, -1))
 
 
+def palette_distance(frames: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """How far the colours of frames lie from those of frames `of`, wherever in the picture, in grey levels: uint8
+    (..., H, W, 3) twice, which broadcast, to float64 (...).
+
+    The Wasserstein distance of order 1 between the values of each colour, mean over the three. Source: Rubner et al.
+    2000 (doi:10.1023/A:1026543900054). Differs: each colour by itself, for which sorting is enough.
+    """
+    x, y = (np.sort(each.reshape(*each.shape[:-3], -1, 3), axis=-2).astype(np.float64) for each in (frames, of))
+    distance: np.ndarray = np.abs(x - y).mean(axis=(-2, -1))
+    return distance
+
+
 def _windowed(images: np.ndarray) -> np.ndarray:
     """Gaussian mean around each pixel that has a whole window: (..., H, W, 3) to (..., 3, H-10, W-10)."""
     planes = np.ascontiguousarray(np.moveaxis(images, -1, -3))  # numpy multiplies others without BLAS
