@@ -1,6 +1,6 @@
 """Clips in which the model itself has taken some of the steps, and what would have led back to the truth.
 
-Source: DAgger, Ross et al. 2011 (arXiv:1011.0686): a learner is shown the right answer where its own steps have led it,
+Source: DAgger, Ross et al. 2011 (arXiv:1011.0686): a learner is told what is due where its own steps have led it,
 not where the teacher's have. Here the teacher is the tokenizer, which codes the true next frame after any picture.
 """
 

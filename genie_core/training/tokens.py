@@ -33,7 +33,7 @@ from genie_core.weights import fingerprint
 CLIPS_AT_ONCE = 16
 ORIGIN, BEGUN = "origin.json", "begun.json"
 FROM_THE_START = 0.35
-"""The share of windows that begin with their film's first frame, which play gets from a player: it is not worn."""
+"""The share of windows that begin with their film's first frame, which is not worn: so play begins."""
 
 
 @dataclass(frozen=True)
