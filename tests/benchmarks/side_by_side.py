@@ -40,8 +40,8 @@ def ours() -> tuple[Callable[[], object], Callable[[], object]]:
     network = DynamicsModel(config).eval()
     clip = torch.randint(TOKENS, (1, CONTEXT + 1, GRID, GRID))
     actions = torch.randint(8, (1, CONTEXT + 1))
-    shape = (1, LAYERS, CONTEXT + 2, GRID * GRID, WIDTH)
-    keys, values, ages = torch.randn(shape), torch.randn(shape), torch.arange(CONTEXT + 2).clamp(max=CONTEXT + 1)
+    shape, ages = (1, GRID * GRID, HEADS, CONTEXT, WIDTH // HEADS), torch.arange(CONTEXT + 2).clamp(max=CONTEXT + 1)
+    keys, values = ([torch.randn(shape) for _ in range(LAYERS)] for _ in range(2))
     blank = torch.full((1, GRID * GRID), config.mask_id)
     noise = torch.zeros(1, PASSES, 1, config.token_factors, 1), torch.zeros(1)
 
@@ -49,7 +49,7 @@ def ours() -> tuple[Callable[[], object], Callable[[], object]]:
         pasts = network.pasts(keys, values, ages.expand(1, 2, -1))
         both = torch.stack([clip[:, -1].flatten(1), blank], 1)
         first, lasts = network.play(both, actions[:, -2:], pasts, None)
-        later = [past._replace(bias=past.bias[:, 1:]) for past in pasts]
+        later = [past._replace(bias=past.bias[..., 1:, :]) for past in pasts]
 
         def predict(draft: torch.Tensor) -> Prediction:
             return first if draft is blank else network.play(draft[:, None], actions[:, -1:], later, lasts)[0]
