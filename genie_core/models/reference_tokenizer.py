@@ -86,8 +86,11 @@ class ReferenceTokenizer(nn.Module):
 
     def encode_next(self, reference: Tensor, picture: Tensor) -> Tensor:
         """Tokens (b, h, w) int64 of `picture` after `reference`."""
-        padded = self._padded(reference), self._padded(picture)
-        bits = self.encoder(padded[0], self.eye(padded[0]), padded[1], self.eye(padded[1]))
+        return self.encode_after(reference, self.look(reference), picture)
+
+    def encode_after(self, reference: Tensor, seen: Looks, picture: Tensor) -> Tensor:
+        """The same, with the look of the reference."""
+        bits = self.encoder(self._padded(reference), seen, self._padded(picture), self.look(picture))
         return bits_to_tokens(bits.permute(0, 2, 3, 1).reshape(-1, *self.config.grid, self.config.code_bits))
 
     def decode_next(self, reference: Tensor, seen: Looks, codes: Tensor) -> Tensor:
@@ -106,9 +109,9 @@ class ReferenceTokenizer(nn.Module):
         blank = torch.zeros(len(pixels), *self.config.grid, dtype=torch.int64, device=pixels.device)
         grids, pictures = [blank], [reference]
         for picture in pixels.unbind(2)[1:]:
-            tokens = self.encode_next(reference, picture)
-            reference = to_levels(self.decode_tokens(reference, self.look(reference), tokens.flatten(1)))
-            grids.append(tokens)
+            seen = self.look(reference)
+            grids.append(self.encode_after(reference, seen, picture))
+            reference = to_levels(self.decode_tokens(reference, seen, grids[-1].flatten(1)))
             pictures.append(reference)
         return Coded(torch.stack(grids, 1), torch.stack(pictures, 2))
 

@@ -34,17 +34,17 @@ def own_play(tokenizer: ReferenceTokenizer, true: Coded, guesses: Tensor, own: T
     pictures, tokens, targets = [true.pixels[:, :, 0]], [true.tokens[:, 0]], [true.tokens[:, 0]]
     for step in range(1, true.tokens.shape[1]):
         last, truth = pictures[-1], true.pixels[:, :, step]
-        targets.append(tokenizer.encode_next(last, truth))
+        seen = tokenizer.look(last)
+        targets.append(tokenizer.encode_after(last, seen, truth))
         taken = torch.where(own[:, step, None, None], guesses[:, step], targets[-1])
-        shown, taught = (_shown(tokenizer, last, each) for each in (taken, targets[-1]))
-        near = psnr_of_each(shown, truth) > LOST
-        tokens.append(torch.where(near[:, None, None], taken, targets[-1]))
-        pictures.append(torch.where(near[:, None, None, None], shown, taught))
+        shown = to_levels(tokenizer.decode_tokens(last, seen, taken.flatten(1)))
+        lost = own[:, step] & (psnr_of_each(shown, truth) <= LOST)
+        if lost.any():
+            taken = torch.where(lost[:, None, None], targets[-1], taken)
+            shown = to_levels(tokenizer.decode_tokens(last, seen, taken.flatten(1)))
+        tokens.append(taken)
+        pictures.append(shown)
     return OwnPlay(Coded(torch.stack(tokens, 1), torch.stack(pictures, 2)), torch.stack(targets, 1))
-
-
-def _shown(tokenizer: ReferenceTokenizer, last: Tensor, tokens: Tensor) -> Tensor:
-    return to_levels(tokenizer.decode_tokens(last, tokenizer.look(last), tokens.flatten(1)))
 
 
 def psnr_of_each(pictures: Tensor, truth: Tensor) -> Tensor:
