@@ -68,7 +68,7 @@ class Builder(NamedTuple):
         if isinstance(tokenizer, ReferenceTokenizer):
             return Built(
                 ReferenceTokenizerStage(tokenizer, own),
-                Films(self.dataset, starts, own.clip_frames, own.batch_size),
+                Films(self.dataset, starts, own.clip_frames, own.batch_size, own.recoloured),
                 self._held_out_films(),
             )
         return Built(
@@ -130,13 +130,15 @@ class Builder(NamedTuple):
         length = own.written_frames
         whole = length + latent_action.ahead
         train_starts, held_out = split_starts(self.dataset, whole, self.settings.held_out_every)
-        for part, starts, clips, mirrored in (
-            ("train", train_starts, own.token_clips, own.mirrored),
-            ("held_out", held_out, HELD_OUT_TOKEN_CLIPS, 0.0),
+        for part, starts, clips, mirrored, recoloured in (
+            ("train", train_starts, own.token_clips, own.mirrored, own.recoloured),
+            ("held_out", held_out, HELD_OUT_TOKEN_CLIPS, 0.0, 0.0),
         ):
             chosen = np.sort(rng.choice(starts, min(clips, len(starts)), replace=False))
             folder = self.out / "tokens" / part
-            write_tokens(folder, self.dataset, chosen, length, tokenizer, latent_action, mirrored, self.quiet)
+            write_tokens(
+                folder, self.dataset, chosen, length, tokenizer, latent_action, mirrored, self.quiet, recoloured
+            )
 
     def _watched(self, tokenizer: Tokenizer, latent_action: LatentActionModel) -> tuple[World | None, np.ndarray]:
         """A world to be looked at while its dynamics learns, and held-out clips to play from."""

@@ -39,6 +39,7 @@ _SHARES = (
         "decay",
         "averaged",
         "mirrored",
+        "recoloured",
         "labels",
         "fully_masked",
         "flipped_bits",
@@ -117,6 +118,7 @@ class TokenizerSettings(StageSettings):
     texture_window: int = 8  # pixels
     decoder_only: bool = False
     gradients: float = 0.1
+    recoloured: float = 0.0  # with reference, the share of films in other colours
 
     def require_reference(self) -> None:
         """Raise ConfigError for what a tokenizer with reference does not learn by."""
@@ -150,6 +152,7 @@ class DynamicsSettings(StageSettings):
     least_frames = 2
 
     token_clips: int = 6000  # how many clips are written as tokens to learn from,
+    recoloured: float = 0.0  # the share of them in other colours
     film_frames: int | None = None  # each so long, of which a batch has `clip_frames` anywhere; None is clip_frames
     mirrored: float = 0.5  # the share of them mirrored, so that the rarer way is learnt as well as the other
     fully_masked: float = 0.75  # the share of drafts with nothing revealed

@@ -27,6 +27,7 @@ from genie_core.pixels import to_frames, to_model
 from genie_core.training.batches import Sample
 from genie_core.training.growing import GrowingArray
 from genie_core.training.order import Order, Rows
+from genie_core.training.recolour import recoloured
 from genie_core.training.stage import Batch
 from genie_core.weights import fingerprint
 
@@ -42,7 +43,8 @@ class TokenSource:
 
     After a clip its episode has as many frames more as the actions of its last steps depend on.
 
-    The share `mirrored` of the clips, evenly among the others, is mirrored first.
+    The share `mirrored` of the clips, evenly among the others, is mirrored first. The share `recoloured` is coded
+    in other colours, after its actions are inferred.
     """
 
     dataset: VideoDataset
@@ -51,6 +53,7 @@ class TokenSource:
     tokenizer: Tokenizer
     latent_action: LatentActionModel
     mirrored: float
+    recoloured: float = 0.0
 
     @property
     def parts(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
@@ -72,6 +75,7 @@ class TokenSource:
             **fingerprint({"encoder": tokenizer, "latent_action": self.latent_action}),
             "data": [dataset.info.name, len(dataset), dataset.fingerprint()],
             "clips": [len(clips), self.length, self.mirrored, hashlib.sha256(clips.tobytes()).hexdigest()],
+            **({"recoloured": self.recoloured} if self.recoloured else {}),
         }
 
     @torch.inference_mode()
@@ -83,12 +87,19 @@ class TokenSource:
         turned = np.floor((rows + 1) * self.mirrored) > np.floor(rows * self.mirrored)
         clips[turned] = clips[turned, :, :, ::-1].copy()
         pixels = to_model(torch.from_numpy(clips))
-        own = pixels[:, :, past : past + self.length]
+        own = to_model(torch.from_numpy(self._coloured(clips[:, past : past + self.length], rows)))
         actions = self.latent_action.infer(pixels).indices[:, past : past + self.length - 1].numpy()
         if not isinstance(self.tokenizer, ReferenceTokenizer):
             return self.tokenizer.encode(own).numpy(), actions
         coded = self.tokenizer.code(own)
         return coded.tokens.numpy(), actions, to_frames(coded.pixels).numpy()
+
+    def _coloured(self, clips: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """`clips` of these numbers, some of them in other colours."""
+        keys = [(int(row), 1) for row in rows]
+        chosen = [np.random.default_rng(key).random() < self.recoloured for key in keys]
+        parts = zip(clips, keys, chosen, strict=True)
+        return np.stack([recoloured(clip, key) if other else clip for clip, key, other in parts])
 
 
 def write_tokens(
@@ -100,6 +111,7 @@ def write_tokens(
     latent_action: LatentActionModel,
     mirrored: float,
     quiet: bool,
+    recoloured: float = 0.0,
 ) -> None:
     """Write tokens.npy int32 (clips, length, h, w) and actions.npy int8 (clips, length-1) into `folder`.
 
@@ -108,7 +120,7 @@ def write_tokens(
     origin.json remembers the networks, the data and the clips. Nothing is done if they have written `folder` before;
     if they were interrupted, they go on; what others have written, or what was damaged since, is written anew.
     """
-    source = TokenSource(dataset, starts, length, tokenizer, latent_action, mirrored)
+    source = TokenSource(dataset, starts, length, tokenizer, latent_action, mirrored, recoloured)
     origin, count = source.origin(), len(starts)
     arrays = {name: GrowingArray(folder / f"{name}.part", *form) for name, form in source.parts.items()}
     written = (array.is_whole(folder / f"{name}.npy") for name, array in arrays.items())
