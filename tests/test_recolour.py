@@ -1,4 +1,4 @@
-"""Films in other colours: each in one way, the shape of things unchanged, and the actions those of the film as it was."""
+"""Films in other colours: each in one way, and with the actions of the film as it was."""
 
 from __future__ import annotations
 

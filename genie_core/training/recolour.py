@@ -16,7 +16,8 @@ def recoloured(frames: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
     turned over or not."""
     rng = np.random.default_rng(key)
     order, turned = rng.permutation(3), rng.random(3) < 0.5
-    gammas = np.exp(rng.uniform(*np.log(GAMMAS), 3))
+    least, most = np.log(GAMMAS)
+    gammas = np.exp(rng.uniform(least, most, 3))
     curves = np.where(turned[:, None], 1 - LEVELS, LEVELS) ** gammas[:, None]
     tables = np.round(255 * curves).astype(np.uint8)
     return np.stack([tables[place][frames[..., colour]] for place, colour in enumerate(order)], -1)
