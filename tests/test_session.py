@@ -15,18 +15,20 @@ import numpy as np
 import pytest
 from played import actions_of, save_session, session_bytes
 from safetensors.numpy import load, save
-from tiny import make_sized_world, make_world
+from tiny import make_reference_world, make_sized_world, make_world
 
 from app.play import commands as c
 from app.play import session_file, timeline
 from app.play.autoplay import LONGEST_HOLD, ListedActions, RandomActions
+from app.play.saved import SavedSession
 from app.play.session import PlaySession
 from app.play.session_file import KEY, load_session, parse_session
-from app.play.session_snapshot import snapshot
+from app.play.session_snapshot import HEADER_BYTES, snapshot
 from app.play.start import Start, begin
+from app.play.timeline import Line
 from genie_core import engine as engine_module
 from genie_core.config import SamplingConfig
-from genie_core.engine import WorldEngine
+from genie_core.engine import WorldEngine, pack_picture
 from genie_core.errors import ConfigError, GenieError, PictureError, SessionError
 from genie_core.world import World
 
@@ -381,11 +383,12 @@ def branches(*lines: tuple[int, int, int]) -> np.ndarray:
 
 def of_format_1(session: PlaySession) -> bytes:
     """As sessions were saved before files had branches, and as the static page saves them."""
-    line = session.timeline.line
+    line, kept = session.timeline.line, load(session_bytes(session))
     tensors = {
         "tokens": np.stack([line.moment(index).frames[-1].tokens for index in range(line.tip + 1)]),
         "actions": np.array(list(session.timeline.path()), np.uint8),
         "prompt": session.prompt,
+        **{name: kept[name] for name in session_file.ANCHORS if name in kept},
     }
     told = {
         **{"format": 1, "world": session.engine.world.name, "sha256": session.engine.world.fingerprint()},
@@ -532,6 +535,127 @@ def test_sessions_of_one_branch_load_for_ever(session: PlaySession, world: World
             parse_session(rewritten(of_format_1(session), **tensors), world)
 
 
+@pytest.fixture(scope="module")
+def seeing() -> World:
+    """A world whose pictures follow from those before them."""
+    return make_reference_world()
+
+
+@pytest.fixture(scope="module")
+def thirty_frames(seeing: World) -> bytes:
+    """A session of such a world: twenty frames, and ten others from the ninth on."""
+    session = PlaySession(WorldEngine(seeing, 3, HOT), picture())
+    played(session, chosen(19))
+    session.handle(c.GoTo(0, 8))
+    played(session, chosen(10, 1))
+    return session_bytes(session)
+
+
+@pytest.fixture
+def kept(thirty_frames: bytes, seeing: World) -> PlaySession:
+    return begin(WorldEngine(seeing), Start(None, saved=parse_session(thirty_frames, seeing)))
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_session_keeps_the_pictures_that_others_follow_from(kept: PlaySession, seeing: World) -> None:
+    """Each eighth of a branch's own frames; the last branch goes over two of them."""
+    kept.handle(c.Keep())
+    saved = parse_session(session_bytes(kept), seeing)
+    assert [[*line.anchors] for line in saved.lines] == [[0, 8, 16], [16]]
+    assert [*saved.alone().lines[0].anchors] == [0, 8, 16]
+    branch = saved.alone().lines[0].anchors[16]
+    assert branch == saved.lines[1].anchors[16] != saved.lines[0].anchors[16]
+    for each in (saved, saved.alone()):
+        other = begin(WorldEngine(seeing), Start(None, saved=each))
+        for step in (18, 17, 3, 16):
+            other.handle(c.GoTo(other.timeline.line.number, step))
+            kept.handle(c.GoTo(1, step))
+            assert np.array_equal(other.frame, kept.frame), step
+        assert same(played(other, chosen(4, 2)), played(kept, chosen(4, 2))), "from the middle, as it would have"
+        kept.timeline.lines.pop()
+    assert session_bytes(other) == session_bytes(begin(WorldEngine(seeing), Start(None, saved=saved_again(other))))
+
+
+def saved_again(session: PlaySession) -> SavedSession:
+    return parse_session(session_bytes(session), session.engine.world)
+
+
+def test_a_replay_shows_the_pictures_that_were_kept(kept: PlaySession, seeing: World) -> None:
+    """Another computer may round otherwise: what follows is to follow from what was seen here."""
+    data = session_bytes(kept)
+    tensors, lines = load(data), parse_session(data, seeing).lines
+    other = [pack_picture(picture(5)) if index == 8 else part for line in lines for index, part in line.anchors.items()]
+    changed = parse_session(rewritten(data, **anchors_of(*other)), seeing)
+    session = begin(WorldEngine(seeing), Start(None, saved=changed, replay=True))
+    frames = [session.frame, *(session.tick() for _ in range(12))]
+    assert np.array_equal(frames[8], picture(5)) and not np.array_equal(
+        frames[9], kept.timeline.picture_of(*at(kept, 9))
+    )
+    assert np.array_equal(frames[7], kept.timeline.picture_of(*at(kept, 7))) and len(tensors["anchor_lengths"]) == 4
+
+
+def at(session: PlaySession, step: int) -> tuple[Line, int]:
+    return session.timeline.line, step
+
+
+def anchors_of(*kept: bytes) -> dict[str, np.ndarray]:
+    """The two tensors of pictures kept."""
+    lengths = np.array([len(part) for part in kept], np.int32)
+    return {"anchors": np.frombuffer(b"".join(kept), np.uint8), "anchor_lengths": lengths}
+
+
+START, OTHER = pack_picture(picture()), pack_picture(picture(1))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "words"),
+    [
+        (anchors_of(START, OTHER, OTHER), "anchor_lengths are (3,), expected (4,)"),
+        (anchors_of(START, OTHER, OTHER, OTHER, OTHER), "anchor_lengths are (5,), expected (4,)"),
+        (anchors_of(START, OTHER, OTHER, pack_picture(np.zeros((999, 999, 3), np.uint8))), "it is none of 16x16"),
+        (anchors_of(START, OTHER, OTHER, OTHER[:-1]), "it is none of 16x16"),
+        (anchors_of(START, OTHER, OTHER, b"no picture"), "a kept picture is damaged"),
+        (anchors_of(OTHER, OTHER, OTHER, OTHER), "the picture kept of a start is another than its prompt"),
+        ({"anchors": np.zeros(9, np.uint8)}, "anchors are (9,), which their lengths do not add up to"),
+        ({"anchor_lengths": np.array([-1, 2, 2**31 - 1, 5], np.int32)}, "do not add up to"),
+        ({"anchor_lengths": np.zeros((2, 2), np.int32)}, "anchor_lengths are (2, 2), expected (4,)"),
+        ({"anchors": np.zeros((4, 4), np.uint8)}, "anchors are (4, 4)"),
+        ({"anchors": np.zeros(4, np.int32)}, "it holds"),
+        ({"lines": branches((-1, 0, 20), (0, 9, 2**31 - 1))}, "branch 2 begins or ends where it cannot"),
+    ],
+    ids=range(12),
+)
+def test_pictures_kept_that_are_refused(
+    thirty_frames: bytes, seeing: World, tensors: dict[str, np.ndarray], words: str
+) -> None:
+    with pytest.raises(SessionError, match=r"^s\.genie is damaged.*--play") as caught:
+        parse_session(rewritten(thirty_frames, **tensors), seeing, "s.genie")
+    assert words in str(caught.value)
+
+
+def test_only_worlds_by_reference_keep_pictures(session: PlaySession, kept: PlaySession, seeing: World) -> None:
+    played(session, chosen(9))
+    assert sorted(load(session_bytes(session))) == sorted(session_file.KINDS[2])
+    for world, data in ((session.engine.world, session_bytes(kept)), (seeing, session_bytes(session))):
+        with pytest.raises(SessionError, match=r"damaged: it holds"):
+            parse_session(rewritten(data, {"sha256": world.fingerprint()}), world)
+
+
+def test_pictures_kept_count_for_the_size_of_a_file(kept: PlaySession, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = sum(tensor.nbytes for tensor in load(session_bytes(kept)).values()) + HEADER_BYTES
+    for allowed, branches_kept in ((most, 2), (most - 1, 1)):
+        monkeypatch.setattr("app.play.session_snapshot.SESSION_BYTES", allowed)
+        assert len(saved_again(kept).lines) == branches_kept
+
+
+def test_a_session_of_the_page_has_one_branch_and_the_pictures_kept(seeing: World) -> None:
+    session = PlaySession(WorldEngine(seeing, 3), picture())
+    frames = played(session, chosen(12))
+    other = begin(WorldEngine(seeing), Start(None, saved=parse_session(of_format_1(session), seeing)))
+    assert np.array_equal(other.frame, frames[12])
+    assert same(played(other, chosen(9, 1)), played(session, chosen(9, 1)))
+
+
 def test_sessions_from_when_there_were_orders_load(session: PlaySession, world: World) -> None:
     played(session, chosen(3))
     older = {"unmask_steps": 5, "temperature": 0.5, "order": "confidence", "reveal_above": None}
@@ -601,10 +725,14 @@ def test_the_engine_refuses_what_it_cannot_have_played(world: World, tokens: np.
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("of", ["shipped", "by reference"])
 @pytest.mark.parametrize("steps", [160, pytest.param(1000, marks=pytest.mark.long)])
-def test_a_long_line_replays_the_same_in_another_process(tmp_path: Path, steps: int) -> None:
+def test_a_long_line_replays_the_same_in_another_process(tmp_path: Path, steps: int, of: str) -> None:
     """The same hashes of all frames, of the shipped world, and rewound by half of them and forward again."""
-    world = World.from_pretrained(Path(__file__).parents[1] / "checkpoints" / "coinrun")
+    folder = Path(__file__).parents[1] / "checkpoints" / "coinrun"
+    if of == "by reference":
+        make_reference_world().save_pretrained(folder := tmp_path / "world")
+    world = World.from_pretrained(folder)
     session = PlaySession(WorldEngine(world), picture())
     session.handle(c.Autoplay(RandomActions(0)))
     hashes = [hash_of(session.frame), *(hash_of(session.tick()) for _ in range(steps))]
@@ -616,7 +744,7 @@ def test_a_long_line_replays_the_same_in_another_process(tmp_path: Path, steps: 
     while session.steps < steps:
         assert hash_of(session.tick()) == hashes[session.steps]
     save_session(session, tmp_path / "s.genie")
-    command = [sys.executable, __file__, str(tmp_path / "s.genie")]
+    command = [sys.executable, __file__, str(tmp_path / "s.genie"), str(folder)]
     root = Path(__file__).parents[1]
     environment = os.environ | {"PYTHONPATH": str(root)}
     ended = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
@@ -627,8 +755,8 @@ def hash_of(frame: np.ndarray) -> str:
     return hashlib.sha256(frame.tobytes()).hexdigest()
 
 
-def replay_hashes(path: str) -> None:
-    world = World.from_pretrained("checkpoints/coinrun")
+def replay_hashes(path: str, folder: str) -> None:
+    world = World.from_pretrained(folder)
     saved = load_session(path, world)
     session = PlaySession(WorldEngine(world), saved.prompt)
     session.handle(c.Open(saved, replay=True))
@@ -638,4 +766,4 @@ def replay_hashes(path: str) -> None:
 
 
 if __name__ == "__main__":
-    replay_hashes(sys.argv[1])
+    replay_hashes(*sys.argv[1:])

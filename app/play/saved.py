@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from genie_core.config import SamplingConfig
 class SavedLine(NamedTuple):
     """One branch, which has its own frames only: those before frame `start` are of line number `parent`, which comes
     earlier in the list. `tokens` is int32 (t, h, w), `actions` uint8 (t,) led to each frame; 0 stands at a prompt.
-    `prompt` is uint8 (H, W, 3)."""
+    `prompt` is uint8 (H, W, 3). `anchors` are those of `engine.Frame` by index, of its own frames that have one."""
 
     parent: int | None
     start: int
@@ -22,6 +23,7 @@ class SavedLine(NamedTuple):
     actions: np.ndarray
     prompt: np.ndarray
     seed: int
+    anchors: Mapping[int, bytes] = MappingProxyType({})
 
     @property
     def tip(self) -> int:
@@ -69,7 +71,9 @@ class SavedSession:
         """The branch shown, without the others and without kept moments."""
         shown = self.lines[self.line]
         actions = np.concatenate([np.zeros(1, np.uint8), self.actions])
-        line = SavedLine(None, 0, self.tokens, actions, shown.prompt, shown.seed)
+        parts = [(line.anchors, line.start + count) for line, count in self._path()]
+        anchors = {index: anchor for own, end in parts for index, anchor in own.items() if index < end}
+        line = SavedLine(None, 0, self.tokens, actions, shown.prompt, shown.seed, anchors)
         return SavedSession((line,), 0, self.at, self.fps, self.sampling)
 
     def _path(self) -> Iterator[tuple[SavedLine, int]]:

@@ -292,10 +292,11 @@ class PlaySession:
             self._halt = self._halt or Mode.RESTING
 
     def _judge(self, prompt: np.ndarray) -> None:
-        """Warns of a picture that the world cannot show well; `frame` is the prompt as the world sees it."""
+        """Warns of a picture that the world cannot show well; `frame` is the prompt as it is shown."""
         from genie_core.familiarity import compare  # which brings torch, as above
 
-        self.familiarity = compare(prompt, self.frame)
+        asked = self.config.tokenizer.reference  # shows any picture as it is
+        self.familiarity = self.engine.familiarity(prompt) if asked else compare(prompt, self.frame)
         if self.familiarity.unfamiliar:
             text = (
                 f"this picture is far from what the world knows (familiarity {100 * self.familiarity.score:.0f} of 100)"
@@ -308,8 +309,9 @@ class PlaySession:
             parent = None if one.parent is None else lines[one.parent]
             line = Line(number, parent, one.start, one.prompt, one.seed)
             after = None if parent is None else parent.moment(one.start - 1)
-            line.moments = self.engine.moments(one.tokens, one.actions[parent is None :], one.seed, after)
-            line.actions = [*[None] * (parent is None), *one.actions[parent is None :].tolist()]
+            actions, anchors = one.actions[parent is None :], [*one.anchors.values()]
+            line.moments = self.engine.moments(one.tokens, actions, one.seed, after, anchors)
+            line.actions = [*[None] * (parent is None), *actions.tolist()]
             line.saved = line.tip
             lines.append(line)
         self.engine.set_sampling(saved.sampling, self.player)

@@ -3,8 +3,10 @@
 Format 2 has all branches, each with its own frames only. Tensors: `lines` int32 (n, 3), the number of its parent (-1
 for none), the index of its first frame and its count of frames; one after another `tokens` int32 (t, h, w) and
 `actions` uint8 (t,), 0 at a prompt; for each line without a parent `prompts` uint8 (r, H, W, 3); and `kept` int32
-(k, 2), line and step. Format 1 has one branch: `tokens` (t, h, w), `actions` (t-1,), `prompt` (H, W, 3). Metadata: one
-JSON object under `genie_session`. Files come from strangers, so everything is checked.
+(k, 2), line and step. Format 1 has one branch: `tokens` (t, h, w), `actions` (t-1,), `prompt` (H, W, 3). A world whose
+pictures follow from those before them has two tensors more: `anchor_lengths` int32 (k,) and `anchors` uint8, the bytes
+of `engine.Frame.anchor` of all frames that have one. Metadata: one JSON object under `genie_session`. Files come from
+strangers, so everything is checked.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from safetensors.numpy import load as read_tensors
 
 from app.play.saved import SavedLine, SavedSession
 from genie_core.config import build_sampling
+from genie_core.engine import ANCHORED, unpack_picture
 from genie_core.errors import ConfigError, PictureError, SessionError
 from genie_core.files import write_whole
-from genie_core.limits import SESSION_BRANCHES, SESSION_BYTES, SESSION_KEPT, SESSION_STEPS
+from genie_core.limits import SESSION_BRANCHES, SESSION_BYTES, SESSION_KEPT, SESSION_STEPS, Size
 
 if TYPE_CHECKING:
     from genie_core.graph_world import GraphWorld
@@ -39,6 +42,7 @@ KINDS = {
         **{"lines": np.dtype(np.int32), "kept": np.dtype(np.int32)},
     },
 }
+ANCHORS = {"anchors": np.dtype(np.uint8), "anchor_lengths": np.dtype(np.int32)}
 OTHER = "its content is not what was written"
 PLAY_ON = "save one with F5 while you play: python launch.py --play assets/coinrun.png"
 
@@ -108,7 +112,8 @@ def _check_world(told: dict[str, Any], world: World | GraphWorld, name: str) -> 
 
 
 def _check(told: dict[str, Any], tensors: dict[str, np.ndarray], world: World | GraphWorld) -> SavedSession:
-    kinds, expected = {name: tensor.dtype for name, tensor in tensors.items()}, KINDS[told["format"]]
+    kinds = {name: tensor.dtype for name, tensor in tensors.items()}
+    expected = KINDS[told["format"]] | (ANCHORS if world.config.tokenizer.reference else {})
     _require(kinds == expected, f"it holds {', '.join(sorted(kinds)) or 'nothing'}, expected {', '.join(expected)}")
     if told["format"] == 1:
         tensors, told = _as_format_2(tensors, told)
@@ -129,6 +134,7 @@ def _as_format_2(tensors: dict[str, np.ndarray], told: dict[str, Any]) -> tuple[
     _require(actions.ndim == 1, f"actions are {actions.shape}, expected one dimension")
     one_line = np.array([(-1, 0, len(actions) + 1)], np.int32)
     more = {"prompts": prompt[None], "lines": one_line, "kept": np.zeros((0, 2), np.int32)}
+    more |= {name: tensors[name] for name in ANCHORS if name in tensors}
     tensors = {"tokens": tokens, "actions": np.concatenate([np.zeros(1, np.uint8), actions])} | more
     return tensors, told | {"seeds": [told["seed"]], "line": 0, "content": digest_of(tensors)}
 
@@ -152,7 +158,8 @@ def _lines(tensors: dict[str, np.ndarray], told: dict[str, Any], world: World | 
     _require(tokens.min() >= 0 and tokens.max() < world.config.dynamics.mask_id, "a token is not of this world")
     _require(actions.max() < len(world.config.actions), "an action is not of this world")
     _require(told["content"] == digest_of(tensors), OTHER)
-    return _tree(lines.tolist(), tokens, actions, zip(prompts, seeds, strict=True))
+    found = _tree(lines.tolist(), tokens, actions, zip(prompts, seeds, strict=True))
+    return _with_anchors(found, tensors, size) if world.config.tokenizer.reference else found
 
 
 def _tree(
@@ -165,10 +172,30 @@ def _tree(
         before = 0 if root else found[parent].tip + 1 if parent < number else -1
         sound = count >= 1 and start == 0 if root else count >= 0 and 1 <= start <= before
         _require(sound and end + count <= len(tokens), f"branch {number + 1} begins or ends where it cannot")
-        prompt, seed = next(roots) if root else found[parent][-2:]
+        prompt, seed = next(roots) if root else (found[parent].prompt, found[parent].seed)
         own = slice(end, end := end + count)
         found.append(SavedLine(None if root else parent, start, tokens[own], actions[own], prompt, seed))
     _require(end == len(tokens), f"there are {len(tokens)} frames, of which branches have {end}")
+    return tuple(found)
+
+
+def _with_anchors(lines: tuple[SavedLine, ...], tensors: dict[str, np.ndarray], size: Size) -> tuple[SavedLine, ...]:
+    """The branches with the pictures kept of them, of which each is unpacked once: play is to meet no damage."""
+    content, lengths = tensors["anchors"], tensors["anchor_lengths"]
+    own = [range(line.start + -line.start % ANCHORED, line.tip + 1, ANCHORED) for line in lines]
+    count = sum(map(len, own))
+    _require(lengths.shape == (count,), f"anchor_lengths are {lengths.shape}, expected {(count,)}")
+    ends = np.cumsum(lengths, dtype=np.int64)
+    fits = lengths.min() > 0 and content.shape == (ends[-1],)
+    _require(fits, f"anchors are {content.shape}, which their lengths do not add up to")
+    kept = (part.tobytes() for part in np.split(content, ends[:-1]))
+    found = [
+        line._replace(anchors={index: next(kept) for index in places}) for line, places in zip(lines, own, strict=True)
+    ]
+    for line in found:
+        pictures = {index: unpack_picture(anchor, size) for index, anchor in line.anchors.items()}
+        same = line.parent is not None or np.array_equal(pictures[0], line.prompt)
+        _require(same, "the picture kept of a start is another than its prompt")
     return tuple(found)
 
 

@@ -60,13 +60,12 @@ def snapshot(session: PlaySession) -> Snapshot:
     Raises SessionError if that is too long as well.
     """
     shown, lines, kept = session.timeline.line, session.timeline.lines, session.kept
-    if _fit(session, lines, sum(len(line.moments) for line in lines), len(kept)):
-        numbers = {line: number for number, line in enumerate(lines)}
-        noted = [_note(line, -1 if line.parent is None else numbers[line.parent], line.start) for line in lines]
-    elif _fit(session, [shown], shown.tip + 1, 0):
+    numbers = {line: number for number, line in enumerate(lines)}
+    noted = [_note(line, -1 if line.parent is None else numbers[line.parent], line.start) for line in lines]
+    if not _fit(session, noted, len(kept)):
         numbers, kept = {shown: 0}, []
         noted = [_note(shown, -1, 0)]
-    else:
+    if not _fit(session, noted, len(kept)):
         raise SessionError(f"this branch is too long for a session: {shown.tip:,} steps; record a video with V")
     world = session.engine.world
     told = {
@@ -82,13 +81,20 @@ def snapshot(session: PlaySession) -> Snapshot:
     return Snapshot(partial(_pack, world, noted, places, told), [(line, line.tip) for line in numbers], len(kept))
 
 
-def _fit(session: PlaySession, lines: list[Line], frames: int, kept: int) -> bool:
+def _fit(session: PlaySession, noted: list[_Noted], kept: int) -> bool:
     """Whether so much fits into a file that is read again."""
-    config = session.config
-    pictures = sum(line.prompt.nbytes for line in lines if line.parent is None or len(lines) == 1)
-    size = HEADER_BYTES + frames * (4 * config.dynamics.tokens + 1) + pictures + 12 * len(lines) + 8 * kept
-    counts = frames <= SESSION_STEPS and len(lines) <= SESSION_BRANCHES and kept <= SESSION_KEPT
+    frames = sum(len(each.frames) for each in noted)
+    pictures = sum(each.line.prompt.nbytes for each in noted if each.parent < 0)
+    anchors = sum(len(anchor) + 4 for anchor in _anchors(noted))
+    tokens = frames * (4 * session.config.dynamics.tokens + 1)
+    size = HEADER_BYTES + tokens + pictures + anchors + 12 * len(noted) + 8 * kept
+    counts = frames <= SESSION_STEPS and len(noted) <= SESSION_BRANCHES and kept <= SESSION_KEPT
     return counts and size <= SESSION_BYTES
+
+
+def _anchors(noted: list[_Noted]) -> list[bytes]:
+    """The pictures kept of frames, in their order."""
+    return [frame.anchor for each in noted for frame in each.frames if frame.anchor is not None]
 
 
 def _note(line: Line, parent: int, start: int) -> _Noted:
@@ -106,5 +112,8 @@ def _pack(world: World | GraphWorld, noted: list[_Noted], kept: list[tuple[int, 
         "lines": np.array([(each.parent, each.start, len(each.frames)) for each in noted], np.int32),
         "kept": np.array(kept, np.int32).reshape(-1, 2),
     }
+    if anchors := _anchors(noted):
+        lengths = np.array([len(anchor) for anchor in anchors], np.int32)
+        tensors |= {"anchors": np.frombuffer(b"".join(anchors), np.uint8), "anchor_lengths": lengths}
     told |= {"sha256": world.fingerprint(), "seeds": [line.seed for line in roots], "content": digest_of(tensors)}
     return serialize(tensors, {KEY: json.dumps(told)})

@@ -31,17 +31,19 @@ class GameStart:
 
     @property
     def bytes(self) -> int:
-        """What the tokens of a game that was played take."""
-        return 0 if self.start.saved is None else self.start.saved.tokens.nbytes
+        """What the tokens of a game that was played take, and the pictures kept of it."""
+        lines = () if self.start.saved is None else self.start.saved.lines
+        return sum(line.tokens.nbytes + sum(map(len, line.anchors.values())) for line in lines)
 
 
 def parked(game: GameStart, session: PlaySession, tuned: bool) -> GameStart:
     """The game as it was left: the line shown, and the frame at which it was left. Other lines are let go."""
     line = session.timeline.line
-    steps = range(line.tip + 1)
-    tokens = np.stack([line.moment(step).frames[-1].tokens for step in steps])
-    actions = np.array([line.action(step) or 0 for step in steps], np.uint8)
-    shown = SavedLine(None, 0, tokens, actions, line.prompt, line.seed)
+    frames = [line.moment(step).frames[-1] for step in range(line.tip + 1)]
+    tokens = np.stack([frame.tokens for frame in frames])
+    actions = np.array([line.action(step) or 0 for step in range(line.tip + 1)], np.uint8)
+    anchors = {step: frame.anchor for step, frame in enumerate(frames) if frame.anchor is not None}
+    shown = SavedLine(None, 0, tokens, actions, line.prompt, line.seed, anchors)
     saved = SavedSession((shown,), 0, session.steps, session.config.fps, session.sampling)
     word = f"Your game goes on at step {session.steps}. Hold a key."
     return dataclasses.replace(game, start=Start(None, saved=saved), word=word, tuned=tuned)
