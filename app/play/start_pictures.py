@@ -31,7 +31,8 @@ class Prompts:
     @cached_property
     def shipped(self) -> list[Path]:
         """Among the pictures that ship some are of the program itself; a game's are named after it."""
-        pictures, own = sorted(self.folder.glob("*.png")), list[Path]()
+        # by name without its ending, so that the plainest name comes first
+        pictures, own = sorted(self.folder.glob("*.png"), key=lambda path: path.stem), list[Path]()
         if self.world is not None:
             game, source = self.world.game, self.world.training.get("source")
             pattern = find(game).start_pictures(source if isinstance(source, dict) else {})
