@@ -188,7 +188,10 @@ def test_the_frame_is_enlarged_whole_times_in_the_middle(
 def make_engine(frame_size: tuple[int, int], actions: tuple[Action, ...] = ACTIONS) -> FakeEngine:
     """A fake engine whose frames have another shape, or that has another number of actions."""
     engine = FakeEngine()
-    engine.world.config = SimpleNamespace(fps=1000, frame_size=frame_size, actions=actions, guessing_above=None)
+    tokenizer = SimpleNamespace(reference=False)
+    engine.world.config = SimpleNamespace(
+        fps=1000, frame_size=frame_size, actions=actions, guessing_above=None, tokenizer=tokenizer
+    )
     return engine
 
 
