@@ -117,7 +117,8 @@ class Builder(NamedTuple):
             games.latent_action_model(configs.latent_action),
             self.settings.latent_action.start_from,
         )
-        by_first(self.fabric, lambda: self._write_tokens(tokenizer, latent_action))
+        device = self.fabric.device
+        by_first(self.fabric, lambda: self._write_tokens(tokenizer.to(device), latent_action.to(device)))
         world, clips = self._watched(tokenizer, latent_action)
         return Built(
             DynamicsStage(DynamicsModel(configs.dynamics), own, tokenizer, world, clips),

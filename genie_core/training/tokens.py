@@ -86,13 +86,16 @@ class TokenSource:
         clips = np.stack([self.dataset.clip_with_past(int(start), whole, past) for start in self.starts[rows]])
         turned = np.floor((rows + 1) * self.mirrored) > np.floor(rows * self.mirrored)
         clips[turned] = clips[turned, :, :, ::-1].copy()
-        pixels = to_model(torch.from_numpy(clips))
-        own = to_model(torch.from_numpy(self._coloured(clips[:, past : past + self.length], rows)))
-        actions = self.latent_action.infer(pixels).indices[:, past : past + self.length - 1].numpy()
+        device = self.latent_action.quantizer.codebook.device
+        pixels, own = (
+            to_model(torch.from_numpy(each).to(device))
+            for each in (clips, self._coloured(clips[:, past : past + self.length], rows))
+        )
+        actions = self.latent_action.infer(pixels).indices[:, past : past + self.length - 1].cpu().numpy()
         if not isinstance(self.tokenizer, ReferenceTokenizer):
-            return self.tokenizer.encode(own).numpy(), actions
+            return self.tokenizer.encode(own).cpu().numpy(), actions
         coded = self.tokenizer.code(own)
-        return coded.tokens.numpy(), actions, to_frames(coded.pixels).numpy()
+        return coded.tokens.cpu().numpy(), actions, to_frames(coded.pixels).cpu().numpy()
 
     def _coloured(self, clips: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """`clips` of these numbers, some of them in other colours."""
