@@ -196,12 +196,12 @@ def walked(stage: ReferenceTokenizerStage, steps: int, limits: float | None = No
     return {name: torch.stack(values) for name, values in heard.items()}
 
 
-@pytest.mark.parametrize("progress", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("progress", [0.0, 0.2])
 def test_no_film_goes_deeper_than_it_may(progress: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each goes up to a length drawn anew for it."""
     monkeypatch.setattr("genie_core.training.reference_stage.LOST", 0.0)
     stage = make_stage(progress)
-    depths = walked(stage, 60)["depths"]
+    depths = walked(stage, 40)["depths"]
     assert 0.8 * stage.deepest < depths.max() <= stage.deepest + WINDOW - 1
     assert progress == 0 or len(depths.unique()) > 3
 
@@ -211,8 +211,8 @@ def test_a_film_that_is_lost_is_mostly_set_back_at_once(monkeypatch: pytest.Monk
     went_on = {}
     for lost in (0.0, 90.0):
         monkeypatch.setattr("genie_core.training.reference_stage.LOST", lost)
-        went_on[lost] = float((walked(make_stage(), 40, limits=1e6)["limits"] > 0).float().mean())
-    assert went_on == {0.0: 1.0, 90.0: pytest.approx(0.3, abs=0.1)}
+        went_on[lost] = float((walked(make_stage(), 25, limits=1e6)["limits"] > 0).float().mean())
+    assert went_on == {0.0: 1.0, 90.0: pytest.approx(0.3, abs=0.12)}
 
 
 @pytest.mark.parametrize("parts", [2, 4])
@@ -231,14 +231,14 @@ def test_films_are_carried_alike_however_a_batch_is_shared_out(data: Path, tmp_p
 
 def test_a_resumed_stage_goes_on_with_its_pictures(data: Path, tmp_path: Path) -> None:
     sample, unbroken, first = films(data), make_learner(tmp_path), make_learner(tmp_path)
-    for _ in range(5):
+    for _ in range(4):
         step(unbroken, sample)
         step(first, sample)
     torch.save(first.state(), tmp_path / "state")
     second = make_learner(tmp_path, seed=9, progress=0.0)
     second.load(torch.load(tmp_path / "state", weights_only=True))
     went_on = 0
-    for _ in range(5):
+    for _ in range(4):
         ours, theirs = step(unbroken, sample), step(second, sample)
         went_on += float(ours["depth"]) > 0
         assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
@@ -275,6 +275,7 @@ def test_held_out_clips_are_coded_from_their_first_frame_and_carry_nothing() -> 
     assert torch.equal(film[::2], frames) and torch.equal(film[1::2, 0], frames[:, 0])
 
 
+@pytest.mark.slow
 def test_it_learns_to_foretell_more_than_the_last_picture(tmp_path: Path) -> None:
     """Soft scenery that goes by, new at its edge in each frame, after 100 steps."""
     across = torch.randint(-3, 4, (4, 9), generator=torch.Generator().manual_seed(0)).tolist()
@@ -400,6 +401,7 @@ def test_what_a_step_costs_is_counted_without_memory() -> None:
     assert forward_flop(own) > forward_flop(parse_settings(REFERENCE.replace("film_frames = 6", ""), "short")) > 0
 
 
+@pytest.mark.slow
 def test_all_three_stages_learn_and_make_a_world(tmp_path: Path) -> None:
     """The dynamics from a tokenizer with reference, with every way in which its context is made worse."""
     data = record(tmp_path / "squares")
