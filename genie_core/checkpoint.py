@@ -139,7 +139,7 @@ def read_graphs(folder: Path, config: WorldConfig) -> dict[str, Graph]:
     sizes = {}
     for path in PLAYED:
         check_file(folder, path, files)
-        sizes[path] = (folder / path).stat().st_size
+        sizes[path] = files[path]["size"]
     graphs = {}
     for name in GRAPHS:
         check_file(folder, name, files)
@@ -234,9 +234,14 @@ def check_file(folder: Path, path: str, files: dict[str, Any]) -> None:
         raise CheckpointError(f"the world lacks {file}; {MEND}")
     if not isinstance(promised, dict):
         raise CheckpointError(f"config.json beside {file.parent} does not list {file.name} in its files; {MEND}")
-    if file.stat().st_size != promised.get("size"):
-        raise CheckpointError(f"{file} has {file.stat().st_size} bytes, expected {promised.get('size')}; {MEND}")
-    if _sha256(file) != promised.get("sha256"):
+    try:
+        size = file.stat().st_size
+        sha256 = _sha256(file) if size == promised.get("size") else None
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read ({error.strerror or error}); {MEND}") from error
+    if sha256 is None:
+        raise CheckpointError(f"{file} has {size} bytes, expected {promised.get('size')}; {MEND}")
+    if sha256 != promised.get("sha256"):
         raise CheckpointError(f"{file} is not the file that config.json was written with (sha256 differs); {MEND}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import multiprocessing
 import os
 import re
@@ -18,7 +19,7 @@ from tiny import make_world
 from app.site import export
 from genie_core import World
 from genie_core.data.prepare.pool import Processes
-from genie_core.errors import WriteError
+from genie_core.errors import CheckpointError, WriteError
 
 ROOT = Path(__file__).parents[1]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="only POSIX has these signals")
@@ -45,6 +46,21 @@ def test_a_disk_that_is_full_half_way_leaves_the_world_that_was_there(tmp_path: 
     assert not list(folder.rglob(".*"))
     new.save_pretrained(folder)
     assert World.from_pretrained(folder).fingerprint() == new.fingerprint()
+
+
+def test_a_file_that_vanishes_while_a_world_is_opened_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_world(0).save_pretrained(tmp_path / "world")
+    weights, is_file = tmp_path / "world/dynamics/model.safetensors", Path.is_file
+
+    def last_seen(path: Path) -> bool:
+        there = is_file(path)
+        if path == weights and inspect.stack()[1].function == "check_file":
+            path.unlink()
+        return there
+
+    monkeypatch.setattr(Path, "is_file", last_seen)
+    with pytest.raises(CheckpointError, match=r"model.safetensors cannot be read \(No such file or directory\)"):
+        World.from_pretrained(tmp_path / "world")
 
 
 def test_ctrl_c_while_a_site_is_replaced_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -366,6 +366,18 @@ def test_a_full_disk_is_told_and_nothing_of_it_counts(films: Path, tmp_path: Pat
     assert prepare_video(a_task(films, tmp_path / "part")).frames == 120
 
 
+def test_a_film_that_vanished_is_prepared_once_it_is_back(tmp_path: Path) -> None:
+    """A disk that was unplugged half way; to remember "there is no file" would leave its films out for good."""
+    film = tmp_path / "second.mkv"
+    encode(tmp_path / "unplugged.mkv", scenery(60, 3))
+    for work in (lambda: look(str(film)), lambda: prepare_video(a_task(tmp_path, tmp_path / "part"))):
+        with pytest.raises(DataError, match=r"second\.mkv is no longer there; put it back"):
+            work()
+    assert not list(tmp_path.glob("*part*"))
+    (tmp_path / "unplugged.mkv").rename(film)
+    assert prepare_video(a_task(tmp_path, tmp_path / "part")).frames == 60
+
+
 @pytest.mark.parametrize("name", ["audio.mkv", "empty.mp4", "notes.mp4"])
 @pytest.mark.slow
 def test_no_video_at_all_is_told(name: str, tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from genie_core.errors import PictureError
+from genie_core.errors import DataError, PictureError
 from genie_core.video import Source, open_video
 from genie_core.video.source import Part
 
+KEPT = "what is done stays done"
 SAMPLES = 12
 ENOUGH = 8  # samples that prove a bar; of fewer, the video is read through
 DARK = 30  # of 255; a bar is darker throughout
@@ -36,12 +38,19 @@ def look(path: str) -> Look:
             why = None if inside else "it holds no whole frame"
             return Look(inside, source.fps, source.seconds, source.sought, why)
     except PictureError as error:
+        require_there(path)
         return Look(None, refused=reason(error, path))
 
 
 def reason(error: PictureError, path: str) -> str:
     """What is wrong, without the path and the advice."""
     return str(error).split(";")[0].removeprefix(path).removeprefix(" cannot be read as a video: ").strip()
+
+
+def require_there(path: str) -> None:
+    """Raises DataError if a video has vanished since it was found. To do without it would be remembered for good."""
+    if not Path(path).exists():
+        raise DataError(f"{path} is no longer there; put it back, and give the same command again: {KEPT}")
 
 
 def _inside(path: str, source: Source) -> Part | None:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genie_core.data.prepare.duplicates import hashes
-from genie_core.data.prepare.look import reason
+from genie_core.data.prepare.look import KEPT, reason, require_there
 from genie_core.data.prepare.sift import Scene, Sieve
 from genie_core.errors import PictureError
 from genie_core.files import disk_refusals, write_whole
@@ -30,7 +30,7 @@ from genie_core.video.read import middle
 from genie_core.video.source import Part
 
 FRAMES, HASHES, PART = "frames.bin", "hashes.npy", "part.json"
-ADVICE = "make room, and give the same command again: what is done stays done"
+ADVICE = f"make room, and give the same command again: {KEPT}"
 TELL_EVERY_S = 2.0  # of video
 
 
@@ -78,8 +78,8 @@ def joined(parts: Sequence[Prepared]) -> Prepared:
 def prepare_video(task: Task, tell: Callable[[float], None] = lambda seconds: None) -> Prepared:
     """Makes a part, or finds it made; `tell` hears of each few seconds of video that are done.
 
-    Raises WriteError if the disk refuses. A video that cannot be read comes back as `refused`. Done twice at once, as
-    a cluster may when a machine is lost, it makes one part.
+    Raises WriteError if the disk refuses, DataError if the video has vanished. A video that cannot be read comes back
+    as `refused`. Done twice at once, as a cluster may when a machine is lost, it makes one part.
     """
     folder = Path(task.folder)
     done = read_part(folder)
@@ -141,6 +141,7 @@ def _make(task: Task, folder: Path, tell: Callable[[float], None]) -> Prepared:
         try:
             prepared = _sift(task, write, tell)
         except PictureError as error:
+            require_there(task.path)
             return refusal(reason(error, task.path))
     with disk_refusals(task.folder, ADVICE):
         np.save(folder / HASHES, np.concatenate(hashed))
