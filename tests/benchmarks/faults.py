@@ -21,6 +21,7 @@ import ctypes
 import json
 import os
 import random
+import re
 import runpy
 import shutil
 import signal
@@ -55,6 +56,8 @@ LOADED += ["matplotlib.pyplot", "pyarrow.parquet", "tiny_environments"]
 WATCHED = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir"}
 PATIENCE_S = 300.0
 WRONG = "WRONG: "
+# Python tells so of what a process that was killed left to its own helper, which removes it.
+TRACKER = re.compile(r".*resource_tracker: There appear to be \d+ leaked semaphore objects.*\n.*\n")
 ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 MS_RDONLY, MS_REMOUNT = 1, 32
 LINGER_S = 10.0  # that a process may take to end after the one that started it
@@ -122,6 +125,7 @@ class Trial:
         self.base, self.operation, self.seed = base, operation, seed
         self.counts = {fault: collections.Counter[str](counts.get(fault, {})) for fault in FAULTS}
         self.inputs, self.out, self.disk = base / "in", base / "disk/out", base / "disk"
+        self.there: list[str] = []  # after the fault
         self._clear()
         self.old = operation.left(self.out)
         self.whole = self._run()
@@ -137,6 +141,8 @@ class Trial:
         counts = self.counts[fault]
         counts["tried"] += 1
         counts[kind_of(ended)] += 1
+        if self.operation.torn and DAMAGED in self.operation.left(self.out).values():
+            counts["left what is refused as damaged"] += 1
         for wrong in self._wrong(fault, ended):
             counts[WRONG + wrong] += 1
             self._remember(fault, number, wrong, ended)
@@ -172,34 +178,42 @@ class Trial:
         """What is not as promised, after the fault and after going on."""
         wrong = []
         left = self.operation.left(self.out)
-        if DAMAGED in left.values() or not self._old_or_new(left):
-            wrong.append("half-written")
-        if "Traceback" in ended.said or "Exception ignored" in ended.said:
+        self.there = [str(path.relative_to(self.base)) for path in sorted(self.disk.rglob("*"))]
+        if half := self._half(left):
+            wrong.append(f"half-written: {', '.join(half)}")
+        said = TRACKER.sub("", ended.said) if ended.code < 0 else ended.said
+        if "Traceback" in said or "Exception ignored" in said:
             wrong.append("traceback")
-        elif len(ended.said.strip().splitlines()) > 1:
+        elif len(said.strip().splitlines()) > 1:
             wrong.append("more than a sentence")
-        if ended.code not in (0, 1, 130, -signal.SIGTERM, -signal.SIGKILL):
+        if ended.code not in (0, 1, 130, *(-number for number in SIGNALS.values())):
             wrong.append(f"exit code {ended.code}")
         if ended.left_over:
             wrong.append("process left over")
         if ended.code == 0 and left != self.new:
             wrong.append("said to be done and is not")
-        if ended.code != 0 or fault == "full":
-            again = self.operation.again if (self.out / self.operation.begun).exists() and self.operation.begun else ()
-            if not (ended.code == 0 and left == self.new):
-                after = self._run(words=again)
-                if after.code != 0:
-                    wrong.append(f"does not go on: {after.said.strip()[-200:]}")
-                elif self.operation.left(self.out) != self.new:
-                    wrong.append("goes on to another result")
-                elif left_over := [path.name for path in self.out.rglob(".*.part")]:
-                    wrong.append(f"leaves {', '.join(left_over)}")
+        if not (ended.code == 0 and left == self.new):
+            wrong += self._wrong_after(left)
         return wrong
 
-    def _old_or_new(self, left: Left) -> bool:
-        if self.operation.whole:
-            return left in (self.old, self.new)
-        return all(value in (self.old.get(name), self.new.get(name)) for name, value in left.items())
+    def _wrong_after(self, left: Left) -> list[str]:
+        """What is not as promised once the command is given again."""
+        again = self.operation.again if (self.out / self.operation.begun).exists() and self.operation.begun else ()
+        after = self._run(words=again)
+        if after.code != 0 and not (self.operation.once and left == self.new):
+            return [f"does not go on: {after.said.strip()[-200:]}"]
+        if self.operation.left(self.out) != self.new:
+            return ["goes on to another result"]
+        left_over = [path.name for path in self.out.rglob(".*.part")]
+        return [f"leaves {', '.join(left_over)}"] if left_over else []
+
+    def _half(self, left: Left) -> list[str]:
+        """The names of what is neither old nor new, or damaged."""
+        if DAMAGED in left.values() and self.operation.torn:
+            return []
+        odd = [n for n, value in left.items() if value == DAMAGED or value not in (self.old.get(n), self.new.get(n))]
+        mixed = self.operation.whole and left not in (self.old, self.new)
+        return odd or ["some of each"] * mixed
 
     def _run(self, moment: Moment | None = None, words: tuple[str, ...] = ()) -> Ended:
         given = [word.replace("{i}", str(self.inputs)).replace("{o}", str(self.out)) for word in self.operation.words]
@@ -238,8 +252,7 @@ class Trial:
     def _remember(self, fault: str, number: int, wrong: str, ended: Ended) -> None:
         note = self.base / "wrong" / f"{self.operation.name}-{fault}-{number}.txt".replace(" ", "_")
         note.parent.mkdir(exist_ok=True)
-        there = "\n".join(str(path.relative_to(self.base)) for path in sorted(self.disk.rglob("*")))
-        note.write_text(f"{wrong}\n{ended}\n\n{ended.said}\n\n{there}\n")
+        note.write_text("\n".join([wrong, str(ended), "", ended.said, "", *self.there]) + "\n")
 
 
 def now_read_only(disk: Path) -> bool:
@@ -253,7 +266,7 @@ def used(folder: Path) -> int:
 
 
 def kind_of(ended: Ended) -> str:
-    return {0: "done", 1: "said so", 130: "stopped"}.get(ended.code, "killed")
+    return {0: "done", 1: "said so", 130: "stopped", -signal.SIGINT: "stopped"}.get(ended.code, "killed")
 
 
 def run_here(work: Callable[[], object], base: Path, moment: Moment | None = None) -> Ended:

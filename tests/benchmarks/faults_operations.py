@@ -52,7 +52,9 @@ class Operation(NamedTuple):
     """`words` for Python, with {i} for the folder of the inputs and {o} for that of the results.
 
     `left` tells what is there. `whole`: all of it is old or all of it is new; else each file by itself. `before` puts
-    there what is replaced. `again` are words to go on with, once `begun` is there.
+    there what is replaced. `again` are words to go on with, once `begun` is there. `once`: what is whole is not
+    written over, so the same command is refused. `torn`: files are moved one after the other, and a fault between two
+    leaves what is refused as damaged.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Operation(NamedTuple):
     before: Callable[[Path, Path], None] = lambda inputs, out: None
     again: tuple[str, ...] = ()
     begun: str = ""
+    once: bool = False
+    torn: bool = False
 
 
 def make_inputs(folder: Path) -> None:
@@ -96,12 +100,14 @@ def operations(ort: Path | None) -> list[Operation]:
             "collect",
             [*launch, "--collect", "tiny_environments:Shades-v0", "--out", "{o}/set", "--frames", "300"],
             lambda out: folder_left(out / "set"),
+            once=True,
         ),
         Operation(
             "prepare",
             [*launch, "--prepare", "{i}/films", "--out", "{o}/set", "--frame-size", "32x48"],
             lambda out: folder_left(out / "set", hidden=False),
             whole=False,
+            once=True,
         ),
     ]
     found += [
@@ -139,6 +145,7 @@ def operations(ort: Path | None) -> list[Operation]:
             ["-c", SAVE_WORLD, "{i}/world0", "{o}/world"],
             world_left,
             before=lambda inputs, out: void(shutil.copytree(inputs / "world1", out / "world")),
+            torn=True,
         ),
         Operation("publish --dry-run", [*launch, "--publish", "a/b", "--dry-run", *world], lambda out: {}),
     ]
@@ -205,7 +212,8 @@ def run_left(out: Path) -> Left:
         left |= {f"{name}": hashed(origin.with_name(name)) for name in ("tokens.npy", "actions.npy")}
     if (run / "world/config.json").exists():
         try:
-            left |= World.from_pretrained(run / "world").fingerprint()
+            found = World.from_pretrained(run / "world").fingerprint()
+            left |= {f"world's {name}": value for name, value in found.items()}
         except GenieError:
             left["world"] = DAMAGED
     return left
