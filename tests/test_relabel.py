@@ -26,7 +26,7 @@ class Known(DynamicsStage):
 
     logits: Tensor
 
-    def log_likelihoods(self, tokens: Tensor, actions: Tensor) -> Tensor:
+    def log_likelihoods(self, tokens: Tensor, actions: Tensor, seen: Tensor | None = None) -> Tensor:
         return self.logits[actions]
 
 
