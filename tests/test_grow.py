@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 import torch
-from tiny import CONFIG, make_dynamics, make_world, random_pixels
+from tiny import CONFIG, make_dynamics, make_reference_world, make_world, random_pixels
 
 from genie_core.config import Rules
 from genie_core.models.dynamics import DynamicsModel
+from genie_core.models.reference_tokenizer import ReferenceTokenizer
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.training.grow import can_grow, go_on_from
 
@@ -65,6 +66,24 @@ def test_a_tokenizer_with_more_bits_decodes_at_first_as_before() -> None:
     assert large(pixels).quantized.tokens.unique().numel() > small(pixels).quantized.tokens.unique().numel()
 
 
+def test_a_tokenizer_with_reference_and_more_bits_decodes_at_first_as_before() -> None:
+    small = make_reference_world().tokenizer
+    large = ReferenceTokenizer(dataclasses.replace(small.config, code_bits=9, token_factors=3)).eval()
+    go_on_from(large, small)
+    new, old = (network.code(random_pixels()) for network in (large, small))
+    torch.testing.assert_close(new.pixels, old.pixels, atol=1.5 / 127.5, rtol=0)
+    assert (new.tokens >> 3 == old.tokens).float().mean() > 0.98 and len(new.tokens.unique()) > len(old.tokens.unique())
+
+
+def test_a_larger_dynamics_sees_pictures_at_first_as_the_smaller_did() -> None:
+    small = make_dynamics(seen_width=8)
+    large = DynamicsModel(dataclasses.replace(LARGER, seen_width=8)).eval()
+    go_on_from(large, small)
+    seen = torch.randn(2, 5, 16, 8, generator=torch.Generator().manual_seed(0))
+    new, old = (network(*clip(), seen).logits(clip()[0]) for network in (large, small))
+    torch.testing.assert_close(new, old, atol=1e-4, rtol=1e-4)
+
+
 def test_bits_that_are_added_say_nothing_to_the_dynamics_at_first() -> None:
     small = make_dynamics()
     large = DynamicsModel(dataclasses.replace(CONFIG.dynamics, code_bits=9, token_factors=3)).eval()
@@ -98,6 +117,7 @@ def test_logits_of_other_sub_tokens_are_learnt_anew() -> None:
         (CONFIG.tokenizer, dataclasses.replace(CONFIG.tokenizer, code_bits=8), True),
         (CONFIG.tokenizer, dataclasses.replace(CONFIG.tokenizer, code_bits=4), False),
         (CONFIG.tokenizer, dataclasses.replace(CONFIG.tokenizer, channels=(8, 24)), False),
+        (CONFIG.tokenizer, dataclasses.replace(CONFIG.tokenizer, reference=True), False),
         (CONFIG.latent_action, CONFIG.latent_action, True),
         (CONFIG.latent_action, dataclasses.replace(CONFIG.latent_action, layers=3), False),
         (CONFIG.latent_action, RULED, False),  # codes found otherwise are other codes

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import CONFIG, make_world, walking_squares
+from tiny import CONFIG, make_reference_world, make_world, walking_squares
 
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.errors import WriteError
 from genie_core.training.batches import Batches
 from genie_core.training.growing import GrowingArray
+from genie_core.training.order import Rows
 from genie_core.training.tokens import TokenClips, TokenSource, write_tokens
 from genie_core.world import World
 
@@ -86,6 +87,56 @@ def test_the_share_that_is_mirrored_is_spread_evenly(data: Path, tmp_path: Path)
     assert np.array_equal(TokenClips(tmp_path / "tokens", 4).tokens, world.encode(frames))
 
 
+def test_pictures_written_are_those_that_the_tokens_make(data: Path, tmp_path: Path) -> None:
+    """Of a tokenizer that is given the last picture: coded step by step, every second clip mirrored."""
+    world, dataset, starts = make_reference_world(), VideoDataset(data), np.arange(0, 320, 8)
+    write_tokens(
+        tmp_path / "tokens", dataset, starts, 6, world.tokenizer, world.latent_action, mirrored=0.5, quiet=True
+    )
+    frames = torch.from_numpy(np.stack([dataset.clip(int(start), 6) for start in starts]))
+    frames[1::2] = frames[1::2].flip(3)
+    tokens, pictures = world.code(frames)
+    clips = TokenClips(tmp_path / "tokens", 4)
+    assert clips.pictures is not None
+    assert np.array_equal(clips.tokens, tokens) and np.array_equal(clips.pictures, pictures)
+    assert np.array_equal(clips.pictures[:, 0], frames[:, 0]) and not np.array_equal(clips.pictures, frames)
+
+
+def test_a_batch_has_windows_of_longer_clips(data: Path, tmp_path: Path) -> None:
+    """From anywhere, more often from the start; tokens, actions and pictures of the same frames."""
+    world, dataset, starts = make_reference_world(), VideoDataset(data), np.arange(0, 320, 8)
+    write_tokens(tmp_path, dataset, starts, 8, world.tokenizer, world.latent_action, mirrored=0, quiet=True)
+    whole, clips = TokenClips(tmp_path, 16), TokenClips(tmp_path, 16, 5)
+    counts = np.zeros(4, int)
+    for step in range(40):
+        batch, rows = clips(Rows(0, step, 0, 16)), clips.order(Rows(0, step, 0, 16))
+        for row, clip in enumerate(rows):
+            fits = [
+                first
+                for first in range(4)
+                if np.array_equal(batch["tokens"][row], whole.tokens[clip, first : first + 5])
+                and np.array_equal(batch["actions"][row], whole.actions[clip, first : first + 4])
+                and np.array_equal(batch["pictures"][row], whole.pictures[clip, first : first + 5])  # type: ignore[index]
+            ]
+            assert fits
+            counts[fits[0]] += 1
+    assert np.allclose(counts / counts.sum(), [0.35 + 0.65 / 4, 0.65 / 4, 0.65 / 4, 0.65 / 4], atol=0.06)
+    parts = [clips(Rows(0, 3, first, first + 8)) for first in (0, 8)]
+    assert all(
+        torch.equal(value, torch.cat([part[name] for part in parts]))
+        for name, value in clips(Rows(0, 3, 0, 16)).items()
+    )
+
+
+@pytest.mark.parametrize("part", ["encoder", "decoder", "eye"])
+def test_all_of_a_tokenizer_with_reference_makes_the_pictures(data: Path, tmp_path: Path, part: str) -> None:
+    world, starts = make_reference_world(), np.arange(0, 64, 8)
+    before = np.array(write(tmp_path, data, world, starts).pictures)
+    with torch.no_grad():
+        next(iter(getattr(world.tokenizer, part).parameters())).add_(0.5)
+    assert not np.array_equal(write(tmp_path, data, world, starts).pictures, before)
+
+
 # ---- written once, and anew when they are stale
 
 
@@ -140,17 +191,17 @@ def test_stale_tokens_are_written_anew(data: Path, tmp_path: Path, encoded: list
     assert np.array_equal(found.actions, world.infer_actions(frames))
 
 
-@pytest.mark.parametrize("name", ["tokens.npy", "actions.npy"])
+@pytest.mark.parametrize("name", ["tokens.npy", "actions.npy", "pictures.npy"])
 @pytest.mark.parametrize("damage", ["cut", "empty", "gone", "foreign"])
 def test_damaged_tokens_are_written_anew(data: Path, tmp_path: Path, name: str, damage: str) -> None:
-    world, starts, file = make_world(), np.arange(0, 64, 8), tmp_path / name
+    world, starts, file = make_reference_world(), np.arange(0, 32, 8), tmp_path / name
     write(tmp_path, data, world, starts)
     whole = file.read_bytes()
     file.unlink()
     if damage != "gone":
         file.write_bytes({"cut": whole[:-40], "empty": b"", "foreign": b"x" * len(whole)}[damage])
     found = write(tmp_path, data, world, starts)
-    assert file.read_bytes() == whole and len(found.tokens) == len(found.actions) == 8
+    assert file.read_bytes() == whole and len(found.tokens) == len(found.actions) == 4
 
 
 def test_an_interrupted_writer_goes_on_with_the_same_bytes(
