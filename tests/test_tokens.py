@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import CONFIG, make_reference_world, make_world, walking_squares
+from tiny import CONFIG, make_reference_world, make_world, shake, walking_squares
 
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.errors import WriteError
@@ -121,19 +121,15 @@ def test_a_batch_has_windows_of_longer_clips(data: Path, tmp_path: Path) -> None
             assert fits
             counts[fits[0]] += 1
     assert np.allclose(counts / counts.sum(), [0.35 + 0.65 / 4, 0.65 / 4, 0.65 / 4, 0.65 / 4], atol=0.06)
-    parts = [clips(Rows(0, 3, first, first + 8)) for first in (0, 8)]
-    assert all(
-        torch.equal(value, torch.cat([part[name] for part in parts]))
-        for name, value in clips(Rows(0, 3, 0, 16)).items()
-    )
+    at_once, *parts = (clips(Rows(0, 3, *rows)) for rows in ((0, 16), (0, 8), (8, 16)))
+    assert all(torch.equal(value, torch.cat([part[name] for part in parts])) for name, value in at_once.items())
 
 
 @pytest.mark.parametrize("part", ["encoder", "decoder", "eye"])
 def test_all_of_a_tokenizer_with_reference_makes_the_pictures(data: Path, tmp_path: Path, part: str) -> None:
     world, starts = make_reference_world(), np.arange(0, 64, 8)
     before = np.array(write(tmp_path, data, world, starts).pictures)
-    with torch.no_grad():
-        next(iter(getattr(world.tokenizer, part).parameters())).add_(0.5)
+    shake(getattr(world.tokenizer, part))
     assert not np.array_equal(write(tmp_path, data, world, starts).pictures, before)
 
 
