@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from ranks import join, losses, start, together
+from test_reference_training import REFERENCE
 from test_training import SETTINGS, record
 
 from genie_core.data import VideoDataset
@@ -73,6 +74,27 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(
     assert losses(out, STAGE).items() <= losses(unbroken, STAGE).items()
     assert all(torch.equal(value, weights(unbroken)[name]) for name, value in weights(out).items())
     assert not list((out / STAGE).glob(".last.ckpt*"))
+
+
+def test_a_killed_run_goes_on_with_the_pictures_that_it_had_made(data: Path, tmp_path: Path) -> None:
+    """Of a tokenizer with reference: to the last bit in one process; to rounding on two ranks from the start."""
+    config = tmp_path / "reference.toml"
+    own = f"batch_size = 4\nsteps = {STEPS}\ncodebook_entropy = 0.0\n"  # which is of a rank's rows
+    config.write_text(REFERENCE.replace("batch_size = 4\n", own, 1))
+    whole, cut, shared = (tmp_path / name for name in ("whole", "cut", "shared"))
+    together(1, data, whole, config, stage=STAGE)
+    processes = start(1, data, cut, config, stage=STAGE, save_every=OFTEN)
+    begun(processes, cut)
+    time.sleep(0.5)
+    processes[0].kill()
+    join(processes, [-signal.SIGKILL])
+    saved = torch.load(cut / STAGE / "last.ckpt", weights_only=True)
+    assert 0 < saved["global_step"] < STEPS and saved["state_dict"]["_extra_state"]["pictures"].any()
+    together(1, data, cut, config, stage=STAGE, resume=True)
+    assert losses(cut, STAGE).items() <= losses(whole, STAGE).items()
+    assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(cut).items())
+    together(2, data, shared, config, stage=STAGE)
+    assert [*losses(shared, STAGE).values()] == pytest.approx([*losses(whole, STAGE).values()], rel=1e-3)
 
 
 def test_a_stopped_run_goes_on_with_more_ranks(data: Path, config: Path, unbroken: Path, tmp_path: Path) -> None:
