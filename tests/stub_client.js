@@ -29,7 +29,7 @@ export class Client {
     const [rows, columns] = this.config.frame_size;
     if (rows !== height || columns !== width) throw new Told("not of the world's size");
     window.stub.prompts.push({ width, height, data: Array.from(data) });
-    Object.assign(this, { prompt: data.slice(), actions: [], seed: Number(seed), index: 0 });
+    Object.assign(this, { prompt: data.slice(), made: data.slice(), actions: [], seed: Number(seed), index: 0 });
     return this.shown();
   }
 
@@ -64,7 +64,7 @@ export class Client {
     const [height, width] = this.config.frame_size;
     const prompt = new Uint8ClampedArray(4 * width * height).fill(255);
     tensors.prompt.data.forEach((value, i) => (prompt[4 * Math.floor(i / 3) + (i % 3)] = value));
-    Object.assign(this, { prompt, opened: tensors.prompt.data, actions: Array.from(tensors.actions.data), seed, index: at });
+    Object.assign(this, { prompt, made: prompt, opened: tensors.prompt.data, actions: Array.from(tensors.actions.data), seed, index: at });
     return { ...this.shown(), actions: [...this.actions], seed };
   }
 

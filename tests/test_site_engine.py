@@ -16,12 +16,15 @@ from safetensors.numpy import load, save
 pytest.importorskip("playwright", reason="pip install -r tests/requirements.txt")
 
 from static_site import Served, Tab, browsing, elsewhere, export, needs_browser, served
+from tiny import make_reference_world
 
 from app.play import commands as c
 from app.play.session_file import KEY, digest_of, parse_session
 from app.play.session_snapshot import snapshot
 from app.play.start import Start, begin
 from genie_core import World, WorldEngine, load_picture
+from genie_core.config import SamplingConfig
+from genie_core.engine import pack_picture, unpack_picture
 from genie_core.pictures import fit
 
 ROOT = Path(__file__).parents[1]
@@ -32,8 +35,16 @@ pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export(tmp_path_factory.mktemp("site") / "site", EASY, HARD)
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small world whose pictures follow from the last one, with chance in its play."""
+    folder = tmp_path_factory.mktemp("worlds") / "seeing"
+    make_reference_world(sampling=SamplingConfig(unmask_steps=3, temperature=1.0)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, seeing: Path) -> Path:
+    return export(tmp_path_factory.mktemp("site") / "site", EASY, HARD, seeing)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +87,7 @@ class Game:
         self.world = World.from_pretrained(folder)
         self.engine = WorldEngine(self.world, seed=SEED)
         self.prompt = fit(load_picture(ROOT / "assets" / picture), self.world.config.frame_size)
-        self.actions = held(steps)
+        self.actions = [action % len(self.world.config.actions) for action in held(steps)]
         self.frames = [self.engine.reset(self.prompt)]
         self.moments = [self.engine.snapshot()]
         for action in self.actions:
@@ -222,6 +233,118 @@ def test_threads_play_the_same(browser: Any, url: str, easy: Game) -> None:
         assert opened["isolated"] and opened["threads"] == 2
         tab.reset(easy.prompt, SEED)
         assert max(map(far, tab.steps(easy.actions[:10]), easy.frames[1:])) <= 1
+
+
+@pytest.fixture(scope="module")
+def game(seeing: Path) -> Game:
+    played = Game(seeing, "starts/pixel-hills.png", 45)
+    assert played.engine.runtime.name == "onnx"
+    return played
+
+
+@pytest.fixture(scope="module")
+def seeing_tab(browser: Any, url: str) -> Iterator[Tab]:
+    with Tab(browser, url) as opened:
+        opened.open("seeing")
+        yield opened
+        assert opened.faults == []
+
+
+class TestByReference:
+    """A world whose pictures follow from those before them, some of which are kept."""
+
+    @pytest.fixture
+    def tab(self, seeing_tab: Tab) -> Tab:
+        return seeing_tab
+
+    def test_steps_are_those_of_python_and_the_start_is_shown_as_it_is(self, tab: Tab, game: Game) -> None:
+        pictures = [tab.reset(game.prompt, SEED), *tab.steps(game.actions)]
+        saved = parse_session(tab.session(), game.world)
+        assert np.array_equal(pictures[0], game.prompt) and not saved.tokens[0].any()
+        differ = np.flatnonzero((saved.tokens != game.tokens).any((1, 2)))
+        assert len(differ) == 0, f"other tokens than Python's from frame {differ[0]} on"
+        assert max(map(far, pictures, game.frames)) <= 1
+        made = np.array(tab.page.evaluate("Array.from(client.made)"), np.uint8).reshape(*game.prompt.shape[:2], 4)
+        assert far(made[..., :3], game.engine.familiarity(game.prompt).seen) <= 1
+        assert [*saved.lines[0].anchors] == [*range(0, 46, 8)]
+        assert all(
+            unpack_picture(a, (16, 16)).tobytes() == pictures[i].tobytes() for i, a in saved.lines[0].anchors.items()
+        )
+
+    def test_old_pictures_are_painted_from_the_nearest_that_is_kept(self, tab: Tab, game: Game) -> None:
+        tab.reset(game.prompt, SEED)
+        shown = [game.prompt, *tab.steps(game.actions)]
+        tab.load_session(tab.session())
+        for index in (44, 43, 40, 39, 25, 32, 16, 7, 1, 0):
+            assert np.array_equal(tab.goto(index), shown[index]), index
+        tab.goto(30)
+        assert all(map(np.array_equal, tab.steps(game.actions[30:40]), shown[31:41]))
+        assert np.array_equal(tab.goto(17), shown[17])
+        other = tab.steps([3, 3, 3])
+        game.engine.restore(game.moments[17])
+        assert max(map(far, other, [game.engine.step(3) for _ in range(3)])) <= 1
+        saved = parse_session(tab.session(), game.world)
+        assert [*saved.lines[0].anchors] == [0, 8, 16] and saved.at == 20
+
+    def test_a_session_of_the_program_with_branches_goes_on_in_the_page_and_back(self, tab: Tab, game: Game) -> None:
+        session = begin(WorldEngine(game.world), Start(game.prompt[::-1].copy(), seed=5))
+        list(session.play(game.actions[:12]))
+        session.handle(c.NewSeed(SEED))
+        session.handle(c.StartFrom(game.prompt))
+        list(session.play(game.actions[:20]))
+        session.handle(c.GoTo(session.timeline.line.number, 13))
+        frames = list(session.play([1, 0, 2, 3, 2]))
+        loaded = tab.load_session(snapshot(session)())
+        assert (loaded["index"], loaded["tip"], loaded["seed"]) == (18, 18, SEED)
+        assert np.array_equal(tab.goto(16), frames[3]) and far(tab.goto(18), frames[5]) <= 1
+        assert far(tab.goto(12), game.frames[12]) <= 1
+        tab.goto(18)
+        on = tab.steps([1] * 12)
+        assert max(map(far, on[:2], list(session.play([1, 1]))[1:])) <= 1  # a level apart, they may soon part
+        again = begin(WorldEngine(game.world), Start(None, saved=parse_session(tab.session(), game.world)))
+        assert far(again.frame, on[-1]) <= 1 and np.array_equal(
+            again.timeline.picture_of(again.timeline.line, 24), on[5]
+        )
+
+    def test_what_was_seen_is_what_play_goes_on_from(self, tab: Tab, game: Game) -> None:
+        """Where another device made other pictures of the same tokens."""
+        other = game.prompt[::-1].copy()
+        data = changed(tab, game, 12, [game.prompt, other])
+        tab.load_session(data)
+        assert np.array_equal(tab.goto(8), other)
+        after = tab.goto(9)
+        tab.load_session(data)
+        assert np.array_equal(tab.goto(9), after) and far(after, game.frames[9]) > 1
+
+    @pytest.mark.parametrize("kept", [0, 1, 3, "start", "small", "junk", "long"])
+    def test_kept_pictures_that_are_none_are_refused(self, tab: Tab, game: Game, kept: int | str) -> None:
+        odd = {"small": game.prompt[:8], "long": np.zeros((99, 99, 3), np.uint8), "start": game.prompt[::-1]}
+        pictures = [game.prompt] * kept if isinstance(kept, int) else [game.prompt, odd.get(kept, game.prompt)]
+        last = b"junk" if kept == "junk" else b""
+        data = changed(tab, game, 12, pictures[::-1] if kept == "start" else pictures, last)
+        with pytest.raises(Exception, match="damaged"):
+            opened_at(tab, data, 9)
+        tab.reset(game.prompt, SEED)
+
+
+def opened_at(tab: Tab, content: bytes, index: int) -> np.ndarray:
+    tab.load_session(content)
+    return tab.goto(index)
+
+
+def changed(tab: Tab, game: Game, steps: int, pictures: list[np.ndarray], last: bytes = b"") -> bytes:
+    """A session of the page with other pictures kept."""
+    tab.reset(game.prompt, SEED)
+    tab.steps(game.actions[:steps])
+    content = tab.session()
+    told = json.loads(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"][KEY])
+    kept = [pack_picture(picture) for picture in pictures]
+    kept = [*kept[:-1], last] if last else kept
+    tensors = load(content) | {
+        "anchors": np.frombuffer(b"".join(kept), np.uint8),
+        "anchor_lengths": np.array([len(part) for part in kept], np.int32),
+    }
+    return save(tensors, {KEY: json.dumps(told | {"content": digest_of(tensors)})})
 
 
 ON = "async (n) => { for (let i = 0; i < n; i++) await client.step(i % 8); }"

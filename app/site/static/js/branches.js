@@ -1,15 +1,17 @@
 // One branch of a saved session of format 2, which has all of them: see app/play/session_file.py.
 
+import { anchorsOf } from "./anchors.js";
 import { require } from "./told.js";
 
 const MOST_BRANCHES = 1000;
 const FIELDS = 3; // of a line: its parent or -1, the index of its first frame, its count of frames
 
 /**
- * Branch number `shown` from its prompt on, as format 1 has it: {tokens, actions, prompt, root}; `root` is the number of
- * its prompt and seed. Throws Told with the sentence `damaged` if the branches do not fit together.
+ * Branch number `shown` from its prompt on, as format 1 has it: {tokens, actions, prompt, root, kept}; `root` is the
+ * number of its prompt and seed, `kept` has the pictures kept of a world by reference, by index. Throws Told with the
+ * sentence `damaged` if the branches do not fit together.
  */
-export function branchShown({ tokens, actions, prompts, lines }, shown, sizes, damaged) {
+export function branchShown({ tokens, actions, prompts, lines, ...anchors }, shown, sizes, damaged) {
   const [count, ...grid] = tokens.shape;
   const [n, fields] = lines.shape;
   require(fields === FIELDS && lines.shape.length === 2 && n <= MOST_BRANCHES, damaged);
@@ -18,8 +20,10 @@ export function branchShown({ tokens, actions, prompts, lines }, shown, sizes, d
   const width = grid.reduce((product, side) => product * side, 1);
   const led = joined(Uint8Array, actions.data, parts, 1).subarray(1);
   const picture = sizes.frame[0] * sizes.frame[1] * 3;
+  const places = Array.from({ length: n }, (_, line) => lines.data.subarray(line * FIELDS + 1, (line + 1) * FIELDS));
   return {
     root,
+    kept: sizes.reference ? anchorsOf(anchors, count, places, parts, damaged) : new Map(),
     tokens: { shape: [led.length + 1, ...grid], data: joined(Int32Array, tokens.data, parts, width) },
     actions: { shape: [led.length], data: led },
     prompt: { shape: prompts.shape.slice(1), data: prompts.data.slice(root * picture, (root + 1) * picture) },

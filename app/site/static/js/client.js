@@ -23,6 +23,7 @@ export class Client {
   constructor(url, update) {
     this.actions = []; // ids of the line, from the prompt to its tip; those before `index` led to the frame shown
     this.seed = 0;
+    this.made = null; // RGBA: what the world makes of the prompt
     this.index = 0;
     this.update = update; // resolves when a new version of the page is ready, which a reload shows
     this.waiting = new Map();
@@ -45,7 +46,7 @@ export class Client {
 
   async reset({ width, height, data }, seed = 0) {
     const shown = await this.ask("reset", { picture: { width, height, data }, seed });
-    this.actions = [];
+    Object.assign(this, { actions: [], made: shown.made });
     return this.show(shown);
   }
 
@@ -66,7 +67,7 @@ export class Client {
 
   async loadSession(bytes) {
     const shown = await this.ask("loadSession", { bytes: new Uint8Array(bytes) });
-    Object.assign(this, { actions: Array.from(shown.actions), opened: shown.prompt });
+    Object.assign(this, { actions: Array.from(shown.actions), opened: shown.prompt, made: shown.made });
     return { ...this.show(shown), actions: [...this.actions] };
   }
 

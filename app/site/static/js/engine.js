@@ -1,10 +1,13 @@
 // One playthrough of a world, as genie_core/engine.py plays it: all state of play, no network and no browser.
 //
-// `model` runs the world's two graphs: encode({frames}) and step(feeds) map named typed arrays to named typed arrays.
+// `model` runs the world's two graphs: encode(feeds) and step(feeds) map named typed arrays to named typed arrays.
+// A world by reference remembers its last picture and nothing else; the pictures of anchors.js are kept for ever.
 
+import { ANCHORED, packPicture, unpackPicture } from "./anchors.js";
 import { uniform } from "./noise.js";
 import { Line } from "./line.js";
 import { Ring } from "./ring.js";
+import { memoryNames } from "./sizes.js";
 import { require } from "./told.js";
 
 const DECODER_REACH = 4; // earlier frames that a decoded picture depends on
@@ -16,22 +19,23 @@ export class Engine {
     this.line = null;
   }
 
-  /** Starts from `prompt` uint8 (H, W, 3) of the world's own size; the picture as the world sees it. */
+  /** Starts from `prompt` uint8 (H, W, 3) of the world's own size; the picture as it is shown. */
   async reset(prompt, seed) {
-    const encoded = await this.encode(prompt);
-    this.begin(prompt, BigInt(seed), this.config.sampling.temperature, encoded);
-    this.line.append(encoded.tokens, 0);
-    return encoded.picture;
+    const first = await this.first(prompt);
+    this.begin(prompt, BigInt(seed), this.config.sampling.temperature, first);
+    this.line.append(first.tokens, 0);
+    await this.anchor(0, first.picture);
+    return first.picture;
   }
 
   /** Takes up a session of session.js at its frame `at`; the picture there. */
   async open(saved) {
-    const encoded = await this.encode(saved.prompt);
-    this.begin(saved.prompt, saved.seed, saved.temperature, encoded);
+    this.begin(saved.prompt, saved.seed, saved.temperature, await this.first(saved.prompt));
     const { width } = this.line;
     for (let i = 0; i <= saved.actions.length; i++) {
       this.line.append(saved.tokens.subarray(i * width, (i + 1) * width), saved.actions[i - 1]);
     }
+    this.line.anchors = saved.kept;
     this.ready = saved.at === 0 ? 0 : -1;
     return this.goto(saved.at);
   }
@@ -42,21 +46,36 @@ export class Engine {
     return typeof above === "number" && this.line.doubt(this.index) > above;
   }
 
-  encode(prompt) {
-    const [height, width] = this.sizes.frame;
+  /**
+   * `prompt` as the first frame: its tokens, the picture to show and what the decoder remembers. `made` is what the
+   * world makes of it, by which it is judged how well the world knows it.
+   */
+  async first(prompt) {
+    const { frame: [height, width], tokens, reference } = this.sizes;
     const fits = prompt.length === 3 * height * width;
     require(fits, `A picture of ${width} × ${height} pixels was expected; choose it again.`);
-    return this.model.encode({ frames: [prompt, [1, 1, height, width, 3]] });
+    const shape = [1, height, width, 3];
+    if (!reference) {
+      const { tokens, picture, ...past } = await this.model.encode({ frames: [prompt, [1, ...shape]] });
+      return { tokens, picture, past, made: picture };
+    }
+    const still = await this.model.encode({ reference: [prompt, shape], frame: [prompt, shape] });
+    return { tokens: new Int32Array(tokens), picture: prompt, past: this.sees(prompt), made: still.picture };
   }
 
-  begin(prompt, seed, temperature, { picture, stem, block }) {
+  /** What the decoder of a world by reference remembers after a picture, in the form of a graph's result. */
+  sees(picture) {
+    return { reference: Object.assign(picture, { shape: [1, ...this.sizes.frame, 3] }) };
+  }
+
+  begin(prompt, seed, temperature, { picture, past, made }) {
     this.line = new Line(prompt, seed, temperature, this.sizes.tokens);
     this.ring = new Ring(this.sizes);
     this.index = 0; // the frame shown
     this.ready = 0; // the frame that `ring` and `past` stand at
-    this.past = { stem, block };
-    this.line.pasts.put(0, this.past);
-    this.line.pictures.put(0, { picture });
+    this.past = past;
+    this.made = made;
+    this.remember(0, past, picture);
   }
 
   /** Goes on by one frame under `action`, from the frame shown; later frames are forgotten. Returns the picture. */
@@ -69,7 +88,9 @@ export class Engine {
     const out = await this.run(index, action, null);
     line.cut(index);
     line.append(out.tokens, action, out.doubt?.[0]);
-    this.keep(index, out, true, true);
+    line.kept.put(index, { key: out.key, value: out.value });
+    this.remember(index + 1, this.past, out.picture);
+    await this.anchor(index + 1, out.picture);
     this.index = index + 1;
     return out.picture;
   }
@@ -90,43 +111,68 @@ export class Engine {
     const { context, layers } = this.sizes;
     const first = Math.max(0, index - context);
     const kept = Array.from({ length: index - first }, (_, i) => line.kept.get(first + i));
-    const past = line.pasts.get(index);
+    const past = await this.pastOf(index);
     if (past && kept.every(Boolean)) {
       kept.forEach((keys, i) => this.ring.put(first + i, keys));
       Object.assign(this, { past, ready: index });
     } else {
       // A frame's keys depend on frames before it through every layer: the first ones come out wrong, and fade.
-      const start = Math.max(0, index - context * layers);
+      const start = this.from(Math.max(0, index - context * layers));
       await this.replay(start, index, start && start + context * (layers - 1));
     }
   }
 
   /** Paints frame `index` and a few before it from their tokens. */
   async repaint(index) {
-    const start = Math.max(0, index - DECODER_REACH - 1 - REFRESHED);
-    await this.replay(start, index, Infinity);
+    const few = Math.max(0, index - DECODER_REACH - 1 - REFRESHED);
+    await this.replay(this.sizes.reference ? this.from(index) : few, index, Infinity);
     this.ready = -1;
+  }
+
+  /** The frame to begin at for frame `index` to come out right: in a world by reference one whose picture is kept. */
+  from(index) {
+    return this.sizes.reference ? index - (index % ANCHORED) : index;
   }
 
   /** Plays frames `start` to `index` with their tokens given; keys are right and kept from frame `keysFrom` on. */
   async replay(start, index, keysFrom) {
-    const { line } = this;
-    const exact = line.pasts.get(start);
+    const { line, sizes } = this;
+    const exact = await this.pastOf(start);
     const paintedFrom = exact ? start : start + DECODER_REACH + 1;
-    Object.assign(this, { ring: new Ring(this.sizes), past: exact ?? line.pasts.get(0), ready: -1 });
+    Object.assign(this, { ring: new Ring(sizes), past: exact ?? line.pasts.get(0), ready: -1 });
+    if (sizes.reference) this.remember(start, exact, exact.reference);
     for (let i = start; i < index; i++) {
       const out = await this.run(i, line.into(i + 1), line.tokens(i + 1));
-      this.keep(i, out, i >= keysFrom, i + 1 >= paintedFrom);
+      if (i >= keysFrom) line.kept.put(i, { key: out.key, value: out.value });
+      const kept = await this.anchored(i + 1);
+      if (kept) this.past = this.sees(kept); // what was seen, where this device rounds otherwise
+      if (i + 1 >= paintedFrom) this.remember(i + 1, this.past, kept ?? out.picture);
     }
     this.ready = index;
   }
 
-  keep(index, { key, value, picture, stem_out: stem, block_out: block }, keys, painted) {
-    const { line } = this;
-    if (keys) line.kept.put(index, { key, value });
-    if (!painted) return;
-    line.pasts.put(index + 1, { stem, block });
-    line.pictures.put(index + 1, { picture });
+  /** Keeps, while there is room, what frame `index` shows and what the decoder remembers after it. */
+  remember(index, past, picture) {
+    this.line.pictures.put(index, { picture });
+    if (!this.sizes.reference) this.line.pasts.put(index, past);
+  }
+
+  /** What the decoder remembers after frame `index`, if that is kept. */
+  async pastOf(index) {
+    if (!this.sizes.reference) return this.line.pasts.get(index);
+    const picture = this.line.pictures.get(index)?.picture ?? (await this.anchored(index));
+    return picture && this.sees(picture);
+  }
+
+  /** Keeps the new picture of frame `index` for ever, if it is one of those. */
+  async anchor(index, picture) {
+    if (this.sizes.reference && index % ANCHORED === 0) this.line.anchors.set(index, await packPicture(picture));
+  }
+
+  /** The picture of frame `index` that is kept for ever, if there is one. */
+  async anchored(index) {
+    const packed = this.line.anchors.get(index);
+    return packed && unpackPicture(packed, this.line.prompt.length);
   }
 
   /** One step from frame `index`, where ring and decoder must stand; `forced` tokens (n) of the new frame, if known. */
@@ -143,13 +189,13 @@ export class Engine {
       forced: [forced ?? new Int32Array(tokens).fill(-1), [1, tokens]],
       ...ring.feeds,
       ages: [ring.ages(index + 1), [1, 2, ring.slots + 2]],
-      stem: [past.stem, past.stem.shape],
-      block: [past.block, past.block.shape],
+      ...Object.fromEntries(Object.entries(past).map(([name, data]) => [name, [data, data.shape]])),
       uniform: [drawn ? uniform(line.seed, index + 1, count) : new Float32Array(count), noise],
       temperature: [Float32Array.of(drawn ? line.temperature : 0), [1]],
     });
     ring.put(index, out);
-    Object.assign(this, { past: { stem: out.stem_out, block: out.block_out }, ready: index + 1 });
+    const following = memoryNames(sizes).map((name) => [name, sizes.reference ? out.picture : out[`${name}_out`]]);
+    Object.assign(this, { past: Object.fromEntries(following), ready: index + 1 });
     return out;
   }
 
@@ -157,7 +203,7 @@ export class Engine {
   get saved() {
     const { line, index: at } = this;
     require(line, "Nothing has been played yet; choose a picture to start.");
-    const { prompt, seed, temperature, actions, allTokens: tokens } = line;
-    return { prompt, tokens, actions, seed, at, temperature };
+    const { prompt, seed, temperature, actions, allTokens: tokens, anchors: kept } = line;
+    return { prompt, tokens, actions, seed, at, temperature, kept };
   }
 }

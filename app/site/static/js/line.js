@@ -11,6 +11,7 @@ export class Line {
     this.kept = new Kept(ROOM); // index -> {key, value}
     this.pasts = new Kept(ROOM / 4); // index -> {stem, block}
     this.pictures = new Kept(ROOM_PICTURES); // index -> {picture}
+    this.anchors = new Map(); // index -> a picture that is kept for ever, packed: see anchors.js
     this.tokenStore = new Int32Array(256 * tokensOfAFrame);
     this.actionStore = new Uint8Array(256);
     this.doubtStore = new Float32Array(256);
@@ -60,10 +61,12 @@ export class Line {
     this.kept.cut(index);
     this.pasts.cut(index);
     this.pictures.cut(index);
+    for (const later of [...this.anchors.keys()]) if (later > index) this.anchors.delete(later);
   }
 
   get bytes() {
-    return this.kept.bytes + this.pasts.bytes + this.pictures.bytes + this.tokenStore.byteLength;
+    const anchors = [...this.anchors.values()].reduce((sum, packed) => sum + packed.length, 0);
+    return this.kept.bytes + this.pasts.bytes + this.pictures.bytes + anchors + this.tokenStore.byteLength;
   }
 }
 

@@ -2,20 +2,22 @@
 
 import { require } from "./told.js";
 
-const PLAYED = ["last", "into", "action", "forced", "keys_0", "values_0", "ages", "stem", "block"];
-const INPUTS = [...PLAYED, "uniform", "temperature"];
+const PLAYED = ["last", "into", "action", "forced", "keys_0", "values_0", "ages", "uniform", "temperature"];
 const EXTERNAL = ["tokenizer/model.safetensors", "dynamics/model.safetensors"];
 const KINDS = new Map([[Float32Array, "float32"], [Int32Array, "int32"], [Uint8Array, "uint8"]]);
 
 export class Model {
-  /** `ort` is the runtime, `files` maps the world's paths to bytes, which are no longer needed afterwards. */
-  static async open(ort, files, providers) {
+  /**
+   * `ort` is the runtime, `files` maps the world's paths to bytes, which are no longer needed afterwards. `memory` has
+   * the names of what the decoder remembers.
+   */
+  static async open(ort, files, providers, memory) {
     const externalData = EXTERNAL.map((path) => ({ path, data: files.get(path) }));
     const options = { executionProviders: providers, graphOptimizationLevel: "all" };
     const open = (graph) => ort.InferenceSession.create(files.get(graph), { ...options, externalData });
     const encoder = await open("encode.onnx");
     const stepper = await open("step.onnx");
-    const missing = INPUTS.filter((name) => !stepper.inputNames.includes(name));
+    const missing = [...PLAYED, ...memory].filter((name) => !stepper.inputNames.includes(name));
     require(missing.length === 0, `The world's step.onnx lacks ${missing.join(", ")}; export the page again.`);
     return new Model(ort, encoder, stepper);
   }
@@ -24,12 +26,15 @@ export class Model {
     Object.assign(this, { ort, encoder, stepper });
   }
 
-  /** {frames} to {tokens, picture, stem, block}. */
+  /** {frames} to {tokens, picture, stem, block}, or {reference, frame} to {tokens, picture}. */
   encode(feeds) {
     return this.run(this.encoder, feeds);
   }
 
-  /** Named inputs to {picture, tokens, key, value, stem_out, block_out, doubt}; a graph of an old world has no doubt. */
+  /**
+   * Named inputs to {picture, tokens, key, value, stem_out, block_out, doubt}: without stem_out and block_out for a
+   * world by reference, and without doubt for an old one.
+   */
   step(feeds) {
     return this.run(this.stepper, feeds);
   }

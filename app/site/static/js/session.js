@@ -1,5 +1,6 @@
 // Saved sessions, the same files as app/play/session_file.py reads and writes.
 
+import { anchorsOf, anchorTensors, unpackPicture } from "./anchors.js";
 import { branchShown } from "./branches.js";
 import { sha256 } from "./hash.js";
 import { pack, unpack } from "./safetensors.js";
@@ -19,16 +20,17 @@ const ALL = {
   prompts: ["U8", "uint8"],
   tokens: ["I32", "int32"],
 };
+const ANCHORS = { anchors: ["U8", "uint8"], anchor_lengths: ["I32", "int32"] }; // of worlds by reference, in addition
 const BROKEN = "This file is no saved session, or it is damaged; choose a .genie file.";
 const PROGRAM = "open it with python launch.py --continue";
 const DAMAGED = "This session file is damaged; save the session again where it was played.";
 
 /**
- * `line`: {prompt: Uint8Array (H, W, 3), tokens: Int32Array, actions: Uint8Array, seed: BigInt, at, temperature};
+ * `line`: {prompt: Uint8Array (H, W, 3), tokens: Int32Array, actions: Uint8Array, seed: BigInt, at, temperature, kept};
  * `world`: {config, sizes, backend, told: {name, fingerprint}}. Returns the file's bytes.
  */
 export async function packSession(line, world) {
-  const { prompt, tokens, actions, seed, at, temperature } = line;
+  const { prompt, tokens, actions, seed, at, temperature, kept } = line;
   const { config, sizes } = world;
   const steps = actions.length;
   require(steps <= MOST_STEPS, `A session file has at most ${MOST_STEPS} steps, you played ${steps}; record a film.`);
@@ -36,6 +38,7 @@ export async function packSession(line, world) {
     tokens: { kind: "I32", shape: [steps + 1, ...sizes.grid], data: tokens },
     actions: { kind: "U8", shape: [steps], data: actions },
     prompt: { kind: "U8", shape: [...sizes.frame, 3], data: prompt },
+    ...(sizes.reference ? anchorTensors(kept) : {}),
   };
   const told = {
     format: FORMAT,
@@ -45,7 +48,7 @@ export async function packSession(line, world) {
     at,
     fps: config.fps,
     sampling: { unmask_steps: config.sampling.unmask_steps, temperature },
-    content: await digest(tensors, ONE),
+    content: await digest(tensors, kindsOf(ONE, sizes)),
   };
   // A number of 63 bits, which JSON.stringify cannot write.
   const text = JSON.stringify(told).replace(/\}$/, `, "seed": ${seed}}`);
@@ -58,12 +61,13 @@ export async function parseSession(file, world) {
   const { tensors, told: metadata } = unpack(file, BROKEN);
   const told = readTold(metadata[KEY]);
   checkWorld(told, world);
-  const expected = told.format === 1 ? ONE : ALL;
+  const expected = kindsOf(told.format === 1 ? ONE : ALL, world.sizes);
   const kinds = Object.entries(expected).every(([name, [kind]]) => tensors[name]?.kind === kind);
   require(kinds && Object.keys(tensors).length === Object.keys(expected).length, DAMAGED);
   require(told.content === (await digest(tensors, expected)), DAMAGED);
-  const shown = told.format === 1 ? tensors : branchShown(tensors, told.line, world.sizes, DAMAGED);
+  const shown = told.format === 1 ? oneBranch(tensors, world) : branchShown(tensors, told.line, world.sizes, DAMAGED);
   checkTensors(shown, world);
+  await checkStart(shown, world);
   const { tokens, actions, prompt } = shown;
   require(Number.isSafeInteger(told.at) && told.at >= 0 && told.at <= actions.data.length, DAMAGED);
   const { at, sampling } = told;
@@ -76,7 +80,25 @@ export async function parseSession(file, world) {
     seed,
     at,
     temperature: sampling.temperature,
+    kept: shown.kept,
   };
+}
+
+function kindsOf(kinds, sizes) {
+  return sizes.reference ? { ...kinds, ...ANCHORS } : kinds;
+}
+
+function oneBranch(tensors, { sizes }) {
+  const [frames] = tensors.tokens.shape;
+  const kept = sizes.reference ? anchorsOf(tensors, frames, [[0, frames]], [[0, frames]], DAMAGED) : new Map();
+  return { ...tensors, kept };
+}
+
+/** The first picture kept is the prompt; what the others are is seen when they are needed. */
+async function checkStart({ prompt, kept }, { sizes }) {
+  if (!sizes.reference) return;
+  const first = await unpackPicture(kept.get(0), prompt.data.length);
+  require(first.every((value, i) => value === prompt.data[i]), DAMAGED);
 }
 
 function readTold(text) {
@@ -116,7 +138,7 @@ function checkTensors({ tokens, actions, prompt }, { sizes }) {
 /** A hash of the tensors as Python's, which writes a shape as a tuple. */
 async function digest(tensors, kinds) {
   const parts = [];
-  for (const name of Object.keys(kinds)) {
+  for (const name of Object.keys(kinds).sort()) {
     const { shape, data } = tensors[name];
     const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
     parts.push(new TextEncoder().encode(`${name} ${kinds[name][1]} ${tuple}\n`));

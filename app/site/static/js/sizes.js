@@ -4,6 +4,7 @@ import { require } from "./told.js";
 
 const MOST_NUMBERS = 2 ** 27; // kept of the past by temporal attention: half a gigabyte
 
+/** `reference` says that pictures follow from the last one: see genie_core/state.py. */
 export function sizesOf(config) {
   const { dynamics, tokenizer, frame_size: frame, sampling } = config;
   const parts = tokenizer.token_factors;
@@ -26,5 +27,10 @@ export function sizesOf(config) {
   const kept = sizes.layers * sizes.context * sizes.tokens * sizes.width;
   require(numbers.every((n) => Number.isSafeInteger(n) && n > 0) && kept < MOST_NUMBERS,
     "The world's config.json does not fit this page; export the page again.");
-  return sizes;
+  return { ...sizes, reference: tokenizer.reference === true };
+}
+
+/** What a graph calls the parts of what the decoder remembers, as genie_core/state.py. */
+export function memoryNames({ reference }) {
+  return reference ? ["reference"] : ["stem", "block"];
 }

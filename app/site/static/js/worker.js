@@ -19,7 +19,7 @@ const requests = {
   },
 
   async reset({ picture, seed }) {
-    return shown(await playing().reset(fromRgba(picture), seed));
+    return begun(await playing().reset(fromRgba(picture), seed));
   },
 
   async step({ action }) {
@@ -39,7 +39,7 @@ const requests = {
   async loadSession({ bytes }) {
     const saved = await parseSession(bytes, (playing(), world));
     const picture = await engine.open(saved);
-    return { ...shown(picture), actions: engine.line.actions, prompt: saved.prompt };
+    return { ...begun(picture), actions: engine.line.actions, prompt: saved.prompt };
   },
 
   async memory() {
@@ -57,6 +57,11 @@ function shown(rgb) {
   const { line, index, guesses } = engine;
   const seed = line.seed <= Number.MAX_SAFE_INTEGER ? Number(line.seed) : line.seed;
   return { picture: toRgba(rgb), index, tip: line.tip, seed, guesses };
+}
+
+/** The same of a new line, and what the world makes of its prompt. */
+function begun(rgb) {
+  return { ...shown(rgb), made: toRgba(engine.made) };
 }
 
 function fromRgba({ width, height, data }) {

@@ -3,7 +3,7 @@
 import { fetchChecked, fetchJson } from "./files.js";
 import { Model } from "./model.js";
 import { backends, bytesOf, checkBrowser, openRuntime } from "./runtime.js";
-import { sizesOf } from "./sizes.js";
+import { memoryNames, sizesOf } from "./sizes.js";
 import { inWords, require, Told } from "./told.js";
 
 const FORMAT = 2;
@@ -33,7 +33,7 @@ export async function openWorld(name, asked, onProgress) {
   throw new Told(inWords(failure ?? new Error("no backend")));
 }
 
-async function openOn({ backend, threads }, { told, config }, runtimeFiles, onProgress) {
+async function openOn({ backend, threads }, { told, config, sizes }, runtimeFiles, onProgress) {
   const wasm = runtimes.has(backend) ? 0 : bytesOf(backend, runtimeFiles);
   const total = NEEDED.reduce((sum, path) => sum + (config.files[path]?.size ?? 0), wasm);
   let loaded = 0;
@@ -41,7 +41,7 @@ async function openOn({ backend, threads }, { told, config }, runtimeFiles, onPr
   if (!runtimes.has(backend)) runtimes.set(backend, await openRuntime(backend, threads, runtimeFiles, onBytes));
   const { ort, threads: used } = runtimes.get(backend);
   const files = await download(told, config, onBytes);
-  const model = await openModel(ort, files, backend, told.name);
+  const model = await openModel(ort, files, backend, told.name, memoryNames(sizes));
   return { model, backend, threads: used, bytes: total };
 }
 
@@ -53,9 +53,9 @@ async function download(told, config, onBytes) {
   return new Map(await Promise.all(fetched));
 }
 
-async function openModel(ort, files, backend, name) {
+async function openModel(ort, files, backend, name, memory) {
   try {
-    return await Model.open(ort, files, [backend]);
+    return await Model.open(ort, files, [backend], memory);
   } catch (error) {
     const words = inWords(error);
     if (backend !== "wasm" || error instanceof Told || /memory/.test(words)) throw error;

@@ -53,7 +53,6 @@ const shown = {
     byId("stage").classList.toggle("guesses", Boolean(guesses));
     if (guesses && !player.untouched) tellOfGuesses(status.say);
     Object.assign(document.body.dataset, { step: index, tip, action: action ?? "" });
-    if (index === 0) shown.first = picture;
   },
   state() {
     const attracted = mode === "attract" && game.mode === "playing";
@@ -101,7 +100,7 @@ function startedLine() {
   status.say("");
   byId("seed").value = String(player.seed);
   player.starts.mark(player.path);
-  if (game.index > 0 || game.source?.name === "attract" || player.knows(shown.first)) return;
+  if (game.index > 0 || game.source?.name === "attract" || player.knows) return;
   if (!player.path && !game.source) warnFirst();
   else status.say(`${FAR}.`);
 }

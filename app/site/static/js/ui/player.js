@@ -9,7 +9,7 @@ import * as status from "./status.js";
 
 const ATTRACT_SECONDS = 12; // from one picture
 const ATTRACT_ROUNDS = 20; // then the page rests, kind to batteries
-const [FOREIGN_DB, KNOWN_DB] = [15, 30]; // of the prompt as the world sees it, as in genie_core/familiarity.py
+const [FOREIGN_DB, KNOWN_DB] = [15, 30]; // of what the world makes of the prompt, as in genie_core/familiarity.py
 const MOST_SESSION_BYTES = 64_000_000;
 
 export class Player {
@@ -125,11 +125,12 @@ export class Player {
     return this.game.loop.ask(() => this.client.session());
   }
 
-  /** Whether the world can show the prompt as it is; `shown` is what it made of it. */
-  knows(shown) {
+  /** Whether the world knows pictures like the prompt, by what it makes of it. */
+  get knows() {
     let sum = 0;
+    const { made } = this.client;
     const { data } = this.pixels;
-    for (let i = 0; i < data.length; i++) if (i % 4 < 3) sum += (data[i] - shown[i]) ** 2;
+    for (let i = 0; i < data.length; i++) if (i % 4 < 3) sum += (data[i] - made[i]) ** 2;
     const db = 10 * Math.log10(255 ** 2 / (sum / (0.75 * data.length)));
     return (db - FOREIGN_DB) / (KNOWN_DB - FOREIGN_DB) >= 0.5;
   }

@@ -5,6 +5,7 @@
 //
 // A link comes from strangers: every part is checked before it is used.
 
+import { through } from "../deflate.js";
 import { require, Told } from "../told.js";
 
 const MOST_LETTERS = 2_000_000;
@@ -54,7 +55,7 @@ export function fromRunLengths(text) {
 
 /** ImageData as letters: differences to the pixels around, green apart, deflated, in base64url. Nothing is lost. */
 export async function packPicture({ data, width, height }) {
-  const squeezed = await through(new CompressionStream("deflate-raw"), filtered(data, width, height), Infinity);
+  const squeezed = await through(new CompressionStream("deflate-raw"), filtered(data, width, height), Infinity, BROKEN);
   const letters = btoa(Array.from(squeezed, (byte) => String.fromCharCode(byte)).join(""));
   return letters.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
@@ -64,24 +65,11 @@ export async function unpackPicture(letters, [height, width]) {
   const bytes = 3 * width * height;
   try {
     const squeezed = Uint8Array.from(atob(letters.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
-    const differences = await through(new DecompressionStream("deflate-raw"), squeezed, bytes);
+    const differences = await through(new DecompressionStream("deflate-raw"), squeezed, bytes, BROKEN);
     require(differences.length === bytes, BROKEN);
     return new ImageData(unfiltered(differences, width, height), width, height);
   } catch {
     throw new Told(BROKEN);
-  }
-}
-
-/** At most `most` bytes come out of `stream`; a small link could hold a large picture. */
-async function through(stream, bytes, most) {
-  const reader = new Blob([bytes]).stream().pipeThrough(stream).getReader();
-  const pieces = [];
-  for (let size = 0; ; ) {
-    const { done, value } = await reader.read();
-    if (done) return new Uint8Array(await new Blob(pieces).arrayBuffer());
-    size += value.length;
-    require(size <= most, BROKEN);
-    pieces.push(value);
   }
 }
 
