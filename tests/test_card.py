@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import world_config
 from huggingface_hub import ModelCard
+from tiny import make_reference_world
 
 from genie_core.checkpoint import read_config
 from genie_core.config import Action
@@ -92,6 +93,12 @@ def test_motion_is_a_column_only_where_it_is_known() -> None:
 
 def test_frames_need_not_be_square() -> None:
     assert "96x64 pixels" in card(world_config((64, 96)))
+
+
+def test_a_world_that_starts_from_any_picture_does_not_turn_it_into_another() -> None:
+    assert "turns into something it knows" in card(CONFIG)
+    text = card(make_reference_world().config)
+    assert "turns into" not in text and "It shows any start picture as it is" in text
 
 
 @pytest.mark.parametrize("training", [{}, {"metrics": 3}, {"metrics": {"fvd": 9}}, {"source": "a film", "metrics": {}}])

@@ -80,7 +80,7 @@ def add_api(guests: Guests, starts: GameStarts) -> None:
         [token, frame],
         api_name="start",
         api_description="Begins a game from a picture; it takes the place of one player. Returns a token for /step, "
-        f"and the first frame, which is the world's copy of the picture. {IDLE}",
+        f"and the first frame, which is the picture as the world shows it. {IDLE}",
         concurrency_limit=guests.seats.count,
     )
     go.click(

@@ -1,4 +1,4 @@
-"""Looks into a world, as HTML: a picture as the world sees it, the effect of each action, the tokens."""
+"""Looks into a world, as HTML: what it makes of a picture, the effect of each action, the tokens."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from app.play.keymap import doubles
 from app.web.attract import animation
 from app.web.told import data_url
+from genie_core.config import TokenizerConfig
 from genie_core.engine import WorldEngine
 from genie_core.rollout import rollout
 from genie_core.world import World
@@ -17,10 +18,14 @@ from genie_core.world import World
 HELD_STEPS = 12
 TOGETHER = 4  # actions stepped as one batch: more would hold up the players
 FRAME_MS = 160
+COPY = "tokens are all that the dynamics sees of this picture."
+CHANGES = "tokens say how the last picture becomes this one. The dynamics sees them and both pictures."
+NO_TOKENS = "A start picture has no tokens: this world sees the picture itself. Tokens say how each next one differs."
+STILL = "the same after one step in which nothing changes"
 
 
 def before_and_after(engine: WorldEngine, prompt: np.ndarray) -> str:
-    """The picture, uint8 (H, W, 3), beside the same after encoding, with a sentence on how familiar it is."""
+    """The picture, uint8 (H, W, 3), beside what the world makes of it, with a sentence on how familiar it is."""
     known = engine.familiarity(prompt)
     verdict = (
         "⚠ This world was trained on nothing like your picture. You can play it, but it will soon look different."
@@ -30,7 +35,8 @@ def before_and_after(engine: WorldEngine, prompt: np.ndarray) -> str:
     match = f"the two pictures match with a PSNR of {known.psnr:.1f} dB"
     told = f"{verdict} Familiarity {100 * known.score:.0f} of 100; {match}."
     figures = _figure(data_url(prompt), "your picture, fitted into a frame")
-    figures += _figure(data_url(known.seen), "the world's copy of it")
+    reference = engine.world.config.tokenizer.reference  # the picture itself is what play starts from
+    figures += _figure(data_url(known.seen), STILL if reference else "the world's copy of it")
     return f'<p class="verdict" data-unfamiliar="{known.unfamiliar}">{told}</p><div class="look">{figures}</div>'
 
 
@@ -51,14 +57,19 @@ def each_action(world: World, prompt: np.ndarray) -> str:
     return f'<div class="look" data-actions="{len(names)}">{figures}</div>'
 
 
-def tokens_of(world: World, prompt: np.ndarray) -> np.ndarray:
-    """The token ids (h, w) of a picture, uint8 (H, W, 3)."""
+def tokens_of(world: World, prompt: np.ndarray) -> np.ndarray | None:
+    """The token ids (h, w) of a start picture, uint8 (H, W, 3); None if the world starts from the picture itself."""
+    if world.config.tokenizer.reference:
+        return None
     tokens: np.ndarray = world.encode(torch.from_numpy(prompt)[None, None])[0, 0].cpu().numpy()
     return tokens
 
 
-def token_grid(tokens: np.ndarray, picture: np.ndarray, bits: int) -> str:
-    """Token ids (h, w) as coloured squares over the picture, uint8 (H, W, 3), that they stand for."""
+def token_grid(tokens: np.ndarray | None, picture: np.ndarray, config: TokenizerConfig) -> str:
+    """Token ids (h, w) as coloured squares over the picture, uint8 (H, W, 3), that they stand for; None have none."""
+    if tokens is None:
+        return f"<p>{NO_TOKENS}</p>"
+    bits = config.code_bits
     rows, columns = tokens.shape
     cells = "".join(
         f'<span style="background:rgb({_colour(int(token), bits)} / .5)" title="token {token}">{token}</span>'
@@ -68,10 +79,8 @@ def token_grid(tokens: np.ndarray, picture: np.ndarray, bits: int) -> str:
         f"grid-template:repeat({rows},1fr) / repeat({columns},1fr);aspect-ratio:{picture.shape[1]}/{picture.shape[0]}"
     )
     style += f";background-image:url({data_url(picture)})"
-    told = (
-        f"{tokens.size} tokens are all that the dynamics sees of this picture. Each has {bits} bits and lies over the "
-        "pixels that it stands for. Tokens that share most of their bits have similar colours."
-    )
+    told = f"{tokens.size} {CHANGES if config.reference else COPY} Each has {bits} bits and lies over the pixels that "
+    told += f"it {'changes' if config.reference else 'stands for'}. Tokens that share most bits have similar colours."
     label = f'role="img" aria-label="the tokens of the picture, {rows} rows of {columns}"'
     grid = f'<div class="tokens" {label} style="{style}">{cells}</div>'
     return f'<figure class="grid">{grid}<figcaption>{told}</figcaption></figure>'

@@ -219,7 +219,7 @@ class WindowLoop:
         """What to add to a message of this kind: a key that goes on from there."""
         if kind == c.SAVED:
             return f"; {self.shortcut_label('folder')} opens {short(self.saver.folder)}"
-        return f"; {self.shortcut_label('sees')} shows what it sees" if kind == c.UNFAMILIAR else ""
+        return f"; {self.shortcut_label('sees')} shows what it makes of it" if kind == c.UNFAMILIAR else ""
 
     def _attempt(self, act: Callable[[], object]) -> None:
         """Calls `act`. The player is told of a GenieError, and play goes on."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # it brings torch, and the window opens before torch is there
 DRAWN_WIDTH, DRAWN_HEIGHT, SIDE, MARGIN = 700, 484, 128, 90  # at scale 1; scaled to the window
 USAGE = "← →  how to fit it      Enter  start from it      Esc  back"
 USAGE_FRAMES = "↑ ↓  which frame, with Shift by ten      A  play what the video does"
-ROWS = ("your", "picture"), ("as the", "world", "sees it")
+ROWS = ("your", "picture"), ("what the", "world makes", "of it")
 
 
 class Chosen(NamedTuple):
@@ -80,7 +80,7 @@ class Preview:
         px, faint = canvas.px, canvas.theme.faint
         left, top = area.centerx - px(DRAWN_WIDTH) // 2, area.centery - px(DRAWN_HEIGHT) // 2
         frame = f"frame {self.at + 1} of {self.count}" if self.count > 1 else ""
-        canvas.text("What the world sees", (left + px(20), top + px(14)), TITLE)
+        canvas.text("What the world makes of it", (left + px(20), top + px(14)), TITLE)
         canvas.text(frame, (left + px(DRAWN_WIDTH - 20), top + px(20)), TEXT, align="right")
         for place, how in enumerate(FITS):
             self._draw_fit(canvas, left + px(MARGIN + 10 + place * (SIDE + 21)), top + px(60), how)
@@ -94,7 +94,7 @@ class Preview:
             canvas.text(USAGE_FRAMES, (middle, top + px(442)), TEXT, faint, align="center")
 
     def _draw_fit(self, canvas: Canvas, left: int, top: int, how: str) -> None:
-        """Draws the fitted frame and, below it, the frame as the world sees it."""
+        """Draws the fitted frame and, below it, what the world makes of it."""
         px, (fitted, found) = canvas.px, self.look(how)
         side = px(SIDE)
         for row, picture in enumerate((fitted, found.seen)):

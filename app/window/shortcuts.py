@@ -32,7 +32,7 @@ SHORTCUTS = {
     "faster": Shortcut("=", "faster", "faster"),
     "previous": Shortcut("page up", "previous start picture", "picture back"),
     "next": Shortcut("page down", "next start picture", "picture next"),
-    "sees": Shortcut("i", "what the world sees of it", "sees"),
+    "sees": Shortcut("i", "what the world makes of it", "sees"),
     "keep": Shortcut("k", "keep this moment", "keep"),
     "recall": Shortcut("l", "return to a kept moment", "return"),
     "branch": Shortcut("b", "next branch", "branch"),

@@ -153,10 +153,13 @@ def _measurements(config: WorldConfig) -> str:
 def _limits(config: WorldConfig) -> str:
     seconds = config.context_frames / config.fps
     knows = game_of(config) or "its training videos"
+    other = "A picture of anything else turns into something it knows."
+    if config.tokenizer.reference:
+        other = "It shows any start picture as it is; what changes in another one looks like what it knows."
     return (
         "## Limits\n\n"
         f"- A frame attends to the {config.context_frames} frames before it, {seconds:.2g} s. "
         "The world invents what scrolls in.\n"
         "- Each frame builds on generated ones, so errors add up.\n"
-        f"- The world knows {knows} alone. A picture of anything else turns into something it knows."
+        f"- The world knows {knows} alone. {other}"
     )

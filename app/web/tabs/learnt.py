@@ -1,4 +1,4 @@
-"""The second tab: a picture as the world sees it, and the effect of each action."""
+"""The second tab: what the world makes of a picture, and the effect of each action."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from app.web.tabs.shared import HEAVY, chosen, gallery_of, playing, selected
 from app.web.uploads import picture_input, read_picture, told_in_words
 from genie_core.pictures import load_picture
 
-EMPTY = "The world's copy of your picture, its tokens and what each action does appear here."
+EMPTY = "What the world makes of your picture, its tokens and what each action does appear here."
 
 
 def learnt_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list[Any]) -> gr.Gallery:
     """Returns its gallery."""
     count = len(starts.worlds.first.world.config.actions)
-    gr.Markdown(f"Choose a picture to see the world's copy of it, and what each of the {count} actions does there.")
+    gr.Markdown(f"Choose a picture to see what the world makes of it, and what each of the {count} actions does there.")
     with gr.Row():
         with gr.Column(scale=1, min_width=240):
             gallery = gallery_of(starts, "choose a picture")
@@ -37,7 +37,7 @@ def learnt_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list
         engine = starts.engine(world)
         prompt = starts.fitted(engine, picture, how)
         whole = engine.world.whole
-        grid = explain.token_grid(explain.tokens_of(whole, prompt), prompt, whole.config.tokenizer.code_bits)
+        grid = explain.token_grid(explain.tokens_of(whole, prompt), prompt, whole.config.tokenizer)
         return explain.before_and_after(engine, prompt), grid, explain.each_action(whole, prompt)
 
     async def at_gallery(event: gr.SelectData, *settings: Any) -> Any:
@@ -50,10 +50,11 @@ def learnt_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list
     async def at_current(view: Any, world: Any, how: Any) -> Any:
         player = playing(guests, view)
         session = player.session
-        frame, grid = await guests.on_engine(lambda: (session.frame, session.timeline.moment.frames[-1].tokens))
-        seen, _, actions = await asyncio.to_thread(look, frame, player.game.world, how)
-        bits = session.config.tokenizer.code_bits
-        return seen, explain.token_grid(grid, frame, bits), actions
+        frame, last = await guests.on_engine(lambda: (session.frame, session.timeline.moment.frames[-1]))
+        seen, grid, actions = await asyncio.to_thread(look, frame, player.game.world, how)
+        if last.index or not session.config.tokenizer.reference:
+            grid = explain.token_grid(last.tokens, frame, session.config.tokenizer)
+        return seen, grid, actions
 
     shown = [seen, tokens, actions]
     gallery.select(selected(at_gallery), settings, shown, **HEAVY)
