@@ -53,6 +53,12 @@ def test_a_healthy_loss_is_let_be(noise: float, level: float) -> None:
     assert watched(losses) is None
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_loss_near_zero_that_varies_by_more_than_itself_is_let_be(seed: int) -> None:
+    """As where films are carried on, and some are lost: what is usual tells what is not."""
+    assert watched(0.008 * np.exp(np.random.default_rng(seed).standard_normal(800))) is None
+
+
 def test_a_loss_that_explodes_is_noticed_soon() -> None:
     losses = falling()
     losses[400:] *= 1.2 ** np.arange(200)

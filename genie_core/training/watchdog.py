@@ -27,10 +27,11 @@ class Watchdog:
         if not (math.isfinite(loss) and math.isfinite(gradient_norm)):
             what = "the loss" if not math.isfinite(loss) else "a gradient"
             raise ExplodedError(f"{what} is not a number any more")
-        if not self.steps:
+        self.steps += 1
+        if self.steps == 1:
             self.fast = self.slow = self.lowest = loss
             self.spread = abs(loss)
-        self.steps += 1
+            return
         share = max(SLOW, 1 / self.steps)
         distance = min(abs(loss - self.fast), 3 * self.spread)  # an explosion must not pass for the usual
         self.spread += share * (distance - self.spread)
