@@ -19,7 +19,7 @@ HELD_STEPS = 12
 TOGETHER = 4  # actions stepped as one batch: more would hold up the players
 FRAME_MS = 160
 COPY = "tokens are all that the dynamics sees of this picture."
-CHANGES = "tokens say how the last picture becomes this one. The dynamics sees them and both pictures."
+CHANGES = "tokens say how the last picture becomes this one. The dynamics sees them beside the pictures."
 NO_TOKENS = "A start picture has no tokens: this world sees the picture itself. Tokens say how each next one differs."
 STILL = "the same after one step in which nothing changes"
 

@@ -6,6 +6,7 @@ import json
 import random
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +15,10 @@ from fuzzing.kind import Files, Kind
 from fuzzing.tiny import tiny_world
 from fuzzing.worlds import other_tensors
 
-STEPS = 6
+if TYPE_CHECKING:
+    from genie_core import WorldEngine
+
+STEPS = 9  # one more than to the second picture that is kept for ever
 
 
 class Sessions(Kind):
@@ -25,37 +29,32 @@ class Sessions(Kind):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from app.play import commands, session_file
-        from app.play.session import PlaySession
-        from app.play.session_snapshot import snapshot
+        from app.play import session_file
         from app.play.start import Start, begin
         from genie_core import World, WorldEngine
 
         self._file, self._start, self._begin = session_file, Start, begin
-        self._engine = WorldEngine(World.from_pretrained(tiny_world(folder / "tiny")), runtime="torch")
-        session = PlaySession(self._engine, np.zeros((16, 16, 3), np.uint8))
-        list(session.play([0, 1, 2, 3, 0, 1][:STEPS]))
-        session.handle(commands.Keep())
-        session.handle(commands.GoTo(0, 2))
-        list(session.play([3, 2]))
-        self._corpus = snapshot(session)()
-        (length,) = struct.unpack_from("<Q", self._corpus)
-        header = json.loads(self._corpus[8 : 8 + length])
-        self._told = json.loads(header["__metadata__"][session_file.KEY])
+        self._engines = {
+            f"{name}.genie": WorldEngine(World.from_pretrained(tiny_world(folder / name, reference)), runtime="torch")
+            for name, reference in (("spelt anew", False), ("by reference", True))
+        }
+        self._corpus = {name: _played(engine) for name, engine in self._engines.items()}
 
     def damaged(self, rng: random.Random) -> Files:
-        way = rng.random()
+        name, way = rng.choice([*self._corpus]), rng.random()
         if way < 0.2:
-            return {"session.genie": other_bytes(rng, self._corpus)}
+            return {name: other_bytes(rng, self._corpus[name])}
         if way < 0.4:
-            return {"session.genie": other_tensors(rng, self._corpus)}
-        return {"session.genie": self._remade(rng)}
+            return {name: other_tensors(rng, self._corpus[name])}
+        return {name: self._remade(rng, self._corpus[name])}
 
-    def _remade(self, rng: random.Random) -> bytes:
+    def _remade(self, rng: random.Random, corpus: bytes) -> bytes:
         """Other tensors or other metadata, whose digest is right."""
         from safetensors.numpy import load, save
 
-        tensors, told = load(self._corpus), json.loads(json.dumps(self._told))
+        (length,) = struct.unpack_from("<Q", corpus)
+        tensors = load(corpus)
+        told = json.loads(json.loads(corpus[8 : 8 + length])["__metadata__"][self._file.KEY])
         if rng.random() < 0.5:
             name = rng.choice(sorted(tensors))
             side = rng.choice([0, 1, 2, 5, 6, 7, 8, 1000])
@@ -78,11 +77,25 @@ class Sessions(Kind):
         return save(tensors, {self._file.KEY: json.dumps(told)})
 
     def use(self, files: Files) -> None:
-        path = self.folder / "session.genie"
-        path.write_bytes(files["session.genie"])
-        saved = self._file.load_session(path, self._engine.world)
-        session = self._begin(self._engine, self._start(None, saved=saved))
+        ((name, content),) = files.items()
+        path, engine = self.folder / name, self._engines[name]
+        path.write_bytes(content)
+        saved = self._file.load_session(path, engine.world)
+        session = self._begin(engine, self._start(None, saved=saved))
         for line in session.timeline.lines[:8]:
             session.timeline.thumbnail(line)
         if session.sampling.unmask_steps <= 8:
             list(session.play([0]))
+
+
+def _played(engine: WorldEngine) -> bytes:
+    from app.play import commands
+    from app.play.session import PlaySession
+    from app.play.session_snapshot import snapshot
+
+    session = PlaySession(engine, np.zeros((16, 16, 3), np.uint8))
+    list(session.play([step % 4 for step in range(STEPS)]))
+    session.handle(commands.Keep())
+    session.handle(commands.GoTo(0, 2))
+    list(session.play([3, 2]))
+    return snapshot(session)()

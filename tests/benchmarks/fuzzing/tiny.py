@@ -10,20 +10,20 @@ from fuzzing.kind import Files
 
 
 @cache
-def _content() -> Files:
+def _content(reference: bool) -> Files:
     with TemporaryDirectory() as folder:
-        return files_in(_tiny_world(Path(folder)))
+        return files_in(_tiny_world(Path(folder), reference))
 
 
-def tiny_world(folder: Path) -> Path:
-    """The folder of an untrained world of 16×16 pixels, with its graphs."""
-    for name, content in _content().items():
+def tiny_world(folder: Path, reference: bool = False) -> Path:
+    """The folder of an untrained world of 16×16 pixels, with its graphs; of a world by `reference`."""
+    for name, content in _content(reference).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
 
 
-def _tiny_world(folder: Path) -> Path:
+def _tiny_world(folder: Path, reference: bool) -> Path:
     import torch
 
     from genie_core.config import Action, SamplingConfig, WorldConfig, build_networks
@@ -32,7 +32,7 @@ def _tiny_world(folder: Path) -> Path:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     sections = {
-        "tokenizer": {"channels": [8, 8], "decoder_blocks": 1, "code_bits": 8},
+        "tokenizer": {"channels": [8, 8], "decoder_blocks": 1, "code_bits": 8, "reference": reference},
         "latent_action": {"width": 16, "layers": 1, "heads": 2, "code_width": 4},
         "dynamics": {"width": 16, "layers": 1, "heads": 2},
     }
