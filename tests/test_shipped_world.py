@@ -78,8 +78,8 @@ def test_it_stays_below_the_size_that_a_repository_can_carry() -> None:
 
 
 def test_right_and_left_scroll_opposite_ways_and_more_than_stay(world: World, frames: np.ndarray) -> None:
-    # the mixed clips start in the middle of play; held ones too, so all sixty are fair prompts, of which half will do
-    right, left, stay = (play_held(world, frames[::2, 0], name)[:, 0] for name in ("right", "left", "stay"))
+    # the mixed clips start in the middle of play; held ones too, so all sixty are fair prompts; a third will do
+    right, left, stay = (play_held(world, frames[::3, 0], name)[:, 0] for name in ("right", "left", "stay"))
     opposite = (right > 0) & (left < 0)
     further = (np.abs(right) > np.abs(stay)) & (np.abs(left) > np.abs(stay))
     assert (opposite & further).mean() >= 0.9, f"opposite {opposite.mean():.2f}, further {further.mean():.2f}"
@@ -90,7 +90,8 @@ def test_jump_rises_above_stay(world: World, frames: np.ndarray) -> None:
         -1
     )  # of the real player: nobody jumps in mid-air
     assert standing.sum() >= 20
-    jump, stay = (play_held(world, frames[standing, 0], name)[:, 1] for name in ("jump", "stay"))
+    prompts = frames[standing, 0][:20]
+    jump, stay = (play_held(world, prompts, name)[:, 1] for name in ("jump", "stay"))
     assert (jump < stay - MOVED).mean() >= 0.9
 
 
@@ -117,14 +118,14 @@ def test_codes_inferred_from_real_moves_move_the_player_that_way(
 
 
 def test_the_codes_are_worth_more_than_random_ones(world: World, frames: np.ndarray, codes: np.ndarray) -> None:
-    frames, codes = frames[::2], codes[::2]
+    frames, codes = frames[::3], codes[::3]
     random = np.random.default_rng(0).integers(0, len(world.config.actions), codes.shape)
     inferred, drawn = (psnr(frames[:, 4], rollout(world, frames[:, 0], a[:, :4])[:, 4]) for a in (codes, random))
     assert inferred.mean() - drawn.mean() > 4
 
 
 def test_tokenizer_reconstructs_unseen_levels(world: World, frames: np.ndarray) -> None:
-    frames = frames[::3]
+    frames = frames[::5]
     rebuilt = world.decode(world.encode(torch.from_numpy(frames))).numpy()
     assert psnr(frames, rebuilt).mean() > 32
 
@@ -205,7 +206,7 @@ def test_the_same_seed_gives_the_same_frames_in_another_process(tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("steps", [40, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("steps", [20, pytest.param(1000, marks=pytest.mark.long)])
 def test_four_players_of_a_batch_see_the_tokens_they_would_see_alone(
     world: World, frames: np.ndarray, steps: int, runtime: str
 ) -> None:
