@@ -6,7 +6,6 @@ training.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast, overload
 
@@ -17,9 +16,9 @@ from genie_core.config import DECODER_REACH, SamplingConfig
 from genie_core.errors import CheckpointError, ConfigError
 from genie_core.familiarity import Familiarity, compare
 from genie_core.key_ring import Kept, KeyRing
-from genie_core.limits import Size
 from genie_core.noise import uniform
 from genie_core.pictures import fit
+from genie_core.pixels import pack_picture, unpack_picture
 from genie_core.runtimes.base import Runtime
 from genie_core.runtimes.choose import open_runtime
 from genie_core.state import StepInputs, Stepped, gives, shapes
@@ -87,23 +86,6 @@ def bytes_kept(world: World | GraphWorld) -> int:
     keys = 2 * config.layers * config.tokens * config.width
     height, width = world.config.frame_size
     return 4 * (keys + numbers) + 3 * height * width
-
-
-def pack_picture(picture: np.ndarray) -> bytes:
-    """A picture, uint8 (H, W, 3), in the fewest bytes."""
-    return zlib.compress(np.ascontiguousarray(picture).tobytes())
-
-
-def unpack_picture(packed: bytes, size: Size) -> np.ndarray:
-    """Inverse of `pack_picture`. Raises ConfigError if it is no picture of this size."""
-    expected, stream = 3 * size[0] * size[1], zlib.decompressobj()
-    try:
-        content = stream.decompress(packed, expected + 1)
-    except zlib.error as error:
-        raise ConfigError(f"a kept picture is damaged ({error})") from error
-    if len(content) != expected or not stream.eof:
-        raise ConfigError(f"a kept picture is damaged: it is none of {size[0]}x{size[1]}")
-    return np.frombuffer(content, np.uint8).reshape(*size, 3)
 
 
 class WorldEngine:

@@ -6,10 +6,10 @@ import torch
 from tiny import CONTEXT, make_reference_world, make_world, unmask
 
 from genie_core.config import SamplingConfig
-from genie_core.engine import Moment, WorldEngine, bytes_kept, pack_picture
+from genie_core.engine import Moment, WorldEngine, bytes_kept
 from genie_core.errors import ConfigError, PictureError
 from genie_core.models.dynamics import Prediction
-from genie_core.pixels import to_model
+from genie_core.pixels import pack_picture, to_model
 from genie_core.runtimes.base import SHARED_FROM
 from genie_core.step import Step
 from genie_core.world import World

@@ -28,8 +28,9 @@ from app.play.start import Start, begin
 from app.play.timeline import Line
 from genie_core import engine as engine_module
 from genie_core.config import SamplingConfig
-from genie_core.engine import WorldEngine, pack_picture
+from genie_core.engine import WorldEngine
 from genie_core.errors import ConfigError, GenieError, PictureError, SessionError
+from genie_core.pixels import pack_picture
 from genie_core.world import World
 
 HOT = SamplingConfig(unmask_steps=3, temperature=1.0)

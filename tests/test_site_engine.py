@@ -24,8 +24,8 @@ from app.play.session_snapshot import snapshot
 from app.play.start import Start, begin
 from genie_core import World, WorldEngine, load_picture
 from genie_core.config import SamplingConfig
-from genie_core.engine import pack_picture, unpack_picture
 from genie_core.pictures import fit
+from genie_core.pixels import pack_picture, unpack_picture
 
 ROOT = Path(__file__).parents[1]
 EASY, HARD = ROOT / "checkpoints/coinrun", ROOT / "checkpoints/coinrun-hard"

@@ -23,8 +23,9 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from tiny import make_reference_world, make_world
 
 from genie_core.config import SamplingConfig
-from genie_core.engine import Moment, WorldEngine, pack_picture
+from genie_core.engine import Moment, WorldEngine
 from genie_core.key_ring import Kept
+from genie_core.pixels import pack_picture
 from genie_core.runtimes.base import RUNTIMES, Runtime
 from genie_core.runtimes.choose import open_runtime
 from genie_core.world import World

@@ -23,10 +23,11 @@ from safetensors.numpy import load as read_tensors
 
 from app.play.saved import SavedLine, SavedSession
 from genie_core.config import build_sampling
-from genie_core.engine import ANCHORED, unpack_picture
+from genie_core.engine import ANCHORED
 from genie_core.errors import ConfigError, PictureError, SessionError
 from genie_core.files import write_whole
 from genie_core.limits import SESSION_BRANCHES, SESSION_BYTES, SESSION_KEPT, SESSION_STEPS, Size
+from genie_core.pixels import unpack_picture
 
 if TYPE_CHECKING:
     from genie_core.graph_world import GraphWorld
