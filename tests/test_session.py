@@ -162,6 +162,53 @@ def test_restart_keeps_the_old_line(session: PlaySession) -> None:
     assert kinds(session) == []
 
 
+def test_what_was_left_without_a_step_is_no_branch(session: PlaySession) -> None:
+    frames = played(session, chosen(6))
+    for _ in range(2):
+        session.handle(c.Restart())
+        session.handle(c.StartFrom(picture(1)))
+        session.handle(c.NewSeed())
+    assert len(session.timeline.lines) == 2 and len(session.branches) == 1 and session.unsaved == 0
+    assert not np.array_equal(session.timeline.thumbnail(session.timeline.line), frames[0])
+    session.handle(c.Keep())
+    session.handle(c.GoTo(0))
+    assert np.array_equal(session.frame, frames[6]) and len(session.timeline.lines) == 2, "but what was kept stays"
+
+
+def test_time_that_goes_by_is_nothing_to_save(session: PlaySession) -> None:
+    """Nobody acts: no key is held and nothing plays by itself."""
+
+    def idle(steps: int) -> None:
+        for _ in range(steps):
+            session.tick()
+
+    idle(3)
+    session.handle(c.GoTo(0, 1))
+    session.handle(c.Step())
+    session.handle(c.Pause(False))
+    idle(3)
+    session.handle(c.GoTo(0, 0))
+    session.handle(c.Hold(session.idle))
+    session.tick()
+    session.handle(c.Hold(None))
+    idle(2)
+    assert session.timeline.acted == [True, False, False] and session.timeline.line.acted_until == 1
+    assert session.unsaved == 1, "a held key counts, whatever it plays"
+    note = snapshot(session)
+    idle(1)
+    note.mark_saved()
+    idle(4)
+    assert session.unsaved == 0, "nobody has acted since"
+    session.handle(c.Keep())
+    assert session.unsaved == 1, "who keeps a moment acts"
+    snapshot(session).mark_saved()
+    session.handle(c.Autoplay(ListedActions((session.idle,))))
+    idle(1)
+    assert session.unsaved == 1
+    session.handle(c.Open(parse_session(snapshot(session)(), session.engine.world)))
+    assert session.timeline.acted == [False] * session.steps, "a file tells actions alone"
+
+
 def test_another_seed_and_another_picture_start_new_trees(session: PlaySession) -> None:
     frames = played(session, chosen(6))
     session.handle(c.NewSeed())
@@ -483,12 +530,12 @@ def test_a_session_keeps_all_branches_and_kept_moments(session: PlaySession, wor
     session.handle(c.GoTo(1))
     session.handle(c.Restart())
     session.handle(c.GoTo(1, 8))
-    assert session.unsaved == 4
+    assert session.unsaved == len(session.branches) == len(session.timeline.lines) == 4, "none without steps stays"
     note = snapshot(session)
     note.mark_saved()
     assert session.unsaved == 0
     saved = parse_session(note(), world)
-    assert (saved.frames, len(saved.lines), len(saved.kept)) == (11 + 5 + 3 + 5, 5, 2)
+    assert (saved.frames, len(saved.lines), len(saved.kept)) == (11 + 5 + 3 + 5, 4, 2)
     assert saved.actions.tolist() == [*chosen(10)[:6], *chosen(5, 1)] and saved.alone().tokens.shape[0] == 12
     other = begin(WorldEngine(world), Start(None, saved=saved))
     assert (other.steps, other.seed, other.unsaved, other.mode) == (8, session.seed, 0, "resting")
@@ -504,7 +551,7 @@ def test_a_session_keeps_all_branches_and_kept_moments(session: PlaySession, wor
     session.handle(c.GoTo(2))
     assert same(played(other, chosen(4)), played(session, chosen(4))), "each goes on as it would have"
     session.handle(c.Open(saved))
-    assert len(session.timeline.lines) == 10 and session.steps == 8, "beside what was played since"
+    assert len(session.timeline.lines) == 8 and session.steps == 8, "beside what was played since"
 
 
 def test_what_is_too_much_for_a_file_is_left_out(session: PlaySession, monkeypatch: pytest.MonkeyPatch) -> None:

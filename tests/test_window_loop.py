@@ -401,7 +401,7 @@ def test_branches_are_not_lost_without_asking_once(window: WindowLoop) -> None:
         window.handle(up(pygame.K_BACKSPACE))
         press(window, pygame.K_4)
 
-    press(window, ticks=4)
+    press(window, pygame.K_4, ticks=4)
     branch()
     window.handle(pygame.event.Event(pygame.QUIT))
     assert isinstance(window.overlay, Ask) and "2 branches are not saved" in window.overlay.title

@@ -78,6 +78,7 @@ class PlaySession:
         self._travelled = 0  # ticks since the travel key went down
         self._one_step = False  # of a paused session, in the next tick
         self._pending = 0  # the action that the engine is stepping with
+        self._acted = False  # whether somebody chose it
         self._slow = False  # as was told
         self._events: list[Event] = []
         self._start(prompt, engine.seed if seed is None else seed, judge=True)
@@ -143,13 +144,18 @@ class PlaySession:
     @property
     def branched(self) -> bool:
         """Whether there is more than one branch, or a kept moment."""
-        return len(self.timeline.lines) > 1 or bool(self.kept)
+        return len(self.branches) > 1 or bool(self.kept)
+
+    @property
+    def branches(self) -> list[Line]:
+        """The lines that have steps of their own."""
+        return [line for line in self.timeline.lines if line.steps]
 
     @property
     def unsaved(self) -> int:
-        """How many branches no saved session has; 0 as long as there is one branch and no moment is kept."""
-        played = [line for line in self.timeline.lines if line.moments and line.tip]
-        return sum(line.tip > line.saved for line in played) if len(played) > 1 or self.kept else 0
+        """How many branches no saved session has; 0 as long as there is one branch and no moment is kept. Steps in
+        which nobody acted are no loss."""
+        return sum(line.acted_until > max(line.saved, 0) for line in self.timeline.lines) if self.branched else 0
 
     def events(self) -> list[Event]:
         """The events since the last call."""
@@ -210,6 +216,7 @@ class PlaySession:
                 at = self.timeline
                 self.kept = [kept for kept in self.kept if (kept.line, kept.step) != (at.line, at.index)]
                 self.kept.append(Kept(at.line, at.index))
+                at.line.mark_acted(at.index)
                 self.tell(c.KEPT, f"kept step {at.index}")
             case c.Recall(kept):
                 if 0 <= kept < len(self.kept):
@@ -265,7 +272,7 @@ class PlaySession:
     def advance(self, frame: np.ndarray) -> None:
         """Takes in the frame, uint8 (H, W, 3), that the engine made of the action that was asked for."""
         self.frame = frame
-        if self.timeline.add(self.engine.snapshot(self.player), self._pending, frame):
+        if self.timeline.add(self.engine.snapshot(self.player), self._pending, frame, self._acted):
             self.tell(c.BRANCHED, f"a new branch from step {self.steps - 1}")
 
     def play(self, actions: Iterable[int]) -> Iterator[np.ndarray]:
@@ -278,9 +285,9 @@ class PlaySession:
     def _start(self, picture: np.ndarray, seed: int, judge: bool = False) -> None:
         prompt = fit(picture, self.config.frame_size)
         self.frame = self.engine.reset(prompt, self.player, seed)
+        self._leave()
         self.timeline.start(self.engine.snapshot(self.player), prompt, seed)
         self._begin()
-        self.kept = [kept for kept in self.kept if kept.line in self.timeline.lines]
         if judge:
             self._judge(prompt)
 
@@ -312,11 +319,12 @@ class PlaySession:
             actions, anchors = one.actions[parent is None :], [*one.anchors.values()]
             line.moments = self.engine.moments(one.tokens, actions, one.seed, after, anchors)
             line.actions = [*[None] * (parent is None), *actions.tolist()]
+            line.acted = [action not in (None, self.idle) for action in line.actions]
             line.saved = line.tip
             lines.append(line)
         self.engine.set_sampling(saved.sampling, self.player)
+        self._leave()
         self.timeline.adopt(lines)
-        self.kept = [kept for kept in self.kept if kept.line in self.timeline.lines]
         self.kept += [Kept(lines[number], step) for number, step in saved.kept]
         self._go(lines[saved.line], 0 if replay else saved.at)
         self._goes_on = Mode.REPLAY if replay else Mode.PLAYING
@@ -325,9 +333,17 @@ class PlaySession:
 
     def _go(self, line: Line, index: int) -> None:
         """Shows a frame that was played before, and rests there; the engine follows when it has to step from there."""
+        if line is not self.timeline.line:
+            self._leave()
         self.timeline.go(line, index)
         self.frame = self.timeline.picture_of(line, self.steps)
         self._halt = self._halt or Mode.RESTING
+
+    def _leave(self) -> None:
+        """Lets go of the branch shown if nothing was played on it and no moment of it is kept."""
+        empty = [line for line in self.timeline.lines if line is self.timeline.line and not line.steps]
+        if empty and all(kept.line is not empty[0] for kept in self.kept):
+            self.timeline.drop(empty[0])
 
     def _end_rest(self) -> None:
         if self._halt is Mode.RESTING:
@@ -356,6 +372,7 @@ class PlaySession:
 
     def _choose(self) -> int:
         """The action for this step: the player's, or else autoplay's, or else the one for doing nothing."""
+        self._acted = True
         if self._held is not None:
             if self.autoplay is not None and not self.autoplay.mix:
                 self._autoplay(None, False)
@@ -365,7 +382,8 @@ class PlaySession:
         if action is None and self.autoplay is not None:
             self._autoplay(None, False)
             self.tell(c.AUTOPLAY_ENDED, "autoplay has ended")
-        return self.idle if action is None else action
+        self._acted = action is not None
+        return action if action is not None else self.idle
 
     def _autoplay(self, source: Source | None, mix: bool) -> None:
         self.autoplay = None if source is None else Autoplayer(source, len(self.config.actions), mix)

@@ -20,7 +20,9 @@ THUMBNAIL = (32, 32)  # pixels, height and width
 class Line:
     """One course of play, from a prompt to its tip. It owns its frames from `start` on; `parent` has those before.
 
-    `actions[i]` led to the frame `start + i`; the prompt has None. `prompt` is uint8 (H, W, 3).
+    `actions[i]` led to the frame `start + i`; the prompt has None. `acted[i]` tells whether somebody acted then: held a
+    key, let autoplay play, or kept the moment. Else time went by, and nothing is lost with it. `prompt` is uint8
+    (H, W, 3).
     """
 
     def __init__(self, number: int, parent: Line | None, start: int, prompt: np.ndarray, seed: int) -> None:
@@ -28,12 +30,23 @@ class Line:
         self.prompt, self.seed = prompt, seed
         self.moments: list[Moment] = []
         self.actions: list[int | None] = []
+        self.acted: list[bool] = []
         self.saved = -1  # the last frame, its ancestors' included, that a saved session has
 
     @property
     def tip(self) -> int:
         """Index of its last frame."""
         return self.start + len(self.moments) - 1
+
+    @property
+    def steps(self) -> int:
+        """How many frames of its own were played: the prompt is given."""
+        return len(self.moments) - (self.parent is None)
+
+    @property
+    def acted_until(self) -> int:
+        """Index of the last of its own frames in which somebody acted; 0 if nobody did."""
+        return max((self.start + place for place, acted in enumerate(self.acted) if acted), default=0)
 
     def owner(self, index: int) -> Line:
         """The line, this one or an ancestor, that frame `index` belongs to."""
@@ -58,9 +71,15 @@ class Line:
             line.saved = max(line.saved, index)
             index, line = line.start - 1, line.parent
 
-    def add(self, moment: Moment, action: int | None) -> None:
+    def mark_acted(self, index: int) -> None:
+        """Notes that somebody acted in frame `index`."""
+        owner = self.owner(index)
+        owner.acted[index - owner.start] = True
+
+    def add(self, moment: Moment, action: int | None, acted: bool) -> None:
         self.moments.append(moment)
         self.actions.append(action)
+        self.acted.append(acted)
 
 
 class Timeline:
@@ -90,29 +109,39 @@ class Timeline:
         """The latent actions that led from the prompt to the frame shown."""
         return [action for action in map(self.line.action, range(1, self.index + 1)) if action is not None]
 
+    @property
+    def acted(self) -> list[bool]:
+        """For each of `taken`, whether somebody acted in that step: see `Line`."""
+        owners = ((index, self.line.owner(index)) for index in range(1, self.index + 1))
+        return [owner.acted[index - owner.start] for index, owner in owners]
+
     def start(self, moment: Moment, prompt: np.ndarray, seed: int) -> None:
         """Starts a new line from a prompt, of which `moment` is the first frame."""
         line = Line(0, None, 0, prompt, seed)
-        line.add(moment, None)
+        line.add(moment, None, acted=False)
         self.adopt([line])
         self.go(line, 0)
 
     def adopt(self, lines: list[Line]) -> None:
         """Takes in lines that have their frames already, and gives them numbers of their own."""
-        if len(self.lines) == 1 and self.lines[0].tip == 0:
-            self.lines.clear()  # nothing was played on it
-            for pictures in (self._pictures, self._tips, self._thumbnails):
-                pictures.clear()
         for line in lines:
             line.number = self.lines[-1].number + 1 if self.lines else 0
             self.lines.append(line)
 
-    def add(self, moment: Moment, action: int, picture: np.ndarray) -> bool:
+    def drop(self, line: Line) -> None:
+        """Lets go of a line from which no other branches off. Another line may have its number then."""
+        self.lines.remove(line)
+        self._tips.pop(line.number, None)
+        for pictures in (self._pictures, self._thumbnails):
+            for key in [key for key in pictures if key[0] == line.number]:
+                del pictures[key]
+
+    def add(self, moment: Moment, action: int, picture: np.ndarray, acted: bool) -> bool:
         """Adds a frame after the one shown; true if that began a new line."""
         branched = not self.at_tip
         if branched:
             self.branch()
-        self.line.add(moment, action)
+        self.line.add(moment, action, acted)
         self.index += 1
         self._remember(self.line.number, self.index, picture)
         return branched
