@@ -150,6 +150,15 @@ class Visitor:
         self.page.keyboard.press("p")
         self.until("d.mode === 'paused'")
 
+    def play(self, steps: int) -> None:
+        """Takes over, and plays more than so many steps."""
+        self.until("d.mode === 'attract' && d.step > 0")
+        self.page.keyboard.down("ArrowRight")
+        self.until(f"d.mode === 'playing' && d.step > {steps}")
+        self.page.keyboard.up("ArrowRight")
+        self.page.keyboard.press("p")
+        self.until("d.mode === 'paused'")
+
     def saved(self, button: str) -> bytes:
         with self.page.expect_download() as loading:
             self.page.click(button)

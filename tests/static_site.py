@@ -200,11 +200,12 @@ class Tab:
     def steps(self, actions: list[int]) -> list[np.ndarray]:
         return [self._picture(picture) for picture in self.page.evaluate(STEPS, actions)]
 
-    def goto(self, index: int) -> np.ndarray:
-        return self._picture(self.page.evaluate("async (i) => Array.from((await client.goto(i)).picture)", index))
+    def goto(self, index: int, line: int | None = None) -> np.ndarray:
+        call = "async ([i, line]) => Array.from((await client.goto(i, line ?? undefined)).picture)"
+        return self._picture(self.page.evaluate(call, [index, line]))
 
     def session(self) -> bytes:
-        return bytes(self.page.evaluate("async () => Array.from(await client.session())"))
+        return bytes(self.page.evaluate("async () => Array.from((await client.session()).bytes)"))
 
     def load_session(self, content: bytes) -> dict[str, Any]:
         call = "async (b) => { const s = await client.loadSession(Uint8Array.from(b)); return {...s, picture: 0}; }"

@@ -12,8 +12,33 @@ export class Client {
   }
 
   constructor() {
-    Object.assign(this, { actions: [], seed: 0, index: 0 });
+    Object.assign(this, { lines: [], kept: [], line: 0, index: 0, numbered: 0 });
     window.stub = { client: this, prompts: [], slow: 2, failing: "" };
+  }
+
+  get shownLine() {
+    return this.lines.find(({ number }) => number === this.line);
+  }
+
+  get actions() {
+    return this.shownLine?.actions ?? [];
+  }
+
+  get root() {
+    return this.shownLine.root;
+  }
+
+  get seed() {
+    return this.shownLine?.seed ?? 0;
+  }
+
+  get made() {
+    return this.shownLine.rgba;
+  }
+
+  get prompt() {
+    const { rgba } = this.shownLine;
+    return Uint8Array.from({ length: (3 * rgba.length) / 4 }, (_, i) => rgba[4 * Math.floor(i / 3) + (i % 3)]);
   }
 
   async load(name, onProgress) {
@@ -24,55 +49,77 @@ export class Client {
     return { config: this.config, backend: "wasm", threads: 2, bytes: 2e6 };
   }
 
-  async reset({ width, height, data }, seed) {
+  async reset({ width, height, data }, seed, beside = false) {
     await this.work();
     const [rows, columns] = this.config.frame_size;
     if (rows !== height || columns !== width) throw new Told("not of the world's size");
     window.stub.prompts.push({ width, height, data: Array.from(data) });
-    Object.assign(this, { prompt: data.slice(), made: data.slice(), actions: [], seed: Number(seed), index: 0 });
+    this.lines = beside ? this.lines.filter((line) => line.actions.length > 0) : [];
+    if (!beside) this.kept = [];
+    this.add({ rgba: data.slice(), seed: Number(seed), actions: [] });
+    this.index = 0;
     return this.shown();
+  }
+
+  async again() {
+    await this.work();
+    const { rgba, seed } = this.shownLine;
+    Object.assign(this, { lines: [], kept: [], index: 0 });
+    this.add({ rgba, seed, actions: [] });
+    return this.shown();
+  }
+
+  add(line) {
+    this.line = this.numbered++;
+    this.lines.push({ root: this.line, ...line, number: this.line });
   }
 
   async step(action) {
     await this.work();
-    this.actions.length = this.index;
+    if (this.index < this.actions.length) this.add({ ...this.shownLine, actions: this.actions.slice(0, this.index) });
     this.actions.push(action);
     this.index++;
     return { ...this.shown(), ms: 1 };
   }
 
-  async goto(index) {
+  async goto(index, number = this.line) {
     await this.work();
-    if (!(index >= 0 && index <= this.actions.length)) throw new Told(`There is no frame ${index} to go to.`);
-    this.index = index;
+    const line = this.lines.find((each) => each.number === number);
+    if (!(line && index >= 0 && index <= line.actions.length)) throw new Told(`There is no frame ${index} to go to.`);
+    Object.assign(this, { index, line: number });
     return this.shown();
   }
 
+  async branches() {
+    const lines = this.lines.map(({ number, rgba, actions }) => ({ number, tip: actions.length, picture: rgba.slice() }));
+    return { lines, kept: this.kept.map((moment) => ({ ...moment, picture: this.lines[0].rgba.slice() })) };
+  }
+
+  async keep() {
+    this.kept.push({ line: this.line, index: this.index });
+  }
+
   async session() {
-    const [height, width] = this.config.frame_size;
-    const rgb = Uint8Array.from({ length: 3 * width * height }, (_, i) => this.prompt[4 * Math.floor(i / 3) + (i % 3)]);
-    const tensors = {
-      actions: { kind: "U8", shape: [this.actions.length], data: Uint8Array.from(this.actions) },
-      prompt: { kind: "U8", shape: [height, width, 3], data: rgb },
-    };
-    return pack(tensors, { genie_session: JSON.stringify({ seed: this.seed, at: this.index }) });
+    const { lines, kept, line, index } = this;
+    const told = { kept, line, index, lines: lines.map((each) => ({ ...each, rgba: Array.from(each.rgba) })) };
+    return { bytes: pack({}, { genie_session: JSON.stringify(told) }), branches: lines.length, kept: kept.length };
   }
 
   async loadSession(bytes) {
-    const { tensors, told } = unpack(bytes, "This file is no saved session, or it is damaged; choose a .genie file.");
-    const { seed, at } = JSON.parse(told.genie_session);
-    const [height, width] = this.config.frame_size;
-    const prompt = new Uint8ClampedArray(4 * width * height).fill(255);
-    tensors.prompt.data.forEach((value, i) => (prompt[4 * Math.floor(i / 3) + (i % 3)] = value));
-    Object.assign(this, { prompt, made: prompt, opened: tensors.prompt.data, actions: Array.from(tensors.actions.data), seed, index: at });
-    return { ...this.shown(), actions: [...this.actions], seed };
+    await this.work();
+    const { told } = unpack(bytes, "This file is no saved session, or it is damaged; choose a .genie file.");
+    if (!told.genie_session) throw new Told("This file is no saved session, or it is damaged; choose a .genie file.");
+    const { lines, ...rest } = JSON.parse(told.genie_session);
+    Object.assign(this, rest, { lines: lines.map((each) => ({ ...each, rgba: Uint8ClampedArray.from(each.rgba) })) });
+    this.numbered = Math.max(...lines.map(({ number }) => number)) + 1;
+    return { ...this.shown(), actions: [...this.actions] };
   }
 
   shown() {
-    const picture = this.prompt.slice();
+    const picture = this.shownLine.rgba.slice();
     picture.set([this.index % 256, this.index ? this.actions[this.index - 1] : NOTHING, this.seed % 256, 255]);
     const guesses = this.index > 0 && this.actions[this.index - 1] === this.config.guessed;
-    return { picture, index: this.index, guesses };
+    return { picture, index: this.index, tip: this.actions.length, line: this.line, seed: this.seed, guesses };
   }
 
   async work() {

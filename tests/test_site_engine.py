@@ -287,7 +287,8 @@ class TestByReference:
         game.engine.restore(game.moments[17])
         assert max(map(far, other, [game.engine.step(3) for _ in range(3)])) <= 1
         saved = parse_session(tab.session(), game.world)
-        assert [*saved.lines[0].anchors] == [0, 8, 16] and saved.at == 20
+        assert [*saved.alone().lines[0].anchors] == [0, 8, 16] and saved.at == 20
+        assert [(line.parent, line.start, line.tip) for line in saved.lines][-2:] == [(0, 31, 40), (0, 18, 20)]
 
     def test_a_session_of_the_program_with_branches_goes_on_in_the_page_and_back(self, tab: Tab, game: Game) -> None:
         session = begin(WorldEngine(game.world), Start(game.prompt[::-1].copy(), seed=5))

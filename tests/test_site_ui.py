@@ -112,9 +112,9 @@ class TestKeys:
         visitor.until(f"d.step > {visitor.step() + 3} && d.mode === 'attract'")
         visitor.page.keyboard.press("Escape")
         visitor.until("d.mode === 'playing'")
-        step = visitor.step()
-        visitor.until(f"d.step > {step + 5}")
-        assert set(visitor.actions()[step + 1 :]) == {STAY}
+        visitor.until("d.step > 5 && d.step < 20", 5)
+        assert set(visitor.actions()) == {STAY}, "from the first frame: what it did by itself is gone"
+        assert not visitor.page.is_visible("#invite")
 
     def test_a_click_ends_it_too_and_the_next_picture_comes_otherwise(self, browser: Any, url: str) -> None:
         with Visitor(browser, url, script="const now = Math.random; Math.random = () => 0.5 * now();") as visitor:
@@ -210,12 +210,14 @@ class TestKeys:
         page.keyboard.down(str(HOP_2 + 1))
         visitor.until(f"d.action == {HOP_2} && document.querySelector('#pad button').classList.contains('on')")
         page.keyboard.up(str(HOP_2 + 1))
-        told = page.inner_text("#keys")
-        assert "↑ hop, → east, ← west, a number from 1 to 6" in told and "6 is much the same as hop" in told
-        assert "N takes a new seed" in told and page.is_visible("[data-do=seed]")
+        page.keyboard.press("?")
+        told = page.inner_text("#keys-box")
+        assert page.locator("#keys tr").nth(0).inner_text() == "↑ or Space\thop" and "much the same as hop" in told
+        assert "restart with a new seed" in told and page.is_visible("[data-do=seed]")
+        page.keyboard.press("Escape")
         page.select_option("#world", "second")  # where nothing is left to chance
         visitor.until("!document.querySelector('[data-do=seed]').offsetParent")
-        assert "seed" not in page.inner_text("#keys") and not page.is_visible("#seed")
+        assert "seed" not in page.locator("#keys").text_content() and not page.is_visible("#seed")
 
     def test_the_world_says_that_it_guesses_and_what_that_means(self, visitor: Visitor) -> None:
         page = visitor.page
@@ -228,8 +230,10 @@ class TestKeys:
         page.keyboard.up("ArrowRight")
         page.keyboard.down("ArrowLeft")
         visitor.until(f"d.action == {WEST} && {marked} === '4px'")
-        visitor.until_word("An orange border: the world is unsure")
-        assert "An orange border" in page.inner_text("#guesses")
+        assert page.is_visible("#unsure") and "An orange border" in page.inner_text("#unsure")
+        page.keyboard.up("ArrowLeft")
+        visitor.until(f"d.action == {STAY} && {marked} !== '4px'")
+        assert not page.is_visible("#unsure"), "told while there is a border"
 
     def test_buttons_hold_actions_and_show_the_one_played(self, visitor: Visitor) -> None:
         visitor.until("d.mode === 'attract' && d.step > 0")
@@ -428,7 +432,13 @@ class TestTime:
         page.keyboard.down("ArrowLeft")
         visitor.until(f"d.step > 12 && d.action == {WEST}")
         page.keyboard.up("ArrowLeft")
-        assert len(visitor.actions()) < tip, "another way from there"
+        page.keyboard.press("p")
+        first = visitor.actions()[:6]
+        branch = page.get_by_role("button", name=f"step {tip} of branch 1")
+        branch.click()
+        visitor.until(f"d.step == {tip} && d.tip == {tip} && d.mode !== 'playing'")
+        assert visitor.actions()[:6] == first and set(visitor.actions()[5:]) <= {EAST, STAY}, "the way left is there"
+        assert page.get_by_role("button", name="of branch 2").is_visible(), "and so is the other"
 
     def test_a_kept_moment_comes_back_though_play_went_another_way(self, visitor: Visitor) -> None:
         page = visitor.page
@@ -440,14 +450,14 @@ class TestTime:
         page.keyboard.up("ArrowRight")
         page.keyboard.press("p")
         visitor.until("d.mode === 'paused'")
-        kept = int(page.inner_text("#kept button"))
+        kept = int(page.inner_text("#kept button").removeprefix("kept "))
         first = visitor.actions()[:kept]
         page.keyboard.press("r")
         visitor.until("d.mode === 'playing'")
         page.keyboard.down("ArrowLeft")
         visitor.until(f"d.step > {kept + 2}")
         page.keyboard.up("ArrowLeft")
-        page.click("#kept button")
+        page.locator("#kept button").first.click()
         visitor.until(f"d.step == {kept} && d.mode === 'resting'")
         assert visitor.actions()[:kept] == first and visitor.note()[0] == kept
 
@@ -456,7 +466,7 @@ class TestTime:
         visitor.begin()
         page.click("#stage")
         page.keyboard.press(".")
-        visitor.until("d.mode === 'paused'")
+        visitor.until("d.mode === 'paused' && d.step > 0")
         page.wait_for_timeout(300)  # that step, and one that was under way
         step = visitor.step()
         page.keyboard.press(".")
@@ -474,7 +484,16 @@ class TestTime:
         visitor.until("d.mode === 'replay'")
         visitor.until(f"d.step == {tip} && d.mode === 'resting'")
         assert len(visitor.actions()) == tip
+        assert page.inner_text("#replay") == "Replay"
         page.select_option("#speed", "0.25")
+        page.click("#replay")
+        visitor.until("d.mode === 'replay'")
+        assert page.inner_text("#replay") == "Stop"
+        page.keyboard.press("Escape")
+        visitor.until("d.mode === 'resting'")
+        assert len(visitor.actions()) == tip
+        page.keyboard.press("Enter", delay=1500)
+        visitor.until(f"d.step == {tip}")
         begun = visitor.step()
         page.click("[data-do=pause]")
         page.wait_for_timeout(1000)
@@ -532,17 +551,19 @@ class TestTakeHome:
             visitor.until("d.mode === 'playing' && d.step > 2")
 
     def test_a_session_is_saved_and_opened(self, visitor: Visitor, tmp_path: Path) -> None:
-        visitor.until("d.mode === 'attract' && d.step > 10")
-        visitor.page.keyboard.press("p")
-        visitor.until("d.mode === 'paused'")
+        visitor.play(10)
+        visitor.page.keyboard.press("k")
+        visitor.until_word("is kept")
         step, played, prompt = visitor.step(), visitor.actions(), visitor.prompt()
         path = tmp_path / "mine.genie"
         path.write_bytes(visitor.saved("#save"))
-        visitor.page.locator("#gallery button").nth(1).click()
-        visitor.until("stub.prompts.length > 1 && d.mode === 'playing'")
+        visitor.until_word("The session is saved, with 1 kept moment.")
+        visitor.page.reload()
+        visitor.begin()
         visitor.page.set_input_files("#session", str(path))
         visitor.until(f"d.mode === 'resting' && d.step == {step}")
         assert visitor.actions() == played
+        assert visitor.page.get_by_role("button", name=f"step {step}, which you kept").is_visible()
         visitor.page.click("#share")
         visitor.until("document.getElementById('link').value.includes('&d=')")
         letters = visitor.page.input_value("#link").split("&d=")[1]
@@ -564,12 +585,11 @@ class TestTakeHome:
         assert frames[0].shape[0] % HEIGHT == 0 and frames[-1].std() > 10
 
     def test_a_gif_and_a_png_show_what_was_seen(self, visitor: Visitor) -> None:
-        visitor.until("d.mode === 'attract' && d.step > 30")
-        visitor.page.keyboard.press("p")
-        visitor.until("d.mode === 'paused'")
+        visitor.play(30)
         visitor.page.wait_for_timeout(200)
         shown = visitor.step()
         png = np.array(Image.open(io.BytesIO(visitor.saved("#photo"))).convert("RGB"))
+        visitor.until_word("The picture is saved.")
         times = png.shape[0] // HEIGHT
         small = png[times // 2 :: times, times // 2 :: times]
         assert small.shape == (HEIGHT, WIDTH, 3) and np.array_equal(small[1:], visitor.prompt()[1:])
@@ -595,6 +615,36 @@ class TestTakeHome:
             frames = [np.array(frame.convert("RGB")) for frame in ImageSequence.Iterator(gif)]
         assert len(frames) == 2 and frames[0].shape == (140, 180, 3)
         assert np.array_equal(frames[1][::2], frames[1][1::2]), "enlarged without smoothing"
+
+
+    def test_another_picture_and_a_seed_leave_what_was_played_as_branches(self, visitor: Visitor) -> None:
+        page = visitor.page
+        visitor.play(8)
+        played = visitor.actions()
+        page.locator("#gallery button").nth(1).click()
+        visitor.until("stub.prompts.length > 1 && d.mode === 'playing' && d.step > 2")
+        page.keyboard.press("n")
+        visitor.until("stub.prompts.length > 2 && d.step < 3 && d.mode === 'playing'")
+        page.keyboard.press("p")
+        names = "[...document.querySelectorAll('#kept button')].map((b) => b.innerText)"
+        visitor.until(f"JSON.stringify({names}) === JSON.stringify(['branch 1', 'branch 2'])")
+        page.locator("#kept button").first.click()
+        visitor.until(f"d.step == {len(played)}")
+        assert visitor.actions() == played
+        pressed = "document.querySelector('#gallery [aria-pressed=true]').dataset.path"
+        assert visitor.get(pressed) == "pictures/start-0.png", "the picture that this branch began from"
+
+    def test_a_device_that_is_too_slow_is_told_once(self, visitor: Visitor) -> None:
+        script = """async () => {
+            const { Pace } = await import('./js/ui/status.js');
+            const told = (period, ms) => {
+                const pace = new Pace();
+                return Array.from({ length: Math.floor(ms / period) }, (_, i) => pace.frame(15, i * period)).filter((r) => r);
+            };
+            return [told(66, 60_000), told(700, 60_000)];
+        }"""
+        fast, slow = visitor.get(script)
+        assert fast == [] and len(slow) == 1 and 1.3 < slow[0] < 1.5
 
 
 class TestFaults:
@@ -646,11 +696,13 @@ class TestWithItsEngine:
             visitor.page.keyboard.press("p")
             visitor.until("d.mode === 'paused'")
             visitor.page.wait_for_timeout(500)
+            visitor.page.keyboard.press("k")
+            visitor.until_word("is kept")
             guesses = "document.getElementById('stage').classList.contains('guesses')"
             assert visitor.get(guesses)
             step, picture = visitor.step(), visitor.get(frame)
             saved = parse_session(visitor.saved("#save"), World.from_pretrained(tiny_world))
-            assert saved.at == step == len(saved.actions)
+            assert saved.at == step == len(saved.actions) and saved.kept == ((saved.line, step),)
             visitor.page.click("#share")
             visitor.until("document.getElementById('link-box').open")
             link = visitor.page.input_value("#link")

@@ -20,9 +20,8 @@ export async function unpackPicture(packed, size) {
   return picture;
 }
 
-/** The two tensors of a session file. `kept` maps indices of frames to packed pictures. */
-export function anchorTensors(kept) {
-  const parts = [...kept.values()];
+/** The two tensors of a session file, of packed pictures. */
+export function anchorTensors(parts) {
   const data = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -36,36 +35,15 @@ export function anchorTensors(kept) {
   };
 }
 
-/**
- * The inverse for one branch of a file of `frames`: `lines` has [start, count] of each branch in it, `parts` the frames
- * of the one as [from, to] of all.
- */
-export function anchorsOf({ anchors, anchor_lengths: lengths }, frames, lines, parts, damaged) {
-  const found = new Map(); // by position in the file
-  let [position, at, number] = [0, 0, 0];
-  for (const [start, count] of lines) {
-    require(start >= 0 && count >= 0 && position + count <= frames, damaged);
-    for (let index = start; index < start + count; index++, position++) {
-      if (index % ANCHORED) continue;
-      const length = lengths.data[number++];
-      require(length > 0 && at + length <= anchors.data.length, damaged);
-      found.set(position, anchors.data.slice(at, at + length));
-      at += length;
-    }
+/** The inverse: the packed pictures, in their order. */
+export function splitAnchors({ anchors, anchor_lengths: lengths }, damaged) {
+  const parts = [];
+  let at = 0;
+  for (const length of lengths.data) {
+    require(length > 0 && at + length <= anchors.data.length, damaged);
+    parts.push(anchors.data.slice(at, at + length));
+    at += length;
   }
-  require(number === lengths.data.length && at === anchors.data.length, damaged);
-  return along(parts, found, damaged);
-}
-
-/** By index of the branch, which has one for each eighth frame. */
-function along(parts, found, damaged) {
-  const kept = new Map();
-  let index = 0;
-  for (const [from, to] of parts) {
-    for (let position = from; position < to; position++, index++) {
-      require(found.has(position) === (index % ANCHORED === 0), damaged);
-      if (found.has(position)) kept.set(index, found.get(position));
-    }
-  }
-  return kept;
+  require(at === anchors.data.length, damaged);
+  return parts;
 }

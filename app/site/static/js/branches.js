@@ -1,67 +1,99 @@
-// One branch of a saved session of format 2, which has all of them: see app/play/session_file.py.
+// All branches and kept moments as the tensors of a saved session of format 2: see app/play/session_file.py.
 
-import { anchorsOf } from "./anchors.js";
+import { ANCHORED, anchorTensors, splitAnchors } from "./anchors.js";
+import { Line } from "./line.js";
 import { require } from "./told.js";
 
-const MOST_BRANCHES = 1000;
 const FIELDS = 3; // of a line: its parent or -1, the index of its first frame, its count of frames
+export const MOST_BRANCHES = 1000;
+export const MOST_KEPT = 1000;
 
-/**
- * Branch number `shown` from its prompt on, as format 1 has it: {tokens, actions, prompt, root, kept}; `root` is the
- * number of its prompt and seed, `kept` has the pictures kept of a world by reference, by index. Throws Told with the
- * sentence `damaged` if the branches do not fit together.
- */
-export function branchShown({ tokens, actions, prompts, lines, ...anchors }, shown, sizes, damaged) {
-  const [count, ...grid] = tokens.shape;
-  const [n, fields] = lines.shape;
-  require(fields === FIELDS && lines.shape.length === 2 && n <= MOST_BRANCHES, damaged);
-  require(Number.isSafeInteger(shown) && shown >= 0 && shown < n && actions.data.length === count, damaged);
-  const { parts, root } = pathTo(shown, lines.data, count, damaged);
-  const width = grid.reduce((product, side) => product * side, 1);
-  const led = joined(Uint8Array, actions.data, parts, 1).subarray(1);
-  const picture = sizes.frame[0] * sizes.frame[1] * 3;
-  const places = Array.from({ length: n }, (_, line) => lines.data.subarray(line * FIELDS + 1, (line + 1) * FIELDS));
+/** The tensors of `lines` [Line], parents first, and `moments` [{line, index}]. */
+export function branchTensors(lines, moments, sizes) {
+  const numbers = new Map(lines.map((line, number) => [line, number]));
+  const roots = lines.filter(({ parent }) => !parent);
+  const places = lines.flatMap(({ parent, start, frames }) => [parent ? numbers.get(parent) : -1, start, frames - start]);
+  const frames = lines.reduce((sum, line) => sum + line.frames - line.start, 0);
+  const whole = (Kind, parts) => joined(Kind, [...parts]);
   return {
-    root,
-    kept: sizes.reference ? anchorsOf(anchors, count, places, parts, damaged) : new Map(),
-    tokens: { shape: [led.length + 1, ...grid], data: joined(Int32Array, tokens.data, parts, width) },
-    actions: { shape: [led.length], data: led },
-    prompt: { shape: prompts.shape.slice(1), data: prompts.data.slice(root * picture, (root + 1) * picture) },
+    tokens: { kind: "I32", shape: [frames, ...sizes.grid], data: whole(Int32Array, lines.map(({ own }) => own.tokens)) },
+    actions: { kind: "U8", shape: [frames], data: whole(Uint8Array, lines.map(({ own }) => own.actions)) },
+    prompts: { kind: "U8", shape: [roots.length, ...sizes.frame, 3], data: whole(Uint8Array, roots.map(({ prompt }) => prompt)) },
+    lines: { kind: "I32", shape: [lines.length, FIELDS], data: Int32Array.from(places) },
+    kept: { kind: "I32", shape: [moments.length, 2], data: Int32Array.from(moments.flatMap(({ line, index }) => [numbers.get(line), index])) },
+    ...(sizes.reference ? anchorTensors(lines.flatMap(ownAnchors)) : {}),
   };
 }
 
-/** The frames that the branch consists of, as [from, to] of all `count` in the file, and the number of its prompt. */
-function pathTo(shown, lines, count, damaged) {
-  const ends = [];
-  for (let line = 0, end = 0; line * FIELDS < lines.length; line++) ends.push((end += lines[line * FIELDS + 2]));
-  const parts = [];
-  let line = shown;
-  let next = Number.MAX_SAFE_INTEGER; // the index of the frame that comes after
-  for (let parent = 0; parent >= 0; ) {
-    const [from, start, frames] = lines.subarray(line * FIELDS, line * FIELDS + FIELDS);
-    const first = ends[line] - frames;
-    require(from < line && frames >= 0 && first >= 0 && ends[line] <= count, damaged);
-    const own = Math.min(frames, next - start);
-    if (own > 0) parts.unshift([first, first + own]);
-    next = Math.min(next, start);
-    parent = from;
-    if (parent >= 0) line = parent;
-  }
-  const length = parts.reduce((sum, [from, to]) => sum + to - from, 0);
-  const tip = lines[shown * FIELDS + 1] + lines[shown * FIELDS + 2];
-  require(length > 0 && length === tip, damaged);
-  let root = 0;
-  for (let before = 0; before < line; before++) root += lines[before * FIELDS] < 0 ? 1 : 0;
-  return { parts, root };
+/** The kept pictures of a line's own frames, packed, in their order. */
+function ownAnchors({ anchors }) {
+  return [...anchors.keys()].sort((one, other) => one - other).map((index) => anchors.get(index));
 }
 
-/** The numbers of those frames, `width` each, as one array. */
-function joined(Kind, numbers, parts, width) {
-  const all = new Kind(parts.reduce((sum, [from, to]) => sum + to - from, 0) * width);
+/**
+ * The inverse: {lines: [Line], moments: [{line, index, picture}]}. `seeds` are those of the prompts. Throws Told with the
+ * sentence `damaged` if the branches do not fit together, or have tokens or actions that the world has not.
+ */
+export function branchesOf(tensors, { seeds, temperature }, sizes, damaged) {
+  const { tokens, actions, prompts, kept } = tensors;
+  checkShapes(tensors, seeds, sizes, damaged);
+  require(tokens.data.every((token) => token >= 0 && token < sizes.tokenIds), damaged);
+  require(actions.data.every((action) => action < sizes.actions), damaged);
+  const size = sizes.frame[0] * sizes.frame[1] * 3;
+  const width = sizes.tokens;
+  const lines = [];
+  let [end, roots] = [0, 0];
+  for (let at = 0; at < tensors.lines.data.length; at += FIELDS) {
+    const [number, start, count] = tensors.lines.data.subarray(at, at + FIELDS);
+    const parent = number < 0 ? null : lines[number];
+    const sound = number < 0 ? start === 0 && count >= 1 : parent && count >= 0 && start >= 1 && start <= parent.frames;
+    require(sound && end + count <= actions.data.length, damaged);
+    const begun = parent ?? { prompt: prompts.data.slice(roots * size, (roots + 1) * size), seed: seeds[roots++] };
+    const line = new Line({ prompt: begun.prompt, seed: begun.seed, temperature, width, parent: parent?.owner(start - 1) ?? null, start });
+    for (const last = end + count; end < last; end++) line.append(tokens.data.subarray(end * width, (end + 1) * width), actions.data[end]);
+    lines.push(line);
+  }
+  require(end === actions.data.length, damaged);
+  if (sizes.reference) giveAnchors(lines, tensors, damaged);
+  return { lines, moments: momentsOf(kept.data, lines, damaged) };
+}
+
+function checkShapes({ tokens, actions, prompts, lines, kept }, seeds, { grid, frame }, damaged) {
+  const shaped = (tensor, shape) => JSON.stringify(tensor.shape) === JSON.stringify(shape);
+  const [n, m, frames] = [lines.shape[0], kept.shape[0], actions.data.length];
+  require(n >= 1 && n <= MOST_BRANCHES && shaped(lines, [n, FIELDS]) && m <= MOST_KEPT && shaped(kept, [m, 2]), damaged);
+  const roots = Array.from({ length: n }, (_, i) => lines.data[i * FIELDS]).filter((parent) => parent < 0).length;
+  require(shaped(actions, [frames]) && shaped(tokens, [frames, ...grid]), damaged);
+  require(shaped(prompts, [roots, ...frame, 3]) && seeds.length === roots, damaged);
+}
+
+function giveAnchors(lines, tensors, damaged) {
+  const wanted = lines.map(({ start, frames }) => {
+    const first = Math.ceil(start / ANCHORED) * ANCHORED;
+    return Array.from({ length: Math.max(0, Math.ceil((frames - first) / ANCHORED)) }, (_, i) => first + i * ANCHORED);
+  });
+  const parts = splitAnchors(tensors, damaged);
+  require(parts.length === wanted.flat().length, damaged);
+  lines.forEach((line, i) => (line.anchors = new Map(wanted[i].map((index) => [index, parts.shift()]))));
+}
+
+function momentsOf(places, lines, damaged) {
+  const moments = [];
+  for (let at = 0; at < places.length; at += 2) {
+    const line = lines[places[at]];
+    const index = places[at + 1];
+    require(line && index >= 0 && index <= line.tip, damaged);
+    moments.push({ line: line.owner(index), index, picture: line.prompt });
+  }
+  return moments;
+}
+
+function joined(Kind, parts) {
+  const all = new Kind(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
-  for (const [from, to] of parts) {
-    all.set(numbers.subarray(from * width, to * width), at);
-    at += (to - from) * width;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
   }
   return all;
 }

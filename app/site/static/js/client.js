@@ -2,10 +2,14 @@
 //
 //   const client = await Client.open();
 //   const { config, backend, threads, bytes } = await client.load("name", ({ loaded, total }) => …);
-//   const { picture, index } = await client.reset(imageData, seed);    // RGBA, of the world's frame_size
+//   const { picture, index } = await client.reset(imageData, seed, beside); // RGBA, of the world's frame_size; beside the
+//                                                                      // branches that there are, or instead of them
+//   const { picture, index } = await client.again();                   // at the prompt, with all that was played forgotten
 //   const { picture, index, tip, ms, guesses } = await client.step(action);
-//   const { picture, index, tip } = await client.goto(index);          // stepping on from there branches
-//   const bytes = await client.session();                              // a .genie file
+//   const { picture, index, tip } = await client.goto(index, line);    // stepping on from there begins a branch
+//   const { lines, kept } = await client.branches();                   // [{number, tip, picture}], [{line, index, picture}]
+//   await client.keep();                                               // the frame shown
+//   const { bytes, branches, kept } = await client.session();          // a .genie file, and how many it has
 //   const { picture, index, tip, actions, seed } = await client.loadSession(bytes);
 //
 // A call that fails throws an Error whose message is one sentence to show.
@@ -23,6 +27,9 @@ export class Client {
   constructor(url, update) {
     this.actions = []; // ids of the line, from the prompt to its tip; those before `index` led to the frame shown
     this.seed = 0;
+    this.line = 0; // number of the branch shown
+    this.root = 0; // number of the branch that its prompt begins
+    this.prompt = null; // Uint8Array (H, W, 3) of the branch shown
     this.made = null; // RGBA: what the world makes of the prompt
     this.index = 0;
     this.update = update; // resolves when a new version of the page is ready, which a reload shows
@@ -44,30 +51,39 @@ export class Client {
     return this.ask("load", { name, backend, threads }, onProgress);
   }
 
-  async reset({ width, height, data }, seed = 0) {
-    const shown = await this.ask("reset", { picture: { width, height, data }, seed });
-    Object.assign(this, { actions: [], made: shown.made });
-    return this.show(shown);
+  async reset({ width, height, data }, seed = 0, beside = false) {
+    return this.show(await this.ask("reset", { picture: { width, height, data }, seed, beside }));
+  }
+
+  async again() {
+    return this.show(await this.ask("again"));
   }
 
   async step(action) {
     const shown = await this.ask("step", { action });
-    this.actions.length = shown.index - 1; // a step from an earlier frame forgets what followed
+    this.actions.length = shown.index - 1; // a step from an earlier frame begins a branch
     this.actions.push(action);
     return this.show(shown);
   }
 
-  async goto(index) {
-    return this.show(await this.ask("goto", { index }));
+  async goto(index, line = this.line) {
+    return this.show(await this.ask("goto", { index, line }));
   }
 
-  async session() {
-    return (await this.ask("session")).bytes;
+  branches() {
+    return this.ask("branches");
+  }
+
+  keep() {
+    return this.ask("keep");
+  }
+
+  session() {
+    return this.ask("session");
   }
 
   async loadSession(bytes) {
     const shown = await this.ask("loadSession", { bytes: new Uint8Array(bytes) });
-    Object.assign(this, { actions: Array.from(shown.actions), opened: shown.prompt, made: shown.made });
     return { ...this.show(shown), actions: [...this.actions] };
   }
 
@@ -81,8 +97,9 @@ export class Client {
     this.worker.terminate();
   }
 
-  show({ picture, index, tip, seed, ms, guesses }) {
-    Object.assign(this, { index, seed });
+  show({ picture, index, tip, seed, line, root, ms, guesses, other }) {
+    Object.assign(this, { index, seed, line, root });
+    if (other) Object.assign(this, { ...other, actions: Array.from(other.actions) });
     return { picture, index, tip, seed, ms, guesses };
   }
 

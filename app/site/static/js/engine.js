@@ -5,39 +5,88 @@
 
 import { ANCHORED, packPicture, unpackPicture } from "./anchors.js";
 import { uniform } from "./noise.js";
-import { Line } from "./line.js";
+import { Kept, Line } from "./line.js";
 import { Ring } from "./ring.js";
 import { memoryNames } from "./sizes.js";
 import { require } from "./told.js";
 
 const DECODER_REACH = 4; // earlier frames that a decoded picture depends on
+const ROOM = 64_000_000; // bytes of keys and decoder states, whose frames can be played on from at once
+const ROOM_PICTURES = 16_000_000; // pictures to go back over at once
 const REFRESHED = 8; // pictures painted with an old one, for the steps back that follow
 
+/** `lines` are the branches, `line` the one shown, `moments` those kept: {line, index, picture}. */
 export class Engine {
   constructor(model, config, sizes) {
-    Object.assign(this, { model, config, sizes });
-    this.line = null;
+    Object.assign(this, { model, config, sizes, line: null, lines: [], moments: [], numbered: 0 });
   }
 
-  /** Starts from `prompt` uint8 (H, W, 3) of the world's own size; the picture as it is shown. */
-  async reset(prompt, seed) {
+  /** Starts from `prompt` uint8 (H, W, 3) of the world's own size, `beside` the branches there are or instead of them;
+   * the picture as it is shown. */
+  async reset(prompt, seed, beside = false) {
     const first = await this.first(prompt);
-    this.begin(prompt, BigInt(seed), this.config.sampling.temperature, first);
-    this.line.append(first.tokens, 0);
+    const { temperature } = this.config.sampling;
+    const line = new Line({ prompt, seed: BigInt(seed), temperature, width: this.sizes.tokens });
+    line.append(first.tokens, 0);
+    if (!beside) this.forget();
+    this.adopt([line]);
+    this.take(line, first);
     await this.anchor(0, first.picture);
     return first.picture;
   }
 
-  /** Takes up a session of session.js at its frame `at`; the picture there. */
-  async open(saved) {
-    this.begin(saved.prompt, saved.seed, saved.temperature, await this.first(saved.prompt));
-    const { width } = this.line;
-    for (let i = 0; i <= saved.actions.length; i++) {
-      this.line.append(saved.tokens.subarray(i * width, (i + 1) * width), saved.actions[i - 1]);
-    }
-    this.line.anchors = saved.kept;
-    this.ready = saved.at === 0 ? 0 : -1;
-    return this.goto(saved.at);
+  /** Begins anew at the prompt of the line shown, and forgets all that was played. */
+  async again() {
+    const { root } = this.line;
+    const line = new Line({ ...root });
+    line.append(root.tokens(0), 0);
+    if (root.anchor(0)) line.anchors.set(0, root.anchor(0));
+    this.forget();
+    this.adopt([line]);
+    await this.change(line);
+    return this.goto(0);
+  }
+
+  /** Takes up a session of session.js at its frame `at`; the picture there. The branches that are here stay, unless
+   * the session has them all. */
+  async open({ lines, moments, shown, at }) {
+    const opened = await this.first(shown.prompt);
+    if (this.lines.every((line) => lines.some((other) => line.isIn(other)))) this.forget();
+    this.adopt(lines);
+    this.moments.push(...moments);
+    this.take(shown, opened);
+    const picture = await this.goto(at);
+    if (this.ready !== at) await this.restore(at); // the first step is to come at once
+    return picture;
+  }
+
+  forget() {
+    Object.assign(this, { lines: [], moments: [] });
+  }
+
+  /** Takes in lines, and gives them numbers; a line on which nothing was played makes room. */
+  adopt(lines) {
+    const used = (line) => this.moments.some((moment) => moment.line === line) || this.lines.some((other) => other.parent === line);
+    this.lines = this.lines.filter((line) => line.tip > 0 || used(line));
+    for (const line of lines) line.number = this.numbered++;
+    this.lines.push(...lines);
+  }
+
+  /** Shows another line; the one left keeps the picture of its tip. */
+  async change(line) {
+    this.take(line, await this.first(line.prompt));
+  }
+
+  keepTip() {
+    if (this.line) this.line.picture = this.pictures.get(this.line.tip)?.picture ?? this.line.picture;
+  }
+
+  /** Keeps the frame shown. */
+  keep() {
+    const { line, index } = this;
+    require(line, "Nothing has been played yet; choose a picture to start.");
+    const known = this.moments.some((moment) => moment.line.owner(moment.index) === line.owner(index) && moment.index === index);
+    if (!known) this.moments.push({ line: line.owner(index), index, picture: this.pictures.get(index).picture });
   }
 
   /** Whether the model was so unsure of the frame shown that the world is known to err then, as app/play/session.py. */
@@ -68,49 +117,59 @@ export class Engine {
     return { reference: Object.assign(picture, { shape: [1, ...this.sizes.frame, 3] }) };
   }
 
-  begin(prompt, seed, temperature, { picture, past, made }) {
-    this.line = new Line(prompt, seed, temperature, this.sizes.tokens);
-    this.ring = new Ring(this.sizes);
+  take(line, { picture, past, made }) {
+    this.keepTip();
+    Object.assign(this, { line, past, made, ring: new Ring(this.sizes) });
     this.index = 0; // the frame shown
     this.ready = 0; // the frame that `ring` and `past` stand at
-    this.past = past;
-    this.made = made;
+    this.keys = new Kept(ROOM); // of the line: index -> {key, value}
+    this.pasts = new Kept(ROOM / 4); // index -> {stem, block}
+    this.pictures = new Kept(ROOM_PICTURES); // index -> {picture}
     this.remember(0, past, picture);
   }
 
-  /** Goes on by one frame under `action`, from the frame shown; later frames are forgotten. Returns the picture. */
+  /** Goes on by one frame under `action`, from the frame shown; on a new branch if frames follow. Returns the picture. */
   async step(action) {
-    const { line, sizes, index } = this;
-    require(line, "There is no picture to go on from; choose one to start.");
+    const { sizes, index } = this;
+    require(this.line, "There is no picture to go on from; choose one to start.");
     const known = Number.isInteger(action) && action >= 0 && action < sizes.actions;
     require(known, `Action ${action} is not one of 0 to ${sizes.actions - 1}.`);
     if (this.ready !== index) await this.restore(index);
     const out = await this.run(index, action, null);
-    line.cut(index);
-    line.append(out.tokens, action, out.doubt?.[0]);
-    line.kept.put(index, { key: out.key, value: out.value });
+    if (index < this.line.tip) this.branch(index);
+    this.line.append(out.tokens, action, out.doubt?.[0]);
+    this.keys.put(index, { key: out.key, value: out.value });
     this.remember(index + 1, this.past, out.picture);
     await this.anchor(index + 1, out.picture);
     this.index = index + 1;
     return out.picture;
   }
 
-  /** Shows frame `index` of the line. What play needs to go on from there is computed by the next step. */
-  async goto(index) {
-    const { line } = this;
+  /** Leaves the line after frame `index`. What was computed up to there goes along: it does not depend on what follows. */
+  branch(index) {
+    this.keepTip();
+    this.line = this.line.fork(index);
+    for (const kept of [this.keys, this.pasts, this.pictures]) kept.cut(index);
+    this.adopt([this.line]);
+  }
+
+  /** Shows frame `index` of the line, or of the line of a number. What play needs to go on from there is computed by the
+   * next step. */
+  async goto(index, number = this.line?.number) {
+    const line = this.lines.find((each) => each.number === number);
     const known = line && Number.isInteger(index) && index >= 0 && index <= line.tip;
     require(known, `There is no frame ${index} to go to.`);
-    if (!line.pictures.get(index)) await this.repaint(index);
+    if (line !== this.line) await this.change(line);
+    if (!this.pictures.get(index)) await this.repaint(index);
     this.index = index;
-    return line.pictures.get(index).picture;
+    return this.pictures.get(index).picture;
   }
 
   /** Brings ring and decoder to frame `index`; frames whose keys are no longer kept are played again as they were. */
   async restore(index) {
-    const { line } = this;
     const { context, layers } = this.sizes;
     const first = Math.max(0, index - context);
-    const kept = Array.from({ length: index - first }, (_, i) => line.kept.get(first + i));
+    const kept = Array.from({ length: index - first }, (_, i) => this.keys.get(first + i));
     const past = await this.pastOf(index);
     if (past && kept.every(Boolean)) {
       kept.forEach((keys, i) => this.ring.put(first + i, keys));
@@ -139,11 +198,11 @@ export class Engine {
     const { line, sizes } = this;
     const exact = await this.pastOf(start);
     const paintedFrom = exact ? start : start + DECODER_REACH + 1;
-    Object.assign(this, { ring: new Ring(sizes), past: exact ?? line.pasts.get(0), ready: -1 });
+    Object.assign(this, { ring: new Ring(sizes), past: exact ?? this.pasts.get(0), ready: -1 });
     if (sizes.reference) this.remember(start, exact, exact.reference);
     for (let i = start; i < index; i++) {
       const out = await this.run(i, line.into(i + 1), line.tokens(i + 1));
-      if (i >= keysFrom) line.kept.put(i, { key: out.key, value: out.value });
+      if (i >= keysFrom) this.keys.put(i, { key: out.key, value: out.value });
       const kept = await this.anchored(i + 1);
       if (kept) this.past = this.sees(kept); // what was seen, where this device rounds otherwise
       if (i + 1 >= paintedFrom) this.remember(i + 1, this.past, kept ?? out.picture);
@@ -153,14 +212,14 @@ export class Engine {
 
   /** Keeps, while there is room, what frame `index` shows and what the decoder remembers after it. */
   remember(index, past, picture) {
-    this.line.pictures.put(index, { picture });
-    if (!this.sizes.reference) this.line.pasts.put(index, past);
+    this.pictures.put(index, { picture });
+    if (!this.sizes.reference) this.pasts.put(index, past);
   }
 
   /** What the decoder remembers after frame `index`, if that is kept. */
   async pastOf(index) {
-    if (!this.sizes.reference) return this.line.pasts.get(index);
-    const picture = this.line.pictures.get(index)?.picture ?? (await this.anchored(index));
+    if (!this.sizes.reference) return this.pasts.get(index);
+    const picture = this.pictures.get(index)?.picture ?? (await this.anchored(index));
     return picture && this.sees(picture);
   }
 
@@ -171,7 +230,7 @@ export class Engine {
 
   /** The picture of frame `index` that is kept for ever, if there is one. */
   async anchored(index) {
-    const packed = this.line.anchors.get(index);
+    const packed = this.line.anchor(index);
     return packed && unpackPicture(packed, this.line.prompt.length);
   }
 
@@ -199,11 +258,16 @@ export class Engine {
     return out;
   }
 
-  /** The line as session.js packs it. */
+  /** What session.js packs. */
   get saved() {
-    const { line, index: at } = this;
-    require(line, "Nothing has been played yet; choose a picture to start.");
-    const { prompt, seed, temperature, actions, allTokens: tokens, anchors: kept } = line;
-    return { prompt, tokens, actions, seed, at, temperature, kept };
+    const { line: shown, index: at, lines, moments } = this;
+    require(shown, "Nothing has been played yet; choose a picture to start.");
+    return { lines, moments, shown, at };
+  }
+
+  /** Of what the worker keeps. */
+  get bytes() {
+    const caches = [this.keys, this.pasts, this.pictures].filter(Boolean);
+    return [...caches, ...this.lines].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 }

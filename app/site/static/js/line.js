@@ -1,20 +1,32 @@
-// What was played: tokens and actions of every frame, and, while there is room, what was computed of it.
+// What was played: tokens and actions of every frame; and, while there is room, what was computed of it.
 
-const ROOM = 64_000_000; // bytes of keys and decoder states, whose frames can be played on from at once
-const ROOM_PICTURES = 16_000_000; // pictures to go back over at once
-
-/** A branch of play. Frame 0 is the prompt; action i leads from frame i to frame i + 1. */
+/** A branch of play, which owns its frames from `start` on; `parent` has those before. Frame 0 is the prompt; action i
+ * leads from frame i to frame i + 1. */
 export class Line {
-  constructor(prompt, seed, temperature, tokensOfAFrame) {
-    Object.assign(this, { prompt, seed, temperature, width: tokensOfAFrame });
-    this.frames = 0;
-    this.kept = new Kept(ROOM); // index -> {key, value}
-    this.pasts = new Kept(ROOM / 4); // index -> {stem, block}
-    this.pictures = new Kept(ROOM_PICTURES); // index -> {picture}
+  constructor({ prompt, seed, temperature, width, parent = null, start = 0 }) {
+    Object.assign(this, { prompt, seed, temperature, width, parent, start, number: -1 });
+    this.picture = prompt; // of its tip, or near it: to tell branches apart
+    this.frames = start;
     this.anchors = new Map(); // index -> a picture that is kept for ever, packed: see anchors.js
-    this.tokenStore = new Int32Array(256 * tokensOfAFrame);
-    this.actionStore = new Uint8Array(256);
-    this.doubtStore = new Float32Array(256);
+    this.tokenStore = new Int32Array(64 * width);
+    this.actionStore = new Uint8Array(64); // 0 at a prompt
+    this.doubtStore = new Float32Array(64);
+  }
+
+  /** A branch that leaves after frame `index`, without a frame of its own yet. */
+  fork(index) {
+    return new Line({ ...this, parent: this.owner(index), start: index + 1 });
+  }
+
+  /** The line, this one or an ancestor, that frame `index` belongs to. */
+  owner(index) {
+    let line = this;
+    while (index < line.start && line.parent) line = line.parent;
+    return line;
+  }
+
+  get root() {
+    return this.owner(0);
   }
 
   get tip() {
@@ -22,51 +34,62 @@ export class Line {
   }
 
   get actions() {
-    return this.actionStore.slice(0, Math.max(0, this.tip));
+    return Uint8Array.from({ length: Math.max(0, this.tip) }, (_, i) => this.into(i + 1));
   }
 
   tokens(index) {
-    return this.tokenStore.subarray(index * this.width, (index + 1) * this.width);
-  }
-
-  get allTokens() {
-    return this.tokenStore.slice(0, this.frames * this.width);
+    const { tokenStore, start, width } = this.owner(index);
+    return tokenStore.subarray((index - start) * width, (index - start + 1) * width);
   }
 
   /** The action that led to frame `index`; `none` for the prompt. */
   into(index, none) {
-    return index === 0 ? none : this.actionStore[index - 1];
+    const { actionStore, start } = this.owner(index);
+    return index === 0 ? none : actionStore[index - start];
   }
 
   /** How unsure the model was of frame `index`, in nats a token; NaN where nobody told. */
   doubt(index) {
-    return this.doubtStore[index];
+    const { doubtStore, start } = this.owner(index);
+    return doubtStore[index - start];
+  }
+
+  anchor(index) {
+    return this.owner(index).anchors.get(index);
   }
 
   append(tokens, action, doubt = NaN) {
-    if ((this.frames + 1) * this.width > this.tokenStore.length) {
+    const at = this.frames - this.start;
+    if ((at + 1) * this.width > this.tokenStore.length) {
       this.tokenStore = grown(this.tokenStore);
       this.actionStore = grown(this.actionStore);
       this.doubtStore = grown(this.doubtStore);
     }
-    this.tokenStore.set(tokens, this.frames * this.width);
-    this.doubtStore[this.frames] = doubt;
-    if (this.frames > 0) this.actionStore[this.frames - 1] = action;
+    this.tokenStore.set(tokens, at * this.width);
+    this.doubtStore[at] = doubt;
+    this.actionStore[at] = action;
     this.frames++;
   }
 
-  /** Forgets the frames after `index`. Its keys stay: they do not depend on what follows. */
-  cut(index) {
-    this.frames = index + 1;
-    this.kept.cut(index);
-    this.pasts.cut(index);
-    this.pictures.cut(index);
-    for (const later of [...this.anchors.keys()]) if (later > index) this.anchors.delete(later);
+  /** Its own frames: {tokens, actions}. */
+  get own() {
+    const count = this.frames - this.start;
+    return { tokens: this.tokenStore.subarray(0, count * this.width), actions: this.actionStore.subarray(0, count) };
+  }
+
+  /** Whether `other` has all frames of this one too. Branches mostly differ at their ends. */
+  isIn(other) {
+    const same = (ours, theirs) => ours.every((value, i) => value === theirs[i]);
+    if (this.tip > other.tip || this.seed !== other.seed || !same(this.prompt, other.prompt)) return false;
+    for (let index = this.tip; index >= 0; index--) {
+      if (this.into(index, 0) !== other.into(index, 0) || !same(this.tokens(index), other.tokens(index))) return false;
+    }
+    return true;
   }
 
   get bytes() {
     const anchors = [...this.anchors.values()].reduce((sum, packed) => sum + packed.length, 0);
-    return this.kept.bytes + this.pasts.bytes + this.pictures.bytes + anchors + this.tokenStore.byteLength;
+    return anchors + this.tokenStore.byteLength + this.picture.byteLength;
   }
 }
 
@@ -77,7 +100,7 @@ function grown(store) {
 }
 
 /** Values by frame, up to `room` bytes; those put in longest ago go first, the prompt's stay. */
-class Kept {
+export class Kept {
   constructor(room) {
     Object.assign(this, { room, bytes: 0, entries: new Map() });
   }
@@ -103,6 +126,7 @@ class Kept {
     this.bytes -= bytesOf(value);
   }
 
+  /** Forgets the frames after `index`. */
   cut(index) {
     for (const later of [...this.entries.keys()]) if (later > index) this.drop(later);
   }

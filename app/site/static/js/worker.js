@@ -18,8 +18,12 @@ const requests = {
     return { config, backend, threads, bytes, told };
   },
 
-  async reset({ picture, seed }) {
-    return begun(await playing().reset(fromRgba(picture), seed));
+  async reset({ picture, seed, beside }) {
+    return another(await playing().reset(fromRgba(picture), seed, beside));
+  },
+
+  async again() {
+    return another(await playing().again());
   },
 
   async step({ action }) {
@@ -28,22 +32,36 @@ const requests = {
     return { ...shown(picture), ms: performance.now() - begun };
   },
 
-  async goto({ index }) {
-    return shown(await playing().goto(index));
+  async goto({ index, line }) {
+    const { line: before } = playing();
+    const picture = await engine.goto(index, line);
+    return engine.line === before ? shown(picture) : another(picture);
+  },
+
+  async branches() {
+    const { lines, moments } = playing();
+    engine.keepTip();
+    return {
+      lines: lines.map(({ number, tip, picture }) => ({ number, tip, picture: toRgba(picture) })),
+      kept: moments.map(({ line, index, picture }) => ({ line: line.number, index, picture: toRgba(picture) })),
+    };
+  },
+
+  async keep() {
+    playing().keep();
+    return {};
   },
 
   async session() {
-    return { bytes: await packSession(playing().saved, world) };
+    return packSession(playing().saved, world);
   },
 
   async loadSession({ bytes }) {
-    const saved = await parseSession(bytes, (playing(), world));
-    const picture = await engine.open(saved);
-    return { ...begun(picture), actions: engine.line.actions, prompt: saved.prompt };
+    return another(await playing().open(await parseSession(bytes, world)));
   },
 
   async memory() {
-    return { bytes: engine?.line?.bytes ?? 0 };
+    return { bytes: engine?.bytes ?? 0 };
   },
 };
 
@@ -56,12 +74,13 @@ function playing() {
 function shown(rgb) {
   const { line, index, guesses } = engine;
   const seed = line.seed <= Number.MAX_SAFE_INTEGER ? Number(line.seed) : line.seed;
-  return { picture: toRgba(rgb), index, tip: line.tip, seed, guesses };
+  return { picture: toRgba(rgb), index, tip: line.tip, seed, guesses, line: line.number, root: line.root.number };
 }
 
-/** The same of a new line, and what the world makes of its prompt. */
-function begun(rgb) {
-  return { ...shown(rgb), made: toRgba(engine.made) };
+/** The same of another line, and what the world makes of its prompt. */
+function another(rgb) {
+  const { line, made } = engine;
+  return { ...shown(rgb), other: { actions: line.actions, prompt: line.prompt, made: toRgba(made) } };
 }
 
 function fromRgba({ width, height, data }) {

@@ -20,8 +20,7 @@ function atWorld(target, code) {
 
 /** Shows what the keys do. */
 function tellKeys() {
-  byId("more").open = true;
-  byId("more").scrollIntoView({ block: "nearest" });
+  byId("keys-box").showModal();
 }
 
 export class Controls {
@@ -42,7 +41,8 @@ export class Controls {
     for (const select of document.querySelectorAll("select")) this.letGoOf(select);
     byId("smooth").addEventListener("change", (event) => document.body.classList.toggle("smooth", event.target.checked));
     byId("auto").addEventListener("click", () => this.autoplay());
-    byId("replay").addEventListener("click", orFault(() => this.game.replay()));
+    byId("replay").addEventListener("click", orFault(() => (this.game.mode === "replay" ? this.game.stop() : this.game.replay())));
+    byId("tell-keys").addEventListener("click", tellKeys);
   }
 
   /** What was chosen with the mouse is chosen: the arrow keys play again, and choose no other. */
@@ -88,7 +88,7 @@ export class Controls {
       release: (code) => this.release(code),
       commands: {
         KeyP: run("pause"), Period: run("step"), KeyR: run("restart"), KeyN: run("seed"), KeyK: run("keep"),
-        Minus: run("slower"), Equal: run("faster"), KeyH: tellKeys, Slash: tellKeys,
+        Minus: run("slower"), Equal: run("faster"), KeyH: tellKeys, Slash: tellKeys, Escape: () => this.game.stop(),
       },
       holds: { Backspace: travel("rewinding"), Enter: travel("forward") },
       releaseAll: () => this.releaseAll(),
@@ -161,8 +161,13 @@ export class Controls {
     const pause = document.querySelector("[data-do=pause]");
     pause.setAttribute("aria-pressed", halted);
     pause.setAttribute("aria-label", halted ? "play" : "pause");
+    pause.querySelector("small").textContent = halted ? "play" : "pause";
     pause.querySelector("use").setAttribute("href", halted ? "#i-play" : "#i-pause");
-    byId("auto").setAttribute("aria-pressed", mode === "autoplay");
+    for (const [id, word] of [["auto", "Autoplay"], ["replay", "Replay"]]) {
+      const running = mode === word.toLowerCase();
+      byId(id).setAttribute("aria-pressed", running);
+      byId(id).lastChild.textContent = running ? "Stop" : word;
+    }
   }
 
   changeSpeed(by) {
@@ -185,7 +190,7 @@ export class Controls {
   autoplay() {
     const { game } = this;
     if (!game.config) return;
-    if (game.mode === "autoplay") game.end("");
+    if (game.mode === "autoplay") game.stop();
     else game.play(byChance(game.config.actions));
   }
 }

@@ -6,16 +6,17 @@ import { Loop } from "./loop.js";
 
 const STRIDES = [[90, 4], [30, 2], [0, 1]]; // after so many ticks of rewinding, a tick goes back so many frames
 const REPLAY = { name: "replay" };
+const SIGN_MS = 500; // until a step that lasts is told
 
 /**
  * `on.frame({picture, index, tip, action, ms, guesses})` shows a frame, `on.state(game)` tells of a new mode, `on.word(text)` is a
- * sentence for the player, `on.branch(index)` tells that the frames after `index` are gone, `on.fault(error)` that a tick
- * failed. A `source` has a `name`, `next()`, an action id or null at its end, and `over`, the sentence to say then.
+ * sentence for the player, `on.line()` tells that another branch is shown, `on.fault(error)` that a tick failed. A `source` has a `name`, `next()`, an action id or null at its end, and `over`, the sentence to say then.
  */
 export class Game {
   constructor(client, on) {
     Object.assign(this, { client, on, config: null, keymap: [], held: new HeldKeys(), speed: 1, asleep: false });
     Object.assign(this, { index: 0, tip: 0, halt: "resting", travel: "", source: null, oneStep: false, travelled: 0 });
+    Object.assign(this, { line: null, jumped: false });
     this.loop = new Loop();
     this.loop.run(() => this.tryTick(), () => 1000 / ((this.config?.fps ?? Infinity) * this.speed));
   }
@@ -35,8 +36,16 @@ export class Game {
     return this.index > 0 ? this.client.actions[this.index - 1] : null;
   }
 
-  start(picture, seed, source = null) {
-    return this.begin(() => this.client.reset(picture, seed), "", source);
+  /** Starts from a picture, `beside` what was played or instead of it. */
+  start(picture, seed, { source = null, beside = false } = {}) {
+    return this.begin(() => this.client.reset(picture, seed, beside), "", source);
+  }
+
+  /** Begins at the prompt of what plays by itself, which is forgotten. */
+  anew() {
+    this.source = null;
+    this.on.state(this);
+    return this.loop.ask(async () => this.show({ ...(await this.client.again()), tip: 0 }));
   }
 
   open(session) {
@@ -46,23 +55,24 @@ export class Game {
   begin(load, halt, source) {
     return this.loop.ask(async () => {
       const shown = await load();
-      Object.assign(this, { halt, travel: "", source, oneStep: false });
+      Object.assign(this, { halt, travel: "", source, oneStep: false, line: null });
       this.show({ ...shown, tip: this.client.actions.length });
       this.change();
     });
   }
 
-  goTo(index) {
-    this.wanted = index; // a slider asks faster than frames are found
+  /** Shows frame `index` of the branch shown, or of that of number `line`. */
+  goTo(index, line) {
+    this.wanted = [index, line]; // a slider asks faster than frames are found
     this.going ??= this.loop.ask(() => {
       this.going = null;
       if (this.source) this.end("");
-      return this.move(this.wanted);
+      return this.move(...this.wanted);
     });
     return this.going;
   }
 
-  /** Plays anew from the prompt; what was played is there until the next step. */
+  /** Plays anew from the prompt; what was played stays a branch. */
   restart() {
     return this.loop.ask(async () => {
       await this.move(0);
@@ -81,6 +91,13 @@ export class Game {
   play(source) {
     Object.assign(this, { source, halt: "" });
     this.change();
+  }
+
+  /** Ends what plays by itself, and stands still there. */
+  stop() {
+    if (!this.source) return;
+    this.halt = "resting";
+    this.end("Stopped. Play goes on from here.");
   }
 
   pause(on = !this.halt) {
@@ -149,11 +166,23 @@ export class Game {
     if (this.halt && !oneStep) return false;
     if (this.source === REPLAY) return this.replayOne();
     if (oneStep && held === null && this.index < this.tip) return this.move(this.index + 1);
-    const branched = this.index < this.tip;
-    const shown = await this.client.step(held ?? this.source?.next() ?? this.idle());
-    if (branched) this.on.branch(this.index);
+    const from = this.index;
+    const branched = from < this.tip;
+    const shown = await this.patiently(this.client.step(held ?? this.source?.next() ?? this.idle()));
     this.show({ ...shown, tip: shown.index });
+    if (branched) this.on.word(`A new branch from ${from ? `step ${from}` : "the start"}; the steps before stay in the one you left.`);
     return true;
+  }
+
+  /** The first step after a jump may have to play again what led there. */
+  async patiently(step) {
+    const waiting = this.jumped && setTimeout(() => this.on.word("One moment: the world is brought to this step."), SIGN_MS);
+    try {
+      return await step;
+    } finally {
+      clearTimeout(waiting);
+      this.jumped = false;
+    }
   }
 
   /** A key is held: the player plays. */
@@ -193,17 +222,23 @@ export class Game {
   }
 
   /** Shows a frame played before, the nearest there is, and rests there. */
-  async move(index) {
-    const { tip } = this;
-    const wanted = Math.min(Math.max(index, 0), tip);
+  async move(index, line = this.line) {
+    const wanted = Math.min(Math.max(index, 0), line === this.line ? this.tip : Infinity);
     this.halt ||= "resting";
-    if (wanted !== this.index) this.show({ ...(await this.client.goto(wanted)), tip });
+    if (wanted !== this.index || line !== this.line) {
+      this.show(await this.client.goto(wanted, line));
+      this.jumped = true;
+    }
     this.on.state(this);
     return true;
   }
 
   show({ picture, index, tip, ms, guesses }) {
     Object.assign(this, { index, tip });
+    if (this.line !== this.client.line) {
+      this.line = this.client.line;
+      this.on.line();
+    }
     this.on.frame({ picture, index, tip, action: this.action, ms, guesses });
   }
 }

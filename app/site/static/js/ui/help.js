@@ -1,32 +1,38 @@
 // What a world can do, in words: nothing that it cannot do is offered.
 
 import { keyLabel } from "./keymap.js";
-import { byId } from "./page.js";
+import { byId, make } from "./page.js";
 import { doubles } from "./pad.js";
 
-/** The keys and the signs of the world of `config`, in the section "Keys and settings"; and whether it has seeds. */
+/** The keys and the signs of the world of `config`, in the box of keys; and whether it has seeds. */
 export function tellOfWorld({ actions, guessing_above: above, sampling }) {
   const chance = sampling.temperature > 0;
-  byId("keys").textContent = keysOf(actions, chance);
-  byId("guesses").hidden = above === undefined || above === null;
+  const rows = keysOf(actions, chance).map(([keys, does]) => make("tr", {}, make("th", { scope: "row", textContent: keys }), make("td", { textContent: does })));
+  byId("keys").replaceChildren(...rows);
+  for (const id of ["guesses", "unsure"]) byId(id).hidden = above === undefined || above === null;
   for (const each of [document.querySelector("[data-do=seed]"), byId("seed").closest("label")]) each.hidden = !chance;
 }
 
-let told = false;
+const SPOKEN = (name) => name.replaceAll("_", " ");
 
-/** The first time that the world guesses, says what its border means, unless something else is being said. */
-export function tellOfGuesses(say) {
-  if (told || byId("word").textContent) return;
-  told = true;
-  say(byId("guesses").textContent);
-}
-
+/** Rows of keys and what they do. A touch screen has no keys: there the pad and the buttons speak for themselves. */
 function keysOf(actions, chance) {
-  const moves = actions.filter(({ keys }) => keys.some((key) => !key.includes("+")));
-  const held = moves.map(({ name, keys }) => `${keyLabel(keys[0])} ${name.replaceAll("_", " ")}`);
-  const twins = doubles(actions), names = new Map(actions.map(({ id, name }) => [id, name.replaceAll("_", " ")]));
-  const alike = [...twins].map(([id, other]) => ` ${id + 1} is much the same as ${names.get(other)}.`);
-  return `Hold ${[...held, `a number from 1 to ${actions.length}`].join(", ")}.${alike.join("")}`
-    + ` Backspace rewinds and Enter goes forward again, P pauses, full stop steps, R restarts,`
-    + `${chance ? " N takes a new seed," : ""} K keeps the moment, − and = change the speed, H shows this. A gamepad works too.`;
+  const moves = actions.filter(({ keys }) => keys.length);
+  const twins = doubles(actions), names = new Map(actions.map(({ id, name }) => [id, SPOKEN(name)]));
+  const alike = [...twins].map(([id, other]) => [`${id + 1}`, `much the same as ${names.get(other)}`]);
+  return [
+    ...moves.map(({ name, keys }) => [keys.map((key) => keyLabel(key).replaceAll(" ", " + ")).join(" or "), SPOKEN(name)]),
+    [`1 to ${actions.length}`, "each action by its number"],
+    ...alike,
+    ["⌫", "rewind while held"],
+    ["Enter", "forward again while held"],
+    ["P", "pause, play on"],
+    [".", "one step"],
+    ["R", "restart"],
+    ...(chance ? [["N", "restart with a new seed"]] : []),
+    ["K", "keep this moment"],
+    ["− and =", "speed"],
+    ["Esc", "stop a replay or autoplay"],
+    ["? or H", "this list"],
+  ];
 }

@@ -9,8 +9,9 @@
  * what is told true when the key goes down and false when it comes up. `on.releaseAll()` releases everything.
  */
 export function listenToKeys(root, on) {
-  const holding = new Set();
+  const holding = new Set(), down = new Set(); // keys that hold something, and all that went down for the world
   const letGo = () => {
+    down.clear();
     for (const code of holding) on.holds[code](false);
     holding.clear();
     on.releaseAll();
@@ -21,7 +22,9 @@ export function listenToKeys(root, on) {
     const known = on.holds[code] || on.plays(code) || on.commands[code];
     if (!known) return;
     event.preventDefault();
-    if (event.repeat) return;
+    // A key that is held since before it counted, as while the page was loading, counts from its next repeat on.
+    if (event.repeat && (down.has(code) || on.commands[code])) return;
+    down.add(code);
     if (on.holds[code]) {
       holding.add(code);
       on.holds[code](true);
@@ -29,10 +32,13 @@ export function listenToKeys(root, on) {
     else on.commands[code]();
   });
   root.addEventListener("keyup", ({ code }) => {
+    down.delete(code);
     if (holding.delete(code)) on.holds[code](false);
     else on.release(code);
   });
-  root.addEventListener("focusout", letGo);
+  root.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget?.getAttribute("role") !== "application") letGo(); // which is the world
+  });
   window.addEventListener("blur", letGo);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) letGo();

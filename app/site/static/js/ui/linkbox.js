@@ -4,6 +4,8 @@ import { toFragment } from "./share.js";
 import { byId } from "./page.js";
 import { say } from "./status.js";
 
+const LONG = 2000; // letters, which many programs cut
+
 /** `played()` is {world, seed, actions, picture, pixels} of what is shown. */
 export function listenToLink(played, fault) {
   const [box, field] = [byId("link-box"), byId("link")];
@@ -13,6 +15,7 @@ export function listenToLink(played, fault) {
       const steps = played().actions.length;
       byId("link-about").textContent = `It opens this picture, replays your ${steps} ${steps === 1 ? "step" : "steps"}, and then goes on. `
         + `It has ${field.value.length.toLocaleString("en")} letters.`;
+      byId("link-long").hidden = field.value.length <= LONG;
       byId("send").hidden = !navigator.share;
       byId("copy").textContent = "Copy link";
       box.showModal();
@@ -25,6 +28,10 @@ export function listenToLink(played, fault) {
     field.select();
     const copied = await navigator.clipboard?.writeText(field.value).then(() => true, () => false);
     byId("copy").textContent = copied || document.execCommand("copy") ? "Copied" : "Press Ctrl and C";
+  });
+  byId("link-save").addEventListener("click", () => {
+    box.close();
+    byId("save").click();
   });
   byId("send").addEventListener("click", () => navigator.share({ title: document.title, url: field.value }).catch(() => {}));
 }

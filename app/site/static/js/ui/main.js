@@ -7,11 +7,11 @@ import { listenToCamera } from "./camera.js";
 import { Controls } from "./controls.js";
 import { Drawing } from "./draw.js";
 import { Game } from "./game.js";
-import { tellOfGuesses, tellOfWorld } from "./help.js";
+import { tellOfWorld } from "./help.js";
 import { codesOf, keyLabel } from "./keymap.js";
 import { listenToLink, tellOfLink } from "./linkbox.js";
 import { actionButtons } from "./pad.js";
-import { byId, make } from "./page.js";
+import { ask, byId, make } from "./page.js";
 import { Player } from "./player.js";
 import { Saver } from "./saver.js";
 import { readFragment } from "./share.js";
@@ -35,7 +35,7 @@ const FAR = "This picture is far from what the world knows, and soon turns into 
 function room() {
   const [wide, high] = [window.innerWidth, window.innerHeight];
   const thumbs = document.body.classList.contains("touch") && !byId("thumbs").hidden ? BESIDE_THUMBS : 0;
-  if (LYING.matches) return { width: wide - thumbs, height: high - document.querySelector(".top").offsetHeight - 8 };
+  if (LYING.matches) return { width: wide - thumbs, height: high - document.querySelector(".top").offsetHeight - document.querySelector(".bar").offsetHeight - 14 };
   if (NARROW.matches) return { width: wide, height: SHARE_OF_HEIGHT * high };
   const { width, height } = document.querySelector(".view").getBoundingClientRect();
   return { width: width - 16, height: height - 16 };
@@ -49,9 +49,10 @@ const shown = {
     saver.frame(image, player.config.fps);
     timeline.show({ index, tip, action: player.config.actions[action]?.name });
     for (const button of byId("pad").children) button.classList.toggle("on", idsOf(button).includes(action));
-    status.countFrame(game.mode);
+    status.countFrame(game.mode, player.config.fps * game.speed);
     byId("stage").classList.toggle("guesses", Boolean(guesses));
-    if (guesses && !player.untouched) tellOfGuesses(status.say);
+    byId("unsure").classList.toggle("on", Boolean(guesses));
+    invite();
     Object.assign(document.body.dataset, { step: index, tip, action: action ?? "" });
   },
   state() {
@@ -61,13 +62,21 @@ const shown = {
     mode = game.config ? game.mode : "loading";
     document.body.dataset.mode = mode;
     controls.show(mode);
-    status.invite(Boolean(player?.untouched) && ["attract", "resting"].includes(mode), keyToTry(), mode === "attract");
+    invite();
     if (attracted && player.untouched) player.attractAgain().catch(status.fault);
   },
   word: (text) => status.say(text),
-  branch: (index) => timeline.branch(index),
+  line() {
+    if (player.config) player.line();
+    timeline.refresh().catch(() => {});
+  },
   fault: status.fault,
 };
+
+function invite() {
+  const moves = mode === "attract" && game.index > 0;
+  status.invite(Boolean(player?.untouched) && ["attract", "resting"].includes(mode), keyToTry(), moves);
+}
 
 const idsOf = (button) => button.dataset.ids.split(" ").map(Number);
 
@@ -90,16 +99,14 @@ function openedWorld(name, config) {
   byId("world").value = name;
   const [height, width] = config.frame_size;
   canvas.shape({ width, height });
-  timeline.newWorld();
   controls.world();
   tellOfWorld(config);
 }
 
 function startedLine() {
-  timeline.newLine();
+  timeline.refresh().catch(() => {});
   status.say("");
   byId("seed").value = String(player.seed);
-  player.starts.mark(player.path);
   if (game.index > 0 || game.source?.name === "attract" || player.knows) return;
   if (!player.path && !game.source) warnFirst();
   else status.say(`${FAR}.`);
@@ -162,9 +169,10 @@ player = new Player(client, game, starts, site, {
   world: openedWorld,
   preview: (picture) => canvas.draw(picture),
   leave: () => saver.newLine(),
+  ask,
   start: startedLine,
 });
-const timeline = new Timeline(game, { session: () => client.session(), say: status.say });
+const timeline = new Timeline(game, { client, say: status.say });
 const saver = new Saver(player, orFault);
 const controls = new Controls(player, timeline, orFault);
 listenToCamera({ picture: orFault(startFrom), fault: status.fault });

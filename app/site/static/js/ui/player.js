@@ -1,6 +1,7 @@
 // What is played: a world, the picture and the seed it started from, and the ways to start anew.
 
 import { fit } from "../fit.js";
+import { playedIn } from "../session.js";
 import { Told } from "../told.js";
 import { calm } from "./page.js";
 import { unpackPicture } from "./share.js";
@@ -15,11 +16,13 @@ const MOST_SESSION_BYTES = 64_000_000;
 export class Player {
   /**
    * `site` is worlds.json. `on.preview(ImageData)` is to be shown while a world is on its way, `on.world(name, config)`
-   * tells that it is here; `on.leave()` that a line is left, `on.start()` of a new one.
+   * tells that it is here; `on.leave()` that a line is left, `on.start()` of a new one. `on.ask(text, yes)` asks the
+   * player, and resolves to whether the answer was `yes`.
    */
   constructor(client, game, starts, site, on) {
     Object.assign(this, { client, game, starts, site, on });
     Object.assign(this, { world: null, config: null, path: null, pixels: null, seed: 0, untouched: true, round: 0 });
+    this.paths = new Map(); // of the branches that begin at a picture of the site, by their numbers
   }
 
   get actions() {
@@ -39,6 +42,7 @@ export class Player {
       Object.assign(this, { world: name, config: opened.config });
       this.game.take(opened.config);
       this.game.tip = this.game.index = 0;
+      this.paths.clear();
       status.tellBackend(opened);
       this.on.world(name, opened.config);
     } finally {
@@ -53,9 +57,23 @@ export class Player {
     const prompt = new ImageData(pixels.data.slice(), pixels.width, pixels.height);
     this.on.leave();
     Object.assign(this, { path, pixels: prompt }); // at once: a new seed asked for meanwhile is one of this picture
-    await this.game.start(pixels, seed, source);
-    this.seed = this.client.seed;
+    await this.game.start(pixels, seed, { source, beside: !this.untouched });
+    this.begun(path);
     this.on.start();
+  }
+
+  /** A branch begins at the site's picture `path`, or at another for null. */
+  begun(path) {
+    this.paths.set(this.client.root, path);
+    this.line();
+  }
+
+  /** Another branch is shown: what it began from. */
+  line() {
+    const { root, prompt, seed } = this.client;
+    const [height, width] = this.config.frame_size;
+    Object.assign(this, { path: this.paths.get(root) ?? null, pixels: opaque(prompt, width, height), seed });
+    this.starts.mark(this.path);
   }
 
   /** The first picture, moving by itself where the visitor likes motion. */
@@ -84,8 +102,10 @@ export class Player {
     if (!this.untouched) return;
     this.untouched = false;
     this.rested = this.game.halt === "resting"; // it stood still from the start
-    if (this.game.source?.name === "attract") this.game.end("");
-    else this.game.change();
+    if (this.game.source?.name !== "attract") return this.game.change();
+    this.on.leave();
+    const { path } = this;
+    this.game.anew().then(() => this.begun(path)).catch(status.fault);
   }
 
   /** The picture was clicked: the first time it begins to move, wherever it did not by itself. */
@@ -113,12 +133,28 @@ export class Player {
     if (!this.config) throw new Told("No world is open yet; wait until it is here, or choose another.");
     if (blob.size > MOST_SESSION_BYTES) throw new Told(`A session file has at most ${MOST_SESSION_BYTES / 1e6} MB; choose a .genie file.`);
     const bytes = new Uint8Array(await blob.arrayBuffer());
-    this.on.leave();
-    await this.game.open(bytes);
-    const [height, width] = this.config.frame_size;
-    const pixels = opaque(this.client.opened, width, height);
-    Object.assign(this, { path: null, pixels, seed: this.client.seed });
-    this.on.start();
+    const world = playedIn(bytes, this.site.worlds) ?? this.world;
+    if (world !== this.world && !(await this.mayLeaveFor(world))) return;
+    const switched = world !== this.world;
+    this.untouched = false;
+    if (switched) await this.open(world);
+    status.loading("Opening the session");
+    try {
+      this.on.leave();
+      await this.game.open(bytes);
+      this.on.start();
+    } catch (error) {
+      if (switched) await this.greet();
+      throw error;
+    } finally {
+      status.loaded();
+      this.game.change();
+    }
+  }
+
+  mayLeaveFor(world) {
+    const text = `This session was played in the world ${world}. If this page opens that world, what you played here is gone unless you save it.`;
+    return this.untouched || this.on.ask(text, `Open ${world}`);
   }
 
   session() {

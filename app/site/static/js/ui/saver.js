@@ -9,8 +9,8 @@ export class Saver {
     Object.assign(this, { player, video: null, last: new LastFrames() });
     byId("video").addEventListener("click", orFault(() => this.record()));
     byId("gif").addEventListener("click", orFault(() => this.saveGif()));
-    byId("photo").addEventListener("click", orFault(async () => download(await photo(byId("picture")), this.name("png"))));
-    byId("save").addEventListener("click", orFault(async () => download(new Blob([await player.session()]), this.name("genie"))));
+    byId("photo").addEventListener("click", orFault(() => this.savePhoto()));
+    byId("save").addEventListener("click", orFault(() => this.saveSession()));
     byId("open").addEventListener("click", () => byId("session").click());
     byId("session").addEventListener("change", orFault(async ({ target }) => {
       const [file] = target.files;
@@ -41,6 +41,19 @@ export class Saver {
     if (!running) return;
     const { blob, suffix } = await running.stop();
     download(blob, this.name(suffix));
+    say("The video is saved.");
+  }
+
+  async savePhoto() {
+    download(await photo(byId("picture")), this.name("png"));
+    say("The picture is saved.");
+  }
+
+  async saveSession() {
+    const { bytes, branches, kept } = await this.player.session();
+    download(new Blob([bytes]), this.name("genie"));
+    const all = [...(branches > 1 ? [`${branches} branches`] : []), ...(kept ? [`${kept} kept ${kept > 1 ? "moments" : "moment"}`] : [])];
+    say(`The session is saved${all.length ? ", with " : ""}${all.join(" and ")}.`);
   }
 
   async saveGif() {

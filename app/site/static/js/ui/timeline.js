@@ -1,16 +1,16 @@
-// Time: the slider, the buttons under the picture, and kept moments.
+// Time: the slider, kept moments, and branches.
 
 import { byId, make } from "./page.js";
 
-/** `session()` resolves to the bytes of the line played so far; `say(text)` tells the player. */
+/** `client` is the engine's; `say(text)` tells the player. */
 export class Timeline {
-  constructor(game, { session, say }) {
-    Object.assign(this, { game, session, say, kept: [] });
+  constructor(game, { client, say }) {
+    Object.assign(this, { game, client, say });
     const slider = byId("timeline");
     slider.addEventListener("input", () => game.goTo(Number(slider.value)).catch(() => {}));
     byId("kept").addEventListener("click", (event) => {
       const button = event.target.closest("button");
-      if (button) this.recall(this.kept[Number(button.dataset.kept)]).catch(() => {});
+      if (button) this.recall(button).catch(() => {});
     });
   }
 
@@ -24,47 +24,35 @@ export class Timeline {
     byId("action").textContent = action?.replaceAll("_", " ") ?? "start";
   }
 
-  /** Keeps the frame shown: its place, its picture, and the line that leads to it. */
   async keep() {
     const { index } = this.game;
-    const picture = byId("picture");
-    const small = make("canvas", { width: picture.width, height: picture.height });
-    small.getContext("2d").drawImage(picture, 0, 0);
-    const bytes = await this.game.loop.ask(this.session);
-    this.kept.push({ index, small, bytes, here: true });
-    this.strip();
+    await this.game.loop.ask(() => this.client.keep());
+    await this.refresh();
     this.say(`Step ${index} is kept.`);
   }
 
-  /** Goes to a kept moment: along the line if it is still there, else by its own session. */
-  async recall(moment) {
-    if (moment.here) return this.game.goTo(moment.index);
-    for (const other of this.kept) other.here = false;
-    await this.game.open(moment.bytes);
-    await this.game.goTo(moment.index);
-    moment.here = true;
-    return undefined;
+  async recall({ dataset, ariaLabel }) {
+    await this.game.goTo(Number(dataset.index), Number(dataset.line));
+    this.say(`Back at ${ariaLabel}.`);
   }
 
-  /** The frames after `index` are gone: the player went another way. */
-  branch(index) {
-    for (const moment of this.kept) moment.here &&= moment.index <= index;
-  }
-
-  /** Another line begins; kept moments of the same world stay. */
-  newLine() {
-    this.branch(-1);
-  }
-
-  newWorld() {
-    this.kept = [];
-    this.strip();
-  }
-
-  strip() {
-    const buttons = this.kept.map(({ index, small }, i) =>
-      make("button", { type: "button", ariaLabel: `kept step ${index}`, data: { kept: i } }, small, String(index)));
+  /** Shows the kept moments, and the branches but for the one shown. */
+  async refresh() {
+    const { lines, kept } = await this.game.loop.ask(() => this.client.branches());
+    const others = lines.map((line, i) => ({ ...line, i })).filter(({ number }) => number !== this.client.line);
+    const buttons = [
+      ...kept.map(({ line, index, picture }) => this.button(`kept ${index}`, `step ${index}, which you kept`, picture, { line, index })),
+      ...others.map(({ number, tip, picture, i }) =>
+        this.button(`branch ${i + 1}`, `step ${tip} of branch ${i + 1}`, picture, { line: number, index: tip })),
+    ];
     byId("kept").replaceChildren(...buttons);
     byId("kept").hidden = buttons.length === 0;
+  }
+
+  button(text, title, picture, data) {
+    const { width, height } = byId("picture");
+    const small = make("canvas", { width, height });
+    small.getContext("2d").putImageData(new ImageData(picture, width, height), 0, 0);
+    return make("button", { type: "button", title, ariaLabel: title, data }, small, text);
   }
 }
