@@ -193,7 +193,7 @@ def test_a_drawing_becomes_a_world_that_warns_and_fields_keep_their_keys(browser
         script.click()
         page.keyboard.type("wasd 1 r p")
         assert script.input_value() == "wasd 1 r p"
-        visitor.until("drawn.length > 3")
+        visitor.until("d.status === 'resting'")  # while the player is at the settings
         assert {action for _, action, _ in visitor.drawn()} <= {STAY, "255"}
 
 
@@ -217,8 +217,10 @@ def test_keyboard_alone_and_the_other_tabs(browser: Any, demo: Demo, tmp_path: P
         page.focus("#view .pad, #view .stage")
         page.locator(".pixels button >> visible=true").first.focus()
         page.keyboard.press("Enter")
-        visitor.playing()
+        page.wait_for_selector("[data-status=resting]")
         assert page.evaluate("document.activeElement.className").startswith("stage"), "keys play at once"
+        page.keyboard.press("p")
+        visitor.playing()
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline == "solid", "the focus can be seen"
         page.locator("[data-do=pause]").focus()

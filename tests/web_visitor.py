@@ -78,6 +78,13 @@ class Visitor:
         self.page.keyboard.press("p")  # plays on
         self.playing()
 
+    def start(self) -> None:
+        """Begins a game from the first picture by a click, and lets it play on."""
+        self.page.click(".stage")
+        self.page.wait_for_selector("[data-status=resting]")
+        self.page.keyboard.press("p")
+        self.playing()
+
     def playing(self) -> None:
         self.page.wait_for_function("+document.querySelector('[data-frames]')?.dataset.frames > 2")
         self.page.evaluate(RECORD)

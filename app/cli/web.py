@@ -16,6 +16,8 @@ def run(args: argparse.Namespace) -> None:
     from genie_core.hub.probe import require_proxy
 
     require_proxy()
+    if not args.quiet:
+        print(f"loading {args.world} …", flush=True)  # what follows can take a minute on a busy machine
     world = load_world(args)
     from app.web.server import serve
 

@@ -15,12 +15,12 @@ from app.web.game_starts import GameStarts
 from genie_core.config import Action
 from genie_core.engine import WorldEngine
 
-STEPS = 90  # six seconds at 15 frames a second
+STILL, STEPS = 30, 60  # frames: two seconds of the start picture, then four of play, at 15 frames a second
 SHORTEST_HOLD, LONGEST_HOLD = 4, 9  # steps
 
 
 class Attract:
-    """The first start picture, and from it a playthrough by chance."""
+    """The first start picture for a while, and from it a playthrough by chance."""
 
     def __init__(self, starts: GameStarts) -> None:
         self._starts = starts
@@ -39,8 +39,8 @@ class Attract:
         engine = WorldEngine(worlds.first.world)
         session = PlaySession(engine, game.start.picture)
         config = engine.world.config
-        frames = session.play(by_chance(config.actions, STEPS))
-        return animation(list(frames), 1000 / config.fps)
+        first, *frames = session.play(by_chance(config.actions, STEPS))
+        return animation([*[first] * STILL, *frames], 1000 / config.fps)
 
 
 def by_chance(actions: Sequence[Action], steps: int, seed: int = 0) -> list[int]:

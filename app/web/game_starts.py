@@ -42,14 +42,10 @@ class GameStarts:
         return fit(picture, engine.world.config.frame_size, how, palette)
 
     def from_picture(self, picture: np.ndarray, world: Any, how: Any = FITS[0], seed: Any = 0) -> GameStart:
-        """Raises PictureError if the picture is no prompt, and as `engine` does."""
+        """The game waits for a key. Raises PictureError if the picture is no prompt, and as `engine` does."""
         engine = self.engine(world)
-        return GameStart(engine, world.strip(), Start(self.fitted(engine, picture, how), seed=whole(seed)))
-
-    def from_own_picture(self, picture: np.ndarray, world: Any, how: Any = FITS[0]) -> GameStart:
-        """A picture that a visitor brought waits for a key, since play soon changes it. Raises as `from_picture`."""
-        game = self.from_picture(picture, world, how)
-        return dataclasses.replace(game, start=dataclasses.replace(game.start, waits=True))
+        start = Start(self.fitted(engine, picture, how), seed=whole(seed), waits=True)
+        return GameStart(engine, world.strip(), start)
 
     def from_shipped(self, name: Any, world: Any, how: Any = FITS[0]) -> GameStart:
         """From a picture that ships, by its file's name, of this world or another; "" is the world's first."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import gradio as gr
 
 from app.web.api import add_api
@@ -35,12 +38,15 @@ def build_pages(guests: Guests, starts: GameStarts) -> gr.Blocks:
             with gr.Tab("What each action does"):
                 galleries.append(learnt_tab(guests, starts, view, settings))
             with gr.Tab("Imitate a video"):
-                gallery, goes_live = imitate_tab(guests, starts, view, settings)
-                galleries.append(gallery)
-        goes_live.success(lambda: gr.Tabs(selected=PLAY), None, tabs, api_visibility="private")
+                galleries.append(imitate_tab(guests, starts, view, settings, partial(_to_play, tabs)))
         settings[0].change(
             lambda world: [pictures_of(starts, world)] * len(galleries), settings[0], galleries, **PRIVATE
         )
         add_api(guests, starts)
     only_uploads(pages)
     return share_queue(pages.queue(max_size=REQUESTS_WAITING))
+
+
+def _to_play(tabs: gr.Tabs, button: gr.Button) -> Any:
+    """The event that `button` shows the tab Play."""
+    return button.click(lambda: gr.Tabs(selected=PLAY), None, tabs, **PRIVATE)

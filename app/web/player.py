@@ -17,7 +17,7 @@ from app.play.start import begin
 from app.web import limits, told
 from app.web.game import GameStart
 from app.web.outbox import Outbox
-from app.web.protocol import AutoplayScript, Frame, Key, Message, ReleaseAll, Share, Watched, WatchedFrame
+from app.web.protocol import AutoplayScript, Frame, Key, Message, ReleaseAll, Rest, Share, Watched, WatchedFrame
 from app.web.share import to_fragment
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError
@@ -125,6 +125,8 @@ class Player:
                 self._inputs = max(self._inputs, number)
             case ReleaseAll():
                 self.pilot.release_all()
+            case Rest():
+                self._rest()
             case AutoplayScript(script, mix):
                 actions, seed = self.session.config.actions, self.session.steps
                 self.session.handle(c.Autoplay(source_of(script, actions, seed) if script else None, mix))
@@ -142,6 +144,11 @@ class Player:
             case _:
                 self.tuned = self.tuned or (isinstance(message, c.Tune) and self.session.timeline.line.tip > 0)
                 self.session.handle(message)  # type: ignore[arg-type]  # the others are commands
+
+    def _rest(self) -> None:
+        """The game waits where it is until the player acts."""
+        if self.session.mode is Mode.PLAYING:
+            self.session.handle(c.GoTo(self.session.timeline.line.number, self.session.steps))
 
     def _refuse(self, message: Message, why: str) -> None:
         if isinstance(message, AutoplayScript):
@@ -168,6 +175,8 @@ class Player:
         """Tells the page what is new: messages, the state of play, the picture."""
         session = self.session
         for event in session.events():
+            if event.kind == c.AUTOPLAY_ENDED:
+                self._rest()
             self._say(event)
         waiting, watching = self.queue
         state = told.state(session) | {"watched": self.watched, "waiting": waiting, "watching": len(watching)}

@@ -54,6 +54,11 @@ class ReleaseAll:
 
 
 @dataclass(frozen=True)
+class Rest:
+    """The player turns to other controls of the page: the game rests until the player acts."""
+
+
+@dataclass(frozen=True)
 class Shown:
     """The page has drawn the frame of this number."""
 
@@ -85,7 +90,7 @@ class Watched:
     on: bool
 
 
-Message = Key | ReleaseAll | Shown | AutoplayScript | Here | Share | Watched | c.Command
+Message = Key | ReleaseAll | Rest | Shown | AutoplayScript | Here | Share | Watched | c.Command
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +216,7 @@ def _tune(told: dict[str, Any]) -> Message:
 MESSAGES: dict[str, Callable[[dict[str, Any]], Message]] = {
     "key": _key,
     "release_all": lambda told: ReleaseAll(),
+    "rest": lambda told: Rest(),
     "here": lambda told: Here(),
     "share": lambda told: Share(),
     "watched": lambda told: Watched(_flag(told, "on")),

@@ -35,7 +35,7 @@ from app.web.upload_folder import UploadFolder, upload_folder
 from genie_core.errors import GenieError
 from genie_core.world import World
 
-STYLE = Path(__file__).parent / "static/pages.css"
+STYLE, EARLY = (Path(__file__).parent / "static" / name for name in ("pages.css", "early.js"))
 HANG_UP_SECONDS, CLOSING_SECONDS = 1.0, 5  # after the signal to end: open streams are cut off, then all else
 SANS, MONO = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")  # on every machine; no font is fetched
 SWITCH_SECONDS = 0.001  # between the engine's thread and the event loop; Python's 5 ms would be felt
@@ -69,6 +69,12 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
             print(f"{world.name} is open at http://{shown}:{listening.getsockname()[1]} (end with Ctrl-C)", flush=True)
         signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn's own handler ends the server, then calls this one
         Server(config).run(sockets=[listening])
+
+
+def _head() -> str:
+    """The page's own style, since `css` reaches no container, and what must listen from the first moment."""
+    style, early = (path.read_text(encoding="utf-8") for path in (STYLE, EARLY))
+    return f"<style>{style}</style><script>{early}</script>"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -129,6 +135,6 @@ def build_app(worlds: LoadedWorlds, seats: int, pictures: Path, uploads: UploadF
         max_file_size=UPLOAD_BYTES,
         show_error=False,  # a visitor reads our sentences, no exceptions
         theme=gr.themes.Soft(font=SANS, font_mono=MONO),
-        head=f"<style>{STYLE.read_text(encoding='utf-8')}</style>",  # `css` reaches no container
+        head=_head(),
         root_path=os.environ.get("GRADIO_ROOT_PATH"),  # for a proxy that does not say under which path it serves
     )

@@ -2,7 +2,7 @@
 const LABELS = { left: "←", right: "→", up: "↑", down: "↓", space: "Space", return: "Enter" };
 const COMMAND_KEYS = [
   ["Backspace", "hold to rewind"], ["Enter", "hold to go forward again"], ["P", "pause, and on again"], [".", "one step"], ["R", "restart"],
-  ["K", "keep this moment"], ["−", "slower"], ["=", "faster"], ["F", "full screen"], ["?", "these keys"], ["Tab", "on to the buttons"],
+  ["K", "keep this moment"], ["−", "slower"], ["=", "faster"], ["F", "full screen"], ["H", "these keys"], ["Tab", "on to the buttons"],
 ];
 const spell = (keys) => keys.split("+").map((key) => LABELS[key] ?? key.toUpperCase());
 const plain = (name) => name.replaceAll("_", " ");
@@ -11,21 +11,23 @@ function offer(actions) {
   const buttons = actionButtons(actions);
   for (const button of buttons) {
     const { keys } = actions[button.dataset.ids.split(" ")[0]], numbers = button.lastChild.textContent.split(" ");
-    button.title = [...keys.map((each) => spell(each).join(" + ")), ...numbers].join(" or ");
+    const spelt = keys.map((each) => spell(each).join(" + "));
+    button.title = [...spelt, ...numbers].join(" or ");
+    button.lastChild.textContent = [...spelt.slice(0, 1), ...numbers].join("  ");
   }
-  find(".pad").style.setProperty("--columns", Math.min(4, buttons.length));
+  find(".pad").style.setProperty("--columns", Math.ceil(buttons.length / Math.ceil(buttons.length / 8)));
   find(".pad").replaceChildren(...buttons);
   find(".pad").classList.toggle("alone", !offerThumbs(actions, (action) => action.codes));
   const moves = actions.filter(({ keys }) => keys.some((key) => !key.includes("+")));
   const keys = moves.map(({ name, keys }) => `${spell(keys[0])} ${plain(name)}`).join(", ");
-  find(".keys").textContent = `Hold ${keys ? keys + ", or " : ""}a number from 1 to ${actions.length}. Press ? for all keys.`;
+  find(".keys").textContent = `Hold ${keys ? keys + ", or " : ""}a number from 1 to ${actions.length}. Press H for all keys.`;
   table(actions);
   find(".guessing").hidden = !hello.tells_guesses;
 }
 
 function table(actions) {
   const row = (choices, what) => {
-    const caps = choices.flatMap((keys, i) => [...(i ? [" or "] : []), ...keys.map((key) => make("kbd", { textContent: key }))]);
+    const caps = choices.flatMap((keys, i) => [...(i ? [" or "] : []), ...keys.flatMap((key, j) => [...(j ? ["+ "] : []), make("kbd", { textContent: key })])]);
     return make("tr", {}, make("td", {}, ...caps), make("td", { textContent: what }));
   };
   const named = actions.filter(({ keys }) => keys.length).map(({ keys, name }) => row(keys.map(spell), plain(name)));

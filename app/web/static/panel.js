@@ -63,6 +63,15 @@ listenToKeys(document, {
   releaseAll: () => { pad.releaseAll(); stick.letGo(); if (down.size) send({ do: "release_all" }); down.clear(); },
 });
 
+/** While the player uses other controls than those of time, the game waits. */
+const PLAYED = ".world, .bar, .pad, .strip, dialog";
+function rests({ target }) {
+  if (state.status !== "playing" || (root.contains(target) && target.closest(PLAYED))) return;
+  if (root.contains(target) || target.closest?.("button, input, label, summary, [role=tab]")) send({ do: "rest" });
+}
+document.addEventListener("pointerdown", rests);
+document.addEventListener("focusin", ({ target }) => { if (target.closest(FIELDS)) rests({ target }); });
+
 /** Says where keys go: to the world, or elsewhere, in a field or in another window. */
 function tellKeys() {
   const active = document.activeElement;
@@ -100,14 +109,19 @@ function greet(told) {
   const names = namesOf(told.actions);
   field("script").placeholder = `as in ${names[0]}*20,${names.at(-1)}*4`;
   offer(told.actions);
-  say(told.word || (genie.classList.contains("touch") ? `You are in ${told.world}. Use the pad.` : `You are in ${told.world}. Hold a key to move.`));
-  for (const held of down.keys()) tell(held);
+  const lost = told.resumed && root.dataset.token === transport.token;
+  root.dataset.token = transport.token;
+  greeted = false;
+  greeting = told.word || `You are in ${told.world}. Hold a key to move.`;
+  if (lost) greeting = greeting.replace("You are back at", "The connection was lost for a moment. You are at");
   toStage(told.resumed);
+  for (const held of down.keys()) tell(held);
 }
 
 function change(told) {
   if (state.status === "resting" && told.status && find(".word").textContent.includes("all the same")) say(""); // it plays
   state = { ...state, ...told };
+  settle();
   genie.dataset.status = root.dataset.status = state.status;
   find(".stage").classList.toggle("guesses", Boolean(state.guesses));
   show("status", STATUS[state.status] ?? state.status);
@@ -123,11 +137,11 @@ function change(told) {
 function strip(kept, lines, earlier = 0) {
   const tile = (data, label, picture) => {
     const image = make("img", { src: picture, alt: "" });
-    return make("button", { type: "button", title: label, ariaLabel: label, data }, image, label.replace(/^\D+/, ""));
+    return make("button", { type: "button", title: label, ariaLabel: label, data }, image, label.split(",")[0]);
   };
   const tiles = [
-    ...kept.map((moment, i) => tile({ kept: i }, `kept step ${moment.step}`, moment.picture)),
-    ...lines.map((end) => tile({ line: end.line }, `other branch, step ${end.step}`, end.picture)),
+    ...kept.map((moment, i) => tile({ kept: i }, `kept ${moment.step}`, moment.picture)),
+    ...lines.map((end) => tile({ line: end.line }, `branch ${end.line + 1}, up to step ${end.step}`, end.picture)),
   ];
   if (earlier) tiles.splice(kept.length, 0, make("span", { className: "earlier", textContent: `+${earlier}`, title: `${earlier} earlier branches; the session file has them all` }));
   find(".strip").replaceChildren(...(tiles.length ? tiles : ["Moments that you keep, and branches that you leave by rewinding, appear here."]));

@@ -10,10 +10,14 @@ const LANDSCAPE = window.matchMedia("(orientation: landscape) and (max-height: 5
 
 /** The room for the picture: all of a screen that is full, else what leaves its buttons in sight. */
 function room() {
-  const wide = root.clientWidth || 256, high = window.innerHeight;
-  if (document.fullscreenElement === genie) return { width: window.innerWidth - 24, height: high - 100 };
-  if (!genie.classList.contains("touch")) return { width: Math.min(wide, 1024), height: Math.max(256, high - 330) };
-  return LANDSCAPE.matches ? { width: wide - 340, height: high - 12 } : { width: wide, height: Math.max(192, high - 330) };
+  const wide = root.clientWidth || 256, high = window.innerHeight, touch = genie.classList.contains("touch");
+  const beside = touch && LANDSCAPE.matches; // the thumbs are beside the picture, else below
+  if (document.fullscreenElement === genie) {
+    const below = [".hud", ".bar", ...(beside ? [] : [".stick"])].reduce((sum, what) => sum + find(what).offsetHeight + 10, 24);
+    return { width: window.innerWidth - (beside ? 364 : 24), height: high - below };
+  }
+  if (beside) return { width: wide - 340, height: high - Math.min(root.getBoundingClientRect().top + window.scrollY, 120) - 12 };
+  return touch ? { width: wide, height: Math.max(192, high - 330) } : { width: Math.min(wide, 1024), height: Math.max(256, high - 330) };
 }
 const canvas = new Canvas(() => find("canvas"), room);
 const rate = new FrameRate();
@@ -62,20 +66,20 @@ async function draw(data) {
     measure(inputs);
     Object.assign(root.dataset, { frame, step, tip, action, frames: +(root.dataset.frames ?? 0) + 1 });
     show("action", hello.actions[action] ? plain(hello.actions[action].name) : "start");
-    tellOfGuesses();
+    if (greeting && !greeted) { greeted = true; say(greeting, true); settle(); }
     show("step", tip > step ? `step ${step} of ${tip}` : `step ${step}`);
   }
   bitmap.close();
   send({ do: "shown", frame });
 }
 
-let toldOfGuesses = false;
+let greeting = "", greeted = false; // what a game begins with, said once its picture is there
 
-/** The first time that the world guesses, says what its border means, unless something else is being said. */
-function tellOfGuesses() {
-  if (toldOfGuesses || !state.guesses || find(".word").textContent) return;
-  toldOfGuesses = true;
-  say(find(".guessing").textContent);
+/** While the game waits the greeting stays; then it goes, at once if it spoke of waiting. */
+function settle() {
+  if (!greeting || !greeted || state.status === "resting" || state.status === "paused") return;
+  if (find(".word").textContent === sentence(forFingers(greeting))) say(state.status === "playing" ? "" : greeting);
+  greeting = "";
 }
 
 function measure(inputs) {

@@ -1,9 +1,17 @@
 // What a player takes away: a link that replays the moment, a GIF, a film, a session file.
 let taken = 0; // steps of this game that were taken away last
 
-async function takeFile(button) {
-  const { file } = button.dataset, tip = +root.dataset.tip;
+let making = Promise.resolve(); // one file at a time
+
+function takeFile(button) {
+  if (button.getAttribute("aria-busy") === "true") return;
+  if (find("[data-file][aria-busy=true]")) say("This file follows the one that is being made …", true);
   button.setAttribute("aria-busy", true);
+  making = making.then(() => fetchFile(button));
+}
+
+async function fetchFile(button) {
+  const { file } = button.dataset, tip = +root.dataset.tip;
   if (file !== "genie") say("Making the film …", true);
   try {
     const answer = await fetch(`${transport.url}/play.${file}`);
@@ -11,7 +19,7 @@ async function takeFile(button) {
     const name = `${hello.world.replaceAll(/\W+/g, "-")}-${root.dataset.step}.${file}`;
     download(await answer.blob(), name);
     if (file !== "gif") taken = tip;
-    say(`Saved to your downloads: ${name}`);
+    say(`Saved to your downloads: ${name}`, all("[data-file][aria-busy=true]").length > 1);
   } catch (error) {
     say(error.message || "this file could not be fetched; try again");
   }
@@ -20,7 +28,9 @@ async function takeFile(button) {
 
 /** `share` of the pictures of a film are there, from 0 to 1; then it is written. */
 function tellOfFilm(share) {
-  if (find("[data-file][aria-busy=true]")) say(share < 1 ? `Making the film: ${Math.round(100 * share)} % …` : "Making the film: writing the file …", true);
+  const busy = all("[data-file][aria-busy=true]");
+  const then = busy.length > 1 ? "; the other file follows" : "";
+  if (busy.length) say(`Making the film: ${share < 1 ? `${Math.round(100 * share)} %` : "writing the file"}${then} …`, true);
 }
 
 async function showLink(fragment) {

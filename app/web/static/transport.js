@@ -9,7 +9,7 @@ class Transport {
     // The page is the root of the app, whatever prefix a proxy puts before it.
     this.url = new URL("play/" + token, location.origin + location.pathname.replace(/\/?$/, "/")).href;
     // message(object), frame(ArrayBuffer), link(text), found(), over(why, then); shown() is the newest frame that was drawn.
-    Object.assign(this, { token, shown, on, over: false, unsent: [], posting: Promise.resolve(), tries: 0, opened: false, polls: false });
+    Object.assign(this, { token, shown, on, over: false, unsent: [], posting: Promise.resolve(), tries: 0, opened: false, told: false, polls: false });
     this.watching = setInterval(() => this.watch(), 200);
     this.openSocket();
   }
@@ -25,6 +25,7 @@ class Transport {
     socket.onmessage = (event) => {
       if (this.socket !== socket) return;
       this.hear();
+      this.told = true;
       if (typeof event.data !== "string") return this.on.frame(event.data);
       const message = JSON.parse(event.data);
       if (message.bye !== undefined) bye = message; else this.on.message(message);
@@ -60,7 +61,7 @@ class Transport {
   lose(why = "") {
     this.lost = true;
     this.why = why || this.why || "";
-    this.on.link(`${this.why ? this.why + "; " : ""}reconnecting …`);
+    this.on.link(`${this.why ? this.why + "; " : ""}${this.told ? "reconnecting" : "connecting"} …`);
   }
   retry(why) {
     this.lose(why);
@@ -103,6 +104,7 @@ class Transport {
     }
   }
   async take(news) {
+    this.told ||= news.byteLength > 0;
     const view = new DataView(news);
     for (let at = 0; at < news.byteLength; ) {
       const length = view.getUint32(at), isFrame = view.getUint8(at + 4);

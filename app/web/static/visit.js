@@ -23,14 +23,14 @@ function attract(label = "Play", why = "") {
   if (why) say(why, true);
 }
 
-/** The world plays by itself: a film that the server made of it. */
+/** The world plays by itself, from the picture that a game begins with: a film that the server made. */
 function film() {
   const image = find(".attract"), moving = new Image();
   canvas.shape(hello);
   image.src = FIRST.still;
   image.hidden = false;
   if (calm()) return;
-  moving.onload = () => { image.src = moving.src; };
+  moving.onload = () => { if (!live() && !beginning) image.src = moving.src; };
   moving.src = new URL("attract.webp", transportRoot()).href;
 }
 const transportRoot = () => location.origin + location.pathname.replace(/\/?$/, "/");
@@ -40,7 +40,9 @@ async function begin(asked = { picture: "" }) {
   if (offered && asked.picture === "") { const token = offered; offered = null; return open(token); }
   if (beginning) return;
   beginning = true;
-  say("Starting …", true);
+  find(".stage").focus({ preventScroll: true });
+  find(".attract").src = FIRST.still;
+  say("Connecting …", true);
   try {
     const body = JSON.stringify(asked.link ? asked : { world: wanted, ...asked });
     const answer = await fetch(new URL("play", transportRoot()), { method: "POST", body });
@@ -63,8 +65,9 @@ function open(token) {
     frame: draw,
     message: hear,
     link: (text) => {
-      show("link", text);
-      if (text.includes("reconnecting")) say(text, true);
+      const lost = text.endsWith("connecting …");
+      show("link", lost ? "" : text);
+      if (lost) say(text, true);
       else if (find(".word").textContent.includes("econnecting")) say("");
     },
     found: () => { send({ do: "release_all" }); for (const held of down.keys()) tell(held); },
@@ -78,7 +81,7 @@ function open(token) {
 function hear(told) {
   if (told.hello) greet(told.hello);
   if (told.state) change(told.state);
-  if (told.say) say(told.say, told.stays);
+  if (told.say) { greeting = ""; say(told.say, told.stays); }
   if (told.fault) for (const [name, text] of Object.entries(told.fault)) fault(name, text);
   if (told.share) showLink(told.share);
   if (told.film) tellOfFilm(told.film);
@@ -180,3 +183,4 @@ if (location.hash.startsWith("#w=")) {
   newest = kept.read().frame ?? 0;
   open(kept.read().token);
 } else if (props.value?.token) open(props.value.token);
+for (const code of window.heldEarly) if (FIRST_KEYS.test(code)) document.body.dispatchEvent(new KeyboardEvent("keydown", { code, bubbles: true }));

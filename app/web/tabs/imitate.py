@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -19,8 +20,10 @@ from genie_core.pictures import load_picture
 EMPTY = "The actions that the world finds in your clip appear here. Try an mp4 that you saved in the tab Play."
 
 
-def imitate_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list[Any]) -> Any:
-    """Returns the event that a clip's actions are played live in `view`, and its gallery."""
+def imitate_tab(
+    guests: Guests, starts: GameStarts, view: gr.HTML, settings: list[Any], show_view: Callable[[Any], Any]
+) -> gr.Gallery:
+    """Returns its gallery. `show_view` makes a button bring `view` into sight; the event after that plays in it."""
     gr.Markdown(
         "Upload a clip: the world finds the action of each step. Then choose a picture to play these actions from."
     )
@@ -30,7 +33,7 @@ def imitate_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: lis
             clip = path_only(gr.Video(label="a clip", sources=["upload"], height=220, elem_id="clip"))
             gallery = gallery_of(starts, "choose a picture to play from")
             picture = picture_input(
-                label="or use your own", sources=["upload", "clipboard"], height=180, elem_id="imitate-picture"
+                label="or use your own", sources=["upload", "clipboard"], height=220, elem_id="imitate-picture"
             )
         with gr.Column(scale=3, min_width=240):
             course = gr.HTML(f'<p class="empty">{EMPTY}</p>', elem_id="course")
@@ -71,4 +74,5 @@ def imitate_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: lis
     clip.change(told_in_words(watch), [clip, settings[0]], [course, actions, live], **HEAVY)
     gallery.select(selected(from_gallery), [actions, *settings], [picture, film], **HEAVY)
     picture.input(told_in_words(from_picture), [picture, actions, *settings], film, **HEAVY)
-    return gallery, live.click(told_in_words(play_live), [picture, actions, view, *settings], view, **PRIVATE)
+    show_view(live).then(told_in_words(play_live), [picture, actions, view, *settings], view, **PRIVATE)
+    return gallery

@@ -26,12 +26,12 @@ def learnt_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list
         with gr.Column(scale=1, min_width=240):
             gallery = gallery_of(starts, "choose a picture")
             picture = picture_input(
-                label="or use your own", sources=["upload", "clipboard"], height=200, elem_id="look-picture"
+                label="or use your own", sources=["upload", "clipboard"], height=220, elem_id="look-picture"
             )
             current = gr.Button("Use the current frame of my game", elem_id="look-current")
         with gr.Column(scale=3, min_width=240):
-            seen = gr.HTML(f'<p class="empty">{EMPTY}</p>', elem_id="seen")
-            tokens, actions = gr.HTML(elem_id="tokens"), gr.HTML(elem_id="each-action")
+            actions = gr.HTML(f'<p class="empty">{EMPTY}</p>', elem_id="each-action")
+            seen, tokens = gr.HTML(elem_id="seen"), gr.HTML(elem_id="tokens")
 
     def look(picture: np.ndarray, world: Any, how: Any) -> tuple[str, str, str]:
         engine = starts.engine(world)
@@ -56,8 +56,8 @@ def learnt_tab(guests: Guests, starts: GameStarts, view: gr.HTML, settings: list
             grid = explain.token_grid(last.tokens, frame, session.config.tokenizer)
         return seen, grid, actions
 
-    shown = [seen, tokens, actions]
-    gallery.select(selected(at_gallery), settings, shown, **HEAVY)
-    picture.input(told_in_words(at_picture), [picture, *settings], shown, **HEAVY)
-    current.click(told_in_words(at_current), [view, *settings], shown, **HEAVY)
+    shown, heavy = [seen, tokens, actions], HEAVY | {"show_progress_on": actions}
+    gallery.select(selected(at_gallery), settings, shown, **heavy)
+    picture.input(told_in_words(at_picture), [picture, *settings], shown, **heavy)
+    current.click(told_in_words(at_current), [view, *settings], shown, **heavy)
     return gallery

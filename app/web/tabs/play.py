@@ -90,7 +90,7 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr
             if cleared and path is None:
                 return gr.skip()
             picture = await asyncio.to_thread(read, path)
-            return await come(guests, view, await asyncio.to_thread(starts.from_own_picture, picture, *settings))
+            return await come(guests, view, await asyncio.to_thread(starts.from_picture, picture, *settings))
 
         return told_in_words(from_file)
 
@@ -122,13 +122,19 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr
         start = await asyncio.to_thread(_in_world, starts, player, world, how)
         return await come(guests, view, start), world
 
+    def offered(path: Any) -> gr.Button:
+        """A picture in the field was played as soon as it came; it can only begin again."""
+        return gr.Button(
+            "Play this picture" if path is None else "Start this picture again", interactive=path is not None
+        )
+
     def draw_over(name: str) -> np.ndarray:
         paths = {path.stem: path for path in drawn_over}
         return fit(load_picture(paths[name]), canvas) if name in paths else blank
 
     gallery.select(selected(from_gallery), [view, *settings], [picture, view], **PRIVATE)
     picture.input(starting_from(read_picture, cleared=True), [picture, view, *settings], view, **PRIVATE)
-    picture.change(lambda path: gr.Button(interactive=path is not None), picture, play, **PRIVATE)
+    picture.change(offered, picture, play, **PRIVATE)
     play.click(starting_from(read_picture), [picture, view, *settings], view, **PRIVATE)
     play_drawing.click(starting_from(read_drawing), [drawing, view, *settings], view, **PRIVATE)
     saved.upload(told_in_words(from_session), [saved, view, world], [view, world], **PRIVATE)
