@@ -182,18 +182,18 @@ def test_time_that_goes_by_is_nothing_to_save(session: PlaySession) -> None:
         for _ in range(steps):
             session.tick()
 
+    played(session, [3])
     idle(3)
+    session.handle(c.Restart())
+    idle(3)
+    assert session.unsaved == 0, "one branch was played, and nobody did anything in the other"
     session.handle(c.GoTo(0, 1))
-    session.handle(c.Step())
-    session.handle(c.Pause(False))
-    idle(3)
-    session.handle(c.GoTo(0, 0))
     session.handle(c.Hold(session.idle))
     session.tick()
     session.handle(c.Hold(None))
     idle(2)
-    assert session.timeline.acted == [True, False, False] and session.timeline.line.acted_until == 1
-    assert session.unsaved == 1, "a held key counts, whatever it plays"
+    assert session.timeline.acted == [True, True, False, False] and session.timeline.line.acted_until == 2
+    assert session.unsaved == 2, "a held key counts, whatever it plays"
     note = snapshot(session)
     idle(1)
     note.mark_saved()
@@ -205,8 +205,8 @@ def test_time_that_goes_by_is_nothing_to_save(session: PlaySession) -> None:
     session.handle(c.Autoplay(ListedActions((session.idle,))))
     idle(1)
     assert session.unsaved == 1
-    session.handle(c.Open(parse_session(snapshot(session)(), session.engine.world)))
-    assert session.timeline.acted == [False] * session.steps, "a file tells actions alone"
+    other = begin(session.engine, Start(None, saved=saved_again(session)))
+    assert other.timeline.acted == [True] + [False] * (other.steps - 1), "a file tells actions alone"
 
 
 def test_another_seed_and_another_picture_start_new_trees(session: PlaySession) -> None:
@@ -551,7 +551,31 @@ def test_a_session_keeps_all_branches_and_kept_moments(session: PlaySession, wor
     session.handle(c.GoTo(2))
     assert same(played(other, chosen(4)), played(session, chosen(4))), "each goes on as it would have"
     session.handle(c.Open(saved))
-    assert len(session.timeline.lines) == 8 and session.steps == 8, "beside what was played since"
+    assert len(session.timeline.lines) == 4 and session.steps == 8, "what is there already is not added again"
+    assert len(session.kept) == 2 and session.timeline.lines[2].tip > saved.lines[2].tip, "nor is anything lost"
+    session.handle(c.Open(session_of(session, chosen(7, 5))))
+    assert len(session.timeline.lines) == 5, "beside what was played"
+
+
+def session_of(session: PlaySession, actions: list[int]) -> SavedSession:
+    """What another player of the same world saved after `actions`, from the same start."""
+    other = PlaySession(WorldEngine(session.engine.world, session.seed, session.sampling), session.prompt)
+    played(other, actions)
+    return saved_again(other)
+
+
+def test_playing_on_shows_what_is_there_and_acting_branches(session: PlaySession) -> None:
+    frames = played(session, chosen(6))
+    for keys in (1, 2):
+        session.handle(c.Pause(True))
+        session.handle(c.GoTo(0, 3))
+        session.handle(c.Pause(False))
+        assert np.array_equal(session.tick(), frames[4]) and session.mode == "replay"
+        assert len(session.timeline.lines) == keys
+        session.handle(c.Hold(2))
+        session.tick()
+        session.handle(c.Hold(None))
+        assert session.mode == "playing" and len(session.timeline.lines) == keys + 1
 
 
 def test_what_is_too_much_for_a_file_is_left_out(session: PlaySession, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from app.play.keymap import bound_keys, build_keymap, keys_of, keys_shown, resolve
 from app.window.keys import Key, Keyboard
 from app.window.settings import Settings, load_settings, save_settings
-from app.window.shortcuts import ALSO, SHORTCUTS, find_shortcut, keys_to, offered
+from app.window.shortcuts import ALSO, SHORTCUTS, find_shortcut, keys_to
 from genie_core.config import Action
 from genie_core.errors import ConfigError
 
@@ -86,11 +86,6 @@ def test_keys_that_move_are_no_commands(actions: tuple[Action, ...], keyboard: K
     assert keys_to("record", OWN, moving, keyboard) == ("x",)
     assert found("x", False, OWN) == "record"
     assert found("f1", False, OWN) == found("h", False, OWN) == "help"
-
-
-def test_a_new_seed_is_offered_where_chance_plays() -> None:
-    assert set(SHORTCUTS) - set(offered(0)) == {"seed"}
-    assert offered(0.5) == list(SHORTCUTS)
 
 
 def test_no_usual_key_is_used_twice_nor_moves(actions: tuple[Action, ...]) -> None:

@@ -230,7 +230,7 @@ def test_all_lines_of_a_player_together_have_an_end(player: Player, monkeypatch:
     for _ in range(3):
         player.take(player.engine.step({0: player.decide()})[0])
     player.handle(c.GoTo(0, 0))
-    player.handle(c.Pause(False))
+    player.pilot.held.press("1")  # only acting starts a branch
     for _ in range(2):
         player.take(player.engine.step({0: player.decide()})[0])
     assert sum(len(line.moments) for line in player.session.timeline.lines) == 6

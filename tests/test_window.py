@@ -45,7 +45,7 @@ def played(engine: FakeEngine, prompt: np.ndarray, events: Events) -> list[int]:
             pygame.event.post(event)
         if step == last:
             pygame.event.post(down(pygame.K_ESCAPE))
-            pygame.event.post(down(pygame.K_ESCAPE))  # where branches are not saved, the first one asks
+            pygame.event.post(down(pygame.K_q))  # where branches are not saved, Escape asks
 
     engine.on_step = post
     window.play(lambda tell: PlaySession(engine, prompt), "fake")

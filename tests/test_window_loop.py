@@ -70,7 +70,7 @@ def press(window: WindowLoop, *keys: int, mod: int = 0, ticks: int = 1) -> None:
 
 def told(window: WindowLoop) -> str:
     window.tick()
-    return " / ".join(text for _, text, _ in window.messages.shown)
+    return " / ".join(text for _, text, _, _ in window.messages.shown)
 
 
 def drop(window: WindowLoop, path: Path) -> None:
@@ -208,7 +208,15 @@ def test_branches_without_room_are_counted(window: WindowLoop, monkeypatch: pyte
         press(window, pygame.K_r, pygame.K_4)
     shown, lines = window.thumbnails, window.session.timeline.lines
     assert 1 < len(shown) < len(lines) == 31 and shown[-1].line is lines[-1]
-    assert f"+{len(lines) - len(shown)}" in written and "earlier" in written
+    assert f"+{len(lines) - len(shown) + 1}" in written and "earlier" in written, "the first place counts the others"
+    assert "branch: its last step" in written
+    earlier = shown[0].line
+    window.handle(click(shown[0].area.center))
+    press(window)
+    assert window.session.timeline.line is earlier, "a click on the count goes there"
+    assert window.thumbnails[1].line is earlier and "later" in written, "and shows those around"
+    window.handle(click(window.thumbnails[-1].area.center))
+    assert window.session.timeline.line.number > earlier.number
     areas = [thumbnail.area for thumbnail in shown]
     assert all(one.collidelist(areas[i + 1 :]) == -1 for i, one in enumerate(areas))
 
@@ -405,8 +413,10 @@ def test_branches_are_not_lost_without_asking_once(window: WindowLoop) -> None:
     branch()
     window.handle(pygame.event.Event(pygame.QUIT))
     assert isinstance(window.overlay, Ask) and "2 branches are not saved" in window.overlay.title
-    press(window, pygame.K_F5, ticks=0)
-    assert window.overlay is None and window.session.running, "any other key plays on, and does what it always does"
+    press(window, pygame.K_4, pygame.K_SPACE, pygame.K_RETURN, ticks=2)
+    assert isinstance(window.overlay, Ask) and window.session.steps == 3, "no other key answers"
+    press(window, pygame.K_ESCAPE, ticks=0)
+    assert window.overlay is None and window.session.running, "Escape plays on"
     press(window, pygame.K_b, pygame.K_k, pygame.K_F5)
     path = window.saver.last_session()
     assert " with 2 branches and 1 kept moment" in told(window)
@@ -414,9 +424,82 @@ def test_branches_are_not_lost_without_asking_once(window: WindowLoop) -> None:
     assert path is not None and len(load_session(path, window.session.engine.world).kept) == 1
     branch()
     press(window, pygame.K_ESCAPE)
-    assert isinstance(window.overlay, Ask) and "a branch is not saved" in window.overlay.title
-    press(window, pygame.K_ESCAPE)
+    assert isinstance(window.overlay, Ask) and "1 of 3 branches is not saved" in window.overlay.title
+    press(window, pygame.K_q)
     assert not window.session.running
+
+
+def click(position: tuple[int, int], event: int = pygame.MOUSEBUTTONDOWN) -> pygame.event.Event:
+    return pygame.event.Event(event, button=1, pos=position)
+
+
+def play_two_branches(window: WindowLoop) -> None:
+    press(window, pygame.K_4, pygame.K_r, pygame.K_2, ticks=2)
+    press(window, pygame.K_r)
+    press(window, pygame.K_3)
+    assert window.session.unsaved > 1
+
+
+def test_the_session_is_saved_on_the_way_out(window: WindowLoop, tmp_path: Path) -> None:
+    play_two_branches(window)
+    press(window, pygame.K_ESCAPE, pygame.K_F5)
+    assert not window.session.running
+    window.saver.close(quiet=True)
+    (path,) = (tmp_path / "genie").glob("*.genie")
+    saved = load_session(path, window.session.engine.world)
+    assert len(saved.lines) == len(window.session.branches)
+
+
+def test_a_disk_that_refuses_keeps_the_window_open(window: WindowLoop, tmp_path: Path) -> None:
+    play_two_branches(window)
+    (tmp_path / "genie").write_text("no folder")
+    press(window, pygame.K_ESCAPE, pygame.K_F5, ticks=2)
+    assert window.session.running and window.overlay is None and "cannot be made" in told(window)
+
+
+def test_nothing_that_passes_by_itself_is_asked_about(window: WindowLoop) -> None:
+    play_two_branches(window)
+    press(window, pygame.K_F5)
+    window.saver.last_session()
+    press(window, ticks=5)
+    press(window, pygame.K_F9)
+    assert "all of it was here" in told(window) and len(window.session.branches) == len(window.session.timeline.lines)
+    press(window, pygame.K_ESCAPE)
+    assert window.overlay is None and not window.session.running
+    window.saver.close(quiet=True)
+
+
+def test_what_looks_like_a_button_is_one(window: WindowLoop) -> None:
+    press(window)
+    areas = {name: area.center for area, name in window.buttons.shortcuts}
+    rows = {key: area.center for area, key in window.buttons.actions}
+    before = window.session.steps
+    window.handle(click(rows["2"]))
+    press(window, ticks=3)
+    window.handle(click(rows["2"], pygame.MOUSEBUTTONUP))
+    press(window, ticks=2)
+    assert list(window.session.timeline.path())[before:] == [1, 1, 1, window.session.idle, window.session.idle]
+    window.handle(click(areas["restart"]))
+    assert window.session.steps == 0
+    window.handle(click(areas["help"]))
+    assert isinstance(window.overlay, Help)
+    window.handle(click(areas["quit"]))
+    assert window.session.running, "what lies over the window covers its buttons"
+    press(window, pygame.K_ESCAPE)
+    window.handle(click(areas["quit"]))
+    assert not window.session.running
+
+
+def test_the_latest_place_alone_is_told(window: WindowLoop) -> None:
+    play_two_branches(window)
+    press(window, pygame.K_k, pygame.K_l, pygame.K_PAGEDOWN, pygame.K_b)
+    assert "branch 1, at step" in told(window)
+    for older in ("back at", "start picture", "a new branch"):
+        assert older not in told(window)
+    press(window, pygame.K_t)
+    assert "T again: mixed" in told(window)
+    press(window, pygame.K_t)
+    assert "T again: off" in told(window) and "T again: mixed" not in told(window)
 
 
 def test_escape_closes_what_is_open_before_it_quits(window: WindowLoop) -> None:
@@ -448,7 +531,7 @@ def test_the_same_message_never_stacks(window: WindowLoop) -> None:
     for _ in range(3):
         press(window, pygame.K_l, pygame.K_F9)
     told(window)
-    texts = [text for _, text, _ in window.messages.shown]
+    texts = [text for _, text, _, _ in window.messages.shown]
     assert texts[-2:] == ["nothing kept yet; K keeps this moment", "no session saved yet; F5 saves this one"]
     for reached in (0.5, 500.0, 0.7):
         window.session.pace(reached)
@@ -491,13 +574,13 @@ def test_the_window_goes_on_while_a_video_is_read_once(window: WindowLoop, tmp_p
     assert len(window.opener.imitated) == 58, "its frames are at hand, though the file is gone"
 
 
-def test_a_world_without_chance_offers_no_new_seed(window: WindowLoop) -> None:
+def test_a_world_without_chance_says_how_to_leave_it_something(window: WindowLoop) -> None:
     press(window, ticks=2)
     assert window.session.sampling.temperature == 0
     press(window, pygame.K_n)
     assert window.session.steps == 3 and "start with --temperature 0.5" in told(window)
     press(window, pygame.K_h)
-    assert isinstance(window.overlay, Help) and "seed" not in [row.name for row in window.overlay.rows]
+    assert isinstance(window.overlay, Help) and "seed" in [row.name for row in window.overlay.rows]
 
 
 def test_files_go_where_the_window_says(window: WindowLoop, tmp_path: Path) -> None:
@@ -508,6 +591,11 @@ def test_files_go_where_the_window_says(window: WindowLoop, tmp_path: Path) -> N
         time.sleep(0.01)
     assert f"O opens {short(tmp_path / 'genie')}" in told(window)
     assert [path.suffix for path in (tmp_path / "genie").iterdir()] == [".png"]
+
+
+def paused(session: PlaySession) -> PlaySession:
+    session.handle(c.Pause(True))
+    return session
 
 
 @pytest.mark.parametrize("above", [0.0, 1000.0, None])
@@ -524,6 +612,8 @@ def test_the_window_says_that_the_world_guesses(window: WindowLoop, above: float
     doubt = window.session.engine.doubt(window.session.timeline.moment)
     assert doubt is not None and doubt > 0
     assert window.session.guesses == marked == (above == 0)
+    assert "guesses" not in panel.facts(paused(window.session), 0.0)["now"]
+    window.session.handle(c.Pause(False))
     assert (panel.facts(window.session, 0.0)["now"] == "guesses") == (above == 0)
     window.handle(down(pygame.K_BACKSPACE))
     press(window, ticks=3)

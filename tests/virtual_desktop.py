@@ -141,7 +141,7 @@ class Desk:
         with suppress(subprocess.TimeoutExpired):
             self.game.wait(2)
         if self.game.poll() is None:
-            self.hands("key", "Escape")
+            self.hands("key", "q")
         assert self.game.wait(PATIENCE) == 0, self.log()
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ class Hold(Command):
 
 @dataclass(frozen=True)
 class Pause(Command):
-    """Stand still, or play on. None toggles."""
+    """Stand still, or play on: along the line if there is more of it, until the player acts. None toggles."""
 
     on: bool | None = None
 
@@ -78,7 +78,7 @@ class StartFrom(Command):
 @dataclass(frozen=True, eq=False)
 class Open(Command):
     """Open a saved session, with all its branches and kept moments, at the frame at which it was saved; `replay` shows
-    that branch from its prompt instead."""
+    that branch from its prompt instead. What is there already is not added again."""
 
     saved: SavedSession
     replay: bool = False
@@ -133,7 +133,7 @@ class Event:
     text: str
 
 
-BRANCHED, KEPT, LINE_ENDED = "branched", "kept", "line ended"
-TAKEN_OVER, AUTOPLAY_ENDED = "taken over", "autoplay ended"
+BRANCHED, KEPT, LINE_ENDED, WENT = "branched", "kept", "line ended", "went"
+TAKEN_OVER, AUTOPLAY_ENDED, AUTOPLAY = "taken over", "autoplay ended", "autoplay"
 CANNOT_KEEP_UP, UNFAMILIAR = "cannot keep up", "unfamiliar"
 SAVED, REFUSED, TOLD = "saved", "refused", "told"

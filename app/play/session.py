@@ -17,7 +17,7 @@ import numpy as np
 from app.play import commands as c
 from app.play.autoplay import Autoplayer, Source
 from app.play.commands import Command, Event
-from app.play.saved import SavedSession
+from app.play.saved import SavedLine, SavedSession
 from app.play.timeline import Line, Timeline
 from genie_core.errors import ConfigError
 from genie_core.pictures import fit
@@ -155,7 +155,8 @@ class PlaySession:
     def unsaved(self) -> int:
         """How many branches no saved session has; 0 as long as there is one branch and no moment is kept. Steps in
         which nobody acted are no loss."""
-        return sum(line.acted_until > max(line.saved, 0) for line in self.timeline.lines) if self.branched else 0
+        ends = [(line.acted_until, line.saved) for line in self.timeline.lines if line.acted_until]
+        return sum(until > saved for until, saved in ends) if len(ends) > 1 or self.kept else 0
 
     def events(self) -> list[Event]:
         """The events since the last call."""
@@ -186,6 +187,8 @@ class PlaySession:
                     self._goes_on = Mode.PLAYING
             case c.Pause(on):
                 self._halt = Mode.PAUSED if on or (on is None and self._halt is None) else None
+                if self._halt is None and self.autoplay is None and not self.timeline.at_tip:
+                    self._goes_on = Mode.REPLAY  # only acting starts a branch
             case c.Step():
                 self._halt, self._one_step = Mode.PAUSED, True
             case c.Speed(times):
@@ -312,24 +315,42 @@ class PlaySession:
 
     def _open(self, saved: SavedSession, replay: bool) -> None:
         lines: list[Line] = []
-        for number, one in enumerate(saved.lines):
+        for one in saved.lines:
             parent = None if one.parent is None else lines[one.parent]
-            line = Line(number, parent, one.start, one.prompt, one.seed)
-            after = None if parent is None else parent.moment(one.start - 1)
-            actions, anchors = one.actions[parent is None :], [*one.anchors.values()]
-            line.moments = self.engine.moments(one.tokens, actions, one.seed, after, anchors)
-            line.actions = [*[None] * (parent is None), *actions.tolist()]
-            line.acted = [action not in (None, self.idle) for action in line.actions]
-            line.saved = line.tip
-            lines.append(line)
+            lines.append(self._known(one, parent, lines) or self._line_of(one, parent))
         self.engine.set_sampling(saved.sampling, self.player)
-        self._leave()
-        self.timeline.adopt(lines)
-        self.kept += [Kept(lines[number], step) for number, step in saved.kept]
+        if self.timeline.line not in lines:
+            self._leave()
+        self.timeline.adopt([line for line in lines if line not in self.timeline.lines])
+        for one, line in zip(saved.lines, lines, strict=True):
+            line.mark_saved(one.tip)
+        kept = [Kept(lines[number], step) for number, step in saved.kept]
+        self.kept += [moment for moment in kept if moment not in self.kept]
         self._go(lines[saved.line], 0 if replay else saved.at)
         self._goes_on = Mode.REPLAY if replay else Mode.PLAYING
         if replay:
             self._end_rest()
+
+    def _known(self, one: SavedLine, parent: Line | None, taken: list[Line]) -> Line | None:
+        """The branch at hand that has, or begins with, the frames of a saved one; none of those `taken`."""
+        for line in self.timeline.lines:
+            own = line.moments[: len(one.tokens)]
+            alike = (line.parent, line.start, line.seed, len(own)) == (parent, one.start, one.seed, len(one.tokens))
+            if line not in taken and alike and np.array_equal(line.prompt, one.prompt):
+                actions = [action or 0 for action in line.actions[: len(own)]]
+                played = zip(own, one.tokens, strict=True)
+                if actions == one.actions.tolist() and all(np.array_equal(m.frames[-1].tokens, t) for m, t in played):
+                    return line
+        return None
+
+    def _line_of(self, one: SavedLine, parent: Line | None) -> Line:
+        line = Line(0, parent, one.start, one.prompt, one.seed)  # the timeline numbers it
+        after = None if parent is None else parent.moment(one.start - 1)
+        actions, anchors = one.actions[parent is None :], [*one.anchors.values()]
+        line.moments = self.engine.moments(one.tokens, actions, one.seed, after, anchors)
+        line.actions = [*[None] * (parent is None), *actions.tolist()]
+        line.acted = [action not in (None, self.idle) for action in line.actions]
+        return line
 
     def _go(self, line: Line, index: int) -> None:
         """Shows a frame that was played before, and rests there; the engine follows when it has to step from there."""

@@ -32,16 +32,15 @@ class Bindings:
     def __init__(
         self,
         actions: Sequence[Action],
-        shortcuts: Sequence[str],
         settings: Settings,
         keyboard: Keyboard,
         change: Callable[[Settings], None],
     ) -> None:
         twins = doubles(actions)
-        self._actions, self._shortcuts, self._change = actions, shortcuts, change
+        self._actions, self._change = actions, change
         self.settings, self.keyboard = settings, keyboard
         self.rows = [Row(action.name, action, action.name) for action in actions if action.id not in twins]
-        self.rows += [Row(name, None, SHORTCUTS[name].does) for name in shortcuts]
+        self.rows += [Row(name, None, SHORTCUTS[name].does) for name in SHORTCUTS]
         self.collected: list[Key] | None = None
         self.changed: set[str] = set()
         self.displaced: list[str] = []
@@ -63,7 +62,7 @@ class Bindings:
     def roles(self) -> dict[str, str]:
         """What each key does alone, in a word or two, by its place."""
         roles = {place: SHORTCUTS[name].cap for place, name in ALSO.items()}
-        for name in self._shortcuts:
+        for name in SHORTCUTS:
             roles[self.keyboard.place(shortcut_key(name, self.settings))] = SHORTCUTS[name].cap
         names, twins = {action.id: action.name for action in self._actions}, doubles(self._actions)
         for binding in reversed(self.keymap):
@@ -105,9 +104,7 @@ class Bindings:
         changed = {name: [each for each in theirs if each != keys] for name, theirs in bound.items() if keys in theirs}
         actions = {**self.settings.actions, **changed, action.name: mine}
         covered = [
-            name
-            for name in self._shortcuts
-            if self.keyboard.place(shortcut_key(name, self.settings)) in set(places) - moving
+            name for name in SHORTCUTS if self.keyboard.place(shortcut_key(name, self.settings)) in set(places) - moving
         ]
         taken = [name for name in changed if name != action.name]
         self._set(dataclasses.replace(self.settings, actions=actions), set(places), [*taken, *covered])

@@ -29,7 +29,7 @@ USAGE = (
 )
 ALSO = (
     "Also: Shift with V or P takes the whole window · Ctrl + V pastes · drop a picture, video or session · "
-    "click a branch"
+    "click a branch, an action, or the words at the foot of the panel"
 )
 
 
@@ -68,8 +68,10 @@ class Help:
         if place in moves:
             self.chosen = min(max(self.chosen + moves[place], 0), len(self.rows) - 1)
         elif place in ("return", "enter") or command in ("=", "+", "[+]"):
-            bindings.begin(add=place not in ("return", "enter"))
-            self.said = f"hold the key or keys for “{row.does}”, then let go; Esc cancels"
+            add = place not in ("return", "enter")
+            bindings.begin(add)
+            how = "beside the keys it has" if add else "in place of the keys it has (+ adds instead)"
+            self.said = f"hold the key or keys for “{row.does}”, then let go: {how}; Esc cancels"
         elif place == "delete":
             self.said = bindings.take_back(row)
         elif command == "z":

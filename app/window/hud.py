@@ -21,18 +21,19 @@ class Messages:
     """The last messages, each shown long enough to read it."""
 
     def __init__(self) -> None:
-        self.shown: deque[tuple[float, str, bool]] = deque(maxlen=MOST_MESSAGES)  # until when, the text, if a warning
+        self.shown: deque[tuple[float, str, bool, str]] = deque(maxlen=MOST_MESSAGES)  # until when, text, warning, kind
 
-    def add(self, text: str, warning: bool = False) -> None:
-        """Shows `text` last; the same text once only, whatever its numbers."""
+    def add(self, text: str, warning: bool = False, kind: str = "") -> None:
+        """Shows `text` last, once only, whatever its numbers; of a `kind` that is named, the latest alone stays."""
         again = [shown for shown in self.shown if NUMBERS.sub("", shown[1]) == NUMBERS.sub("", text)]
+        again += [shown for shown in self.shown if kind and shown[3] == kind and shown not in again]
         for shown in again:
             self.shown.remove(shown)
-        self.shown.append((time.monotonic() + SHOWN_SECONDS, text, warning))
+        self.shown.append((time.monotonic() + SHOWN_SECONDS, text, warning, kind))
 
     def draw(self, canvas: Canvas, area: pygame.Rect) -> None:
         now, top = time.monotonic(), area.top + canvas.px(8)
-        for until, text, warning in self.shown:
+        for until, text, warning, _ in self.shown:
             if until < now:
                 continue
             for line in canvas.wrapped(text, area.width - canvas.px(32)):

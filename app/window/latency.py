@@ -10,7 +10,8 @@ import pygame
 
 from app.window.drawing import SMALL, Canvas
 
-GRAPH_WIDTH, GRAPH_HEIGHT, GRAPH_MS = 280, 96, 100.0
+GRAPH_WIDTH, GRAPH_HEIGHT = 320, 96
+TOPS_MS = (100, 200, 500, 1000, 2000, 5000)  # the least that is no lower than every bar is the top of the graph
 SPAN = 120  # steps that are looked back on
 
 
@@ -40,7 +41,7 @@ class Latency:
 
     def draw(self, canvas: Canvas, area: pygame.Rect) -> None:
         """Bars for the steps, a line for how late they came, and the percentiles below."""
-        box = pygame.Rect(0, 0, canvas.px(GRAPH_WIDTH), canvas.px(GRAPH_HEIGHT + 61))
+        box = pygame.Rect(0, 0, canvas.px(GRAPH_WIDTH), canvas.px(GRAPH_HEIGHT + 78))
         box.topright = area.right - canvas.px(8), area.top + canvas.px(8)
         canvas.veil(box)
         floor = box.top + canvas.px(GRAPH_HEIGHT)
@@ -53,17 +54,24 @@ class Latency:
         step, slow_step = (_percentile(self.step_ms, percent) for percent in (50, 95))
         late, key = _percentile(self.late_ms, 95), _percentile(self.key_ms, 50)
         captions = (
-            f"bars: a step takes {step:.0f} ms, 1 in 20 over {slow_step:.0f}",
-            f"line: frames late, 1 in 20 by {late:.0f} ms",
-            f"key to frame {key:.0f} ms; the top is {GRAPH_MS:.0f} ms",
+            f"bars: a step takes {step:.0f} ms, the slowest 20th over {slow_step:.0f} ms",
+            f"line: how late a frame is, the latest 20th by {late:.0f} ms",
+            f"from a key to its frame: {key:.0f} ms",
+            f"the top of the graph is {self._top_ms} ms",
         )
         for line, caption in enumerate(captions):
             canvas.text(caption, (box.left + canvas.px(8), floor + canvas.px(6 + 17 * line)), SMALL)
 
+    @property
+    def _top_ms(self) -> int:
+        """Milliseconds at the top of the graph, so that no bar is cut."""
+        most = max((*self.step_ms, *self.late_ms), default=0.0)
+        return next((top for top in TOPS_MS if most <= top), TOPS_MS[-1])
+
     def _points(self, canvas: Canvas, box: pygame.Rect, measured: deque[float]) -> list[tuple[int, int]]:
-        floor, tall = box.top + canvas.px(GRAPH_HEIGHT), canvas.px(GRAPH_HEIGHT - 8)
+        floor, tall, top = box.top + canvas.px(GRAPH_HEIGHT), canvas.px(GRAPH_HEIGHT - 8), self._top_ms
         return [
-            (box.left + round(place * box.width / SPAN), floor - round(min(value / GRAPH_MS, 1) * tall))
+            (box.left + round(place * box.width / SPAN), floor - round(min(value / top, 1) * tall))
             for place, value in enumerate(measured)
         ]
 

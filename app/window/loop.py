@@ -30,12 +30,16 @@ from app.window.preview import Preview
 from app.window.saver import Saver
 from app.window.screen import Screen
 from app.window.settings import Settings, load_settings, save_settings
-from app.window.shortcuts import find_shortcut, keys_to, offered
+from app.window.shortcuts import SHORTCUTS, find_shortcut, keys_to, shortcut_key
 from app.window.strip import Thumbnail
 from genie_core.errors import ConfigError, GenieError
 
+ONE = "a branch is not saved"
 UNDRAWN_SECONDS = 0.05  # the screen may lag this far behind the world, if there is no time for both
 SILENT = {f"{side} {key}" for side in ("left", "right") for key in ("shift", "ctrl", "alt", "meta")} | {"caps lock"}
+QUIT_UNSAVED = "q"  # in the question that Escape asks
+ONE_OF = {c.BRANCHED: "place", c.LINE_ENDED: "place", c.WENT: "place", c.TAKEN_OVER: "player"}
+ONE_OF |= {c.AUTOPLAY_ENDED: "player", c.AUTOPLAY: "player"}  # of these, the latest message alone stays
 WARNINGS = (c.REFUSED, c.UNFAMILIAR, c.CANNOT_KEEP_UP)
 
 
@@ -61,6 +65,8 @@ class WindowLoop:
         self.overlay: Help | Preview | Ask | None = None
         self.latency, self.show_latency = Latency(), False
         self.thumbnails: list[Thumbnail] = []
+        self.buttons = panel.Buttons([], [])
+        self._pressed = ""  # the number key that the mouse holds
         self._settings_file, self._run_shortcut = settings_file, run_shortcut
         self.settings = self._load_settings()
         self.pilot = Pilot(session, build_keymap(session.config.actions, self.settings.actions))
@@ -93,14 +99,13 @@ class WindowLoop:
             self.pilot.release_all()
         elif event.type == pygame.DROPFILE:
             self.opener.open(Path(event.file))
-        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
-            self._click(event.pos)
         elif self.overlay is not None:
-            asked = isinstance(self.overlay, Ask)
             if not self.overlay.handle(event):
                 self._close_overlay()
-                if asked and self.session.running:
-                    self.handle(event)  # the key that says no does what it always does
+        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
+            self._click(event.pos)
+        elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
+            self.pilot.held.release(self._pressed)
         elif event.type in (pygame.KEYDOWN, pygame.KEYUP):
             mod, down = getattr(event, "mod", 0), event.type == pygame.KEYDOWN
             if not (down and mod & pygame.KMOD_LALT):  # Alt+Tab belongs to the desktop
@@ -124,7 +129,9 @@ class WindowLoop:
         self.opener.tell()
         self.saver.tell()
         for event in self.session.events():
-            self.messages.add(event.text + self._next_step(event.kind), event.kind in WARNINGS)
+            self.messages.add(
+                event.text + self._next_step(event.kind), event.kind in WARNINGS, ONE_OF.get(event.kind, "")
+            )
 
     def change_settings(self, settings: Settings) -> None:
         """Applies new settings and saves them."""
@@ -137,11 +144,8 @@ class WindowLoop:
 
     def open_help(self) -> None:
         """Opens the help, with what this world can do."""
-        session = self.session
-        shortcuts = offered(session.sampling.temperature)
-        self.open_overlay(
-            Help(Bindings(session.config.actions, shortcuts, self.settings, self.keyboard, self.change_settings))
-        )
+        actions = self.session.config.actions
+        self.open_overlay(Help(Bindings(actions, self.settings, self.keyboard, self.change_settings)))
 
     def close(self) -> None:
         """Closes what is open, or else quits: not without asking once if branches would be lost."""
@@ -185,13 +189,13 @@ class WindowLoop:
         area = screen.get_rect()
         canvas = Canvas(screen, THEMES[self.settings.theme], self.scale)
         screen.fill(canvas.theme.paper)
-        self.thumbnails = []
+        self.thumbnails, self.buttons = [], panel.Buttons([], [])
         width, height = canvas.px(panel.WIDTH), canvas.px(panel.least_height(len(self.session.config.actions)))
         if self.settings.hud and area.width >= width + self.session.frame.shape[1] and area.height >= height:
             area.width -= width
             side = pygame.Rect(area.right, 0, width, area.height)
             drawn = panel.Panel(canvas, side, self.pilot, self.settings, self.keyboard)
-            self.thumbnails = drawn.draw(self.name, self.saver.recording)
+            self.thumbnails, self.buttons = drawn.draw(self.name, self.saver.recording), drawn.buttons
         area = self._draw_worlds(canvas, area)
         if self.show_latency:
             self.latency.draw(canvas, area)
@@ -219,6 +223,8 @@ class WindowLoop:
         """What to add to a message of this kind: a key that goes on from there."""
         if kind == c.SAVED:
             return f"; {self.shortcut_label('folder')} opens {short(self.saver.folder)}"
+        if kind in (c.TAKEN_OVER, c.AUTOPLAY_ENDED):
+            return f"; {self.shortcut_label('autoplay')} plays random actions"
         return f"; {self.shortcut_label('sees')} shows what it makes of it" if kind == c.UNFAMILIAR else ""
 
     def _attempt(self, act: Callable[[], object]) -> None:
@@ -234,8 +240,10 @@ class WindowLoop:
             if overlay.chosen.how != self.settings.fit:
                 self.set(fit=overlay.chosen.how)
             self._attempt(lambda: self.opener.take(overlay))
-        if isinstance(overlay, Ask) and overlay.sure:
+        if isinstance(overlay, Ask) and overlay.chosen == QUIT_UNSAVED:
             self.session.handle(c.Quit())
+        elif isinstance(overlay, Ask) and overlay.chosen:
+            self._attempt(self._save_and_quit)
         self.stand_still()
 
     def _quit(self) -> None:
@@ -243,9 +251,22 @@ class WindowLoop:
         if not unsaved or isinstance(self.overlay, Ask):
             self.session.handle(c.Quit())
             return
-        title = "a branch is not saved" if unsaved == 1 else f"{unsaved} branches are not saved"
-        on = f"{self.shortcut_label('save')}: save the session; any other key: play on"
-        self.open_overlay(Ask(title, "Esc: quit without saving", on))
+        of = f" of {len(self.session.branches)}" if len(self.session.branches) > unsaved else ""
+        title = f"{unsaved}{of} branches {'is' if unsaved == 1 else 'are'} not saved" if of or unsaved > 1 else ONE
+        save = shortcut_key("save", self.settings) or SHORTCUTS["save"].key
+        choices = {
+            save: f"{key_label(self.keyboard.shown(save))}: save the session and quit",
+            QUIT_UNSAVED: f"{key_label(self.keyboard.shown(QUIT_UNSAVED))}: quit without saving",
+            "escape": f"{key_label('escape')}: play on",
+        }
+        self.open_overlay(Ask(title, choices, self.keyboard))
+
+    def _save_and_quit(self) -> None:
+        """Quits once the session is written; what the disk refuses is told, and play goes on."""
+        self.saver.save()
+        self.saver.last_session()  # waits for the writing
+        if not self.session.unsaved:
+            self.session.handle(c.Quit())
 
     def _key(self, key: Key, down: bool, ctrl: bool = False, shift: bool = False) -> None:
         moving = bound_keys(self.pilot.keymap)
@@ -270,6 +291,14 @@ class WindowLoop:
         for thumbnail in self.thumbnails:
             if thumbnail.area.collidepoint(position):
                 self.session.handle(c.GoTo(thumbnail.line.number, thumbnail.step))
+                return
+        shortcut = self.buttons.shortcut_at(position)
+        if shortcut is not None:
+            self._attempt(lambda: self._run_shortcut(self, shortcut, False))
+        key = self.buttons.key_at(position)
+        if key is not None:
+            self._pressed = key
+            self.pilot.held.press(key)
 
     def _load_settings(self) -> Settings:
         try:

@@ -60,7 +60,7 @@ class Opener:
         if self.prompts is not None and self.prompts.files:
             path = self.prompts.next(by)
             self._start(load_picture(path))
-            self._session.tell(c.TOLD, path.name)
+            self._session.tell(c.WENT, f"start picture {path.name}")
 
     def paste(self) -> None:
         """Starts from the picture or the file in the clipboard."""
@@ -142,9 +142,12 @@ class Opener:
         saved = load_session(path, session.engine.world)
 
         def take() -> None:
+            before = set(session.branches)
             session.handle(c.Open(saved))
             self._source = picture_film(session.prompt, session.config.frame_size)
-            session.tell(c.TOLD, f"{path.name}, at step {session.steps}; press a key to play on")
+            added = len(set(session.branches) - before)
+            more = f"{added} {'branch' if added == 1 else 'branches'} added" if added else "all of it was here"
+            session.tell(c.WENT, f"{path.name}, at step {session.steps}: {more}; press a key to play on")
 
         return take
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pygame
 
 from app.play.keymap import COMBINE, Keymap, doubles, keys_shown
 from app.play.pilot import Pilot
-from app.play.session import PlaySession
+from app.play.session import Mode, PlaySession
 from app.window.drawing import CAP_SIDE, SMALL, TEXT, TITLE, Canvas
 from app.window.keys import Keyboard
 from app.window.settings import Settings
 from app.window.shortcuts import keys_to
-from app.window.strip import CELL, Thumbnail, draw_strip
+from app.window.strip import CELL, HEADING, Thumbnail, draw_strip
 from genie_core.config import Action
 
 WIDTH, MARGIN = 300, 20
@@ -19,6 +21,7 @@ ROW, LEAST_ROW, FACT = 30, CAP_SIDE, 22
 LEGEND_TOP, BELOW_LEGEND = 180, 2 * MARGIN + CAP_SIDE
 MOST_NEEDED = 10  # rows of the legend without which there is no panel; it scrolls no further actions
 HINTS = ("help", "restart", "quit")
+MOVING = (Mode.PLAYING, Mode.AUTOPLAY, Mode.REPLAY)
 NOW = {"resting": "waits for a key", "forward": "going forward"}
 
 
@@ -32,11 +35,25 @@ def number_keys(keymap: Keymap) -> dict[int, str]:
     return {binding.action: key for binding in keymap if binding.raw for key in binding.keys if len(key) == 1}
 
 
+class Buttons(NamedTuple):
+    """What the mouse can press: areas of shortcuts, by name, and of actions, by the number key that plays them."""
+
+    shortcuts: list[tuple[pygame.Rect, str]]
+    actions: list[tuple[pygame.Rect, str]]
+
+    def shortcut_at(self, position: tuple[int, int]) -> str | None:
+        return next((name for area, name in self.shortcuts if area.collidepoint(position)), None)
+
+    def key_at(self, position: tuple[int, int]) -> str | None:
+        return next((key for area, key in self.actions if area.collidepoint(position)), None)
+
+
 class Panel:
     """Draws into one area of a canvas what is known of one player."""
 
     def __init__(self, canvas: Canvas, area: pygame.Rect, pilot: Pilot, settings: Settings, keyboard: Keyboard) -> None:
         self.canvas, self.area, self.pilot, self.settings, self.keyboard = canvas, area, pilot, settings, keyboard
+        self.buttons = Buttons([], [])
         self.left, self.right = area.left + canvas.px(MARGIN), area.right - canvas.px(MARGIN)
 
     def draw(self, name: str, recording: bool = False) -> list[Thumbnail]:
@@ -63,7 +80,7 @@ class Panel:
         session, canvas, area = self.pilot.session, self.canvas, self.area
         twins, numbers = doubles(session.config.actions), number_keys(self.pilot.keymap)
         rows = [action for action in session.config.actions if action.id not in twins]
-        strip = CELL if session.branched else 0
+        strip = HEADING + CELL if session.branched else 0
         room = max(int(area.height / canvas.scale) - LEGEND_TOP - BELOW_LEGEND - strip, LEAST_ROW)
         height = min(ROW, max(LEAST_ROW, room // len(rows)))
         shown = rows[: max(1, room // height)]
@@ -71,8 +88,9 @@ class Panel:
         for place, action in enumerate(shown):
             top = area.top + canvas.px(LEGEND_TOP + height * place)
             row = pygame.Rect(self.left, top, self.right - self.left, canvas.px(height))
+            self.buttons.actions.append((row, str(action.id + 1)))
             same = [action.id, *(twin for twin, of in twins.items() if of == action.id)]
-            self._draw_row(row, action, {numbers[id]: id == now for id in same if id in numbers}, now in same)
+            self._draw_row(row, action, {numbers[id]: id == now for id in sorted(same) if id in numbers}, now in same)
         return area.top + canvas.px(LEGEND_TOP + height * len(shown) + 8)
 
     def _draw_row(self, row: pygame.Rect, action: Action, numbers: dict[str, bool], playing: bool) -> None:
@@ -95,20 +113,25 @@ class Panel:
         canvas, px, faint = self.canvas, self.canvas.px, self.canvas.theme.faint
         end, top = self.left, self.area.bottom - px(MARGIN + CAP_SIDE)
         for hint in HINTS:
+            start = end
             for key in keys_to(hint, self.settings, set(), self.keyboard):
                 end = canvas.key(end, top, key, faint)
-            end = canvas.text(hint, (end + px(2), top + px(CAP_SIDE) // 2), SMALL, faint, middle=True) + px(14)
+            end = canvas.text(hint, (end + px(2), top + px(CAP_SIDE) // 2), SMALL, faint, middle=True)
+            self.buttons.shortcuts.append((pygame.Rect(start, top, end - start, px(CAP_SIDE)), hint))
+            end += px(14)
 
 
 def facts(session: PlaySession, fps: float) -> dict[str, str]:
     """What the panel says of the session, by label; `fps` 0 stands for no pace."""
-    playing, line = session.last_action, session.timeline.line
+    names, line = {action.id: action.name for action in session.config.actions}, session.timeline.line
+    playing = session.action if session.action is None else doubles(session.config.actions).get(session.action)
+    playing = session.action if playing is None else playing
     behind = "" if session.timeline.at_tip else f" of {line.tip}"
     speed = "" if session.speed == 1 else f" at {session.speed:g}×"
     told = {
-        "action": playing.name if playing else "–",
+        "action": "–" if playing is None else names[playing],
         "step": f"{session.steps}{behind}",
         "frames a second": (f"{fps:.1f}" if fps else "–") + speed,
-        "now": "guesses" if session.guesses else NOW.get(session.mode, session.mode),
+        "now": "guesses" if session.guesses and session.mode in MOVING else NOW.get(session.mode, session.mode),
     }
     return told | ({"seed": str(session.seed)} if session.sampling.temperature else {})

@@ -21,7 +21,7 @@ def run_shortcut(window: WindowLoop, name: str, shift: bool) -> None:
         "help": window.open_help,
         "pause": lambda: session.handle(c.Pause()),
         "step": lambda: session.handle(c.Step()),
-        "restart": lambda: session.handle(c.Restart()),
+        "restart": lambda: _restart(window),
         "seed": lambda: _new_seed(window),
         "slower": lambda: _change_speed(window, -1),
         "faster": lambda: _change_speed(window, 1),
@@ -55,12 +55,17 @@ def _change_speed(window: WindowLoop, by: int) -> None:
     window.messages.add(f"speed {window.session.speed:g}×")
 
 
+def _restart(window: WindowLoop) -> None:
+    window.session.handle(c.Restart())
+    window.session.tell(c.WENT, "back at the start")
+
+
 def _new_seed(window: WindowLoop) -> None:
     if window.session.sampling.temperature:
         window.session.handle(c.NewSeed())
     else:
         window.messages.add(
-            "every seed plays alike here: nothing is left to chance; start with --temperature 0.5 for another"
+            "every seed plays alike at temperature 0; start with --temperature 0.5 to leave something to chance"
         )
 
 
@@ -74,6 +79,7 @@ def _open_folder(window: WindowLoop) -> None:
     folder = window.saver.folder
     if folder.is_dir():
         open_folder(folder)
+        window.messages.add(f"your files are in {short(folder)}")  # a file manager that fails says nothing
     else:
         window.messages.add(f"nothing is saved yet; files go to {short(folder)}")
 
@@ -94,36 +100,41 @@ def _recall(window: WindowLoop) -> None:
         return
     here = [place for place, kept in enumerate(session.kept) if kept.step == session.steps]
     session.handle(c.Recall(((here[0] if here else 0) - 1) % len(session.kept)))
-    window.messages.add(f"back at step {session.steps}, which you kept")
+    session.tell(c.WENT, f"back at step {session.steps}, which you kept")
 
 
 def _next_branch(window: WindowLoop, by: int) -> None:
-    timeline = window.session.timeline
-    if len(timeline.lines) < 2:
+    session = window.session
+    branches, line = session.branches, session.timeline.line
+    if not branches or branches == [line]:
         window.messages.add(f"there is one branch only; hold {_key(window, 'rewind')}, then a key to play another")
         return
-    line = timeline.lines[(timeline.lines.index(timeline.line) + by) % len(timeline.lines)]
-    window.session.handle(c.GoTo(line.number))
+    here = branches.index(line) if line in branches else min(-by, 0)  # a start has no place among them yet
+    line = branches[(here + by) % len(branches)]
+    session.handle(c.GoTo(line.number))
+    session.tell(c.WENT, f"branch {line.number + 1}, at step {session.steps}")
 
 
 def _cycle_autoplay(window: WindowLoop) -> None:
-    """Switches autoplay from off to random, to random while no key is held, to the last video's actions, to off."""
+    """Switches autoplay from off to random, to random while no key is held, to the last video's actions, to off; tells
+    what comes next."""
     session, imitated = window.session, window.opener.imitated
     chance = RandomActions(session.seed + session.steps)
-    sources: list[tuple[c.Autoplay, str]] = [
-        (c.Autoplay(None), "autoplay off"),
-        (c.Autoplay(chance), "autoplay: random actions until you press a key"),
-        (c.Autoplay(chance, mix=True), "autoplay, mixed: random actions while you hold no key"),
+    sources: list[tuple[c.Autoplay, str, str]] = [
+        (c.Autoplay(None), "off", "autoplay off"),
+        (c.Autoplay(chance), "random", "autoplay: random actions until you press a key"),
+        (c.Autoplay(chance, mix=True), "mixed", "autoplay, mixed: random actions while you hold no key"),
     ]
     if imitated:
         listed = ListedActions(tuple(imitated), repeat=True)
-        sources.append((c.Autoplay(listed), "autoplay: the actions of the video until you press a key"))
+        sources.append((c.Autoplay(listed), "the video", "autoplay: the actions of the video until you press a key"))
     now = 0
     if session.autoplay is not None:
         now = 3 if isinstance(session.autoplay.source, ListedActions) else 1 + session.autoplay.mix
-    command, text = sources[(now + 1) % len(sources)]
+    command, _, text = sources[(now + 1) % len(sources)]
+    after = sources[(now + 2) % len(sources)][1]
     session.handle(command)
-    window.messages.add(text)
+    session.tell(c.AUTOPLAY, f"{text}; {_key(window, 'autoplay')} again: {after}")
 
 
 def _key(window: WindowLoop, name: str) -> str:

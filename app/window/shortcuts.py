@@ -87,8 +87,3 @@ def keys_to(name: str, settings: Settings, moving: Set[str], keyboard: Keyboard)
     if keyboard.place(command) in moving:
         return ("ctrl", keyboard.shown(command)) if f"ctrl+{command}" != PASTE else ()
     return (keyboard.shown(command),)
-
-
-def offered(temperature: float) -> list[str]:
-    """The shortcuts that mean something in a world of that temperature: at 0 every seed plays alike."""
-    return [name for name in SHORTCUTS if name != "seed" or temperature > 0]
