@@ -148,11 +148,12 @@ class Visitor:
         """Takes over from the world that moves by itself, and goes back to its picture, paused."""
         self.until("d.mode === 'attract' && d.step > 0")
         self.page.keyboard.press("p")
-        self.until("d.mode === 'paused'")
+        self.until("d.mode === 'paused' && d.step == 0")
 
     def play(self, steps: int) -> None:
         """Takes over, and plays more than so many steps."""
-        self.until("d.mode === 'attract' && d.step > 0")
+        self.begin()
+        self.page.keyboard.press("p")
         self.page.keyboard.down("ArrowRight")
         self.until(f"d.mode === 'playing' && d.step > {steps}")
         self.page.keyboard.up("ArrowRight")

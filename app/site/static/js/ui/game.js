@@ -170,7 +170,7 @@ export class Game {
     const branched = from < this.tip;
     const shown = await this.patiently(this.client.step(held ?? this.source?.next() ?? this.idle()));
     this.show({ ...shown, tip: shown.index });
-    if (branched) this.on.word(`A new branch from ${from ? `step ${from}` : "the start"}; the steps before stay in the one you left.`);
+    if (branched) this.on.word(`A new branch from ${from ? `step ${from}` : "the start"}; the one you left is kept.`);
     return true;
   }
 

@@ -2,6 +2,7 @@
 
 import { Client } from "../client.js";
 import { Told } from "../told.js";
+import { ask } from "./ask.js";
 import { Canvas } from "./canvas.js";
 import { listenToCamera } from "./camera.js";
 import { Controls } from "./controls.js";
@@ -11,7 +12,7 @@ import { tellOfWorld } from "./help.js";
 import { codesOf, keyLabel } from "./keymap.js";
 import { listenToLink, tellOfLink } from "./linkbox.js";
 import { actionButtons } from "./pad.js";
-import { ask, byId, make } from "./page.js";
+import { byId, make } from "./page.js";
 import { Player } from "./player.js";
 import { Saver } from "./saver.js";
 import { readFragment } from "./share.js";
@@ -67,7 +68,8 @@ const shown = {
   },
   word: (text) => status.say(text),
   line() {
-    if (player.config) player.line();
+    player.line();
+    byId("seed").value = String(player.seed);
     timeline.refresh().catch(() => {});
   },
   fault: status.fault,
@@ -106,7 +108,6 @@ function openedWorld(name, config) {
 function startedLine() {
   timeline.refresh().catch(() => {});
   status.say("");
-  byId("seed").value = String(player.seed);
   if (game.index > 0 || game.source?.name === "attract" || player.knows) return;
   if (!player.path && !game.source) warnFirst();
   else status.say(`${FAR}.`);

@@ -18,16 +18,6 @@ export function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** Asks the player in a box; resolves to whether the answer was the button `yes`. */
-export function ask(text, yes) {
-  const box = byId("ask-box");
-  byId("ask-text").textContent = text;
-  byId("ask-yes").textContent = yes;
-  box.returnValue = "";
-  box.showModal();
-  return new Promise((resolve) => box.addEventListener("close", () => resolve(box.returnValue === "yes"), { once: true }));
-}
-
 /** Keeps one of a group of buttons chosen, for the keyboard and screen readers too. */
 export function choose(group, chosen) {
   const buttons = [...group.querySelectorAll("[role=radio]")];
