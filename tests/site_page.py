@@ -52,7 +52,8 @@ def stub_site(folder: Path, fps: float = 40) -> Path:
         told = config | {"sampling": {"temperature": temperature}}
         (folder / "worlds" / world / "config.json").write_text(json.dumps(told))
     worlds = [
-        {"name": name, "folder": f"worlds/{name}", "pictures": pictures} for name in ("first", "second", "broken")
+        {"name": name, "folder": f"worlds/{name}", "pictures": pictures, "fingerprint": {"net": name}}
+        for name in ("first", "second", "broken")
     ]
     (folder / "worlds.json").write_text(json.dumps({"worlds": worlds}))
     return folder

@@ -46,6 +46,7 @@ export class Client {
     const response = await fetch(`worlds/${name}/config.json`);
     if (!response.ok) throw new Told(`The world ${name} is damaged; export the page again.`);
     this.config = await response.json();
+    this.world = name;
     return { config: this.config, backend: "wasm", threads: 2, bytes: 2e6 };
   }
 
@@ -101,7 +102,7 @@ export class Client {
 
   async session() {
     const { lines, kept, line, index } = this;
-    const told = { kept, line, index, lines: lines.map((each) => ({ ...each, rgba: Array.from(each.rgba) })) };
+    const told = { format: 2, seeds: [0], sha256: { net: this.world }, kept, line, index, lines: lines.map((each) => ({ ...each, rgba: Array.from(each.rgba) })) };
     return { bytes: pack({}, { genie_session: JSON.stringify(told) }), branches: lines.length, kept: kept.length };
   }
 
@@ -109,8 +110,9 @@ export class Client {
     await this.work();
     const { told } = unpack(bytes, "This file is no saved session, or it is damaged; choose a .genie file.");
     if (!told.genie_session) throw new Told("This file is no saved session, or it is damaged; choose a .genie file.");
-    const { lines, ...rest } = JSON.parse(told.genie_session);
-    Object.assign(this, rest, { lines: lines.map((each) => ({ ...each, rgba: Uint8ClampedArray.from(each.rgba) })) });
+    const { lines, kept, line, index, sha256 } = JSON.parse(told.genie_session);
+    if (sha256.net !== this.world) throw new Told("of another world");
+    Object.assign(this, { kept, line, index }, { lines: lines.map((each) => ({ ...each, rgba: Uint8ClampedArray.from(each.rgba) })) });
     this.numbered = Math.max(...lines.map(({ number }) => number)) + 1;
     return { ...this.shown(), actions: [...this.actions] };
   }

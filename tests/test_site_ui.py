@@ -616,6 +616,22 @@ class TestTakeHome:
         assert len(frames) == 2 and frames[0].shape == (140, 180, 3)
         assert np.array_equal(frames[1][::2], frames[1][1::2]), "enlarged without smoothing"
 
+    def test_a_session_of_the_other_world_offers_to_open_that_world(self, visitor: Visitor, tmp_path: Path) -> None:
+        page = visitor.page
+        visitor.play(5)
+        step, path = visitor.step(), tmp_path / "mine.genie"
+        path.write_bytes(visitor.saved("#save"))
+        page.select_option("#world", "second")
+        visitor.until("stub.client.world === 'second' && d.mode === 'attract' && d.step > 0")
+        page.click("[data-do=pause]")
+        visitor.until("d.mode === 'paused' && d.step == 0")
+        page.set_input_files("#session", str(path))
+        page.click("text=Stay here")
+        assert visitor.get("stub.client.world") == "second" and visitor.step() == 0
+        page.set_input_files("#session", str(path))
+        page.click("text=Open first")
+        visitor.until(f"stub.client.world === 'first' && d.mode === 'resting' && d.step == {step}")
+        assert page.input_value("#world") == "first" and page.is_hidden("#loading")
 
     def test_another_picture_and_a_seed_leave_what_was_played_as_branches(self, visitor: Visitor) -> None:
         page = visitor.page
@@ -639,7 +655,8 @@ class TestTakeHome:
             const { Pace } = await import('./js/ui/status.js');
             const told = (period, ms) => {
                 const pace = new Pace();
-                return Array.from({ length: Math.floor(ms / period) }, (_, i) => pace.frame(15, i * period)).filter((r) => r);
+                const times = Array.from({ length: Math.floor(ms / period) }, (_, i) => i * period);
+                return times.map((now) => pace.frame(15, now)).filter((reached) => reached !== null);
             };
             return [told(66, 60_000), told(700, 60_000)];
         }"""

@@ -153,7 +153,7 @@ function checkWorld(told, world) {
   const theirs = told.sha256 ?? {};
   const same = Object.entries(world.told.fingerprint).every(([network, hash]) => theirs[network] === hash);
   const name = String(told.world).slice(0, 100);
-  require(same, `This session was played in another world (${name}); choose that world first.`);
+  require(same, `This session was played in another world (${name}); choose that world, or ${PROGRAM}.`);
   const passes = told.sampling?.unmask_steps;
   const ours = world.config.sampling.unmask_steps;
   require(passes === ours, `This session was played with ${passes} passes a frame, this page has ${ours}; ${PROGRAM}.`);
