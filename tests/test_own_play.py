@@ -10,7 +10,7 @@ from genie_core.models.tokenizer import Coded
 from genie_core.pixels import to_levels
 from genie_core.training import own_play as module
 from genie_core.training.dynamics_stage import DynamicsStage
-from genie_core.training.own_play import own_play
+from genie_core.training.own_play import alike, own_play
 from genie_core.training.settings import DynamicsSettings
 
 T = 6
@@ -44,7 +44,7 @@ def test_what_is_shown_follows_from_the_tokens_taken_and_targets_from_what_is_sh
 ) -> None:
     true, guesses = clip(tokenizer), random_tokens(b=3, t=T, seed=5)
     own = where((0, 2), (0, 3), (1, 5), (2, 0))
-    played, targets = own_play(tokenizer, true, guesses, own)
+    played, targets, _ = own_play(tokenizer, true, guesses, own)
     assert torch.equal(played.pixels, tokenizer.decode(played.tokens, START))
     for step in range(1, T):
         again = tokenizer.encode_next(played.pixels[:, :, step - 1], true.pixels[:, :, step])
@@ -95,3 +95,31 @@ def test_the_stage_learns_what_leads_back_from_its_own_steps(tokenizer: Referenc
         for step in range(1, T) if own else ():
             back = tokenizer.encode_next(pictures[:, :, step - 1], true.pixels[:, :, step])
             assert torch.equal(targets[-1][:, step], back)
+
+
+def test_only_what_the_teacher_could_tell_is_known(
+    tokenizer: ReferenceTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true, guesses = clip(tokenizer), random_tokens(b=3, t=T, seed=5)
+    assert own_play(tokenizer, true, guesses, where((0, 2))).known.all(), "nothing is lost here"
+    monkeypatch.setattr(module, "LOST", 19.0)
+    other = true.pixels[:, :, 0].clone()
+    other[0, :, :4, :4] = -1  # one token of sixteen shows something else
+    found = alike(other, true.pixels[:, :, 0], 4)
+    expected = torch.ones(3, 4, 4, dtype=torch.bool)
+    expected[0, :2, :2] = False
+    assert torch.equal(found, expected)
+
+
+def test_what_is_not_known_is_not_learnt(tokenizer: ReferenceTokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, true = make_reference_world(), clip(tokenizer)
+    settings = DynamicsSettings(minutes=1, own_context=1.0, own_context_after=0.0, flipped_bits=0.0, blind=0.0)
+    stage = DynamicsStage(world.dynamics, settings, world.tokenizer).train()
+    stage.trained_seconds.fill_(60)
+    frames = ((true.pixels + 1) * 127.5).round().byte().permute(0, 2, 3, 4, 1)
+    batch = {"tokens": true.tokens.int(), "actions": random_actions(3, T), "pictures": frames}
+    losses = {}
+    for name, lost in (("all", -100.0), ("nothing", 1000.0)):
+        monkeypatch.setattr(module, "LOST", lost)
+        losses[name] = float(stage.losses(batch)["loss"])
+    assert losses["all"] > 0 and losses["nothing"] == 0

@@ -61,12 +61,12 @@ class DynamicsStage(Stage):
         seen = self.features(pictures)
         if self.training:
             actions = self.relabel(tokens, actions, seen)
-        context = tokens
+        context, known = tokens, torch.ones_like(tokens, dtype=torch.bool)
         if self.training and self.late and self.chance.once() < settings.own_context:
             if pictures is not None and isinstance(self.tokenizer, ReferenceTokenizer):
                 guesses = self.guesses(tokens, actions, seen)
                 played = own_play(self.tokenizer, Coded(tokens, pictures), guesses, self.own_steps(tokens))
-                (context, pictures), tokens = played
+                (context, pictures), tokens, known = played
                 seen = self.features(pictures)
             else:
                 context = self.own_guesses(tokens, actions)
@@ -75,8 +75,8 @@ class DynamicsStage(Stage):
         masked = random_masks(tokens, settings.fully_masked, self.chance)
         prediction = self.network(context, tokens.masked_fill(masked, config.mask_id), actions, seen)
         errors = self.errors(prediction, tokens).mean(-1)
-        masked = masked[:, 1:]
-        whole = masked.all(-1).all(-1)
+        whole = masked[:, 1:].all(-1).all(-1)
+        masked = (masked & known)[:, 1:]
         # of all ranks, and in the weight of all parts, so that each token of the global batch counts alike
         count = self.weight = mean_over_ranks(masked.sum().float()).clamp_min(1)
         loss = errors[masked].sum() / count  # the mean, or nothing where nothing is masked

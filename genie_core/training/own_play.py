@@ -9,20 +9,26 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from genie_core.models.reference_tokenizer import ReferenceTokenizer
 from genie_core.models.tokenizer import Coded
-from genie_core.pixels import to_levels
+from genie_core.pixels import pad_to_multiple, to_levels
 
 LOST = 19.0  # dB: below, a picture has little to do with the truth any more
 
 
 class OwnPlay(NamedTuple):
-    """A clip as it was `played`, and the tokens (b, t, h, w) that lead from each picture of it to the next true one."""
+    """A clip as it was `played`, and the tokens (b, t, h, w) that lead from each picture of it to the next true one.
+
+    `known` (b, t, h, w) says where these may be learnt. Where the picture before shows other things than the truth, what
+    the teacher would put there cannot be known, and what should become of the learner's own is not told.
+    """
 
     played: Coded
     targets: Tensor
+    known: Tensor
 
 
 @torch.no_grad()
@@ -32,8 +38,10 @@ def own_play(tokenizer: ReferenceTokenizer, true: Coded, guesses: Tensor, own: T
     A step that would be lost is the teacher's all the same. The first frame is the clip's own.
     """
     pictures, tokens, targets = [true.pixels[:, :, 0]], [true.tokens[:, 0]], [true.tokens[:, 0]]
+    known = [torch.ones_like(targets[0], dtype=torch.bool)]
     for step in range(1, true.tokens.shape[1]):
         last, truth = pictures[-1], true.pixels[:, :, step]
+        known.append(alike(last, true.pixels[:, :, step - 1], tokenizer.config.stride))
         seen = tokenizer.look(last)
         targets.append(tokenizer.encode_after(last, seen, truth))
         taken = torch.where(own[:, step, None, None], guesses[:, step], targets[-1])
@@ -44,7 +52,15 @@ def own_play(tokenizer: ReferenceTokenizer, true: Coded, guesses: Tensor, own: T
             shown = to_levels(tokenizer.decode_tokens(last, seen, taken.flatten(1)))
         tokens.append(taken)
         pictures.append(shown)
-    return OwnPlay(Coded(torch.stack(tokens, 1), torch.stack(pictures, 2)), torch.stack(targets, 1))
+    played = Coded(torch.stack(tokens, 1), torch.stack(pictures, 2))
+    return OwnPlay(played, torch.stack(targets, 1), torch.stack(known, 1))
+
+
+def alike(pictures: Tensor, truth: Tensor, stride: int) -> Tensor:
+    """Where pictures (b, c, H, W) show what is true, token by token and in the tokens next to it: bool (b, h, w)."""
+    error = pad_to_multiple((pictures - truth).square().mean(1, keepdim=True)[:, :, None], stride)[:, :, 0]
+    worst = F.max_pool2d(F.avg_pool2d(error, stride), 3, 1, 1)[:, 0]
+    return 10 * torch.log10(4 / worst.clamp_min(1e-10)) > LOST
 
 
 def psnr_of_each(pictures: Tensor, truth: Tensor) -> Tensor:
