@@ -22,8 +22,8 @@ LOST = 19.0  # dB: below, a picture has little to do with the truth any more
 class OwnPlay(NamedTuple):
     """A clip as it was `played`, and the tokens (b, t, h, w) that lead from each picture of it to the next true one.
 
-    `known` (b, t, h, w) says where these may be learnt. Where the picture before shows other things than the truth, what
-    the teacher would put there cannot be known, and what should become of the learner's own is not told.
+    `known` (b, t, h, w) says where these may be learnt. Where the picture before shows other things than the truth,
+    what the teacher would put there cannot be known, and what should become of the learner's own is not told.
     """
 
     played: Coded
