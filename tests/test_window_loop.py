@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,7 @@ from app.window.run_shortcut import run_shortcut
 from app.window.screen import open_window
 from app.window.settings import Settings, load_settings
 from app.window.shortcuts import SHORTCUTS
+from app.window.strip import shown_run
 from genie_core.engine import WorldEngine
 from genie_core.pictures import fit
 
@@ -144,6 +146,7 @@ def test_a_dropped_session_is_gone_on_with(window: WindowLoop, tmp_path: Path) -
     press(window, pygame.K_n, ticks=2)
     drop(window, tmp_path / "s.genie")
     assert window.session.steps == 5
+    assert window.session.engine.snapshot() is window.session.timeline.moment, "the next key is answered at once"
     assert np.array_equal(window.session.timeline.moment.frames[-1].tokens, tokens)
     (tmp_path / "s.genie").write_bytes(b"junk")
     drop(window, tmp_path / "s.genie")
@@ -219,6 +222,13 @@ def test_branches_without_room_are_counted(window: WindowLoop, monkeypatch: pyte
     assert window.session.timeline.line.number > earlier.number
     areas = [thumbnail.area for thumbnail in shown]
     assert all(one.collidelist(areas[i + 1 :]) == -1 for i, one in enumerate(areas))
+
+
+def test_the_branch_shown_is_among_the_pictures_however_few() -> None:
+    for count, room, here in itertools.product(range(2, 20), range(1, 12), range(20)):
+        start, end = shown_run(count, room, min(here, count))
+        assert 0 <= start <= end <= count and (start > 0) + (end - start) + (end < count) == min(room, count)
+        assert here >= count or room < 3 or start <= here < end
 
 
 def test_speeds_and_autoplay(window: WindowLoop) -> None:
@@ -488,6 +498,15 @@ def test_what_looks_like_a_button_is_one(window: WindowLoop) -> None:
     press(window, pygame.K_ESCAPE)
     window.handle(click(areas["quit"]))
     assert not window.session.running
+
+
+def test_the_top_of_the_speed_graph_is_above_each_bar(window: WindowLoop) -> None:
+    latency, canvas = window.latency, Canvas(pygame.display.get_surface())
+    for ended in (0.05, 0.4):
+        latency.stepped(0.0, ended, 1.0)
+        box = pygame.Rect(0, 0, 300, 200)
+        heights = [y for _, y in latency._points(canvas, box, latency.step_ms)]
+        assert len(set(heights)) == len(heights) and min(heights) > 8, "no bar reaches the top, where it would be cut"
 
 
 def test_the_latest_place_alone_is_told(window: WindowLoop) -> None:

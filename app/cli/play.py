@@ -91,6 +91,7 @@ def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompt
     start = Start(picture, *how, args.seed, args.unmask_steps, args.temperature, waits=args.save is None)
     session = begin(WorldEngine(world, args.seed, runtime=args.runtime), start)
     session.beside = beside
+    session.catch_up()
     return session
 
 

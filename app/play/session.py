@@ -267,10 +267,14 @@ class PlaySession:
             if not self.timeline.at_tip:  # there it rests
                 self._end_rest()
             return None
-        if self.engine.snapshot(self.player) is not self.timeline.moment:
-            self.engine.restore(self.timeline.moment, self.player)
+        self.catch_up()
         self._pending = self._choose()
         return self._pending
+
+    def catch_up(self) -> None:
+        """Takes the engine to the moment shown. A step does so too, and after loading a session that takes a while."""
+        if self.engine.snapshot(self.player) is not self.timeline.moment:
+            self.engine.restore(self.timeline.moment, self.player)
 
     def advance(self, frame: np.ndarray) -> None:
         """Takes in the frame, uint8 (H, W, 3), that the engine made of the action that was asked for."""

@@ -29,7 +29,7 @@ USAGE = (
 )
 ALSO = (
     "Also: Shift with V or P takes the whole window · Ctrl + V pastes · drop a picture, video or session · "
-    "click a branch, an action, or the words at the foot of the panel"
+    "click branches and actions"
 )
 
 

@@ -54,8 +54,8 @@ class Latency:
         step, slow_step = (_percentile(self.step_ms, percent) for percent in (50, 95))
         late, key = _percentile(self.late_ms, 95), _percentile(self.key_ms, 50)
         captions = (
-            f"bars: a step takes {step:.0f} ms, the slowest 20th over {slow_step:.0f} ms",
-            f"line: how late a frame is, the latest 20th by {late:.0f} ms",
+            f"bars: a step takes {step:.0f} ms, 1 in 20 over {slow_step:.0f} ms",
+            f"line: how late frames are, 1 in 20 by {late:.0f} ms",
             f"from a key to its frame: {key:.0f} ms",
             f"the top of the graph is {self._top_ms} ms",
         )

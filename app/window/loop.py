@@ -253,7 +253,8 @@ class WindowLoop:
             return
         of = f" of {len(self.session.branches)}" if len(self.session.branches) > unsaved else ""
         title = f"{unsaved}{of} branches {'is' if unsaved == 1 else 'are'} not saved" if of or unsaved > 1 else ONE
-        save = shortcut_key("save", self.settings) or SHORTCUTS["save"].key
+        own = shortcut_key("save", self.settings)
+        save = SHORTCUTS["save"].key if own in ("", QUIT_UNSAVED) else own
         choices = {
             save: f"{key_label(self.keyboard.shown(save))}: save the session and quit",
             QUIT_UNSAVED: f"{key_label(self.keyboard.shown(QUIT_UNSAVED))}: quit without saving",

@@ -144,6 +144,7 @@ class Opener:
         def take() -> None:
             before = set(session.branches)
             session.handle(c.Open(saved))
+            session.catch_up()
             self._source = picture_film(session.prompt, session.config.frame_size)
             added = len(set(session.branches) - before)
             more = f"{added} {'branch' if added == 1 else 'branches'} added" if added else "all of it was here"

@@ -124,12 +124,11 @@ class Panel:
 def facts(session: PlaySession, fps: float) -> dict[str, str]:
     """What the panel says of the session, by label; `fps` 0 stands for no pace."""
     names, line = {action.id: action.name for action in session.config.actions}, session.timeline.line
-    playing = session.action if session.action is None else doubles(session.config.actions).get(session.action)
-    playing = session.action if playing is None else playing
+    action, twins = session.action, doubles(session.config.actions)
     behind = "" if session.timeline.at_tip else f" of {line.tip}"
     speed = "" if session.speed == 1 else f" at {session.speed:g}×"
     told = {
-        "action": "–" if playing is None else names[playing],
+        "action": "–" if action is None else names[twins.get(action, action)],
         "step": f"{session.steps}{behind}",
         "frames a second": (f"{fps:.1f}" if fps else "–") + speed,
         "now": "guesses" if session.guesses and session.mode in MOVING else NOW.get(session.mode, session.mode),
