@@ -18,6 +18,7 @@ from played import save_session, session_bytes
 from tiny import make_world
 
 from app.play import commands as c
+from app.play.autoplay import ListedActions
 from app.play.session import PlaySession
 from app.play.session_file import parse_session
 from app.play.start import Start
@@ -32,7 +33,7 @@ from app.web.loaded_worlds import LoadedWorlds
 from app.web.outbox import Outbox
 from app.web.player import Player
 from app.web.program import ProgramPlayer
-from app.web.protocol import Frame
+from app.web.protocol import Frame, Key, Rest
 from app.web.share import read_link, to_fragment
 from app.web.tabs.shared import playing
 from genie_core.config import Action, SamplingConfig
@@ -209,7 +210,25 @@ def test_a_picture_of_the_visitor_s_own_waits_and_its_warning_is_not_talked_over
     assert [item["kind"] for item in said] == [c.UNFAMILIAR] and said[0]["stays"]
     assert "Hold a key to play all the same, or choose another picture" in said[0]["say"]
     player.begin(GameStart(player.engine, "fake", Start(picture(2))))
-    assert player.session.mode == "playing" and player.decide() is not None, "one that ships plays at once"
+    assert player.session.mode == "playing" and player.decide() is not None, (
+        "this start does not wait"
+    )
+
+
+def test_a_game_rests_while_the_player_uses_other_controls_and_after_autoplay(player: Player) -> None:
+    list(player.session.play([1, None]))
+    player.handle(Rest())
+    assert player.session.mode == "resting" and player.decide() is None
+    player.handle(Key("1", True, 1))
+    assert player.decide() == 0
+    player.take(player.engine.step({0: 0})[0])
+    player.handle(Key("1", False, 2))
+    player.session.handle(c.Autoplay(ListedActions([1])))
+    for _ in range(3):
+        action = player.decide()
+        if action is not None:
+            player.take(player.engine.step({0: action})[0])
+    assert player.session.mode == "resting" and player.decide() is None
 
 
 def test_a_page_shows_the_newest_lines(player: Player) -> None:
@@ -361,6 +380,12 @@ def test_what_a_link_asks_for_has_bounds(query: str, whole: bool) -> None:
     else:
         with pytest.raises(SessionError, match="damaged"):
             read_link("w=a&p=b" + query)
+
+
+def test_a_link_leaves_out_the_last_steps_in_which_nobody_acted(player: Player) -> None:
+    list(player.session.play([1, None, 2, None, None]))
+    idle = player.session.idle
+    assert read_link(to_fragment(player.game, player.session, tuned=False)).actions == [1, idle, 2]
 
 
 def test_a_game_too_long_for_a_link_is_told_so(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,9 @@ UPRIGHT, LYING = ({"viewport": {"width": w, "height": h}} | PHONE for w, h in ((
 BOXES = """() => ['.stage', '.bar', '.pad', '.files', '.more'].map(what => {
     const box = document.querySelector('#view ' + what).getBoundingClientRect();
     return [box.x + scrollX, box.y + scrollY, box.width]})"""
+IN_SIGHT = """what => {
+    const box = document.querySelector(what).getBoundingClientRect();
+    return box.top >= -1 && box.bottom <= innerHeight + 1}"""
 GAMEPAD = """() => {  // its cross is held to the left
     const pad = {axes: [], buttons: Array.from({length: 16}, (_, i) => ({pressed: i === 14}))};
     navigator.getGamepads = () => [pad];
@@ -93,6 +96,22 @@ def test_the_first_ten_seconds_and_any_key_from_anywhere(browser: Any, tiny: Dem
         assert page.is_visible(".cue"), "keys go elsewhere now, and the page says so"
         page.click(".stage")
         assert not page.is_visible(".cue")
+
+
+def test_a_key_held_before_the_page_is_ready_counts(browser: Any, tiny: Demo) -> None:
+    page, held = browser.new_page(), list[Any]()
+    page.route("**/assets/*.js", lambda request: held.append(request))
+    page.goto(tiny.url, wait_until="commit")
+    page.wait_for_function("window.heldEarly")
+    page.keyboard.down("ArrowRight")
+    assert page.query_selector("#view .stage") is None
+    page.unroute("**/assets/*.js")
+    for request in held:
+        request.continue_()
+    page.wait_for_function(f"document.querySelector('[data-frames]')?.dataset.action === '{RIGHT}'")
+    page.keyboard.up("ArrowRight")
+    page.wait_for_function(f"document.querySelector('[data-frames]').dataset.action === '{STAY}'")
+    page.close()
 
 
 def test_what_a_world_cannot_do_is_not_offered_and_it_says_that_it_guesses(
@@ -302,6 +321,12 @@ def test_thumbs_play_on_a_phone(browser: Any, tiny: Demo, screen: dict[str, Any]
         boxes = {what: page.locator(f"#view {what}").bounding_box() for what in ("canvas", ".stick", ".buttons button")}
         for what, box in boxes.items():
             assert box["y"] >= -1 and box["y"] + box["height"] <= height + 1, f"{what} is in sight"
+        page.evaluate("document.querySelector('[data-page=full]').click()")
+        page.wait_for_function("document.fullscreenElement !== null")
+        page.wait_for_function(IN_SIGHT, arg="#view canvas")
+        page.wait_for_function(IN_SIGHT, arg="#view .bar")
+        page.evaluate("document.exitFullscreen()")
+        page.wait_for_function("document.fullscreenElement === null")
         assert min(boxes[".buttons button"][side] for side in ("width", "height")) >= 44
         touch = page.context.new_cdp_session(page)
 

@@ -15,6 +15,7 @@ from app.web import limits
 from app.web.guest import Guest
 from app.web.guests import Guests
 from app.web.player import Player
+from app.web.share import played_until
 from genie_core.errors import GenieError
 
 KINDS = {"mp4": "video/mp4", "gif": "image/gif", "genie": "application/octet-stream"}
@@ -52,7 +53,9 @@ async def _film(guests: Guests, player: Player, kind: str) -> tuple[np.ndarray, 
     """Frames uint8 (t, H, W, 3) and the actions int64 (t-1,) between them, fetched in chunks: no game waits."""
     session = player.session
     line = session.timeline.line
-    end = session.steps + 1 if kind == "gif" else line.tip + 1
+    end = line.tip + 1
+    if kind == "gif":
+        end = 1 + (await guests.for_player(player, lambda: played_until(session.timeline)) or session.steps)
     most = round(limits.GIF_SECONDS * session.config.fps) if kind == "gif" else limits.FILM_FRAMES
     start = max(0, end - most)
     actions = await guests.for_player(player, lambda: [line.action(index) for index in range(start + 1, end)])

@@ -18,7 +18,7 @@ from app.web import limits, told
 from app.web.game import GameStart
 from app.web.outbox import Outbox
 from app.web.protocol import AutoplayScript, Frame, Key, Message, ReleaseAll, Rest, Share, Watched, WatchedFrame
-from app.web.share import to_fragment
+from app.web.share import played_until, to_fragment
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError
 
@@ -134,7 +134,8 @@ class Player:
             case Watched(on):
                 self.watched = on
             case Share():
-                self.outbox.put({"share": to_fragment(self.game, self.session, self.tuned)})
+                fragment = to_fragment(self.game, self.session, self.tuned)
+                self.outbox.put({"share": fragment, "steps": played_until(self.session.timeline)})
             case c.Keep() if len(self.session.kept) >= limits.KEPT_MOMENTS:
                 raise GenieError(f"at most {limits.KEPT_MOMENTS} moments are kept")
             case c.Speed():

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlencode
 import numpy as np
 
 from app.play.session import PlaySession
+from app.play.timeline import Timeline
 from app.web import limits
 from app.web.game import GameStart
 from genie_core.errors import SessionError
@@ -48,7 +49,8 @@ def to_fragment(game: GameStart, session: PlaySession, tuned: bool) -> str:
     """
     if tuned:
         raise SessionError("the settings were changed in the middle of this game; share the session file")
-    actions = list(session.timeline.path())[: session.steps]
+    timeline = session.timeline
+    actions = timeline.taken[: played_until(timeline)]
     own, used = session.config.sampling, session.sampling
     parts = {"w": game.world, "s": str(session.seed), "a": _run_lengths(actions)}
     parts |= {"p": PICTURES + game.picture} if game.picture else {"d": pack_picture(session.prompt)}
@@ -58,6 +60,11 @@ def to_fragment(game: GameStart, session: PlaySession, tuned: bool) -> str:
     if len(fragment) > limits.POST_BYTES - 1000 or len(actions) > limits.FILM_FRAMES:
         raise SessionError("this game is too long for a link; share the session file")
     return fragment
+
+
+def played_until(timeline: Timeline) -> int:
+    """Up to which step a link or a GIF goes: that shown, without the last ones in which nobody acted."""
+    return max((step for step, acted in enumerate(timeline.acted, 1) if acted), default=0)
 
 
 def read_link(fragment: Any) -> Link:

@@ -112,7 +112,7 @@ function greet(told) {
   const lost = told.resumed && root.dataset.token === transport.token;
   root.dataset.token = transport.token;
   greeted = false;
-  greeting = told.word || `You are in ${told.world}. Hold a key to move.`;
+  greeting = (told.resumed && !newest ? "" : told.word) || `You are in ${told.world}. Hold a key to move.`;
   if (lost) greeting = greeting.replace("You are back at", "The connection was lost for a moment. You are at");
   toStage(told.resumed);
   for (const held of down.keys()) tell(held);

@@ -33,12 +33,12 @@ function tellOfFilm(share) {
   if (busy.length) say(`Making the film: ${share < 1 ? `${Math.round(100 * share)} %` : "writing the file"}${then} …`, true);
 }
 
-async function showLink(fragment) {
+async function showLink(fragment, steps) {
   const box = find(".link");
   Object.assign(box, { value: `${location.origin}${location.pathname}#${fragment}`, hidden: false });
   box.select();
   const copied = await navigator.clipboard?.writeText(box.value).then(() => true, () => false);
-  say(copied ? `The link is copied. It replays ${root.dataset.step} steps` : "Here is the link: press Ctrl and C to copy it");
+  say(copied ? `The link is copied. It replays ${steps} ${steps === 1 ? "step" : "steps"}` : "Here is the link: press Ctrl and C to copy it");
   taken = +root.dataset.tip;
 }
 

@@ -83,7 +83,7 @@ function hear(told) {
   if (told.state) change(told.state);
   if (told.say) { greeting = ""; say(told.say, told.stays); }
   if (told.fault) for (const [name, text] of Object.entries(told.fault)) fault(name, text);
-  if (told.share) showLink(told.share);
+  if (told.share) showLink(told.share, told.steps);
   if (told.film) tellOfFilm(told.film);
   if (told.queue) queue(told.queue);
   else if (told.hello) delete root.dataset.place;
