@@ -154,15 +154,17 @@ def test_recall_counts_from_the_first_kept_moment_and_knows_no_others(engine: Fa
     assert [kept.step for kept in session.kept] == [1, 3, 2], "kept again, it is the newest"
 
 
-def test_kept_moments_go_with_their_line(engine: FakeEngine, prompt: np.ndarray) -> None:
+def test_kept_moments_keep_their_line(engine: FakeEngine, prompt: np.ndarray) -> None:
     session = PlaySession(engine, prompt)
+    session.handle(c.NewSeed())
+    assert len(session.timeline.lines) == 1 and not session.branched, "nothing was played on it"
     session.handle(c.Keep())
     session.handle(c.NewSeed())
-    assert session.kept == [] and not session.branched, "nothing was played on it"
+    assert [kept.step for kept in session.kept] == [0] and session.branched and session.unsaved == 0
     session.tick()
     session.handle(c.Keep())
     session.handle(c.NewSeed())
-    assert [kept.step for kept in session.kept] == [1] and session.branched
+    assert [kept.step for kept in session.kept] == [0, 1] and session.unsaved == 1
 
 
 def test_branches_that_no_file_has_are_counted(engine: FakeEngine, prompt: np.ndarray) -> None:
