@@ -98,22 +98,6 @@ def test_the_first_ten_seconds_and_any_key_from_anywhere(browser: Any, tiny: Dem
         assert not page.is_visible(".cue")
 
 
-def test_a_key_held_before_the_page_is_ready_counts(browser: Any, tiny: Demo) -> None:
-    page, held = browser.new_page(), list[Any]()
-    page.route("**/assets/*.js", lambda request: held.append(request))
-    page.goto(tiny.url, wait_until="commit")
-    page.wait_for_function("window.heldEarly")
-    page.keyboard.down("ArrowRight")
-    assert page.query_selector("#view .stage") is None
-    page.unroute("**/assets/*.js")
-    for request in held:
-        request.continue_()
-    page.wait_for_function(f"document.querySelector('[data-frames]')?.dataset.action === '{RIGHT}'")
-    page.keyboard.up("ArrowRight")
-    page.wait_for_function(f"document.querySelector('[data-frames]').dataset.action === '{STAY}'")
-    page.close()
-
-
 def test_what_a_world_cannot_do_is_not_offered_and_it_says_that_it_guesses(
     browser: Any, tiny: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
