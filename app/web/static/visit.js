@@ -183,4 +183,4 @@ if (location.hash.startsWith("#w=")) {
   newest = kept.read().frame ?? 0;
   open(kept.read().token);
 } else if (props.value?.token) open(props.value.token);
-for (const code of window.heldEarly) if (FIRST_KEYS.test(code)) document.body.dispatchEvent(new KeyboardEvent("keydown", { code, bubbles: true }));
+for (const code of window.heldEarly ?? []) if (FIRST_KEYS.test(code)) document.body.dispatchEvent(new KeyboardEvent("keydown", { code, bubbles: true }));
