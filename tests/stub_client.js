@@ -112,8 +112,10 @@ export class Client {
     if (!told.genie_session) throw new Told("This file is no saved session, or it is damaged; choose a .genie file.");
     const { lines, kept, line, index, sha256 } = JSON.parse(told.genie_session);
     if (sha256.net !== this.world) throw new Told("of another world");
-    Object.assign(this, { kept, line, index }, { lines: lines.map((each) => ({ ...each, rgba: Uint8ClampedArray.from(each.rgba) })) });
-    this.numbered = Math.max(...lines.map(({ number }) => number)) + 1;
+    const first = this.numbered; // lines get numbers of their own here
+    const taken = ({ rgba, number, root, ...each }) => ({ ...each, rgba: Uint8ClampedArray.from(rgba), number: first + number, root: first + root });
+    Object.assign(this, { index, line: first + line, lines: lines.map(taken), kept: kept.map((moment) => ({ ...moment, line: first + moment.line })) });
+    this.numbered = Math.max(...this.lines.map(({ number }) => number)) + 1;
     return { ...this.shown(), actions: [...this.actions] };
   }
 
