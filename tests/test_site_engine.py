@@ -296,9 +296,18 @@ class TestByReference:
         session.handle(c.NewSeed(SEED))
         session.handle(c.StartFrom(game.prompt))
         list(session.play(game.actions[:20]))
+        session.handle(c.Keep())
         session.handle(c.GoTo(session.timeline.line.number, 13))
         frames = list(session.play([1, 0, 2, 3, 2]))
-        loaded = tab.load_session(snapshot(session)())
+        content = snapshot(session)()
+        loaded = tab.load_session(content)
+        theirs, back = (parse_session(data, game.world) for data in (content, tab.session()))
+        for one, other in zip(theirs.lines, back.lines[-3:], strict=True):
+            assert np.array_equal(one.tokens, other.tokens) and np.array_equal(one.actions, other.actions)
+            assert np.array_equal(one.prompt, other.prompt)
+            assert (one.start, one.seed, one.anchors) == (other.start, other.seed, other.anchors)
+        earlier = len(back.lines) - 3
+        assert [(line - earlier, step) for line, step in back.kept] == [*theirs.kept] == [(1, 20)]
         assert (loaded["index"], loaded["tip"], loaded["seed"]) == (18, 18, SEED)
         assert np.array_equal(tab.goto(16), frames[3]) and far(tab.goto(18), frames[5]) <= 1
         assert far(tab.goto(12), game.frames[12]) <= 1
