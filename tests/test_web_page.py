@@ -148,9 +148,9 @@ def test_the_fifth_wheel_waits_and_a_closed_tab_frees_its_seat(
         assert not first.page.is_checked("[data-set=watched]"), "nobody is watched without leave"
         first.page.check("[data-set=watched]")
         third.word("Meanwhile you watch another player")
-        third.playing()
         first.page.click(".stage")
         first.page.keyboard.down("ArrowLeft")
+        third.playing()
         third.until(f"drawn.some(f => f.action == {LEFT})")
         first.page.keyboard.up("ArrowLeft")
         assert "One person waits for a seat and watches your game." in first.page.inner_text(".audience")

@@ -16,7 +16,7 @@ export class Game {
   constructor(client, on) {
     Object.assign(this, { client, on, config: null, keymap: [], held: new HeldKeys(), speed: 1, asleep: false });
     Object.assign(this, { index: 0, tip: 0, halt: "resting", travel: "", source: null, oneStep: false, travelled: 0 });
-    Object.assign(this, { line: null, jumped: false });
+    Object.assign(this, { line: null, went: false });
     this.loop = new Loop();
     this.loop.run(() => this.tryTick(), () => 1000 / ((this.config?.fps ?? Infinity) * this.speed));
   }
@@ -174,14 +174,14 @@ export class Game {
     return true;
   }
 
-  /** The first step after a jump may have to play again what led there. */
+  /** The first step after going elsewhere may have to play again what led there. */
   async patiently(step) {
-    const waiting = this.jumped && setTimeout(() => this.on.word("One moment: the world is brought to this step."), SIGN_MS);
+    const waiting = this.went && setTimeout(() => this.on.word("One moment: the world is brought to this step."), SIGN_MS);
     try {
       return await step;
     } finally {
       clearTimeout(waiting);
-      this.jumped = false;
+      this.went = false;
     }
   }
 
@@ -227,7 +227,7 @@ export class Game {
     this.halt ||= "resting";
     if (wanted !== this.index || line !== this.line) {
       this.show(await this.client.goto(wanted, line));
-      this.jumped = true;
+      this.went = true;
     }
     this.on.state(this);
     return true;
