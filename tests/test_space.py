@@ -216,10 +216,9 @@ def test_a_space_starts_without_arguments_behind_a_prefix_and_plays_a_world_of_t
                 browser = driver.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
                 with Visitor(browser, outside) as visitor:
                     visitor.page.locator(".pixels button >> visible=true").first.click()
-                    visitor.until("d.status === 'resting'")
-                    visitor.page.keyboard.down("ArrowRight")
+                    visitor.page.wait_for_selector("[data-status=resting]")
+                    visitor.page.keyboard.press("p")
                     visitor.playing()
-                    visitor.page.keyboard.up("ArrowRight")
                     assert visitor.state()["world"] == "ada/tiny"
                     assert visitor.page.inner_text("[data-hud=link]") == "", "by WebSocket"
                     broken = "[...document.querySelectorAll('.pixels img')].filter(i => !i.naturalWidth).length"
