@@ -24,12 +24,16 @@ export class Saver {
   }
 
   frame(image, fps) {
-    this.last.add(image, fps);
+    const { line, index } = this.player.game;
+    const again = this.shown?.line === line && this.shown.index === index; // a start picture that a key begins from
+    this.shown = { line, index };
+    if (!again) this.last.add(image, fps);
     this.video?.frame();
   }
 
   newLine() {
     this.last.clear();
+    this.shown = null;
   }
 
   async record() {
