@@ -210,9 +210,7 @@ def test_a_picture_of_the_visitor_s_own_waits_and_its_warning_is_not_talked_over
     assert [item["kind"] for item in said] == [c.UNFAMILIAR] and said[0]["stays"]
     assert "Hold a key to play all the same, or choose another picture" in said[0]["say"]
     player.begin(GameStart(player.engine, "fake", Start(picture(2))))
-    assert player.session.mode == "playing" and player.decide() is not None, (
-        "this start does not wait"
-    )
+    assert player.session.mode == "playing" and player.decide() is not None, "this start does not wait"
 
 
 def test_a_game_rests_while_the_player_uses_other_controls_and_after_autoplay(player: Player) -> None:
