@@ -1,12 +1,13 @@
 """Measures what hostile neighbours cost honest players of the web demo: pace, and the server's memory and handles.
 
-python tests/benchmarks/hostile.py [--minutes 60] [--connections 10000] [--cycles 5] [--out runs/hostile]
+python tests/benchmarks/hostile.py [--minutes 60] [--connections 10000] [--cycles 5] [--speed 1] [--out runs/hostile]
 
 Four honest players press keys and draw each frame. Phases come in turns: alone, with a fifth player who is honest too,
 then hostile, in which the fifth floods new seeds and others come as fast as the connections are to be reached. Each has
 an address of its own on this machine's loopback, as the server's limits are by address. Beside the pace stand the pace
 in the time that the engine's thread did not wait for a core, and the server's CPU time for a frame of all players, as
-other programs on the machine change these less. Writes OUT.json and OUT.png.
+other programs on the machine change these less. Where the machine cannot hold the world's pace for five players, a
+`--speed` below 1 asks whether a pace that it can hold is kept. Writes OUT.json and OUT.png.
 """
 
 from __future__ import annotations
@@ -125,10 +126,13 @@ class Demo:
 
 
 class Player:
-    """Plays honestly, and comes again if the game ends. With `seeds` it also asks for so many new ones a second."""
+    """Plays honestly at `speed` times the world's, and comes again if the game ends.
 
-    def __init__(self, demo: Demo, host: str, seeds: int = 0) -> None:
-        self.demo, self.host, self.seeds = demo, host, seeds
+    With `seeds` it also asks for so many new ones a second.
+    """
+
+    def __init__(self, demo: Demo, host: str, speed: float, seeds: int = 0) -> None:
+        self.demo, self.host, self.speed, self.seeds = demo, host, speed, seeds
         self.frames = self.lost = 0
 
     async def play(self) -> None:
@@ -144,8 +148,12 @@ class Player:
             async with self.demo.socket(self.host, token) as way:
                 pressing = asyncio.create_task(self._press(way))
                 try:
+                    shown = 0
                     async for message in way:
                         if isinstance(message, bytes):
+                            if not shown:
+                                await way.send(json.dumps({"do": "speed", "times": self.speed}))
+                            shown += 1
                             self.frames += 1
                             await way.send(json.dumps({"do": "shown", "frame": int.from_bytes(message[:4], "big")}))
                 finally:
@@ -262,9 +270,9 @@ async def neighbours(demo: Demo, upto: int, seconds: float) -> None:
 class Run:
     """Samples of the whole, each with its phase."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process, self.demo = process, Demo(port)
-        self.players = [Player(self.demo, f"127.0.1.{1 + each}") for each in range(HONEST)]
+    def __init__(self, process: subprocess.Popen[str], port: int, speed: float) -> None:
+        self.process, self.demo, self.speed = process, Demo(port), speed
+        self.players = [Player(self.demo, f"127.0.1.{1 + each}", speed) for each in range(HONEST)]
         self.samples: list[dict[str, Any]] = []
         self.begun = time.monotonic()
 
@@ -300,10 +308,10 @@ class Run:
         cycle = 60 * minutes / cycles
         for number in range(cycles):
             fifth = "127.0.1.9"
-            await self.phase("alone", cycle * ALONE_SHARE, Player(self.demo, fifth).play())
+            await self.phase("alone", cycle * ALONE_SHARE, Player(self.demo, fifth, self.speed).play())
             hostile = cycle * (1 - ALONE_SHARE)
             upto = round(connections * (number + 1) / cycles)
-            flood = Player(self.demo, "127.0.2.9", seeds=50).play()
+            flood = Player(self.demo, "127.0.2.9", self.speed, seeds=50).play()
             await self.phase("hostile", hostile, flood, neighbours(self.demo, upto, hostile))
             print(f"cycle {number + 1}: {self.summary()}", flush=True)
         for task in playing:
@@ -351,6 +359,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--connections", type=int, default=10_000)
     parser.add_argument("--cycles", type=int, default=5)
+    parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--out", type=Path, default=Path("runs/hostile"))
     parser.add_argument("--serve", type=int, metavar="PORT", help="be the server's process")
     args = parser.parse_args()
@@ -360,7 +369,7 @@ def main() -> None:
         port = listening.getsockname()[1]
     command = [sys.executable, __file__, "--serve", str(port)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    run = Run(process, port)
+    run = Run(process, port, args.speed)
     try:
         assert process.stdout
         process.stdout.readline()  # it is about to listen
