@@ -14,7 +14,7 @@ pytest.importorskip("playwright", reason="pip install -r tests/requirements.txt"
 
 from cable import cable_to
 from web_visitor import BROWSER, RECORD, Visitor, open_browser
-from webdemo import Demo, in_this_process, wait_for
+from webdemo import PATIENCE, Demo, in_this_process, wait_for
 
 from app.web import limits
 
@@ -96,6 +96,21 @@ def test_the_first_ten_seconds_and_any_key_from_anywhere(browser: Any, tiny: Dem
         assert page.is_visible(".cue"), "keys go elsewhere now, and the page says so"
         page.click(".stage")
         assert not page.is_visible(".cue")
+
+
+def test_a_key_held_before_the_page_is_ready_counts(browser: Any, tiny: Demo) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(1000 * PATIENCE)
+    page.route("**/assets/*.js", lambda _: None)  # nothing of Gradio's runs yet
+    page.goto(tiny.url, wait_until="commit")
+    page.wait_for_function("window.heldEarly")
+    page.keyboard.down("ArrowRight")
+    assert page.query_selector("#view .stage") is None
+    page.unroute_all()  # and goes on with what was asked for
+    page.wait_for_function(f"document.querySelector('[data-frames]')?.dataset.action === '{RIGHT}'")
+    page.keyboard.up("ArrowRight")
+    page.wait_for_function(f"document.querySelector('[data-frames]').dataset.action === '{STAY}'")
+    page.close()
 
 
 def test_what_a_world_cannot_do_is_not_offered_and_it_says_that_it_guesses(

@@ -23,6 +23,7 @@ from app.play.start_pictures import Prompts
 from app.web.attract import Attract
 from app.web.connections import PatientForAWhile
 from app.web.doors import Doors
+from app.web.early import Early
 from app.web.game_starts import GameStarts
 from app.web.guests import Guests
 from app.web.headers import Headers
@@ -35,7 +36,7 @@ from app.web.upload_folder import UploadFolder, upload_folder
 from genie_core.errors import GenieError
 from genie_core.world import World
 
-STYLE, EARLY = (Path(__file__).parent / "static" / name for name in ("pages.css", "early.js"))
+STYLE = Path(__file__).parent / "static" / "pages.css"
 HANG_UP_SECONDS, CLOSING_SECONDS = 1.0, 5  # after the signal to end: open streams are cut off, then all else
 SANS, MONO = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")  # on every machine; no font is fetched
 SWITCH_SECONDS = 0.001  # between the engine's thread and the event loop; Python's 5 ms would be felt
@@ -72,9 +73,8 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
 
 
 def _head() -> str:
-    """The page's own style, since `css` reaches no container, and what must listen from the first moment."""
-    style, early = (path.read_text(encoding="utf-8") for path in (STYLE, EARLY))
-    return f"<style>{style}</style><script>{early}</script>"
+    """The page's own style, since `css` reaches no container."""
+    return f"<style>{STYLE.read_text(encoding='utf-8')}</style>"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -119,6 +119,7 @@ def build_app(worlds: LoadedWorlds, seats: int, pictures: Path, uploads: UploadF
 
     app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_middleware(Doors, **({"has_room": uploads.has_room} if uploads else {}))
+    app.add_middleware(Early)
     app.add_middleware(UnderPrefix)
     app.add_middleware(TrustedProxy)
     app.add_middleware(Headers)
