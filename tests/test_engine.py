@@ -202,8 +202,11 @@ def test_a_player_that_is_not_there_is_refused(world: World) -> None:
     with pytest.raises(ConfigError, match=r"player 2 .*0\.\.1"):
         engine.reset(picture(), player=2)
     engine.reset(picture(), player=0)
-    with pytest.raises(RuntimeError, match="reset"):
-        engine.step({0: 1, 1: 1})  # nobody moves if one cannot
+    for passes in (3, 2):  # in one batch, and in one after the other
+        engine.set_sampling(SamplingConfig(passes), 1)
+        with pytest.raises(RuntimeError, match="reset"):
+            engine.step({0: 1, 1: 1})
+        assert engine.snapshot(0).frames[-1].index == 0, "nobody moves if one cannot"
     with pytest.raises(ConfigError, match="action 4"):
         engine.step({0: 4})
     assert engine.snapshot(0).frames[-1].index == 0
@@ -228,10 +231,12 @@ def test_players_are_not_counted_from_the_end(world: World, player: int) -> None
 
 def test_settings_of_a_player_are_its_own_until_they_are_taken_back(world: World) -> None:
     engine = WorldEngine(world, players=2)
+    own = world.config.sampling
     engine.set_sampling(HOT, 1)
-    assert (engine.sampling_of(0), engine.sampling_of(1)) == (world.config.sampling, HOT)
+    assert (engine.sampling_of(), engine.sampling_of(1)) == (own, HOT)
     engine.set_sampling(None, 1)
-    assert engine.sampling_of(1) == world.config.sampling
+    engine.set_sampling(HOT)
+    assert (engine.sampling_of(), engine.sampling_of(1)) == (HOT, own)
 
 
 def test_no_player_steps_in_an_empty_batch(world: World) -> None:

@@ -116,7 +116,7 @@ def test_a_graph_is_made_beside_the_steps_of_others(easy: World) -> None:
     assert engine.lacks(0) == engine.lacks(1) == 2, "not even the graph that came with the world was loaded"
     engine.step({1: 0})
     engine.set_sampling(SamplingConfig(3, 0.7), 0)
-    assert (engine.lacks(0), engine.lacks(1)) == (3, None)
+    assert (engine.lacks(), engine.lacks(1)) == (3, None)
     maker = threading.Thread(target=engine.make_ready, args=(3,))
     maker.start()
     for _ in range(3):
