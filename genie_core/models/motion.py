@@ -11,6 +11,7 @@ from genie_core.layers.norm import sides
 
 MOTION_REACH = 8  # pixels a step that a patch can move; anything faster counts as change
 SHIFTS = (2 * MOTION_REACH + 1) * (MOTION_REACH + 1)
+FRAMES_AT_ONCE = 8
 SHARPNESS = 8.0  # of the evidence of a whole picture, so that only the best shifts and their neighbours count
 
 
@@ -43,12 +44,15 @@ def fit_of_shifts(before: Tensor, grey: Tensor, patch_size: int, reach: tuple[in
     """The same of grey frames (b, t, H, W) after frames `before`, for shifts of up to `reach` pixels along y and x:
     (b, t, h, w, shifts)."""
     (t, height, width), (down, across) = sides(grey)[1:], (2 * side + 1 for side in reach)
-    padded = F.pad(before, (reach[1], reach[1], reach[0], reach[0]), mode="replicate")
     columns = torch.arange(across)[:, None] + torch.arange(width)  # of each shift along x
-    moved = padded[..., columns.flatten().to(grey.device)].reshape(-1, t, height + down - 1, across, width)
-    moved = moved.transpose(2, 3).reshape(-1, across, height + down - 1, width)
-    seen = grey.reshape(-1, 1, height, width)
-    costs = [F.avg_pool2d((seen - moved[:, :, dy : dy + height]).abs(), patch_size) for dy in range(down)]
-    cost = torch.cat(costs, 1).reshape(-1, t, down * across, height // patch_size, width // patch_size)
+    frames, costs = int(grey.shape[0]) * t, []
+    for first in range(0, frames, FRAMES_AT_ONCE):  # so few that what is in between stays in the processor's cache
+        part = slice(first, first + FRAMES_AT_ONCE) if frames > FRAMES_AT_ONCE else slice(None)
+        padded = F.pad(before.flatten(0, 1)[part, None], (reach[1], reach[1], reach[0], reach[0]), mode="replicate")
+        moved = padded[:, 0, :, columns.flatten().to(grey.device)].unflatten(-1, (across, width))
+        moved, seen = moved.transpose(1, 2).contiguous(), grey.flatten(0, 1)[part, None]
+        fits = [F.avg_pool2d((seen - moved[:, :, dy : dy + height]).abs(), patch_size) for dy in range(down)]
+        costs.append(torch.cat(fits, 1))
+    cost = torch.cat(costs).reshape(-1, t, down * across, height // patch_size, width // patch_size)
     cost = cost.permute(0, 1, 3, 4, 2).contiguous()
     return (cost.mean(-1, keepdim=True) - cost) / (cost.std(-1, keepdim=True) + 0.02)
