@@ -216,6 +216,7 @@ class TestKeys:
         assert "restart with a new seed" in told and page.is_visible("[data-do=seed]")
         page.keyboard.press("Escape")
         page.select_option("#world", "second")  # where nothing is left to chance
+        page.click("text=Open second")
         visitor.until("!document.querySelector('[data-do=seed]').offsetParent")
         assert "seed" not in page.locator("#keys").text_content() and not page.is_visible("#seed")
 
@@ -460,6 +461,19 @@ class TestTime:
         page.locator("#kept button").first.click()
         visitor.until(f"d.step == {kept} && d.mode === 'resting'")
         assert visitor.actions()[:kept] == first and visitor.note()[0] == kept
+        page.keyboard.press("b")
+        visitor.until_word("of branch 2")
+        visitor.until(f"d.action == {WEST} || d.action == {STAY}")
+        page.keyboard.press("l")
+        visitor.until(f"d.step == {kept}")
+        page.keyboard.press("t")
+        visitor.until("d.mode === 'autoplay'")
+        page.keyboard.press("t")
+        visitor.until("d.mode === 'resting'")
+        for key, suffix in (("g", "gif"), ("c", "png")):
+            with page.expect_download() as loading:
+                page.keyboard.press(key)
+            assert loading.value.suggested_filename.endswith(suffix)
 
     def test_pace_step_seed_and_replay(self, visitor: Visitor) -> None:
         page = visitor.page
@@ -521,6 +535,9 @@ class TestTakeHome:
             visitor.until("document.getElementById('link-box').open")
             link = visitor.page.input_value("#link")
             played, prompt, seed = visitor.actions(), visitor.prompt(), visitor.get("stub.client.seed")
+            while played[-1] == STAY:  # in which nobody acted
+                played.pop()
+            assert f"replays your {len(played)} steps" in visitor.page.inner_text("#link-about")
         assert link.startswith(url + "#") and (len(link) < 400 or own)
         with Visitor(browser, url, fragment=link[len(url) :]) as visitor:
             visitor.until_word("replayed")
@@ -595,7 +612,8 @@ class TestTakeHome:
         assert small.shape == (HEIGHT, WIDTH, 3) and np.array_equal(small[1:], visitor.prompt()[1:])
         with Image.open(io.BytesIO(visitor.saved("#gif"))) as gif:
             frames = [np.array(frame.convert("RGB")) for frame in ImageSequence.Iterator(gif)]
-        assert len(frames) == shown + 1
+        acted = max(step for step, action in enumerate(visitor.actions()[:shown], 1) if action != STAY)
+        assert len(frames) == acted + 1, "without the last steps, in which nobody acted"
         times = frames[0].shape[0] // HEIGHT
         last = frames[-1][times // 2 :: times, times // 2 :: times].astype(int)
         assert np.abs(last[1:] - small[1:]).mean() < 8, "256 colours for all frames"
@@ -623,15 +641,33 @@ class TestTakeHome:
         path.write_bytes(visitor.saved("#save"))
         page.select_option("#world", "second")
         visitor.until("stub.client.world === 'second' && d.mode === 'attract' && d.step > 0")
-        page.click("[data-do=pause]")
-        visitor.until("d.mode === 'paused' && d.step == 0")
+        visitor.play(5)
         page.set_input_files("#session", str(path))
         page.click("text=Stay here")
-        assert visitor.get("stub.client.world") == "second" and visitor.step() == 0
+        assert visitor.get("stub.client.world") == "second" and visitor.step() > 5
         page.set_input_files("#session", str(path))
         page.click("text=Open first")
         visitor.until(f"stub.client.world === 'first' && d.mode === 'resting' && d.step == {step}")
         assert page.input_value("#world") == "first" and page.is_hidden("#loading")
+
+    def test_another_world_is_opened_at_once_or_asks_where_play_would_be_lost(self, visitor: Visitor) -> None:
+        page = visitor.page
+        for world in ("second", "first"):  # nothing was played
+            page.select_option("#world", world)
+            visitor.until(f"stub.client.world === '{world}' && d.mode === 'attract' && d.step > 0")
+        visitor.play(5)
+        page.select_option("#world", "second")
+        page.click("text=Stay here")
+        visitor.until("document.getElementById('world').value === 'first'")
+        assert visitor.get("stub.client.world") == "first" and visitor.step() > 5
+        page.select_option("#world", "second")
+        assert "what you played in first is gone unless you save it" in page.inner_text("#ask-box")
+        page.click("text=Open second")
+        visitor.until("stub.client.world === 'second' && d.mode === 'attract'")
+        visitor.play(5)
+        visitor.saved("#save")
+        page.select_option("#world", "first")  # what was saved is not lost
+        visitor.until("stub.client.world === 'first' && d.mode === 'attract'")
 
     def test_another_picture_and_a_seed_leave_what_was_played_as_branches(self, visitor: Visitor) -> None:
         page = visitor.page

@@ -67,6 +67,9 @@ export class Controls {
       restart: orFault(() => game.restart()),
       keep: orFault(() => timeline.keep()),
       seed: orFault(() => this.newSeed()),
+      recall: orFault(() => timeline.recallKept()),
+      branch: orFault(() => timeline.nextBranch()),
+      autoplay: () => this.autoplay(),
       faster: () => this.changeSpeed(1),
       slower: () => this.changeSpeed(-1),
     };
@@ -80,6 +83,7 @@ export class Controls {
 
   listenToKeyboard() {
     const run = (name) => () => this.command(name);
+    const press = (id) => () => byId(id).click();
     const travel = (way) => (down) => this.game.press(way, down);
     listenToKeys(document.body, {
       atWorld,
@@ -87,7 +91,8 @@ export class Controls {
       press: (code) => this.press(code),
       release: (code) => this.release(code),
       commands: {
-        KeyP: run("pause"), Period: run("step"), KeyR: run("restart"), KeyN: run("seed"), KeyK: run("keep"),
+        KeyP: run("pause"), Period: run("step"), KeyR: run("restart"), KeyN: run("seed"), KeyK: run("keep"), KeyL: run("recall"),
+        KeyB: run("branch"), KeyT: run("autoplay"), KeyV: press("video"), KeyG: press("gif"), KeyC: press("photo"),
         Minus: run("slower"), Equal: run("faster"), KeyH: tellKeys, Slash: tellKeys, Escape: () => this.game.stop(),
       },
       holds: { Backspace: travel("rewinding"), Enter: travel("forward") },

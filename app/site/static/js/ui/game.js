@@ -16,7 +16,7 @@ export class Game {
   constructor(client, on) {
     Object.assign(this, { client, on, config: null, keymap: [], held: new HeldKeys(), speed: 1, asleep: false });
     Object.assign(this, { index: 0, tip: 0, halt: "resting", travel: "", source: null, oneStep: false, travelled: 0 });
-    Object.assign(this, { line: null, went: false });
+    Object.assign(this, { line: null, went: false, unsaved: false }); // unsaved: something was played that no file has
     this.loop = new Loop();
     this.loop.run(() => this.tryTick(), () => 1000 / ((this.config?.fps ?? Infinity) * this.speed));
   }
@@ -36,6 +36,11 @@ export class Game {
     return this.index > 0 ? this.client.actions[this.index - 1] : null;
   }
 
+  /** Whether somebody acted in the step to the frame shown. */
+  get acted() {
+    return this.action !== null && this.action !== idleAction(this.config.actions);
+  }
+
   /** Starts from a picture, `beside` what was played or instead of it. */
   start(picture, seed, { source = null, beside = false } = {}) {
     return this.begin(() => this.client.reset(picture, seed, beside), "", source);
@@ -45,7 +50,10 @@ export class Game {
   anew() {
     this.source = null;
     this.on.state(this);
-    return this.loop.ask(async () => this.show({ ...(await this.client.again()), tip: 0 }));
+    return this.loop.ask(async () => {
+      this.show({ ...(await this.client.again()), tip: 0 });
+      this.unsaved = false;
+    });
   }
 
   open(session) {
@@ -170,6 +178,7 @@ export class Game {
     const branched = from < this.tip;
     const shown = await this.patiently(this.client.step(held ?? this.source?.next() ?? this.idle()));
     this.show({ ...shown, tip: shown.index });
+    this.unsaved ||= this.acted;
     if (branched) this.on.word(`A new branch from ${from ? `step ${from}` : "the start"}; the one you left is kept.`);
     return true;
   }

@@ -31,8 +31,15 @@ function keysOf(actions, chance) {
     ["R", "restart"],
     ...(chance ? [["N", "restart with a new seed"]] : []),
     ["K", "keep this moment"],
+    ["L", "return to a kept moment"],
+    ["B", "next branch"],
+    ["T", "autoplay, on and off"],
+    ["V", "record a video, end it"],
+    ["G", "save a GIF of ten seconds"],
+    ["C", "save a picture"],
     ["− and =", "speed"],
     ["Esc", "stop a replay or autoplay"],
+    ["Tab", "on to the buttons, as in every page"],
     ["? or H", "this list"],
   ];
 }

@@ -130,7 +130,7 @@ async function startFrom(picture, path = null) {
 }
 
 async function openLink(link) {
-  await player.openLink(link);
+  if (!(await player.openLink(link))) return;
   if (link.actions.length) tellOfLink(link.actions.length);
 }
 
@@ -143,10 +143,14 @@ async function openAddress() {
     if (!player.pixels) await changeWorld(player.world ?? site.worlds[0].name);
     throw error;
   }
-  return changeWorld(site.worlds[0].name);
+  if (!player.pixels) await changeWorld(site.worlds[0].name);
 }
 
 async function changeWorld(name) {
+  if (!(await player.mayLeaveFor(name))) {
+    byId("world").value = player.world;
+    return;
+  }
   player.untouched = true;
   if (name !== player.world) await player.open(name);
   await player.greet();

@@ -3,6 +3,7 @@
 import { fit } from "../fit.js";
 import { playedIn } from "../session.js";
 import { Told } from "../told.js";
+import { idleAction } from "./keymap.js";
 import { calm } from "./page.js";
 import { unpackPicture } from "./share.js";
 import { byChance, listed } from "./sources.js";
@@ -25,8 +26,11 @@ export class Player {
     this.paths = new Map(); // of the branches that begin at a picture of the site, by their numbers
   }
 
+  /** Those that led to the frame shown, without the last ones in which nobody acted. */
   get actions() {
-    return this.client.actions.slice(0, this.game.index);
+    const actions = this.client.actions.slice(0, this.game.index);
+    const idle = idleAction(this.config.actions);
+    return actions.slice(0, actions.findLastIndex((action) => action !== idle) + 1);
   }
 
   /** Downloads and opens a world; what was played in another is gone. */
@@ -41,7 +45,7 @@ export class Player {
       const opened = await this.game.loop.ask(() => this.client.load(name, tellProgress));
       Object.assign(this, { world: name, config: opened.config });
       this.game.take(opened.config);
-      this.game.tip = this.game.index = 0;
+      Object.assign(this.game, { tip: 0, index: 0, unsaved: false });
       this.paths.clear();
       status.tellBackend(opened);
       this.on.world(name, opened.config);
@@ -120,6 +124,7 @@ export class Player {
   }
 
   async openLink({ world, seed, actions, picture, data }) {
+    if (!(await this.mayLeaveFor(world, `This link was played in the world ${world}.`))) return false;
     this.untouched = false;
     if (world !== this.world) await this.open(world);
     const most = this.config.actions.length;
@@ -127,6 +132,7 @@ export class Player {
     const pixels = data ? await unpackPicture(data, this.config.frame_size) : await this.starts.fetch(picture);
     const source = actions.length ? listed(actions, { over: "The link's play ends here; hold a key to go on." }) : null;
     await this.start(pixels, data ? null : picture, { seed, source });
+    return true;
   }
 
   async openSession(blob) {
@@ -134,7 +140,7 @@ export class Player {
     if (blob.size > MOST_SESSION_BYTES) throw new Told(`A session file has at most ${MOST_SESSION_BYTES / 1e6} MB; choose a .genie file.`);
     const bytes = new Uint8Array(await blob.arrayBuffer());
     const world = playedIn(bytes, this.site.worlds) ?? this.world;
-    if (world !== this.world && !(await this.mayLeaveFor(world))) return;
+    if (!(await this.mayLeaveFor(world, `This session was played in the world ${world}.`))) return;
     const switched = world !== this.world;
     this.untouched = false;
     if (switched) await this.open(world);
@@ -152,9 +158,10 @@ export class Player {
     }
   }
 
-  mayLeaveFor(world) {
-    const text = `This session was played in the world ${world}. If this page opens that world, what you played here is gone unless you save it.`;
-    return this.untouched || this.on.ask(text, `Open ${world}`);
+  /** Asks before the page opens another world, if something would be lost; `why` is the sentence before the question. */
+  mayLeaveFor(world, why = "") {
+    if (world === this.world || this.untouched || !this.game.unsaved) return true;
+    return this.on.ask(`${why} If this page opens ${world}, what you played in ${this.world} is gone unless you save it.`.trim(), `Open ${world}`);
   }
 
   session() {

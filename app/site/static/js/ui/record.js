@@ -46,9 +46,10 @@ export class LastFrames {
     this.frames = [];
   }
 
-  add(frame, fps) {
+  /** `acted` says whether somebody did something in the step to this frame: a GIF ends with the last such one. */
+  add(frame, fps, acted) {
     this.fps = fps;
-    this.frames.push(frame);
+    this.frames.push({ frame, acted });
     const most = Math.min(GIF_SECONDS * fps, Math.floor(MOST_GIF_BYTES / frame.data.length));
     while (this.frames.length > most) this.frames.shift();
   }
@@ -58,9 +59,10 @@ export class LastFrames {
   }
 
   async gif() {
-    if (this.frames.length < 2) throw new Told("Nothing has moved yet; play a little first.");
-    const { width, height } = this.frames[0];
-    return writeGif([...this.frames], this.fps, Math.max(1, Math.floor(GIF_SIDE / Math.min(width, height))));
+    const frames = this.frames.slice(0, this.frames.findLastIndex(({ acted }) => acted) + 1).map(({ frame }) => frame);
+    if (frames.length < 2) throw new Told("Nothing has moved yet; play a little first.");
+    const { width, height } = frames[0];
+    return writeGif(frames, this.fps, Math.max(1, Math.floor(GIF_SIDE / Math.min(width, height))));
   }
 }
 

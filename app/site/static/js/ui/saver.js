@@ -24,10 +24,10 @@ export class Saver {
   }
 
   frame(image, fps) {
-    const { line, index } = this.player.game;
+    const { line, index, acted } = this.player.game;
     const again = this.shown?.line === line && this.shown.index === index; // a start picture that a key begins from
     this.shown = { line, index };
-    if (!again) this.last.add(image, fps);
+    if (!again) this.last.add(image, fps, acted);
     this.video?.frame();
   }
 
@@ -56,6 +56,7 @@ export class Saver {
   async saveSession() {
     const { bytes, branches, kept } = await this.player.session();
     download(new Blob([bytes]), this.name("genie"));
+    this.player.game.unsaved = false;
     const all = [...(branches > 1 ? [`${branches} branches`] : []), ...(kept ? [`${kept} kept ${kept > 1 ? "moments" : "moment"}`] : [])];
     say(`The session is saved${all.length ? ", with " : ""}${all.join(" and ")}.`);
   }

@@ -36,14 +36,33 @@ export class Timeline {
     this.say(`Back at ${ariaLabel}.`);
   }
 
+  /** Goes to the kept moment before the one shown, or to the last one. */
+  async recallKept() {
+    const kept = this.buttons("[data-kept]");
+    if (!kept.length) return this.say("Nothing is kept yet; K keeps this moment.");
+    const here = Math.max(0, kept.findIndex(({ dataset }) => Number(dataset.index) === this.game.index));
+    return this.recall(kept.at(here - 1));
+  }
+
+  async nextBranch() {
+    const others = this.buttons("[data-branch]");
+    const next = others.find(({ dataset }) => Number(dataset.branch) > this.branch) ?? others[0];
+    return next ? this.recall(next) : this.say("There is one branch only; rewind, then hold a key to play another.");
+  }
+
+  buttons(which) {
+    return [...byId("kept").querySelectorAll(which)];
+  }
+
   /** Shows the kept moments, and the branches but for the one shown. */
   async refresh() {
     const { lines, kept } = await this.game.loop.ask(() => this.client.branches());
     const others = lines.map((line, i) => ({ ...line, i })).filter(({ number }) => number !== this.client.line);
+    this.branch = lines.findIndex(({ number }) => number === this.client.line);
     const buttons = [
-      ...kept.map(({ line, index, picture }) => this.button(`kept ${index}`, `step ${index}, which you kept`, picture, { line, index })),
+      ...kept.map(({ line, index, picture }) => this.button(`kept ${index}`, `step ${index}, which you kept`, picture, { kept: "", line, index })),
       ...others.map(({ number, tip, picture, i }) =>
-        this.button(`branch ${i + 1}`, `step ${tip} of branch ${i + 1}`, picture, { line: number, index: tip })),
+        this.button(`branch ${i + 1}`, `step ${tip} of branch ${i + 1}`, picture, { branch: i, line: number, index: tip })),
     ];
     byId("kept").replaceChildren(...buttons);
     byId("kept").hidden = buttons.length === 0;
