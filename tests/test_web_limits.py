@@ -7,7 +7,8 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +18,9 @@ import pytest
 pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 
 import uvicorn
+from websockets.asyncio.client import connect
 
-from app.web import limits
+from app.web import connections, limits
 from app.web.calls import TOO_MANY, share_queue
 from app.web.clients import FORGET_FROM, Bucket, Clients, household
 from app.web.connections import PatientForAWhile
@@ -26,6 +28,7 @@ from app.web.doors import APOLOGY, KINDS, POSTS, READS, Doors
 from app.web.headers import Headers
 from app.web.origin import is_foreign
 from app.web.proxy import TrustedProxy
+from app.web.server import Server, settings
 from app.web.upload_folder import UploadFolder
 
 FAR = "192.0.2.7"  # a client of another machine
@@ -187,22 +190,41 @@ def test_a_client_uploads_so_much_and_all_of_them_so_much(clock: Clock) -> None:
     assert ask(doors, "POST", "/play", host="192.0.2.8")[0] == 200
 
 
-@pytest.mark.parametrize("trickles", [False, True], ids=["silent", "a byte now and then"])
-def test_a_body_that_does_not_come_is_waited_for_so_long(monkeypatch: pytest.MonkeyPatch, trickles: bool) -> None:
-    monkeypatch.setattr("app.web.limits.BODY_SECONDS", 0.05)
-    monkeypatch.setattr("app.web.limits.BODY_BYTES_A_SECOND", 1e9)
-    sent = list[dict[str, Any]]()
+def test_a_body_that_does_not_come_is_waited_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.05)
 
-    async def receive() -> dict[str, Any]:
-        await asyncio.sleep(0.01 if trickles else 60)
+    async def silent() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    assert asyncio.run(asyncio.wait_for(posting(silent), 30)) == 408
+
+
+def test_a_body_that_trickles_has_the_time_of_the_slowest_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("app.web.doors.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(limits, "BODY_BYTES_A_SECOND", limits.POST_BYTES / 10)
+
+    async def trickle() -> dict[str, Any]:
+        nonlocal now
+        await asyncio.sleep(0)
+        now += 1
         return {"type": "http.request", "body": b"[", "more_body": True}
+
+    assert asyncio.run(posting(trickle)) == 408
+    assert now == limits.BODY_SECONDS + 10
+
+
+async def posting(receive: Any) -> int:
+    """The status of the answer to a post whose body comes by `receive`."""
+    sent = list[dict[str, Any]]()
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/play", "client": (FAR, 1), "headers": []}
-    asyncio.run(asyncio.wait_for(Doors(reads_all)(scope, receive, send), 30))
-    assert sent[0]["status"] == 408
+    await Doors(reads_all)(scope, receive, send)
+    return sent[0]["status"]
 
 
 def test_a_fault_of_ours_is_told_in_words_and_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -254,19 +276,83 @@ def test_who_does_not_fetch_what_was_asked_for_is_hung_up_on(monkeypatch: pytest
         await send({"type": "http.response.body", "body": b"x" * 30_000_000})  # more than the system's buffers hold
 
     async def run() -> None:
-        config = uvicorn.Config(large, http=PatientForAWhile, lifespan="off", log_level="warning")
-        server, listening = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        _, writer = await asyncio.open_connection(*listening.getsockname(), limit=2**12)
-        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        async with asyncio.timeout(60):
+        async with serving(large) as (server, address):
+            _, writer = await asyncio.open_connection(*address, limit=2**12)
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             while server.server_state.connections or not server.server_state.total_requests:
                 await asyncio.sleep(0.01)
-        writer.close()
-        server.should_exit = True
-        await serving
+            writer.close()
 
     asyncio.run(run())
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[tuple[uvicorn.Server, tuple[str, int]]]:
+    """The server of `app`, with the demo's settings, and its address; for a minute."""
+    server, listening = Server(settings(app)), socket.create_server(("127.0.0.1", 0))
+    async with asyncio.timeout(60):
+        ends = asyncio.create_task(server.serve(sockets=[listening]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        yield server, listening.getsockname()
+        server.should_exit = True
+        await ends
+
+
+@pytest.mark.parametrize("proxy", [False, True], ids=["a client", "a proxy, for many"])
+def test_a_client_has_so_many_connections(monkeypatch: pytest.MonkeyPatch, proxy: bool) -> None:
+    monkeypatch.setattr(limits, "CONNECTIONS_A_CLIENT", 2)
+    monkeypatch.setattr(connections, "is_proxy", lambda host: proxy)
+
+    async def run() -> list[bool]:
+        async with serving(reads_all) as (_, address):
+            opened, served = [await asyncio.open_connection(*address) for _ in range(3)], []
+            for reader, writer in reversed(opened):
+                writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try:
+                    served.append(b"200 OK" in await reader.read(100))
+                except ConnectionResetError:
+                    served.append(False)
+            for _, writer in opened:
+                writer.close()
+        return served
+
+    assert asyncio.run(run()) == [proxy, True, True]
+
+
+def test_the_head_of_a_request_is_waited_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HEAD_SECONDS", 0.1)
+
+    async def run() -> bytes:
+        async with serving(reads_all) as (_, address):
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n")
+            try:
+                return await reader.read()
+            except ConnectionResetError:
+                return b""
+            finally:
+                writer.close()
+
+    assert asyncio.run(run()) == b""
+
+
+def test_a_message_too_long_for_any_ends_its_socket() -> None:
+    async def counts(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] != "websocket.disconnect":
+            await send({"type": "websocket.send", "text": str(len(message.get("text", "")))})
+
+    async def run() -> int | None:
+        async with serving(counts) as (_, (host, port)), connect(f"ws://{host}:{port}") as page:
+            assert await page.recv() == "0", "it is open"
+            await page.send("x" * 2 * limits.MESSAGE_BYTES)
+            assert await page.recv() == str(2 * limits.MESSAGE_BYTES)
+            await page.send("x" * (2 * limits.MESSAGE_BYTES + 1))
+            await page.wait_closed()
+            return page.close_code
+
+    assert asyncio.run(run()) == 1009  # too big
 
 
 def test_who_fetches_slowly_is_waited_for() -> None:

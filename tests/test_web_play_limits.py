@@ -420,6 +420,33 @@ def test_a_download_has_so_many_frames_the_last_ones(
     assert actions.tolist() == ([5, 6, 7, 0, 1, 2] if kind == "mp4" else [5, 6, 7, 0])
 
 
+def test_so_many_downloads_are_made_at_once() -> None:
+    made, many = 0, limits.DOWNLOADS + 2
+
+    async def run() -> list[bytes]:
+        go = asyncio.Event()
+
+        async def for_player(_: Player, function: Any) -> Any:
+            nonlocal made
+            made += 1
+            await go.wait()
+            return lambda: b"a session"
+
+        guests: Any = SimpleNamespace(for_player=for_player)
+        visitors: list[Any] = [SimpleNamespace(token=str(number), playing=object()) for number in range(many)]
+        files = [asyncio.create_task(downloads.download(guests, each, "genie")) for each in visitors]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert made == limits.DOWNLOADS
+        with pytest.raises(GenieError, match="is being made"):
+            await downloads.download(guests, visitors[0], "genie")
+        go.set()
+        return await asyncio.gather(*files)
+
+    assert asyncio.run(run()) == [b"a session"] * many
+    assert made == many and not downloads.busy
+
+
 def test_an_upload_is_opened_up_to_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "get_upload_folder", lambda: str(tmp_path))
     monkeypatch.setattr(uploads, "UPLOAD_BYTES", 10)

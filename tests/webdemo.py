@@ -89,19 +89,15 @@ class Demo:
 @contextmanager
 def in_this_process(world: Path, seats: int = 2, fps: float | None = None) -> Iterator[Demo]:
     """Serves the world of a folder in a thread, at its own pace or at `fps`."""
-    import uvicorn
-
-    from app.web.connections import PatientForAWhile
     from app.web.loaded_worlds import LoadedWorlds
-    from app.web.server import Server, build_app
+    from app.web.server import Server, build_app, settings
     from genie_core.world import World
 
     first = World.from_pretrained(world)
     first.config = dataclasses.replace(first.config, fps=fps or first.config.fps)
     worlds = LoadedWorlds(first, ROOT / "checkpoints", seats)
     app = build_app(worlds, seats, ROOT / "assets")
-    options: dict[str, Any] = {"http": PatientForAWhile, "proxy_headers": False}
-    server = Server(uvicorn.Config(app, port=0, log_level="warning", ws_max_size=4096, **options))
+    server = Server(settings(app))
     listening = socket.create_server(("127.0.0.1", 0))
     loops: list[asyncio.AbstractEventLoop] = []
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import torch
@@ -53,23 +54,27 @@ def serve(world: World, root: Path, *, host: str, port: int, seats: int, quiet: 
     with upload_folder() as folder:
         app = build_app(LoadedWorlds(world, root / "checkpoints", seats), seats, root / "assets", folder)
         threading.Thread(target=app.state.attract.film, daemon=True).start()  # before the first page asks for it
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            ws_max_size=2 * MESSAGE_BYTES,
-            ws_ping_interval=20,
-            ws_per_message_deflate=False,  # PNGs do not become smaller
-            http=PatientForAWhile,
-            proxy_headers=False,  # TrustedProxy reads them
-            server_header=False,
-            timeout_graceful_shutdown=CLOSING_SECONDS,
-        )
         if not quiet:
             shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host
             shown = f"[{shown}]" if ":" in shown else shown
             print(f"{world.name} is open at http://{shown}:{listening.getsockname()[1]} (end with Ctrl-C)", flush=True)
         signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn's own handler ends the server, then calls this one
-        Server(config).run(sockets=[listening])
+        Server(settings(app)).run(sockets=[listening])
+
+
+def settings(app: Any) -> uvicorn.Config:
+    """How the connections to `app` are kept."""
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        ws_max_size=2 * MESSAGE_BYTES,
+        ws_ping_interval=20,
+        ws_per_message_deflate=False,  # PNGs do not become smaller
+        http=PatientForAWhile,
+        proxy_headers=False,  # TrustedProxy reads them
+        server_header=False,
+        timeout_graceful_shutdown=CLOSING_SECONDS,
+    )
 
 
 def _head() -> str:
