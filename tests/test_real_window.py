@@ -166,8 +166,8 @@ def test_recordings_own_keys_and_looks(
     time.sleep(1)
     game.hands("key", "shift+v")
     gif = game.new("gif", lambda: game.hands("key", "g"))
-    photo = game.new("png", lambda: game.hands("key", "p"))
-    screen = game.new("png", lambda: game.hands("key", "shift+p"))
+    photo = game.new("png", lambda: game.hands("key", "c"))
+    screen = game.new("png", lambda: game.hands("key", "shift+c"))
 
     assert game.window()[2:] == (940, 640)
     dark = game.panel().mean()

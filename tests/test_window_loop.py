@@ -271,11 +271,11 @@ def test_the_help_waits_and_gives_keys(window: WindowLoop, tmp_path: Path) -> No
     assert window.overlay.bindings.roles()["g"] == "video" and window.overlay.bindings.displaced == ["gif"]
     press(window, pygame.K_z, ticks=0)
     assert window.settings == Settings() and window.overlay.bindings.roles()["g"] == "GIF", "undone"
-    press(window, pygame.K_RETURN, pygame.K_c, ticks=0)
-    assert window.settings.commands == {"record": "c"}
+    press(window, pygame.K_RETURN, pygame.K_j, ticks=0)
+    assert window.settings.commands == {"record": "j"}
     press(window, pygame.K_ESCAPE)
     assert window.overlay is None and window.session.running
-    press(window, pygame.K_c, ticks=3)
+    press(window, pygame.K_j, ticks=3)
     assert window.saver.recording
 
 
@@ -313,7 +313,7 @@ def test_what_there_is_no_time_for_is_drawing_not_stepping(window: WindowLoop, m
 
 
 def test_files_of_one_second_do_not_overwrite_each_other(window: WindowLoop, tmp_path: Path) -> None:
-    press(window, *[pygame.K_p, pygame.K_g, pygame.K_F5] * 3, ticks=2)
+    press(window, *[pygame.K_c, pygame.K_g, pygame.K_F5] * 3, ticks=2)
     press(window, pygame.K_v, ticks=3)
     window.saver.close()
     count = {suffix: len(list((tmp_path / "genie").glob(f"*.{suffix}"))) for suffix in ("png", "gif", "genie", "mp4")}
@@ -334,7 +334,7 @@ def test_frames_of_any_shape_are_kept_previewed_and_saved(
 ) -> None:
     session = PlaySession(make_engine(frame_size), picture())  # type: ignore[arg-type]
     other = make_window(session, tmp_path, window.opener.prompts)
-    press(other, pygame.K_4, pygame.K_k, pygame.K_p, pygame.K_g, ticks=2)
+    press(other, pygame.K_4, pygame.K_k, pygame.K_c, pygame.K_g, ticks=2)
     assert [thumbnail.area.size for thumbnail in other.thumbnails] == [(48, 48)] * 2
     press(other, pygame.K_i)
     assert isinstance(other.overlay, Preview) and other.overlay.look("crop")[0].shape == (*frame_size, 3)
@@ -407,7 +407,7 @@ def test_nothing_plays_before_the_first_key(tmp_path: Path) -> None:
         press(window, pygame.K_z)
         assert window.session.steps == 1, "also for a key that does nothing else"
     press(window, pygame.K_LSHIFT, pygame.K_TAB)
-    assert notice_of(window) == "paused: Tab plays on"
+    assert notice_of(window) == "paused: P plays on"
     press(window, pygame.K_r, pygame.K_TAB, pygame.K_t, ticks=2)
     assert window.session.steps == 2, "autoplay waits for nobody"
 
@@ -605,7 +605,7 @@ def test_a_world_without_chance_says_how_to_leave_it_something(window: WindowLoo
 def test_files_go_where_the_window_says(window: WindowLoop, tmp_path: Path) -> None:
     press(window, pygame.K_o)
     assert "nothing is saved yet" in told(window)
-    press(window, pygame.K_p)
+    press(window, pygame.K_c)
     while "saved" not in told(window).replace("nothing is saved", ""):
         time.sleep(0.01)
     assert f"O opens {short(tmp_path / 'genie')}" in told(window)

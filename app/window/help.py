@@ -28,7 +28,7 @@ USAGE = (
     "Arrows choose · Enter gives new keys · + adds keys · Del: its defaults · Z undoes · X: all defaults · Esc closes"
 )
 ALSO = (
-    "Also: Shift with V or P takes the whole window · Ctrl + V pastes · drop a picture, video or session · "
+    "Also: Shift with V or C takes the whole window · Ctrl + V pastes · drop a picture, video or session · "
     "click branches and actions"
 )
 

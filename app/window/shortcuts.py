@@ -22,7 +22,7 @@ class Shortcut(NamedTuple):
 
 SHORTCUTS = {
     "help": Shortcut("h", "this help, and your own keys", "help"),
-    "pause": Shortcut("tab", "pause, play on", "pause"),
+    "pause": Shortcut("p", "pause, play on", "pause"),
     "step": Shortcut(".", "one step", "step"),
     "rewind": Shortcut("backspace", "rewind, while held", "rewind"),
     "forward": Shortcut("return", "forward again, while held", "forward"),
@@ -39,7 +39,7 @@ SHORTCUTS = {
     "autoplay": Shortcut("t", "autoplay: random, mixed, off", "auto- play"),
     "record": Shortcut("v", "record a video, end it", "video"),
     "gif": Shortcut("g", "save a GIF of ten seconds", "GIF"),
-    "photo": Shortcut("p", "save a picture", "save picture"),
+    "photo": Shortcut("c", "save a picture", "save picture"),
     "save": Shortcut("f5", "save the session", "save"),
     "load": Shortcut("f9", "load the saved session", "load"),
     "folder": Shortcut("o", "open the folder of your files", "folder"),
@@ -50,7 +50,7 @@ SHORTCUTS = {
     "screen": Shortcut("f11", "full screen", "full screen"),
     "quit": Shortcut("escape", "close what is open; quit", "quit"),
 }
-ALSO = {"f1": "help", "pause": "pause", "pad start": "pause", "pad back": "restart", "pad l": "rewind"}
+ALSO = {"f1": "help", "tab": "pause", "pause": "pause", "pad start": "pause", "pad back": "restart", "pad l": "rewind"}
 ALSO |= {
     "pad r": "forward",
     "pad x": "step",
