@@ -127,9 +127,8 @@ class TemporalAttention(nn.Module):
 def split_heads(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
     """(b, t, n, 3 * width) to queries, keys, values (b, t, n, heads, e)."""
     *rows, width = sides(qkv)
-    parts = qkv.reshape(*rows, 3, heads, width // 3 // heads)  # (b, t, n, three, g, e)
-    pointers = scaled(parts[..., :2, :, :])
-    return pointers[..., 0, :, :], pointers[..., 1, :, :], parts[..., 2, :, :]
+    q, k, v = qkv.reshape(*rows, 3, heads, width // 3 // heads).unbind(-3)  # whose way back is one copy
+    return scaled(q), scaled(k), v
 
 
 def project(x: Tensor, qkv: nn.Linear, part: int, heads: int) -> Tensor:
