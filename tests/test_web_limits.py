@@ -154,7 +154,7 @@ def test_so_many_requests_of_a_client_are_open_at_once(monkeypatch: pytest.Monke
         doors = Doors(waits)
         open_now = [asyncio.create_task(asking(doors, "GET", "/")) for _ in range(3)]
         await asyncio.sleep(0)
-        status, why = await asking(doors, "GET", "/")
+        status, why = await asyncio.wait_for(asking(doors, "GET", "/"), 30)
         assert status == 429 and "too many connections" in why
         over.set()
         assert [status for status, _ in await asyncio.gather(*open_now)] == [200] * 3

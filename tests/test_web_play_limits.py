@@ -33,9 +33,10 @@ from app.web.loaded_worlds import LoadedWorlds
 from app.web.outbox import Outbox
 from app.web.player import Player
 from app.web.program import ProgramPlayer
-from app.web.protocol import Frame, Key, Rest
+from app.web.protocol import Frame, Key, ProtocolError, Rest
 from app.web.share import read_link, to_fragment
 from app.web.tabs.shared import playing
+from app.web.transport import _take
 from genie_core.config import Action, SamplingConfig
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError, HubError, PictureError, ScriptError, SessionError
@@ -177,13 +178,17 @@ def test_a_page_that_fetches_no_messages_is_gone_after_so_many() -> None:
 
 
 def test_a_page_says_so_much_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [NOW]
+    now, heard = [NOW], list[Any]()
     monkeypatch.setattr("app.web.clients.time.monotonic", lambda: now[0])
-    guest = seated()
-    said = sum(guest.messages.take(1) for _ in range(10 * limits.MESSAGES_A_SECOND))
-    now[0] += 1
-    assert said <= 2 * limits.MESSAGES_A_SECOND
-    assert sum(guest.messages.take(1) for _ in range(10 * limits.MESSAGES_A_SECOND)) == limits.MESSAGES_A_SECOND
+    guest, guests = seated(), SimpleNamespace(receive=lambda *told: heard.append(told))
+    for most in (2 * limits.MESSAGES_A_SECOND, limits.MESSAGES_A_SECOND):
+        heard.clear()
+        for _ in range(most):
+            _take(guests, guest, guest.outbox, '{"do": "here"}')  # type: ignore[arg-type]
+        with pytest.raises(ProtocolError, match="messages a second"):
+            _take(guests, guest, guest.outbox, '{"do": "here"}')  # type: ignore[arg-type]
+        assert len(heard) == most
+        now[0] += 1
 
 
 # ---- what is played and kept
@@ -334,6 +339,23 @@ def test_of_too_many_invitations_the_oldest_lapses(guests: Guests, monkeypatch: 
     assert all(map(guests.find, tokens))
     tokens.append(guests.invite(start))
     assert [guests.find(token) is not None for token in tokens] == [False, True, True, True]
+
+
+def test_of_the_games_that_are_kept_the_oldest_go_first(guests: Guests, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.guests.LOOK_SECONDS", 0)
+    start: Any = SimpleNamespace(bytes=limits.PARKED_BYTES // 3)
+    kept = [guests.find(guests.invite(start)) for _ in range(5)]
+    for guest in kept[:4]:
+        guest.parked = True  # type: ignore[union-attr]
+
+    async def look() -> None:
+        looking = asyncio.create_task(guests._free_seats())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        looking.cancel()
+
+    asyncio.run(look())
+    assert [guests.find(guest.token) is guest for guest in kept if guest] == [False, True, True, True, True]
 
 
 def test_a_page_that_asks_for_more_than_can_be_done_is_parted_with(
