@@ -35,7 +35,7 @@ from genie_core.files import read_text, write_all
 from genie_core.graph_file import Graph, read_graph
 from genie_core.hub.address import find_address
 from genie_core.hub.card import EFFECTS, card
-from genie_core.hub.download import download, mend
+from genie_core.hub.download import STARTS, download, mend
 from genie_core.limits import CONFIG_BYTES, MOST_DIGITS, MOST_NAME, as_size, is_shallow, is_unicode, require, told
 from genie_core.state import encode_inputs, encode_outputs, feeds, shapes, step_outputs
 
@@ -56,16 +56,33 @@ PLAYED = tuple(map(weights_of, ("tokenizer", "dynamics")))  # files whose weight
 ENCODE, STEP = GRAPHS = ("encode.onnx", "step.onnx")
 
 
-def save(folder: Path, config: WorldConfig, contents: Mapping[str, bytes]) -> None:
+def starts_of(folder: Path | None) -> list[Path]:
+    """The pictures that a world in `folder` brings to start from."""
+    return [] if folder is None else [folder / name for name in STARTS if (folder / name).is_file()]
+
+
+def beside(folder: Path | None) -> dict[str, bytes]:
+    """What stands beside the weights of a world in `folder` and goes where they go: its filmstrip and pictures."""
+    if folder is None:
+        return {}
+    there = [*(path for path in [folder / EFFECTS] if path.is_file()), *starts_of(folder)]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in there}
+
+
+def save(
+    folder: Path, config: WorldConfig, contents: Mapping[str, bytes], beside: Mapping[str, bytes] | None = None
+) -> None:
     """Writes the world into `folder`, whole or not at all: another that is there stays if the disk refuses this one.
 
-    `contents` are weights and graphs by path. The library's own writer makes files that only their owner can read.
+    `contents` are weights and graphs by path, `beside` what `beside` gives. The library's own writer makes files that
+    only their owner can read.
     """
     files = {
         path: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for path, content in contents.items()
     }
-    write_all(folder, {**contents, **_told_in(folder, config, files)})
+    pictures = beside or {}
+    write_all(folder, {**contents, **pictures, **_told_in(folder, config, files, EFFECTS in pictures)})
     for name in set(GRAPHS) - set(contents):
         (folder / name).unlink(missing_ok=True)  # of the weights that were here before
 
@@ -101,10 +118,10 @@ def write_config(folder: Path, config: WorldConfig, files: dict[str, Any] | None
     write_all(folder, _told_in(folder, config, files))
 
 
-def _told_in(folder: Path, config: WorldConfig, files: dict[str, Any]) -> dict[str, str]:
+def _told_in(folder: Path, config: WorldConfig, files: dict[str, Any], brings_effects: bool = False) -> dict[str, str]:
     """The model card and config.json. The latter makes a folder a world, and so comes last."""
     values = _to_json(config) | {"files": files}
-    effects = EFFECTS if (folder / EFFECTS).is_file() else None
+    effects = EFFECTS if brings_effects or (folder / EFFECTS).is_file() else None
     return {"README.md": card(config, effects=effects), "config.json": json.dumps(values, indent=2) + "\n"}
 
 

@@ -41,6 +41,11 @@ class GraphWorld:
             checkpoint.check_file(folder, checkpoint.weights_of(network), files)
         return cls(folder, name, config, graphs)
 
+    @property
+    def starts(self) -> list[Path]:
+        """As `World.starts`."""
+        return checkpoint.starts_of(self.folder)
+
     @cached_property
     def _fingerprint(self) -> dict[str, str]:
         return checkpoint.fingerprint(self.folder)

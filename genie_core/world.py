@@ -64,10 +64,12 @@ class World:
     def save_pretrained(self, path: str | Path) -> None:
         """Writes config.json, README.md, the weights of the three networks and the two graphs into the folder `path`.
 
-        Without the package onnx there are no graphs; whoever plays the world makes them.
+        So it does what the folder that the world came from has beside them: the filmstrip of its actions, and pictures
+        to start from. Without the package onnx there are no graphs; whoever plays the world makes them.
         """
         contents = weights.contents(self.networks())
-        checkpoint.save(Path(path), self.config, contents | self._graphs_of(contents))
+        came_with = checkpoint.beside(self.folder)
+        checkpoint.save(Path(path), self.config, contents | self._graphs_of(contents), came_with)
 
     def _graphs_of(self, contents: dict[str, bytes]) -> dict[str, bytes]:
         if importlib.util.find_spec("onnx") is None:
@@ -99,6 +101,11 @@ class World:
     def fingerprint(self) -> dict[str, str]:
         """A sha256 of each network's weights: a saved session checks it against its world's."""
         return weights.fingerprint(self.networks())
+
+    @property
+    def starts(self) -> list[Path]:
+        """The pictures that it brings to start from."""
+        return checkpoint.starts_of(self.folder)
 
     @property
     def device(self) -> torch.device:

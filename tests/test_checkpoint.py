@@ -20,6 +20,8 @@ from genie_core.config import (
     unnamed_actions,
 )
 from genie_core.errors import CheckpointError, ConfigError, WriteError
+from genie_core.files import write_all
+from genie_core.hub.publish import prepare_folder
 from genie_core.world import World
 
 WEIGHTS = "model.safetensors"
@@ -108,6 +110,17 @@ def test_saving_twice_and_loading_and_saving_give_the_same_bytes(folder: Path, t
     again = tmp_path / "again"
     World.from_pretrained(folder).save_pretrained(again)
     assert all((again / path.relative_to(folder)).read_bytes() == path.read_bytes() for path in before)
+
+
+def test_the_filmstrip_and_pictures_to_start_from_go_where_the_world_goes(folder: Path, tmp_path: Path) -> None:
+    pictures = {"effects.png": b"a filmstrip", "starts/start-1.png": b"one", "starts/start-3.png": b"three"}
+    write_all(folder, {**pictures, "starts/note.txt": b"of somebody"})
+    world = World.from_pretrained(folder)
+    world.save_pretrained(tmp_path / "again")
+    prepare_folder(world, tmp_path / "published", "ada/tiny")
+    for copy in (tmp_path / "again", tmp_path / "published"):
+        assert {name: (copy / name).read_bytes() for name in pictures} == pictures
+        assert not (copy / "starts/note.txt").exists() and "](effects.png)" in (copy / "README.md").read_text()
 
 
 @pytest.mark.parametrize("place", ["a file/world", "full/world"])

@@ -192,6 +192,13 @@ def test_only_the_files_needed_are_fetched_and_only_once(
     assert len(hub.answered("GET .*(resolve|store).*")) == asked == len(FILES)
 
 
+def test_pictures_to_start_from_come_with_a_world(hub: LocalHub, repo: Repo, home: Path) -> None:
+    pictures = {"starts/start-1.png": b"one", "starts/start-7.png": b"one too many", "starts/note.txt": b"of somebody"}
+    repo.commit(pictures)
+    folder = fetched(run(["-c", FETCH, "ada/tiny"], home, hub.url))
+    assert {path.name for path in (folder / "starts").iterdir()} == {"start-1.png"}
+
+
 def test_a_world_is_weighed_before_anything_is_downloaded(
     hub: LocalHub, repo: Repo, home: Path, tiny_world: Path
 ) -> None:

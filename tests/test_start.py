@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +24,9 @@ from app.play.start_pictures import Prompts
 from genie_core.config import SamplingConfig
 from genie_core.engine import WorldEngine
 from genie_core.errors import ScriptError
-from genie_core.pictures import fit
+from genie_core.graph_world import GraphWorld
+from genie_core.pictures import fit, load_picture
+from genie_core.training.assemble import write_starts
 from genie_core.world import World
 
 
@@ -118,12 +123,27 @@ def test_what_plays_by_itself() -> None:
         source_of("fly", ACTIONS, 5)
 
 
+def opened(starts: Sequence[Path] = (), **settings: Any) -> Any:
+    return SimpleNamespace(config=world_config(**settings), starts=list(starts))
+
+
+def test_pictures_that_a_world_brings_come_before_those_of_its_game(
+    world: World, prompt: np.ndarray, tmp_path: Path
+) -> None:
+    world.save_pretrained(tmp_path / "world")
+    write_starts(tmp_path / "world", np.stack([prompt, 255 - prompt]))
+    brought = [tmp_path / f"world/starts/start-{number}.png" for number in range(1, 7)]
+    for runtime in (World, GraphWorld):
+        prompts = Prompts(tmp_path, world=runtime.from_pretrained(tmp_path / "world"))
+        assert prompts.shipped == brought and np.array_equal(load_picture(prompts.next(-1)), 255 - prompt)
+
+
 def test_pictures_to_start_from_are_of_the_world_s_game(tmp_path: Path) -> None:
     for name in ("coinrun.png", "coinrun-pit.png", "pong-1.png", "web-page.png", "mine.png"):
         Image.new("RGB", (8, 6)).save(tmp_path / name)
 
     def names(game: str | None, first: str | None = None) -> list[str]:
-        world = None if game is None else world_config(game=game)
+        world = None if game is None else opened(game=game)
         prompts = Prompts(tmp_path, first and tmp_path / first, world)
         return [path.name for path in (*prompts.files, prompts.next())]
 
@@ -136,7 +156,7 @@ def test_pictures_to_start_from_are_of_the_world_s_game(tmp_path: Path) -> None:
 
 def test_a_world_of_hard_levels_starts_from_such() -> None:
     def names(source: object) -> list[str]:
-        world = world_config(game="coinrun", training={"source": source})
+        world = opened(game="coinrun", training={"source": source})
         return [path.name for path in Prompts(Path(__file__).parents[1] / "assets", world=world).shipped]
 
     hard = names({"sets": [{"mode": "easy"}, {"mode": "hard"}]})

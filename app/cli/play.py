@@ -76,7 +76,7 @@ def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompt
 
     tell("reading the world", 0.5)
     world = load_playable(args)
-    prompts.world = world.config
+    prompts.world = world
     beside = None
     if args.beside_real:
         tell("starting the real game", 0.7)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -17,14 +17,23 @@ if TYPE_CHECKING:
 PALETTE_FRAME = (64, 64)  # pixels; colours are taken from pictures of one size
 
 
+class Opened(Protocol):
+    """A world, and the pictures that it brings to start from."""
+
+    @property
+    def config(self) -> WorldConfig: ...
+    @property
+    def starts(self) -> list[Path]: ...
+
+
 class Prompts:
     """Picture files to go through, one after the other, round and round.
 
-    `world` is set before the pictures are asked for; None, or a game of which no pictures ship, gives the pictures of
-    every game.
+    `world` is set before the pictures are asked for. The pictures are those that it brings, else those that ship of its
+    game. None, or a game of which no pictures ship, gives the pictures of every game.
     """
 
-    def __init__(self, folder: Path, first: Path | None = None, world: WorldConfig | None = None) -> None:
+    def __init__(self, folder: Path, first: Path | None = None, world: Opened | None = None) -> None:
         """The pictures in `folder` that suit the world, with `first` before them unless it is among them."""
         self.folder, self.first, self.world = folder, first, world
 
@@ -34,7 +43,10 @@ class Prompts:
         # by name without its ending, so that the plainest name comes first
         pictures, own = sorted(self.folder.glob("*.png"), key=lambda path: path.stem), list[Path]()
         if self.world is not None:
-            game, source = self.world.game, self.world.training.get("source")
+            if self.world.starts:
+                return self.world.starts
+            config = self.world.config
+            game, source = config.game, config.training.get("source")
             pattern = find(game).start_pictures(source if isinstance(source, dict) else {})
             own = sorted(self.folder.glob(pattern)) if pattern else []
             own = own or [path for path in pictures if game and path.name.startswith(game)]

@@ -107,6 +107,7 @@ def _write_world(world: World, site: Path, assets: Path) -> dict[str, Any]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     config["files"] = {path: _promise(folder / path) for path in files}
+    pictures = f"pictures/{name}" if world.starts else "pictures"  # what worlds bring has the same names
     _write_json(folder / "config.json", config)
     return {
         "name": name,
@@ -114,13 +115,14 @@ def _write_world(world: World, site: Path, assets: Path) -> dict[str, Any]:
         "folder": f"worlds/{name}",
         "bytes": sum(file["size"] for file in config["files"].values()),
         "fingerprint": world.fingerprint(),
-        "pictures": _write_pictures(site / "pictures", Prompts(assets, world=world.config).files),
+        "pictures": _write_pictures(site, pictures, Prompts(assets, world=world).files),
     }
 
 
-def _write_pictures(folder: Path, pictures: Iterable[Path]) -> list[str]:
-    folder.mkdir(exist_ok=True)
-    return [f"{folder.name}/{Path(shutil.copy(picture, folder)).name}" for picture in pictures]
+def _write_pictures(site: Path, folder: str, pictures: Iterable[Path]) -> list[str]:
+    """Copy pictures to start from into a folder of the site; returns their paths in the site."""
+    (site / folder).mkdir(parents=True, exist_ok=True)
+    return [Path(shutil.copy(picture, site / folder)).relative_to(site).as_posix() for picture in pictures]
 
 
 def _list_files(site: Path) -> None:

@@ -33,7 +33,7 @@ class GameStarts:
 
     def prompts_of(self, engine: WorldEngine) -> Prompts:
         """The pictures to start from that suit the engine's world."""
-        return Prompts(self.prompts.folder, world=engine.world.config)
+        return Prompts(self.prompts.folder, world=engine.world)
 
     def fitted(self, engine: WorldEngine, picture: np.ndarray, how: Any) -> np.ndarray:
         """The picture as a prompt of the engine's world, uint8 (H, W, 3)."""

@@ -21,6 +21,7 @@ FILES = (
     "dynamics/model.safetensors",
 )
 GRAPHS = ("encode.onnx", "step.onnx")  # which a world may lack
+STARTS = tuple(f"starts/start-{number}.png" for number in range(1, 7))  # of these too: pictures to start from
 PIECE_BYTES = 1 << 20
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -50,7 +51,7 @@ def _fetched(address: Address) -> Path:
         if folder is None:
             raise HubError(f"{address} is not in the cache, and {_endpoint()} {wrong}; {CHECK}; {AT_HAND}")
         return folder
-    wanted = [*FILES, *GRAPHS]
+    wanted = [*FILES, *GRAPHS, *STARTS]
     return Path(
         snapshot_download(address.repo, revision=address.revision, allow_patterns=wanted, tqdm_class=_one_bar())
     )
@@ -61,7 +62,7 @@ def _cached(address: Address) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
 
-    wanted = [*FILES, *GRAPHS]
+    wanted = [*FILES, *GRAPHS, *STARTS]
     try:
         found = snapshot_download(address.repo, revision=address.revision, allow_patterns=wanted, local_files_only=True)
     except (IncompleteSnapshotError, LocalEntryNotFoundError):
@@ -91,7 +92,7 @@ def weigh(address: Address) -> Weighed:
         wrong = silence(address)
         if wrong is not None:
             raise HubError(f"{_endpoint()} {wrong}; {CHECK}")
-        wanted = [*FILES, *GRAPHS]
+        wanted = [*FILES, *GRAPHS, *STARTS]
         files = snapshot_download(address.repo, revision=address.revision, allow_patterns=wanted, dry_run=True)
     if not files:
         raise HubError(f"{address} on the Hub is not a world: it has no {FILES[0]}; {AT_HAND}")

@@ -10,7 +10,7 @@ from typing import Protocol
 from genie_core.config import WorldConfig
 from genie_core.errors import HubError
 from genie_core.hub.address import Address, require_repository
-from genie_core.hub.card import card
+from genie_core.hub.card import EFFECTS, card
 from genie_core.hub.failures import CHECK, told_in_words
 from genie_core.hub.probe import silence
 
@@ -48,7 +48,8 @@ def prepare_folder(world: Publishable, folder: Path, repo: str, animation: Path 
     world.save_pretrained(folder)
     if animation is not None:
         shutil.copy(animation, folder)
-    text = card(world.config, repo, animation.name if animation else None)
+    effects = EFFECTS if (folder / EFFECTS).is_file() else None
+    text = card(world.config, repo, animation.name if animation else None, effects)
     (folder / "README.md").write_text(text, encoding="utf-8")
     type(world).from_pretrained(folder)
 

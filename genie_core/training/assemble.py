@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from genie_core import games
 from genie_core.actions.filmstrip import write_effects
 from genie_core.actions.naming import measure_actions
 from genie_core.config import UNKNOWN_GAME, WorldConfig
 from genie_core.data.dataset import VideoDataset
+from genie_core.files import whole_file
+from genie_core.hub.download import STARTS
 from genie_core.rollout import rollout
 from genie_core.training.clips import split_starts
 from genie_core.training.learnt import labelled_steps, load_network, what_was_done
@@ -40,6 +43,7 @@ def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> No
     prompts = pick_frames(dataset, settings.held_out_every)
     name_actions(world, prompts)
     write_effects(out / "world", world, prompts)
+    write_starts(out / "world", prompts)
     world.save_pretrained(out / "world")
 
 
@@ -55,6 +59,15 @@ def pick_frames(dataset: VideoDataset, held_out_every: int) -> np.ndarray:
     _, starts = split_starts(dataset, 1, held_out_every)
     chosen = starts[np.linspace(0, len(starts) - 1, NAMING_PROMPTS).astype(int)]
     return np.stack([dataset.clip(int(start), 1)[0] for start in chosen])
+
+
+def write_starts(folder: Path, prompts: np.ndarray) -> None:
+    """Write a few of `prompts`, uint8 (n, H, W, 3), into the world's `folder`, as pictures to start from."""
+    few = prompts[np.linspace(0, len(prompts) - 1, len(STARTS)).astype(int)]
+    for name, picture in zip(STARTS, few, strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(folder / name) as partial:
+            Image.fromarray(picture).save(partial, "PNG", optimize=True)
 
 
 def describe(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> dict[str, Any]:
