@@ -133,8 +133,11 @@ def test_pictures_that_a_world_brings_come_before_those_of_its_game(
     world.save_pretrained(tmp_path / "world")
     write_starts(tmp_path / "world", np.stack([prompt, 255 - prompt]))
     brought = [tmp_path / f"world/starts/start-{number}.png" for number in range(1, 7)]
-    for runtime in (World, GraphWorld):
-        prompts = Prompts(tmp_path, world=runtime.from_pretrained(tmp_path / "world"))
+    for opened_world in (
+        World.from_pretrained(tmp_path / "world"),
+        GraphWorld(tmp_path / "world", "tiny", world.config, {}),
+    ):
+        prompts = Prompts(tmp_path, world=opened_world)
         assert prompts.shipped == brought and np.array_equal(load_picture(prompts.next(-1)), 255 - prompt)
 
 
