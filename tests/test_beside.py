@@ -141,3 +141,29 @@ def test_a_picture_cannot_be_brought_along() -> None:
     command = [sys.executable, ROOT / "launch.py", "--play", "assets/coinrun.png", "--beside-real"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2 and "leave IMAGE and --continue out" in ended.stderr
+
+
+def test_the_window_shows_the_two_and_says_where_they_part(tmp_path: Path) -> None:
+    pygame = pytest.importorskip("pygame")
+    from app.window import panel
+    from app.window.loop import WindowLoop
+    from app.window.run_shortcut import run_shortcut
+    from app.window.screen import open_window
+
+    session, beside = start(CountingGame(parts_at=3))
+    session.beside = beside
+    scale = open_window("tiny", 2)
+    window = WindowLoop(session, "tiny", None, tmp_path / "keys.json", scale, run_shortcut, tmp_path)
+    try:
+        screen = pygame.display.set_mode((1300, 640))
+        middle, half = screen.get_height() // 2, (screen.get_width() - int(panel.WIDTH * scale)) // 2
+        for step, alike in enumerate((True, True, False), 1):
+            window.handle(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_RIGHT, mod=0))
+            window.tick()
+            window.draw()
+            shown = [screen.get_at((left + half // 2, middle))[:3] for left in (0, half)]
+            assert shown == [tuple(session.frame[0, 0]), tuple(beside.frame[0, 0])] and shown[1][1] == step
+            assert (shown[0] == shown[1]) == alike
+        assert beside.told() == "apart since step 3"
+    finally:
+        pygame.quit()

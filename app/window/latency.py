@@ -11,6 +11,7 @@ import pygame
 from app.window.drawing import SMALL, Canvas
 
 GRAPH_WIDTH, GRAPH_HEIGHT = 320, 96
+ABOVE_NOTICE = 58  # pixels from below: messages are above, and what the world waits for is below
 TOPS_MS = (100, 200, 500, 1000, 2000, 5000)  # the least that is no lower than every bar is the top of the graph
 SPAN = 120  # steps that are looked back on
 
@@ -42,7 +43,7 @@ class Latency:
     def draw(self, canvas: Canvas, area: pygame.Rect) -> None:
         """Bars for the steps, a line for how late they came, and the percentiles below."""
         box = pygame.Rect(0, 0, canvas.px(GRAPH_WIDTH), canvas.px(GRAPH_HEIGHT + 78))
-        box.topright = area.right - canvas.px(8), area.top + canvas.px(8)
+        box.bottomright = area.right - canvas.px(8), area.bottom - canvas.px(ABOVE_NOTICE)
         canvas.veil(box)
         floor = box.top + canvas.px(GRAPH_HEIGHT)
         bar = max(1, box.width // SPAN)
