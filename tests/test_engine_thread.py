@@ -15,7 +15,7 @@ pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 
 from webdemo import wait_for
 
-from app.web.engine_thread import EngineThread
+from app.web.engine_thread import EngineThread, falling_in
 from genie_core.errors import GenieError
 
 FRAME = np.zeros((2, 2, 3), np.uint8)
@@ -92,6 +92,16 @@ def test_players_of_one_pace_fall_into_one_batch(thread: EngineThread) -> None:
         add(thread, player)
         time.sleep(0.004)
     wait_for(lambda: engine.batches[-3:] == [{0, 1, 2}] * 3, "one batch for all")
+
+
+def test_a_faster_neighbour_carries_nobody_along() -> None:
+    thread, engine, begun = EngineThread(), Engine(), 1000.0  # seconds that are counted, not waited for
+    slow, fast = Participant(engine, 0, fps=3.75), Participant(engine, 1, fps=15)
+    slow.due, fast.due = begun + 0.05, begun
+    while (now := min(slow.due, fast.due)) < begun + 8:
+        thread._batch(falling_in([slow, fast], now), now, 2)
+    assert (slow.steps, fast.steps) == (30, 120)
+    assert engine.batches.count({0, 1}) == 30, "it steps early, with the other"
 
 
 def test_a_player_that_stands_still_is_left_out_and_comes_back(thread: EngineThread) -> None:

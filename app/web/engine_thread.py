@@ -145,7 +145,7 @@ class EngineThread(threading.Thread):
                 times = [time for time in (first, next_task) if time is not None]
                 self._news.wait(max(0.0, min(times) - now) if times else None)
                 continue
-            self._batch([each for each in ready if each.due <= now + EARLY * each.period], now, len(ready))
+            self._batch(falling_in(ready, now), now, len(ready))
 
     def _is_made(self, participant: Participant) -> bool:
         """Whether what its next step needs is there. If not, another thread makes it, and the others go on meanwhile.
@@ -213,16 +213,21 @@ class EngineThread(threading.Thread):
                 costs[id(each)] += took / len(group)
                 each.take(frames[each.seat])
             self._steps.append((started, took, len(group)))
-        start = min(now, min(each.due for each in due))
         for each in due:
             # A delay below one period is caught up with. A longer delay is forgiven, and an overdrawn share paid back.
-            start_from = start if now - start < each.period else now
-            each.due = start_from + max(each.period, costs[id(each)] * ready)
+            # Who stepped early is due when it would have been, or a faster neighbour would carry it along.
+            start = each.due if now - each.due < each.period else now
+            each.due = start + max(each.period, costs[id(each)] * ready)
 
     def _fail(self, broken: list[Participant]) -> None:
         for each in broken:
             self.remove(each)
             each.fail()
+
+
+def falling_in(ready: list[Participant], now: float) -> list[Participant]:
+    """Those whose next step is due, or will be soon."""
+    return [each for each in ready if each.due <= now + EARLY * each.period]
 
 
 def refuse(future: Future[Any], why: str) -> None:
