@@ -87,7 +87,9 @@ def test_shards_of_the_weights_learn_what_whole_ones_learn(alone: Path, data: Pa
     config.write_text(SURPRISE.replace("[train.dynamics]\n", "[train.dynamics]\nrecompute = true\n"))
     run = before_dynamics(alone, tmp_path / "run")
     together(2, data, run, config, stage="dynamics", resume=True, strategy="fsdp")
+    together(2, data, tmp_path / "tokenizer", config, stage="tokenizer", strategy="fsdp")
     same(alone, run, ("dynamics",))
+    same(alone, tmp_path / "tokenizer", ("tokenizer",))
 
 
 def test_a_batch_in_parts_is_the_same_batch(data: Path, tmp_path: Path) -> None:

@@ -137,6 +137,8 @@ def _shard(module: nn.Module, mesh: DeviceMesh) -> nn.Module:
     """Shard each space-time block, then the rest, over the ranks (FSDP2)."""
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
+    for parameter in module.parameters():  # kernels lie in memory as convolutions like them, shards by rows
+        parameter.data = parameter.data.contiguous()
     for block in module.modules():
         if isinstance(block, STBlock):
             fully_shard(block, mesh=mesh["data_parallel"])
