@@ -2,7 +2,9 @@
 const LABELS = { left: "←", right: "→", up: "↑", down: "↓", space: "Space", return: "Enter" };
 const COMMAND_KEYS = [
   ["Backspace", "hold to rewind"], ["Enter", "hold to go forward again"], ["P", "pause, and on again"], [".", "one step"], ["R", "restart"],
-  ["K", "keep this moment"], ["−", "slower"], ["=", "faster"], ["F", "full screen"], ["H", "these keys"], ["Tab", "on to the buttons"],
+  ["N", "restart with a new seed"], ["K", "keep this moment"], ["L", "return to a kept moment"], ["B", "next branch"], ["T", "autoplay, on and off"],
+  ["G", "save a GIF of ten seconds"], ["−", "slower"], ["=", "faster"], ["F", "full screen"], ["H", "these keys"],
+  ["Tab", "on to the buttons, as in every page"],
 ];
 const spell = (keys) => keys.split("+").map((key) => LABELS[key] ?? key.toUpperCase());
 const plain = (name) => name.replaceAll("_", " ");

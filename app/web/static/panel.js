@@ -14,13 +14,38 @@ function changeSpeed(by) {
   speed.selectedIndex = Math.min(Math.max(speed.selectedIndex + by, 0), speed.options.length - 1);
   send({ do: "speed", times: +speed.value });
 }
+function recall() {
+  const kept = state.kept ?? [];
+  if (!kept.length) return say("nothing is kept yet; K keeps this moment");
+  const here = Math.max(0, kept.findIndex(({ step }) => step === +root.dataset.step));
+  const wanted = (here + kept.length - 1) % kept.length;
+  send({ do: "recall", kept: wanted });
+  say(`back at step ${kept[wanted].step}, which you kept`);
+}
+function nextBranch() {
+  const others = state.lines ?? [], next = others.find(({ line }) => line > state.line) ?? others[0];
+  if (!next) return say("there is one branch only; rewind, then hold a key to play another");
+  send({ do: "line", line: next.line });
+  say(`branch ${next.line + 1}, at step ${next.step}`);
+}
+function newSeed() {
+  if (state.temperature > 0) send({ do: "seed", seed: crypto.getRandomValues(new Uint32Array(1))[0] >>> 1 });
+  else say("every seed plays alike at temperature 0; the settings have a temperature");
+}
+function switchAutoplay() {
+  field("autoplay").value = state.status === "autoplay" ? "" : "random";
+  autoplay();
+}
 const inPage = {
   full: () => (document.fullscreenElement ? document.exitFullscreen() : genie.requestFullscreen().catch(() => say("this browser shows nothing in full screen here"))),
   keys: () => find(".help").showModal(),
   script: () => playScript(),
 };
 if (!document.fullscreenEnabled) find("[data-page=full]").hidden = true;
-document.addEventListener("fullscreenchange", () => canvas.resize());
+document.addEventListener("fullscreenchange", () => {
+  canvas.resize();
+  if (!document.fullscreenElement && live()) requestAnimationFrame(toSight);
+});
 
 const pad = new Pad(root, "[data-codes], [data-hold]", (button) => {
   const codes = (button.dataset.codes ?? "").split(" ").filter(Boolean), way = button.dataset.hold;
@@ -57,6 +82,7 @@ listenToKeys(document, {
   release,
   commands: {
     KeyP: () => command("pause"), Period: () => command("step"), KeyR: () => command("restart"), KeyK: () => command("keep"),
+    KeyL: recall, KeyB: nextBranch, KeyN: newSeed, KeyT: switchAutoplay, KeyG: () => find("[data-file=gif]").click(),
     KeyF: inPage.full, KeyH: inPage.keys, Minus: () => changeSpeed(-1), Equal: () => changeSpeed(1), Space: () => {}, // which would scroll the page
   },
   holds: { Backspace: (held) => send({ do: "rewind", held }), Enter: forward },

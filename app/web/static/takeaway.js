@@ -38,7 +38,8 @@ async function showLink(fragment, steps) {
   Object.assign(box, { value: `${location.origin}${location.pathname}#${fragment}`, hidden: false });
   box.select();
   const copied = await navigator.clipboard?.writeText(box.value).then(() => true, () => false);
-  say(copied ? `The link is copied. It replays ${steps} ${steps === 1 ? "step" : "steps"}` : "Here is the link: press Ctrl and C to copy it");
+  const does = steps ? `replays ${steps} ${steps === 1 ? "step" : "steps"}` : "opens this picture";
+  say(copied ? `The link is copied. It ${does}` : "Here is the link: press Ctrl and C to copy it");
   taken = +root.dataset.tip;
 }
 

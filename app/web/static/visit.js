@@ -128,13 +128,15 @@ function ended(token, why, then) {
   attract(then === "back" ? "Come back to your game" : "Play", why);
 }
 
-/** Brings the world and the pad into sight where they are not. */
 function toStage(resumed) {
   find(".controls").disabled = false;
   if (!resumed) find(".stage").focus({ preventScroll: true });
-  if (!visible()) return;
-  const box = find(".world").getBoundingClientRect();
-  if (box.top < 0 || box.bottom > window.innerHeight) find(".world").scrollIntoView({ block: box.height > window.innerHeight ? "start" : "nearest" });
+  if (visible()) toSight();
+}
+/** Brings the world, the pad and the bar into sight where they are not; where they do not all fit, the world first. */
+function toSight() {
+  const { top } = find(".world").getBoundingClientRect(), hidden = find(".bar").getBoundingClientRect().bottom + 4 - window.innerHeight;
+  window.scrollBy(0, top < 0 ? top : Math.min(top, Math.max(0, hidden)));
 }
 
 const unsaved = () => live() && !waits() && +root.dataset.tip - taken > UNSAVED && state.status !== "autoplay";
