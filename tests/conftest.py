@@ -49,15 +49,30 @@ if os.name != "posix":  # these fork processes and send signals
     ]
 
 LONGEST = (  # files, by how long they take; the others follow
-    *("web_page", "site_ui", "real_window", "training", "site_engine", "site_failures", "web_visits", "web"),
-    *("web_attacks", "hub", "space", "shipped_world", "fvd", "learning", "evaluation", "resume", "ranks", "readme"),
+    *("evaluation", "report", "web_page", "site_ui", "real_window", "training", "resume", "second_game", "site_engine"),
+    *("site_failures", "web_visits", "web", "web_attacks", "hub", "space", "shipped_world", "fvd", "learning", "ranks"),
+    *("readme", "third_game"),
 )
+SHARING = {"test_report.py": "test_evaluation.py"}  # files whose worlds are measured once, by one process
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest first: two processes that share the files then end together."""
     places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give the files that share what takes long to make to the same process."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Sharing(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folder, slash, file = super()._split_scope(nodeid).rpartition("/")
+            return folder + slash + SHARING.get(file, file)
+
+    return Sharing(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def world_config(size: tuple[int, int] = (64, 64), num_actions: int = 8, **changes: Any) -> WorldConfig:
