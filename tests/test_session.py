@@ -798,7 +798,7 @@ def test_the_engine_refuses_what_it_cannot_have_played(world: World, tokens: np.
 
 @pytest.mark.slow
 @pytest.mark.parametrize("of", ["shipped", "by reference"])
-@pytest.mark.parametrize("steps", [160, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("steps", [60, pytest.param(1000, marks=pytest.mark.long)])
 def test_a_long_line_replays_the_same_in_another_process(tmp_path: Path, steps: int, of: str) -> None:
     """The same hashes of all frames, of the shipped world, and rewound by half of them and forward again."""
     folder = Path(__file__).parents[1] / "checkpoints" / "coinrun"
