@@ -239,6 +239,16 @@ def test_settings_of_a_player_are_its_own_until_they_are_taken_back(world: World
     assert (engine.sampling_of(), engine.sampling_of(1)) == (HOT, own)
 
 
+def test_what_the_next_step_lacks_is_asked_for_the_player_s_own_passes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = WorldEngine(world, players=2)
+    assert engine.lacks() is None
+    monkeypatch.setattr(engine.runtime, "is_ready", lambda passes: passes == world.config.sampling.unmask_steps)
+    engine.set_sampling(SamplingConfig(5))
+    assert (engine.lacks(), engine.lacks(1)) == (5, None)
+
+
 def test_no_player_steps_in_an_empty_batch(world: World) -> None:
     engine = WorldEngine(world, players=2)
     engine.reset(picture())
