@@ -21,12 +21,28 @@ STORED = (torch.float32, torch.float16)  # kinds of the numbers that a network l
 
 
 def contents(networks: dict[str, nn.Module]) -> dict[str, bytes]:
-    """The files of the networks, by their paths in a world's folder."""
+    """The files of the networks, by their paths in a world's folder.
+
+    A network that play does not need takes half the room if float16 has all of its numbers.
+    """
     files = {}
     for name, network in networks.items():
         tensors = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-        files[checkpoint.weights_of(name)] = serialize(tensors)
+        file = checkpoint.weights_of(name)
+        halves = tensors if file in checkpoint.PLAYED else {key: _half(value) for key, value in tensors.items()}
+        lossless = all(torch.equal(value, halves[key].to(value.dtype)) for key, value in tensors.items())
+        files[file] = serialize(halves if lossless else tensors)
     return files
+
+
+def round_to_halves(network: nn.Module) -> None:
+    """Round what a network has learnt to numbers of float16."""
+    network.load_state_dict({key: _half(value).to(value.dtype) for key, value in network.state_dict().items()})
+
+
+def _half(values: Tensor) -> Tensor:
+    most = torch.finfo(torch.float16).max
+    return values.clamp(-most, most).half() if values.is_floating_point() else values
 
 
 def fingerprint(networks: dict[str, nn.Module]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load, save_file
 from tiny import CONFIG, make_world, random_actions, random_frames, random_tokens
 
-from genie_core.checkpoint import NETWORKS, _sha256, write_config
+from genie_core.checkpoint import NETWORKS, PLAYED, _sha256, fingerprint, write_config
 from genie_core.config import (
     Action,
     Rules,
@@ -22,6 +22,7 @@ from genie_core.config import (
 from genie_core.errors import CheckpointError, ConfigError, WriteError
 from genie_core.files import write_all
 from genie_core.hub.publish import prepare_folder
+from genie_core.weights import round_to_halves
 from genie_core.world import World
 
 WEIGHTS = "model.safetensors"
@@ -110,6 +111,20 @@ def test_saving_twice_and_loading_and_saving_give_the_same_bytes(folder: Path, t
     again = tmp_path / "again"
     World.from_pretrained(folder).save_pretrained(again)
     assert all((again / path.relative_to(folder)).read_bytes() == path.read_bytes() for path in before)
+
+
+def test_what_play_does_not_need_takes_half_the_room_where_nothing_is_lost(folder: Path, tmp_path: Path) -> None:
+    world, file = World.from_pretrained(folder), f"latent_action/{WEIGHTS}"
+    for network in world.networks().values():
+        round_to_halves(network)
+    world.save_pretrained(tmp_path / "halves")
+    whole, half = ((each / file).stat().st_size for each in (folder, tmp_path / "halves"))
+    assert half < 0.7 * whole
+    for played in PLAYED:
+        assert (folder / played).stat().st_size == (tmp_path / "halves" / played).stat().st_size
+    again = World.from_pretrained(tmp_path / "halves")
+    assert again.fingerprint() == world.fingerprint() == fingerprint(tmp_path / "halves")
+    assert torch.equal(again.infer_actions(random_frames()), world.infer_actions(random_frames()))
 
 
 def test_the_filmstrip_and_pictures_to_start_from_go_where_the_world_goes(folder: Path, tmp_path: Path) -> None:

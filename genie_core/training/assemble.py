@@ -22,6 +22,7 @@ from genie_core.rollout import rollout
 from genie_core.training.clips import split_starts
 from genie_core.training.learnt import labelled_steps, load_network, what_was_done
 from genie_core.training.settings import TrainingSettings
+from genie_core.weights import round_to_halves
 from genie_core.world import World
 
 NAMING_PROMPTS = 48
@@ -40,6 +41,7 @@ def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> No
     )
     for name, network in world.networks().items():
         load_network(out, name, network, settings.stage(name).start_from)
+    round_to_halves(world.latent_action)  # 2 of 1,000 codes of a film differ, and play needs none
     prompts = pick_frames(dataset, settings.held_out_every)
     name_actions(world, prompts)
     write_effects(out / "world", world, prompts)
