@@ -31,7 +31,8 @@ from genie_core.training.recolour import recoloured
 from genie_core.training.stage import Batch
 from genie_core.weights import fingerprint
 
-CLIPS_AT_ONCE = 16
+CLIPS_AT_ONCE = 16  # on a CPU
+CLIPS_AT_ONCE_ON_A_GPU = 256  # which small batches leave idle
 ORIGIN, BEGUN = "origin.json", "begun.json"
 FROM_THE_START = 0.35
 """The share of windows that begin with their film's first frame, which is not worn: so play begins."""
@@ -67,6 +68,10 @@ class TokenSource:
             parts["pictures"] = ((*shape, *config.frame_size, 3), np.dtype(np.uint8))
         return parts
 
+    @property
+    def device(self) -> torch.device:
+        return self.latent_action.quantizer.codebook.device
+
     def origin(self) -> dict[str, Any]:
         """What tells this source from another: hashes of the weights, the data and the clips."""
         dataset, clips = self.dataset, np.ascontiguousarray(self.starts, np.int64)
@@ -86,9 +91,8 @@ class TokenSource:
         clips = np.stack([self.dataset.clip_with_past(int(start), whole, past) for start in self.starts[rows]])
         turned = np.floor((rows + 1) * self.mirrored) > np.floor(rows * self.mirrored)
         clips[turned] = clips[turned, :, :, ::-1].copy()
-        device = self.latent_action.quantizer.codebook.device
         pixels, own = (
-            to_model(torch.from_numpy(each).to(device))
+            to_model(torch.from_numpy(each).to(self.device))
             for each in (clips, self._coloured(clips[:, past : past + self.length], rows))
         )
         actions = self.latent_action.infer(pixels).indices[:, past : past + self.length - 1].cpu().numpy()
@@ -131,13 +135,14 @@ def write_tokens(
         return
     with disk_refusals(folder, "make room and go on with --resume"):
         _begin(folder, origin, list(arrays))
-        done = min(array.whole_rows() for array in arrays.values()) // CLIPS_AT_ONCE * CLIPS_AT_ONCE
+        at_once = CLIPS_AT_ONCE if source.device.type == "cpu" else CLIPS_AT_ONCE_ON_A_GPU
+        done = min(array.whole_rows() for array in arrays.values()) // at_once * at_once
         bar = tqdm(total=count, initial=done, desc=f"tokens {folder.name}", unit=" clips", disable=quiet)
         with bar, ExitStack() as opened:
             for array in arrays.values():
                 opened.enter_context(array.after(done))
-            for first in range(done, count, CLIPS_AT_ONCE):
-                rows = np.arange(first, min(first + CLIPS_AT_ONCE, count))
+            for first in range(done, count, at_once):
+                rows = np.arange(first, min(first + at_once, count))
                 for array, values in zip(arrays.values(), source.encode(rows), strict=True):
                     array.append(values)
                 bar.update(len(rows))

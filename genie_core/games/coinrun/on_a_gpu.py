@@ -1,7 +1,7 @@
 """A world of CoinRun from nothing: record both players, train the three stages, evaluate; each step with its seconds.
 
-    python -m genie_core.games.coinrun.on_a_gpu --out OUT [--config FILE] [--frames N] [--recorders N] [--mode MODE]
-        [--quick]
+    python -m genie_core.games.coinrun.on_a_gpu --out OUT [--config FILE] [--frames N] [--recorders N]
+        [--modes MODE [MODE]] [--quick]
 
 OUT gets data/ and test/, the recordings; run/, whose world/ is the world; figures.json and report/. Settings and sizes
 are for a GPU of 80 GB or more with 16 cores beside it, where all of it shall take 12 minutes: not tried on one yet.
@@ -25,27 +25,30 @@ TRAIN_LEVELS, TEST_LEVELS = (0, 10_000), (20_000, 21_000)
 TEST_SHARE = 50  # one frame for the evaluation of so many to train on
 
 
-def record(out: Path, frames: int, levels: tuple[int, int], mode: str, recorders: int) -> list[Path]:
-    """Record `frames` of both players with `recorders` processes, each into a data set of its own below `out`."""
-    each = max(1, recorders // len(POLICIES))
-    share = frames // (each * len(POLICIES))
+def record(out: Path, frames: int, levels: tuple[int, int], modes: Sequence[str], recorders: int) -> list[Path]:
+    """Record `frames` of both players in levels of each of `modes`, with `recorders` processes, each into a data set of
+    its own below `out`."""
+    kinds = [(policy, mode) for policy in POLICIES for mode in modes]
+    each = max(1, recorders // len(kinds))
+    share = frames // (each * len(kinds))
     span = (levels[1] - levels[0]) // each
     folders, running = [], []
     for index in range(each):
         first = levels[0] + index * span
-        for policy in POLICIES:
-            folders.append(out / f"{policy}-{index}")
-            asked: list[str | Path] = [
-                "--collect",
-                "coinrun",
-                "--out",
-                folders[-1],
-                "--frames",
-                str(share),
+        for policy, mode in kinds:
+            folders.append(out / f"{mode}-{policy}-{index}")
+            asked: list[str | Path] = ["--collect", "coinrun", "--out", folders[-1], "--frames", str(share)]
+            asked += [
                 "--seed",
                 str(index),
+                "--policy",
+                policy,
+                "--mode",
+                mode,
+                "--levels",
+                f"{first}:{first + span}",
+                "--quiet",
             ]
-            asked += ["--policy", policy, "--mode", mode, "--levels", f"{first}:{first + span}", "--quiet"]
             running.append(subprocess.Popen(launch(asked), cwd=ROOT))
     ended = [process.wait() for process in running]
     if any(ended):
@@ -69,7 +72,8 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("gpu.toml"))
     parser.add_argument("--frames", type=int, default=1_600_000, help="to train on, 12 kB each (default 1,600,000)")
     parser.add_argument("--recorders", type=int, default=os.cpu_count() or 1, help="processes (default one a core)")
-    parser.add_argument("--mode", choices=["easy", "hard"], default="hard", help="of the levels (default hard)")
+    modes = ["easy", "hard"]
+    parser.add_argument("--modes", nargs="+", choices=modes, default=modes, help="of the levels (default both)")
     parser.add_argument("--quick", action="store_true", help="evaluate on few clips")
     args = parser.parse_args()
     out, begun = args.out.resolve(), time.monotonic()
@@ -77,8 +81,8 @@ def main() -> None:
     def tell(what: str) -> None:
         print(f"{time.monotonic() - begun:7.0f} s  {what}", flush=True)
 
-    data = record(out / "data", args.frames, TRAIN_LEVELS, args.mode, args.recorders)
-    test = record(out / "test", args.frames // TEST_SHARE, TEST_LEVELS, args.mode, len(POLICIES))
+    data = record(out / "data", args.frames, TRAIN_LEVELS, args.modes, args.recorders)
+    test = record(out / "test", args.frames // TEST_SHARE, TEST_LEVELS, args.modes, 1)
     tell(f"recorded {args.frames:,} frames")
     run(["--train", "--data", *data, "--out", out / "run", "--config", args.config.resolve()])
     tell("trained")
