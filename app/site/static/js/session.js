@@ -156,7 +156,7 @@ function checkWorld(told, world) {
   require(same, `This session was played in another world (${name}); choose that world, or ${PROGRAM}.`);
   const passes = told.sampling?.unmask_steps;
   const ours = world.config.sampling.unmask_steps;
-  require(passes === ours, `This session was played with ${passes} passes a frame, this page has ${ours}; ${PROGRAM}.`);
+  require(passes === ours, `This session was played with the setting “passes per frame” at ${passes}, and this page plays at ${ours}; ${PROGRAM}.`);
   const { temperature } = told.sampling;
   require(temperature >= 0 && temperature <= MOST_TEMPERATURE, DAMAGED);
 }

@@ -13,8 +13,8 @@ export function listenToLink(played, fault) {
     try {
       field.value = `${location.origin}${location.pathname}#${await toFragment(played())}`;
       const steps = played().actions.length;
-      byId("link-about").textContent = `It opens this picture, replays your ${steps} ${steps === 1 ? "step" : "steps"}, and then goes on. `
-        + `It has ${field.value.length.toLocaleString("en")} letters.`;
+      const replays = steps ? `, replays your ${steps} ${steps === 1 ? "step" : "steps"}, and then goes on` : "";
+      byId("link-about").textContent = `It opens this picture${replays}. It has ${field.value.length.toLocaleString("en")} letters.`;
       byId("link-long").hidden = field.value.length <= LONG;
       byId("send").hidden = !navigator.share;
       byId("copy").textContent = "Copy link";
