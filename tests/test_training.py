@@ -145,7 +145,10 @@ def test_a_run_learns_all_stages_and_ends_with_a_world(finished: Path, config: P
     assert told["settings"] == load_settings(config).lasting(MINUTES).recorded()
     for name, network in world.networks().items():
         learnt = state(finished, name)["state_dict"]
-        assert all(torch.equal(value, learnt[f"network.{key}"]) for key, value in network.state_dict().items())
+        for key, value in network.state_dict().items():
+            own = learnt[f"network.{key}"]
+            halves = name == "latent_action" and own.is_floating_point()  # kept as such: see genie_core/weights.py
+            assert torch.equal(value, own.half().float() if halves else own), (name, key)
 
 
 @pytest.mark.slow
