@@ -90,12 +90,13 @@ def test_jump_rises_above_stay(world: World, frames: np.ndarray) -> None:
         -1
     )  # of the real player: nobody jumps in mid-air
     assert standing.sum() >= 20
-    prompts = frames[standing, 0][:20]
+    prompts = frames[standing, 0][:12]
     jump, stay = (play_held(world, prompts, name)[:, 1] for name in ("jump", "stay"))
     assert (jump < stay - MOVED).mean() >= 0.9
 
 
-@pytest.mark.parametrize(("prompt", "share"), [(1, 0.7), (4, 0.9)])  # one picture does not tell how fast it went before
+# One picture does not tell how fast it went before, and what named actions do from one is tested above.
+@pytest.mark.parametrize(("prompt", "share"), [pytest.param(1, 0.7, marks=pytest.mark.long), (4, 0.9)])
 @pytest.mark.parametrize(("move", "sign"), [("right", 1), ("left", -1)])
 def test_codes_inferred_from_real_moves_move_the_player_that_way(
     world: World,
@@ -146,14 +147,15 @@ def test_tokenizer_uses_the_frames_before(world: World, frames: np.ndarray, ago:
 
 
 def test_latent_action_uses_frames_before_the_last_two(world: World, frames: np.ndarray, codes: np.ndarray) -> None:
-    swapped = frames.copy()
-    swapped[:, :-2] = frames[::-1, :-2]  # another clip's past; the last two frames stay
+    swapped = frames[::3].copy()
+    swapped[:, :-2] = frames[::-3, :-2]  # another clip's past; the last two frames stay
     other = world.infer_actions(torch.from_numpy(swapped)).numpy()
-    assert (codes[:, -1] != other[:, -1]).any()
+    assert (codes[::3, -1] != other[:, -1]).any()
 
 
 def test_the_hard_world_tells_a_mirrored_move_by_the_mirrored_code(frames: np.ndarray) -> None:
     """Left is to right as right is to left, and a jump has no side."""
+    frames = frames[::3]
     hard = World.from_pretrained(ROOT / "checkpoints" / "coinrun-hard")
     codebook = hard.latent_action.quantizer.codebook
     mirrored = (codebook * torch.tensor([-1, 1, 1]) @ codebook.T).argmax(-1).numpy()
@@ -173,13 +175,13 @@ WARM = SamplingConfig(unmask_steps=2, temperature=0.7)
 
 
 def test_play_on_the_ring_shows_what_recomputing_everything_shows(world: World, frames: np.ndarray) -> None:
-    """Thrice the context, in two passes a frame: the same tokens, by either runtime."""
-    dynamics, actions = world.dynamics, torch.arange(24)[None] * 5 % 8
+    """Twice the context, in two passes a frame: the same tokens, by either runtime."""
+    dynamics, actions = world.dynamics, torch.arange(16)[None] * 5 % 8
     engines = [WorldEngine(world, runtime=name) for name in RUNTIMES]
     for engine in engines:
         engine.reset(frames[0, 0])
     tokens = torch.from_numpy(engines[0].snapshot().frames[-1].tokens)[None, None].long()
-    for step in range(24):
+    for step in range(16):
 
         def predict(draft: torch.Tensor, tokens: torch.Tensor = tokens, step: int = step) -> Prediction:
             longer = torch.cat([tokens, draft[:, None]], 1)
