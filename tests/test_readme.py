@@ -339,9 +339,8 @@ def test_the_python_runs(clone: Path, code: str) -> None:
 @pytest.mark.slow
 def test_the_python_for_the_web_demo_runs(clone: Path) -> None:
     pytest.importorskip("gradio", reason="pip install -r requirements.txt")
-    from webdemo import as_command, free_port
+    from webdemo import in_this_process
 
-    port = free_port()
-    assert len(PYTHON_WITH_DEMO) == 1
-    with as_command(["--web", "--port", str(port), "--quiet"], clone, port):
-        run(["-c", PYTHON_WITH_DEMO[0].replace("7860", str(port))], clone)
+    assert len(PYTHON_WITH_DEMO) == 1 and "//localhost:7860" in PYTHON_WITH_DEMO[0]
+    with in_this_process(WORLD) as demo:
+        run(["-c", PYTHON_WITH_DEMO[0].replace("http://localhost:7860", demo.url)], clone)
