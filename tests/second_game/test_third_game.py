@@ -92,6 +92,7 @@ def test_a_third_game_needs_its_wing_and_a_settings_file(
 ) -> None:
     count_steps(monkeypatch)
     monkeypatch.setattr("genie_core.training.assemble.NAMING_PROMPTS", 4)
+    monkeypatch.setattr("genie_core.training.building.LOOK_CLIPS", 2)
     game = games.find("third")
     assert "third" in games.known_games() and game.records
     game.collect(tmp_path / "data", 400, 0, None, {"episodes": 12}, quiet=True)
