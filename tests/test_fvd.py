@@ -12,6 +12,7 @@ import torch
 from degraded_clips import Malicious, blurred, in_order, noisy, real_clips
 from make_i3d_reference import REFERENCE, enlarged
 
+from genie_core.data import VideoDataset
 from genie_core.errors import CheckpointError, MissingExtraError
 from genie_core.evaluation.fvd import bootstrap, features, frechet_distance, kernel_distance, resized
 from genie_core.evaluation.i3d import I3D
@@ -264,10 +265,12 @@ def test_other_real_clips_are_nearer_than_spoilt_ones(seen: Seen, distance, spoi
 
 
 @pytest.mark.slow
-def test_an_evaluation_tells_the_distances_of_a_blurred_world(network: I3D, tmp_path: Path) -> None:
+def test_an_evaluation_tells_the_distances_of_a_blurred_world(
+    network: I3D, planted_data: VideoDataset, short_benchmark: None
+) -> None:
     effort = Effort(clips=6, longest=16, scenes=2, rollouts=1, steps=20, fvd_clips=3)
-    data = known_game.record(tmp_path / "planted")
-    report = evaluate(known_game.make_world(known_game.Blurred()), data, effort, quiet=True).report
+    world = known_game.make_world(known_game.Blurred())
+    report = evaluate(world, planted_data, effort, quiet=True).report
     found = report["fvd"]
     assert found["value"] > 1 and found["kernel_distance"]["value"] > 0, found
     assert found["n"] == found["kernel_distance"]["n"] == 3 and found["ci95"] > 0, found
