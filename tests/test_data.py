@@ -23,6 +23,7 @@ from test_write import full_disk
 
 from genie_core import games
 from genie_core.data import DatasetWriter, VideoDataset
+from genie_core.data.description import join
 from genie_core.errors import ConfigError, DataError, MissingExtraError, WriteError
 from genie_core.evaluation.speed import peak_mb
 from genie_core.games.coinrun.camera import player_motion
@@ -150,6 +151,16 @@ def test_several_sets_are_read_one_after_the_other(sets: tuple[VideoDataset, ...
         np.testing.assert_array_equal(both.clip(int(start), 3), which.clip(int(start) - offset, 3))
         np.testing.assert_array_equal(both.true_actions(int(start), 3), which.true_actions(int(start) - offset, 3))
     assert not np.array_equal(one.clip(0, 3), other.clip(0, 3))
+
+
+def test_sets_of_one_environment_are_of_one_game(sets: tuple[VideoDataset, ...]) -> None:
+    info = sets[0].info
+    of_pong, of_chess, of_nothing = (
+        dataclasses.replace(info, source=source)
+        for source in ({"environment": "ALE/Pong-v5"}, {"game": "chess"}, {"environment": ["Pong"]})
+    )
+    assert join([of_pong, of_pong]).game == "ALE/Pong-v5" and of_nothing.game is None
+    assert join([of_pong, of_chess]).game is None
 
 
 def test_no_clip_crosses_from_one_set_to_the_next(sets: tuple[VideoDataset, ...]) -> None:

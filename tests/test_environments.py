@@ -63,7 +63,7 @@ def test_the_source_tells_the_environment_and_no_game(tmp_path: Path) -> None:
         "actions": [0, 1, 2, 3],
     }
     assert (info.fps, info.frame_size) == (15, (32, 48))
-    assert games.find(info.source.get("game")).name == "unknown"
+    assert games.find(info.game).name == "unknown" and info.game == info.source["environment"]
 
 
 @pytest.mark.parametrize("name", [SHADES, "CartPole-v1"])

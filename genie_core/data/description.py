@@ -17,6 +17,7 @@ from genie_core.limits import (
     DATASET_SIDE,
     DESCRIPTION_BYTES,
     MOST_FPS,
+    MOST_NAME,
     SHARD_BYTES,
     is_shallow,
     told,
@@ -55,6 +56,12 @@ class DatasetInfo:
     shards: tuple[Shard, ...]
     source: dict[str, Any]
     format_version: int = FORMAT_VERSION
+
+    @property
+    def game(self) -> str | None:
+        """The game, or the environment that it was recorded from, as far as its source tells."""
+        told = self.source.get("game") or self.source.get("environment")
+        return told if isinstance(told, str) and len(told) <= MOST_NAME else None
 
     def text(self) -> str:
         """The content of dataset.json."""
@@ -156,9 +163,7 @@ def join(infos: list[DatasetInfo]) -> DatasetInfo:
             )
     if not others:
         return first
-    game = first.source.get("game")
-    if any(info.source.get("game") != game for info in others):
-        game = None
+    games = {info.game for info in infos}
     return DatasetInfo(
         name="+".join(info.name for info in infos),
         frame_size=first.frame_size,
@@ -166,7 +171,7 @@ def join(infos: list[DatasetInfo]) -> DatasetInfo:
         frames=sum(info.frames for info in infos),
         episodes=sum(info.episodes for info in infos),
         shards=tuple(shard for info in infos for shard in info.shards),
-        source={"game": game, "sets": [info.source for info in infos]},
+        source={"game": games.pop() if len(games) == 1 else None, "sets": [info.source for info in infos]},
     )
 
 

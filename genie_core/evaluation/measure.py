@@ -88,7 +88,7 @@ def evaluate(
 
 def _game_of(world: World, dataset: VideoDataset) -> Game:
     """The game of `world`; any video if the data is of another game, whose buttons and looks it cannot tell."""
-    own, told = world.config.game, dataset.info.source.get("game")
+    own, told = world.config.game, dataset.info.game
     return find(own if told in (own, None, UNKNOWN_GAME) else UNKNOWN_GAME)
 
 

@@ -35,7 +35,7 @@ def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> No
             *settings.networks,
             settings.sampling,
             fps=dataset.info.fps,
-            game=str(dataset.info.source.get("game") or UNKNOWN_GAME),
+            game=dataset.info.game or UNKNOWN_GAME,
             training=describe(out, settings, dataset),
         )
     )

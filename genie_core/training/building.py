@@ -149,7 +149,7 @@ class Builder(NamedTuple):
         clips = np.stack([self.dataset.clip(int(start), own.clip_frames) for start in chosen])
         if own.clip_frames <= STEPS or len(clips) < 2:
             return None, clips
-        game = str(info.source.get("game") or UNKNOWN_GAME)
+        game = info.game or UNKNOWN_GAME
         world = World(WorldConfig(*self.settings.networks, self.settings.sampling, fps=info.fps, game=game))
         world.tokenizer, world.latent_action = tokenizer, latent_action
         return world, clips
