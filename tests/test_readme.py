@@ -151,7 +151,7 @@ def test_scripts_use_actions_that_every_world_has() -> None:
 
 
 def test_every_mode_is_shown_and_every_option_named_exists() -> None:
-    known = {flag for action in build_parser()._actions for flag in action.option_strings}
+    known = {name for action in build_parser()._actions for name in action.option_strings}
     named = set()
     for page, text in PAGES.items():
         ours = re.sub(r"(?:pip install|tensorboard|hf) [^`\n&]*", "", text)
