@@ -35,7 +35,7 @@ from genie_core.training.dynamics_stage import DynamicsStage
 from genie_core.training.films import Films
 from genie_core.training.learner import Learner
 from genie_core.training.order import Rows
-from genie_core.training.reference_stage import DEEP, SHALLOW, ReferenceTokenizerStage
+from genie_core.training.reference_stage import DEEP, SHALLOW, ReferenceTokenizerStage, weights_of_change
 from genie_core.training.run import train
 from genie_core.training.settings import STAGES, DynamicsSettings, TokenizerSettings, parse_settings
 from genie_core.training.stage import Batch
@@ -276,6 +276,19 @@ def test_held_out_clips_are_coded_from_their_first_frame_and_carry_nothing() -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("moving", "counts"), [(8, 0.5), (64, 0.5), (1, 0.5 * 3 / 1024 / 0.02)])
+def test_all_that_changes_counts_as_much_as_all_that_does_not(moving: int, counts: float) -> None:
+    """But less where it is less than a fiftieth of the picture: noise is no motion."""
+    clip = torch.zeros(2, 3, 3, 8, 64)
+    clip[:, 0, 1, 0, :moving] = clip[:, 2, 2, 7, :moving] = 1.0  # one thing comes, then goes as another comes
+    clip[:, :, :, 4] += 0.02 * torch.arange(3)[:, None]  # too little to be a change
+    weights = weights_of_change(clip)
+    changed = torch.zeros_like(weights, dtype=torch.bool)
+    changed[:, :, 0, 0, :moving] = changed[:, :, 1, [0, 7], :moving] = True
+    assert weights[changed].sum() / weights.numel() == pytest.approx(counts)
+    assert (weights[changed] == weights[changed][0]).all() and (weights[~changed] == weights[~changed][0]).all()
+
+
 def test_it_learns_to_foretell_more_than_the_last_picture(tmp_path: Path) -> None:
     """Soft scenery that goes by, new at its edge in each frame, after 100 steps."""
     across = torch.randint(-3, 4, (4, 9), generator=torch.Generator().manual_seed(0)).tolist()

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from genie_core.layers.quantize import codebook_usage
+from genie_core.layers.ranks import mean_over_ranks
+from genie_core.models.foretelling import NOISE
 from genie_core.models.reference_tokenizer import ReferenceTokenizer, Walk
 from genie_core.pixels import to_frames, to_levels, to_model
 from genie_core.training.own_play import LOST, psnr_of_each
@@ -17,6 +19,7 @@ from genie_core.training.tokenizer_stage import texture
 
 SHALLOW, DEEP = 3, 63  # frames that a film goes at most before it is set back to the truth, at first and at last
 DEEPER, DEEPEST = 0.1, 0.4  # the shares of the stage between which that rises
+LEAST_SHARE = 0.02  # of the pixels, that change or that do not: fewer do not count for more
 GIVEN_UP = 0.7  # of the films that are lost, the share that is set back at once
 
 
@@ -58,7 +61,7 @@ class ReferenceTokenizerStage(Stage):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         pixels = to_model(batch["frames"])
         if not self.training:
-            return self.judged(self.network(pixels[:, :, 0], pixels[:, :, 1:]), pixels[:, :, 1:])
+            return self.judged(self.network(pixels[:, :, 0], pixels[:, :, 1:]), pixels)
         self.worn = {name: value.to(pixels.device) for name, value in self.worn.items()}
         rows = torch.arange(len(pixels), device=pixels.device) + self.chance.first_row
         drawn = self.chance.uniform((len(pixels), 2), pixels.device)
@@ -72,12 +75,13 @@ class ReferenceTokenizerStage(Stage):
         limits = limits.masked_fill(lost & (drawn[:, 1] < GIVEN_UP), 0)
         for name, value in (("pictures", last), ("depths", depths + truth.shape[2]), ("limits", limits)):
             self.worn[name][rows] = value
-        return {**self.judged(walk, truth), "depth": depths.mean()}
+        return {**self.judged(walk, pixels), "depth": depths.mean()}
 
-    def judged(self, walk: Walk, truth: Tensor) -> dict[str, Tensor]:
-        """The losses of pictures that should be `truth` (b, 3, t, H, W)."""
+    def judged(self, walk: Walk, pixels: Tensor) -> dict[str, Tensor]:
+        """The losses of pictures that should be those of `pixels` (b, 3, t, H, W) after the first."""
+        truth, weight = pixels[:, :, 1:], weights_of_change(pixels)
         settings, config, error = self.settings, self.network.config, walk.pixels - truth
-        absolute, squared = error.abs().mean(), error.square().mean()
+        absolute, squared = ((weight * each).mean() for each in (error.abs(), error.square()))
         edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
         entropies = [
             settings.sample_entropy * each.sample_entropy - settings.codebook_entropy * each.codebook_entropy
@@ -88,7 +92,7 @@ class ReferenceTokenizerStage(Stage):
         seen, real = (texture(each.detach(), settings.texture_window)[[0, 2]] for each in (walk.pixels, truth))
         return {
             "loss": absolute + settings.squared_error * squared + settings.gradients * edges + entropy,
-            "psnr": batch_psnr(squared),
+            "psnr": batch_psnr(error.square().mean()),
             "sharpness": seen.square().mean() / real.square().mean(),
             "codebook_usage": torch.tensor(codebook_usage(tokens, config.token_factors, config.factor_vocabulary)),
         }
@@ -97,3 +101,14 @@ class ReferenceTokenizerStage(Stage):
         """Held-out clips, each above what its tokens make of it after its first picture."""
         frames = batch["frames"][:4]
         return torch.stack([frames, to_frames(self.network.code(to_model(frames)).pixels)], 1).flatten(0, 1)
+
+
+def weights_of_change(pixels: Tensor) -> Tensor:
+    """What each pixel of clips (b, 3, t, H, W) after their first frames counts, (b, 1, t-1, H, W); 1 on average.
+
+    All that changes counts as much as all that does not, or a small thing that moves under a still camera would be
+    worth nothing beside a still picture well copied.
+    """
+    changed = (pixels[:, :, 1:] - pixels[:, :, :-1]).abs().amax(1, keepdim=True) > NOISE
+    share = mean_over_ranks(changed.float().mean()).clamp(LEAST_SHARE, 1 - LEAST_SHARE)
+    return torch.where(changed, 0.5 / share, 0.5 / (1 - share))
