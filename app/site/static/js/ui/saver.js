@@ -26,6 +26,7 @@ export class Saver {
   frame(image, fps) {
     const { line, index, acted } = this.player.game;
     const again = this.shown?.line === line && this.shown.index === index; // a start picture that a key begins from
+    if (index === 0 && !again) this.last.clear(); // a step that was under way may have come after all was forgotten
     this.shown = { line, index };
     if (!again) this.last.add(image, fps, acted);
     this.video?.frame();
