@@ -16,12 +16,12 @@ HEIGHT, WIDTH = 64, 96
 STAY, LEFT, RIGHT = 0, 1, 2
 ALONG = np.array([0, -1, 1])
 SIDE, PACE, ROW = 16, 8, 24
-CODES = 5  # of a world that learns it: more than there are buttons
+CODES = 4  # of a world that learns it: more than there are buttons
 LENGTH = 14
 
 SETTINGS = """
 # A tiny network for a tiny game; frame_size is the data's.
-num_actions = 5
+num_actions = 4
 context_frames = 3
 
 [tokenizer]
@@ -48,7 +48,7 @@ learning_rate = 4e-3
 warmup_steps = 10
 
 [train.latent_action]
-batch_size = 4
+batch_size = 8  # with 4, which buttons share a code is chance
 clip_frames = 4
 learning_rate = 3e-3
 warmup_steps = 10

