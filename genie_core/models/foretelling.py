@@ -143,7 +143,9 @@ class ForetellingModel(LatentActionModel):
         Eigenvectors come in any order and with any sign; turned to lie as near as they can to the directions before,
         they do not leap under the networks that learn from them.
         """
-        variances, directions = torch.linalg.eigh(covariance)
+        # in double precision: in single, where most directions hardly vary, LAPACK may give no numbers at all
+        found = torch.linalg.eigh(covariance.cpu().double())
+        variances, directions = (each.to(covariance) for each in found)
         floor = (NARROWEST * variances[-1]).clamp_min(1e-8)
         white = directions[:, -DIRECTIONS:] * variances[-DIRECTIONS:].maximum(floor).rsqrt()
         u, _, v = torch.linalg.svd(white.T @ self.whitening)
