@@ -219,6 +219,19 @@ def test_a_slow_motion_counts_as_much_as_a_fast_one() -> None:
     torch.testing.assert_close(found.std(0, correction=0), torch.ones(2), atol=0.02, rtol=0)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_directions_are_found_where_most_of_the_picture_never_moves(seed: int) -> None:
+    """In single precision LAPACK gives no numbers for half of such covariances, or does not end."""
+    network = model((64, 96), patch_size=8)
+    features, generator = len(network.mean), torch.Generator().manual_seed(seed)
+    moved = torch.randn(88, 2, generator=generator) @ torch.randn(2, features, generator=generator)
+    moved[:, torch.rand(features, generator=generator) < 0.6] = 0
+    moved -= moved.mean(0)
+    network.whiten_along(moved.T @ moved / len(moved))
+    spread = (moved @ network.whitening).std(0, correction=0)
+    torch.testing.assert_close(spread, torch.ones(2), atol=0.01, rtol=0)
+
+
 def test_directions_settle_and_play_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are the plain moments of the first batches; after those the codes must not turn under the dynamics."""
     monkeypatch.setattr(foretelling, "SETTLING", 3)

@@ -28,7 +28,8 @@ class ReferenceTokenizerStage(Stage):
 
     A batch begins each row's window with the picture that the row's last window ended with, without gradient. Where a
     film begins, and after a length drawn for it anew, that picture is the truth. The loss is absolute and squared
-    error, that of the error's own gradients, so that edges count, and the two entropy terms of the quantizer.
+    error, in which what changes counts as much as what does not, that of the error's own gradients, so that edges
+    count, and the two entropy terms of the quantizer.
     """
 
     name = "tokenizer"
@@ -104,7 +105,7 @@ class ReferenceTokenizerStage(Stage):
 
 
 def weights_of_change(pixels: Tensor) -> Tensor:
-    """What each pixel of clips (b, 3, t, H, W) after their first frames counts, (b, 1, t-1, H, W); 1 on average.
+    """What each pixel of clips (b, 3, t, H, W) after their first frames counts, (b, 1, t-1, H, W).
 
     All that changes counts as much as all that does not, or a small thing that moves under a still camera would be
     worth nothing beside a still picture well copied.
