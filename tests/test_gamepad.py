@@ -55,6 +55,7 @@ class VirtualGamepad:
 
 @pytest.fixture(autouse=True)
 def unplugged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    pygame.quit()  # SDL reads the next line when its joysticks start, so none may be left on by a test before
     monkeypatch.setenv("SDL_JOYSTICK_ALLOW_BACKGROUND_EVENTS", "1")  # a window that nobody sees has no focus
     yield
     pygame.quit()
