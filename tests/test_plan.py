@@ -10,15 +10,17 @@ import pytest
 import torch
 from test_training import SETTINGS, record
 
+from genie_core import games
 from genie_core.config import WorldConfig
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.errors import ConfigError
 from genie_core.limits import counting_only
+from genie_core.models.foretelling import AHEAD
 from genie_core.training import presets
 from genie_core.training.cost import Sharing, build, cost, count_flop
 from genie_core.training.plan import scaled, told
 from genie_core.training.run import train
-from genie_core.training.settings import STAGES, TrainingSettings, parse_settings
+from genie_core.training.settings import STAGES, TrainingSettings, load_settings, parse_settings
 from genie_core.training.signs import signs
 
 
@@ -70,14 +72,21 @@ def test_settings_are_chosen_for_the_size_and_number_of_frames(
     size: tuple[int, int], tokens: int, tmp_path: Path
 ) -> None:
     with DatasetWriter(tmp_path / "film", source={}, frame_size=size) as writer:
-        for _ in range(2):
-            writer.add_episode(torch.zeros(30, *size, 3, dtype=torch.uint8).numpy())
+        for length in (12, 20, 300):
+            writer.add_episode(torch.zeros(length, *size, 3, dtype=torch.uint8).numpy())
     source = presets.find(None, VideoDataset(tmp_path / "film"))
     settings = parse_settings(*source, size)
     assert settings.networks.tokenizer.tokens == tokens
-    assert settings.dynamics.minutes == presets.LEAST * 180 and settings.dynamics.token_clips == presets.LEAST * 9000
-    assert [settings.lasting(minutes).dynamics.token_clips for minutes in (1, 36, 45, 90)] == [1000, 1800, 2250, 2250]
+    assert settings.dynamics.minutes == presets.LEAST * 120 and settings.dynamics.token_clips == 1000
+    assert settings.dynamics.film_frames == 20 - AHEAD, "what a film's last steps did shows afterwards"
     assert presets.dump(tomllib.loads(source.text)) == source.text.split("\n\n", 1)[1]
+
+
+def test_less_time_learns_from_fewer_clips() -> None:
+    settings = load_settings(games.find("unknown").settings, (64, 64))
+    most, whole = settings.dynamics.token_clips, settings.dynamics.minutes
+    clips = [settings.lasting(share * whole).dynamics.token_clips for share in (0.01, 0.5, 1, 2)]
+    assert clips == [1000, most / 2, most, most]
 
 
 @pytest.mark.slow

@@ -8,18 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from genie_core import games
 from genie_core.data.dataset import VideoDataset
 from genie_core.errors import ConfigError
 from genie_core.files import read_text
 from genie_core.limits import SETTINGS_BYTES, Size, grid_of
+from genie_core.models.foretelling import AHEAD
 from genie_core.training.settings import clips_for
 
 AUTO = "auto"
 
 MOST_TOKENS = 160  # of a frame: what two cores predict at a playable pace
 MOST_PATCHES = 2048  # of a frame: each is compared with each
-LEVELS = [32, 64, 128, 192, 256]  # channels at 1/2, 1/4, … of the frame
+LEVELS = [32, 48, 96, 128, 192]  # channels at 1/2, 1/4, … of the frame
 PLENTY = 200_000  # frames: fewer are learnt for a shorter time, or they are learnt by heart
 LEAST = 0.25  # of the minutes, however few frames there are
 
@@ -71,7 +74,7 @@ def chosen_for(dataset: VideoDataset) -> str:
     """Settings for any video: those of genie_core/games/unknown.toml, fitted to the size and number of its frames.
 
     The tokenizer halves a frame until it has MOST_TOKENS tokens; coarser tokens get more bits. Fewer than PLENTY frames
-    are learnt for a time that goes with the root of their number.
+    are learnt for a time that goes with the root of their number. Films are no longer than half of the episodes allow.
     """
     values = tomllib.loads(games.Game.settings.read_text(encoding="utf-8"))
     size, frames = dataset.info.frame_size, len(dataset)
@@ -84,7 +87,10 @@ def chosen_for(dataset: VideoDataset) -> str:
     share = min(1.0, max(LEAST, math.sqrt(frames / PLENTY)))
     for stage in values["train"].values():
         stage["minutes"] = max(1, round(share * stage["minutes"]))
-    values["train"]["dynamics"]["token_clips"] = clips_for(values["train"]["dynamics"]["token_clips"], share)
+    dynamics = values["train"]["dynamics"]
+    dynamics["token_clips"] = clips_for(dynamics["token_clips"], share)
+    longest = int(np.median(dataset.episodes[:, 1])) - AHEAD
+    dynamics["film_frames"] = max(dynamics["clip_frames"], min(dynamics["film_frames"], longest))
     head = f"# Chosen for {frames:,} frames of {size[1]}x{size[0]} pixels, from genie_core/games/unknown.toml."
     return f"{head}\n\n{dump(values)}"
 
