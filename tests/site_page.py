@@ -116,6 +116,14 @@ class Visitor:
             assert time.monotonic() < end, f"waited in vain for {condition}: {self.state()} {self.word()}"
             time.sleep(0.02)
 
+    def paused(self) -> int:
+        """Waits until play is paused and the step that was under way has come; the number of that step."""
+        self.until("d.mode === 'paused'")
+        step = None
+        while step != (step := self.step()):
+            time.sleep(0.3)
+        return step
+
     def until_word(self, part: str) -> None:
         self.until(f"document.getElementById('word').textContent.includes({json.dumps(part)})")
 

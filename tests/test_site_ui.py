@@ -261,7 +261,7 @@ class TestKeys:
             visitor.get("hold()")
             visitor.until(f"d.action == {STAY}")
             visitor.get("hold(9)")
-            visitor.until("d.mode === 'paused'")
+            visitor.paused()
 
     def test_the_keyboard_alone_reaches_everything(self, visitor: Visitor) -> None:
         page = visitor.page
@@ -280,7 +280,7 @@ class TestKeys:
         visitor.until("stub.prompts.length > 1 && d.mode === 'playing'")
         page.locator("[data-do=pause]").focus()
         page.keyboard.press("Enter")
-        visitor.until("d.mode === 'paused'")
+        visitor.paused()
         assert visitor.get("document.querySelector('[data-do=pause]') === document.activeElement")
         assert visitor.get("getComputedStyle(document.activeElement).outlineStyle") == "solid", "the focus can be seen"
 
@@ -409,16 +409,13 @@ class TestTime:
         visitor.until("d.step > 40")
         page.keyboard.up("ArrowRight")
         page.keyboard.press("p")
-        visitor.until("d.mode === 'paused'")
-        paused = visitor.step()
+        paused = visitor.paused()
         page.keyboard.down("Backspace")
         visitor.until("d.mode === 'rewinding' && d.step < 25")
         page.keyboard.up("Backspace")
-        visitor.until("d.mode === 'paused'")
-        page.wait_for_timeout(300)  # for a step back that was on its way
-        step, tip = visitor.step(), int(visitor.state()["tip"])
+        step, tip = visitor.paused(), int(visitor.state()["tip"])
         assert visitor.note()[:2] == (step, visitor.actions()[step - 1])
-        assert tip in (paused, paused + 1), "a step that was on its way may have come after the pause"
+        assert tip == paused
         page.keyboard.down("Enter")
         visitor.until(f"d.step > {step + 5}")
         page.keyboard.up("Enter")
@@ -450,7 +447,7 @@ class TestTime:
         visitor.until_word("is kept")
         page.keyboard.up("ArrowRight")
         page.keyboard.press("p")
-        visitor.until("d.mode === 'paused'")
+        visitor.paused()
         kept = int(page.inner_text("#kept button").removeprefix("kept "))
         first = visitor.actions()[:kept]
         page.keyboard.press("r")
@@ -480,9 +477,8 @@ class TestTime:
         visitor.begin()
         page.click("#stage")
         page.keyboard.press(".")
-        visitor.until("d.mode === 'paused' && d.step > 0")
-        page.wait_for_timeout(300)  # that step, and one that was under way
-        step = visitor.step()
+        visitor.until("d.step > 0")
+        step = visitor.paused()
         page.keyboard.press(".")
         visitor.until(f"d.step == {step + 1}")
         page.wait_for_timeout(200)
@@ -492,8 +488,7 @@ class TestTime:
         assert visitor.note()[2] == visitor.get("stub.client.seed % 256") and visitor.get("stub.client.seed") > 0
         assert page.input_value("#seed") == str(visitor.get("stub.client.seed"))
         page.keyboard.press("p")
-        visitor.until("d.mode === 'paused'")
-        tip = visitor.step()
+        tip = visitor.paused()
         page.click("#replay")
         visitor.until("d.mode === 'replay'")
         visitor.until(f"d.step == {tip} && d.mode === 'resting'")
@@ -530,7 +525,7 @@ class TestTakeHome:
             visitor.until("d.step > 12")
             visitor.page.keyboard.up("ArrowRight")
             visitor.page.keyboard.press("p")
-            visitor.until("d.mode === 'paused'")
+            visitor.paused()
             visitor.page.click("#share")
             visitor.until("document.getElementById('link-box').open")
             link = visitor.page.input_value("#link")
@@ -746,8 +741,7 @@ class TestWithItsEngine:
             visitor.until("d.step > 15", 2 * PATIENCE)
             visitor.page.keyboard.up("ArrowRight")
             visitor.page.keyboard.press("p")
-            visitor.until("d.mode === 'paused'")
-            visitor.page.wait_for_timeout(500)
+            visitor.paused()
             visitor.page.keyboard.press("k")
             visitor.until_word("is kept")
             guesses = "document.getElementById('stage').classList.contains('guesses')"
@@ -762,7 +756,7 @@ class TestWithItsEngine:
             visitor.until(f"d.step >= {step}", 4 * PATIENCE)
             visitor.page.click("#stage")
             visitor.page.keyboard.press("p")
-            visitor.until("d.mode === 'paused'")
+            visitor.paused()
             slider = f"Object.assign(document.getElementById('timeline'), {{ value: {step} }})"
             visitor.get(f"void {slider}.dispatchEvent(new Event('input', {{ bubbles: true }}))")
             visitor.until(f"d.step == {step}")

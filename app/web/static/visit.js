@@ -160,6 +160,7 @@ window.addEventListener("unhandledrejection", (event) => {
 
 /** Gradio asks before a game is left for another world. */
 window.genie = {
+  chosen: null,
   agreesTo: (world) => {
     if (!live()) { wanted = world; attract(); }
     return !live() || waits() || world === hello.world || !(+root.dataset.tip > 0) ||

@@ -20,8 +20,10 @@ from app.web.uploads import path_only, picture_input, read_drawing, read_picture
 from genie_core.pictures import FITS, fit, load_picture
 
 CANVAS_SIDE = 512  # pixels, at most, of the longer side
-# Before a game is left for another world.
-ASK = "(view, world, how) => [view, window.genie.agreesTo(world) ? world : null, how]"
+# Before a game is left for another world: the one chosen, which stays so while a game before it is still beginning and the
+# field goes back to that one's.
+CHOOSE = "world => window.genie.chosen = world"
+ASK = "(view, _, how) => [view, window.genie.agreesTo(window.genie.chosen) ? window.genie.chosen : null, how]"
 
 
 def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr.Gallery]:
@@ -138,7 +140,7 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr
     play.click(starting_from(read_picture), [picture, view, *settings], view, **PRIVATE)
     play_drawing.click(starting_from(read_drawing), [drawing, view, *settings], view, **PRIVATE)
     saved.upload(told_in_words(from_session), [saved, view, world], [view, world], **PRIVATE)
-    known_world = world.input(told_in_words(open_world), world, None, **PRIVATE)
+    known_world = world.input(told_in_words(open_world), world, None, js=CHOOSE, **PRIVATE)
     known_world.success(told_in_words(switch), [view, *settings], [view, world], js=ASK, **PRIVATE)
     known_world.failure(world_played, [view, world], world, **PRIVATE)
     view.change(world_played, [view, world], world, **PRIVATE)
