@@ -261,6 +261,7 @@ def test_a_comparison_is_a_page_and_a_file(pair: tuple[Evaluation, Evaluation], 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_shipped_world_is_better_than_the_same_with_worn_weights() -> None:
     """What everyone sees by eye: the worn dynamics loses the picture, the tokenizer is the same."""
     worn, world = World.from_pretrained(SHIPPED), World.from_pretrained(SHIPPED)

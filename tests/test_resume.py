@@ -76,6 +76,7 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(
     assert not list((out / STAGE).glob(".last.ckpt*"))
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_with_the_pictures_that_it_had_made(data: Path, tmp_path: Path) -> None:
     """Of a tokenizer with reference: to the last bit in one process; to rounding on two ranks from the start."""
     config = tmp_path / "reference.toml"

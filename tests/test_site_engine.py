@@ -251,6 +251,7 @@ def test_what_was_forgotten_is_played_again_as_it_was(small_tab: Tab, small: Gam
     assert (parse_session(small_tab.session(), small.world).tokens == small.tokens[: index + 11]).all()
 
 
+@pytest.mark.long
 def test_threads_play_the_same(browser: Any, url: str, easy: Game) -> None:
     with Tab(browser, url) as tab:
         opened = tab.open("coinrun", home=True, threads=2)
