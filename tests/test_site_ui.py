@@ -644,6 +644,18 @@ class TestTakeHome:
         visitor.until(f"stub.client.world === 'first' && d.mode === 'resting' && d.step == {step}")
         assert page.input_value("#world") == "first" and page.is_hidden("#loading")
 
+    def test_leaving_asks_where_play_would_be_lost(self, visitor: Visitor) -> None:
+        page, asked = visitor.page, []
+        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+        for saved in (None, False, True):
+            visitor.until("d.mode === 'attract' && d.step > 0")
+            if saved is not None:
+                visitor.play(5)
+            if saved:
+                visitor.saved("#save")
+            page.reload()
+            assert asked == ([] if saved is None else ["beforeunload"])
+
     def test_another_world_is_opened_at_once_or_asks_where_play_would_be_lost(self, visitor: Visitor) -> None:
         page = visitor.page
         for world in ("second", "first"):  # nothing was played

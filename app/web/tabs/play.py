@@ -20,8 +20,8 @@ from app.web.uploads import path_only, picture_input, read_drawing, read_picture
 from genie_core.pictures import FITS, fit, load_picture
 
 CANVAS_SIDE = 512  # pixels, at most, of the longer side
-# Before a game is left for another world: the one chosen, which stays so while a game before it is still beginning and the
-# field goes back to that one's.
+# Before a game is left for another world: the one chosen, though the field goes back to the world of a game that was
+# still beginning then.
 CHOOSE = "world => window.genie.chosen = world"
 ASK = "(view, _, how) => [view, window.genie.agreesTo(window.genie.chosen) ? window.genie.chosen : null, how]"
 

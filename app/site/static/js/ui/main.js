@@ -190,6 +190,7 @@ byId("world").replaceChildren(...site.worlds.map(({ name, title }) => make("opti
 byId("world").disabled = false;
 byId("world").addEventListener("change", orFault(() => changeWorld(byId("world").value)));
 window.addEventListener("hashchange", orFault(openAddress));
+window.addEventListener("beforeunload", (event) => { if (player.wouldLose) event.preventDefault(); });
 client.update?.then(() => status.say("A new version of this page is here; reload it to see it.", true));
 
 if (site.worlds.length) orFault(openAddress)();

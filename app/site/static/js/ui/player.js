@@ -160,8 +160,13 @@ export class Player {
 
   /** Asks before the page opens another world, if something would be lost; `why` is the sentence before the question. */
   mayLeaveFor(world, why = "") {
-    if (world === this.world || this.untouched || !this.game.unsaved) return true;
+    if (world === this.world || !this.wouldLose) return true;
     return this.on.ask(`${why} If this page opens ${world}, what you played in ${this.world} is gone unless you save it.`.trim(), `Open ${world}`);
+  }
+
+  /** Whether something was played that no file has. */
+  get wouldLose() {
+    return !this.untouched && this.game.unsaved;
   }
 
   session() {
