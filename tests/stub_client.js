@@ -98,6 +98,7 @@ export class Client {
 
   async keep() {
     this.kept.push({ line: this.line, index: this.index });
+    return { index: this.index };
   }
 
   async session() {

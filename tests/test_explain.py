@@ -19,7 +19,8 @@ def test_a_world_that_spells_frames_anew_shows_the_tokens_of_a_start_picture() -
     tokens = explain.tokens_of(world, PICTURE)
     told = explain.token_grid(tokens, PICTURE, world.config.tokenizer)
     assert tokens is not None and np.array_equal(tokens, reset(WorldEngine(world)))
-    assert told.count("<span") == 16 and "16 tokens are all that the dynamics sees of this picture" in told
+    assert told.count("<span") == 16
+    assert "16 numbers, called tokens, are all that the network which plays sees of this picture" in told
     assert "copy of it" in explain.before_and_after(WorldEngine(world), PICTURE)
 
 

@@ -445,10 +445,11 @@ class TestTime:
         visitor.until("d.step > 15")
         page.keyboard.press("k")
         visitor.until_word("is kept")
+        kept = int(page.inner_text("#kept button").removeprefix("kept "))
+        assert visitor.word() == f"Step {kept} is kept."
         page.keyboard.up("ArrowRight")
         page.keyboard.press("p")
         visitor.paused()
-        kept = int(page.inner_text("#kept button").removeprefix("kept "))
         first = visitor.actions()[:kept]
         page.keyboard.press("r")
         visitor.until("d.mode === 'playing'")

@@ -23,6 +23,7 @@ from genie_core.video import read_video
 from genie_core.world import World
 
 THUMBNAILS = 10
+SHORT_NAME = 5  # letters, which a narrow stretch of the timeline has room for
 HUE_STEP = 45  # degrees between the colours of two actions
 
 
@@ -60,8 +61,9 @@ def timeline(world: World, found: Clip) -> str:
     course = ""
     for action, run in groupby(actions):
         steps = len(list(run))
-        label = f"{names[action]}, {steps} steps"
-        course += f'<span style="flex:{steps} 0 0;background:{_colour(action)}" title="{label}">{names[action]}</span>'
+        label, long = f"{names[action]}, {steps} steps", ' class="long"' if len(names[action]) > SHORT_NAME else ""
+        course += f'<span style="flex:{steps} 0 0;background:{_colour(action)}" title="{label}">'
+        course += f"<b{long}>{names[action]}</b></span>"
     counts = [(actions.count(action), name, action) for action, name in enumerate(names) if action in actions]
     legend = "".join(
         f'<span><i style="background:{_colour(action)}"></i>{name} {count}</span>'

@@ -18,7 +18,7 @@ from genie_core.world import World
 HELD_STEPS = 12
 TOGETHER = 4  # actions stepped as one batch: more would hold up the players
 FRAME_MS = 160
-COPY = "tokens are all that the dynamics sees of this picture."
+COPY = "numbers, called tokens, are all that the network which plays sees of this picture."
 CHANGES = "tokens say how the last picture becomes this one. The dynamics sees them beside the pictures."
 NO_TOKENS = "A start picture has no tokens: this world sees the picture itself. Tokens say how each next one differs."
 STILL = "the same after one step in which nothing changes"
@@ -80,7 +80,7 @@ def token_grid(tokens: np.ndarray | None, picture: np.ndarray, config: Tokenizer
     )
     style += f";background-image:url({data_url(picture)})"
     told = f"{tokens.size} {CHANGES if config.reference else COPY} Each has {bits} bits and lies over the pixels that "
-    told += f"it {'changes' if config.reference else 'stands for'}. Tokens that share most bits have similar colours."
+    told += f"it {'changes' if config.reference else 'stands for'}. Numbers that share most bits have similar colours."
     label = f'role="img" aria-label="the tokens of the picture, {rows} rows of {columns}"'
     grid = f'<div class="tokens" {label} style="{style}">{cells}</div>'
     return f'<figure class="grid">{grid}<figcaption>{told}</figcaption></figure>'

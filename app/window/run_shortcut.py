@@ -71,8 +71,8 @@ def _new_seed(window: WindowLoop) -> None:
 
 def _switch_panel(window: WindowLoop) -> None:
     window.set(hud=not window.settings.hud)
-    if not window.settings.hud:
-        window.messages.add(f"panel off; {_key(window, 'hud')} shows it again")
+    told = "panel on" if window.settings.hud else f"panel off; {_key(window, 'hud')} shows it again"
+    window.messages.add(told, kind="panel")
 
 
 def _open_folder(window: WindowLoop) -> None:

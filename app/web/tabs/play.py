@@ -76,7 +76,7 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr
                     elem_id="world",
                 )
                 how = gr.Dropdown(
-                    list(FITS), value=FITS[0], label="Fit", info="how your picture becomes a frame", elem_id="fit"
+                    list(FITS), value=FITS[0], label="Fit", info="how the next picture becomes a frame", elem_id="fit"
                 )
     settings = [world, how]
 

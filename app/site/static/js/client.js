@@ -8,7 +8,7 @@
 //   const { picture, index, tip, ms, guesses } = await client.step(action);
 //   const { picture, index, tip } = await client.goto(index, line);    // stepping on from there begins a branch
 //   const { lines, kept } = await client.branches();                   // [{number, tip, picture}], [{line, index, picture}]
-//   await client.keep();                                               // the frame shown
+//   const { index } = await client.keep();                             // the frame shown
 //   const { bytes, branches, kept } = await client.session();          // a .genie file, and how many it has
 //   const { picture, index, tip, actions, seed } = await client.loadSession(bytes);
 //

@@ -81,12 +81,13 @@ export class Engine {
     if (this.line) this.line.picture = this.pictures.get(this.line.tip)?.picture ?? this.line.picture;
   }
 
-  /** Keeps the frame shown. */
+  /** Keeps the frame shown; returns which it is. */
   keep() {
     const { line, index } = this;
     require(line, "Nothing has been played yet; choose a picture to start.");
     const known = this.moments.some((moment) => moment.line.owner(moment.index) === line.owner(index) && moment.index === index);
     if (!known) this.moments.push({ line: line.owner(index), index, picture: this.pictures.get(index).picture });
+    return index;
   }
 
   /** Whether the model was so unsure of the frame shown that the world is known to err then, as app/play/session.py. */

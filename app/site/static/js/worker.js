@@ -48,8 +48,7 @@ const requests = {
   },
 
   async keep() {
-    playing().keep();
-    return {};
+    return { index: playing().keep() };
   },
 
   async session() {

@@ -25,8 +25,7 @@ export class Timeline {
   }
 
   async keep() {
-    const { index } = this.game;
-    await this.game.loop.ask(() => this.client.keep());
+    const { index } = await this.game.loop.ask(() => this.client.keep()); // a step may have come since the key
     await this.refresh();
     this.say(`Step ${index} is kept.`);
   }
