@@ -189,6 +189,10 @@ def test_a_drawing_becomes_a_world_that_warns_and_fields_keep_their_keys(browser
         visitor.word("far from what the world knows")
         visitor.word("Hold a key to play all the same, or choose another picture.")
         page.wait_for_selector("[data-status=resting][data-step='0']")  # it can be seen before it melts
+        shown = page.get_attribute("[data-frames]", "data-frames")
+        page.click("#start-drawing")  # another game, while this one rests
+        page.wait_for_selector(f"[data-frames]:not([data-frames='{shown}'])")
+        assert "Hold a key to play all the same" in page.inner_text(".word")
         page.keyboard.press("p")
         visitor.playing()
         assert "all the same" not in page.inner_text(".word")

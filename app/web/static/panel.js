@@ -145,7 +145,8 @@ function greet(told) {
 }
 
 function change(told) {
-  if (state.status === "resting" && told.status && find(".word").textContent.includes("all the same")) say(""); // it plays
+  const begun = state.status === "resting" && (told.status ?? "resting") !== "resting";
+  if (begun && find(".word").textContent.includes("all the same")) say("");
   state = { ...state, ...told };
   settle();
   genie.dataset.status = root.dataset.status = state.status;
