@@ -16,10 +16,11 @@ from genie_core.checkpoint import read_config
 from genie_core.config import Action
 from genie_core.figures import table_of
 from genie_core.games import find
-from genie_core.hub.card import card
+from genie_core.hub.card import EFFECTS, card
 
 WORLDS = Path(__file__).parents[1] / "checkpoints"
 SHIPPED = WORLDS / "coinrun"
+SHIPPED_WORLDS = sorted(file.parent for file in WORLDS.glob("*/config.json"))
 CONFIG = read_config(SHIPPED)
 FOUND = "The actions were found, not given"
 GAME = CONFIG.training["source"]["game"]
@@ -57,9 +58,13 @@ def test_the_card_names_actions_keys_and_the_way_to_play() -> None:
     assert "## Limits" in text and CONFIG.training["data"] in text
 
 
-@pytest.mark.parametrize("world", ["coinrun", "coinrun-hard"])
-def test_the_shipped_card_is_the_one_rendered_now(world: str) -> None:
-    assert (WORLDS / world / "README.md").read_text(encoding="utf-8") == card(read_config(WORLDS / world))
+@pytest.mark.parametrize("folder", SHIPPED_WORLDS, ids=lambda folder: folder.name)
+def test_the_shipped_card_is_the_one_rendered_now(folder: Path) -> None:
+    effects = EFFECTS if (folder / EFFECTS).exists() else None
+    rendered = card(read_config(folder), effects=effects)
+    assert (folder / "README.md").read_text(encoding="utf-8") == rendered
+    if not read_config(folder).training.get("rules"):
+        assert FOUND in rendered and effects
 
 
 @pytest.mark.parametrize("world", ["coinrun", "coinrun-hard"])

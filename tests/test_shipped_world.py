@@ -18,12 +18,14 @@ from genie_core.evaluation.metrics import psnr
 from genie_core.games.coinrun.camera import player_motion
 from genie_core.games.coinrun.record import ACTIONS
 from genie_core.models.dynamics import Prediction
+from genie_core.pictures import load_picture
 from genie_core.pixels import to_model
 from genie_core.rollout import rollout
 from genie_core.runtimes.base import RUNTIMES
 from genie_core.world import World
 
 ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = sorted(file.parent for file in (ROOT / "checkpoints").glob("*/config.json"))
 HOLD = 8
 MOVED = 2.0  # pixels over HOLD steps: less is standing
 
@@ -72,9 +74,22 @@ def test_it_has_the_four_named_actions_and_their_keys(world: World) -> None:
     assert "left" in keys["left"] and "right" in keys["right"] and "up" in keys["jump"] and not keys["stay"]
 
 
-def test_it_stays_below_the_size_that_a_repository_can_carry() -> None:
-    files = (ROOT / "checkpoints" / "coinrun").rglob("*.safetensors")
-    assert 0 < sum(file.stat().st_size for file in files) < 40e6
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
+def test_each_world_plays_by_its_own_graphs_and_stays_small(folder: Path) -> None:
+    """Below 40 MB; a world without rules, 12 MB, brings pictures to start from."""
+    world = World.from_pretrained(folder)
+    engine = WorldEngine(world)
+    assert engine.runtime.name == "onnx", "the graphs that ship are those of these weights"
+    size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+    starts = sorted((folder / "starts").glob("*.png"))
+    if world.config.training.get("rules"):
+        assert 0 < size < 40e6
+    else:
+        assert 0 < size < 12e6 and len(starts) == 6
+    for picture in starts:
+        first = engine.reset(load_picture(picture))
+        moved = [engine.step(action) for action in (0, 1, 2, 3)]
+        assert first.shape == (*world.config.frame_size, 3) and any((frame != first).any() for frame in moved)
 
 
 def test_right_and_left_scroll_opposite_ways_and_more_than_stay(world: World, frames: np.ndarray) -> None:
@@ -229,8 +244,6 @@ def test_four_players_of_a_batch_see_the_tokens_they_would_see_alone(
 
 
 def test_the_start_images_are_pictures_of_its_size(world: World) -> None:
-    from genie_core.pictures import load_picture
-
     pictures = sorted((ROOT / "assets").glob("coinrun*.png"))
     assert len(pictures) >= 4
     assert all(load_picture(file).shape == (64, 64, 3) for file in pictures)
