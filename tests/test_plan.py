@@ -78,8 +78,22 @@ def test_settings_are_chosen_for_the_size_and_number_of_frames(
     settings = parse_settings(*source, size)
     assert settings.networks.tokenizer.tokens == tokens
     assert settings.dynamics.minutes == presets.LEAST * 120 and settings.dynamics.token_clips == 1000
-    assert settings.dynamics.film_frames == 20 - AHEAD, "what a film's last steps did shows afterwards"
     assert presets.dump(tomllib.loads(source.text)) == source.text.split("\n\n", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "longest"),
+    [((12, 20, 300), 20), ((120, 120), 24), ((10,) * 60 + (300,) * 40, 12), ((300,) * 60, 26)],
+    ids=["half of the episodes", "a tenth of all is held out", "a clip at least", "as it stands in the file"],
+)
+def test_films_are_as_long_as_the_episodes_and_what_is_held_out_allow(
+    lengths: tuple[int, ...], longest: int, tmp_path: Path
+) -> None:
+    with DatasetWriter(tmp_path / "film", source={}, frame_size=(16, 16)) as writer:
+        for length in lengths:
+            writer.add_episode(torch.zeros(length, 16, 16, 3, dtype=torch.uint8).numpy())
+    dynamics = parse_settings(*presets.find(None, VideoDataset(tmp_path / "film")), (16, 16)).dynamics
+    assert dynamics.film_frames == longest - AHEAD, "what a film's last steps did shows afterwards"
 
 
 def test_less_time_learns_from_fewer_clips() -> None:

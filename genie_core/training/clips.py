@@ -23,7 +23,7 @@ def split_starts(dataset: VideoDataset, length: int, held_out_every: int) -> tup
         held_out = episodes % held_out_every == 0
         trained = ~held_out
     else:
-        first, end = _middle_of_longest(dataset.episodes, held_out_every)
+        first, end = middle_of_longest(dataset.episodes, held_out_every)
         held_out = (starts >= first) & (starts + length <= end)
         trained = (starts >= end) | (starts + length <= first)
     if not held_out.any() or not trained.any():
@@ -34,8 +34,9 @@ def split_starts(dataset: VideoDataset, length: int, held_out_every: int) -> tup
     return starts[trained], starts[held_out]
 
 
-def _middle_of_longest(episodes: np.ndarray, held_out_every: int) -> tuple[int, int]:
-    """The first frame to hold out and the first after it: as large a share of all, and enough to judge by."""
+def middle_of_longest(episodes: np.ndarray, held_out_every: int) -> tuple[int, int]:
+    """The first frame to hold out of few episodes and the first after it: as large a share of all, and enough to judge
+    by."""
     total = int(episodes[:, 1].sum())
     first, length, _ = map(int, episodes[episodes[:, 1].argmax()])
     count = min(length, max(total // held_out_every, min(total // 10, ENOUGH_FRAMES)))

@@ -16,7 +16,8 @@ from genie_core.errors import ConfigError
 from genie_core.files import read_text
 from genie_core.limits import SETTINGS_BYTES, Size, grid_of
 from genie_core.models.foretelling import AHEAD
-from genie_core.training.settings import clips_for
+from genie_core.training.clips import middle_of_longest
+from genie_core.training.settings import TrainingSettings, clips_for
 
 AUTO = "auto"
 
@@ -74,7 +75,8 @@ def chosen_for(dataset: VideoDataset) -> str:
     """Settings for any video: those of genie_core/games/unknown.toml, fitted to the size and number of its frames.
 
     The tokenizer halves a frame until it has MOST_TOKENS tokens; coarser tokens get more bits. Fewer than PLENTY frames
-    are learnt for a time that goes with the root of their number. Films are no longer than half of the episodes allow.
+    are learnt for a time that goes with the root of their number. Films are no longer than half of the episodes
+    and what is held out allow.
     """
     values = tomllib.loads(games.Game.settings.read_text(encoding="utf-8"))
     size, frames = dataset.info.frame_size, len(dataset)
@@ -89,10 +91,19 @@ def chosen_for(dataset: VideoDataset) -> str:
         stage["minutes"] = max(1, round(share * stage["minutes"]))
     dynamics = values["train"]["dynamics"]
     dynamics["token_clips"] = clips_for(dynamics["token_clips"], share)
-    longest = int(np.median(dataset.episodes[:, 1])) - AHEAD
+    longest = _longest_film(dataset.episodes) - AHEAD
     dynamics["film_frames"] = max(dynamics["clip_frames"], min(dynamics["film_frames"], longest))
     head = f"# Chosen for {frames:,} frames of {size[1]}x{size[0]} pixels, from genie_core/games/unknown.toml."
     return f"{head}\n\n{dump(values)}"
+
+
+def _longest_film(episodes: np.ndarray) -> int:
+    """As many frames as half of the episodes have, and as what is held out of few episodes has."""
+    half = int(np.median(episodes[:, 1]))
+    if len(episodes) >= TrainingSettings.held_out_every:
+        return half
+    first, end = middle_of_longest(episodes, TrainingSettings.held_out_every)
+    return min(half, end - first)
 
 
 def levels_for(size: Size) -> int:
