@@ -58,7 +58,7 @@ async function draw(data) {
   const view = new DataView(data), mine = transport;
   const [frame, inputs, step, tip] = [0, 4, 8, 12].map((at) => view.getUint32(at)), action = view.getUint8(16);
   const bitmap = await createImageBitmap(new Blob([data.slice(17)], { type: "image/png" }));
-  if (transport !== mine) return;
+  if (transport !== mine || (waits() && !watched)) return; // the other player no longer wants to be seen
   if (frame > newest) { // pictures may be decoded out of order
     newest = frame;
     find(".attract").hidden = true;
