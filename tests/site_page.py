@@ -117,12 +117,9 @@ class Visitor:
             time.sleep(0.02)
 
     def paused(self) -> int:
-        """Waits until play is paused and the step that was under way has come; the number of that step."""
-        self.until("d.mode === 'paused'")
-        step = None
-        while step != (step := self.step()):
-            time.sleep(0.3)
-        return step
+        """Waits until play is paused and the step that was under way is shown; the number of that step."""
+        self.until("d.mode === 'paused' && stub.working === 0 && d.step == stub.client.index")
+        return self.step()
 
     def until_word(self, part: str) -> None:
         self.until(f"document.getElementById('word').textContent.includes({json.dumps(part)})")
@@ -167,7 +164,7 @@ class Visitor:
         self.until(f"d.mode === 'playing' && d.step > {steps}")
         self.page.keyboard.up("ArrowRight")
         self.page.keyboard.press("p")
-        self.until("d.mode === 'paused'")
+        self.paused()
 
     def saved(self, button: str) -> bytes:
         with self.page.expect_download() as loading:

@@ -13,7 +13,7 @@ export class Client {
 
   constructor() {
     Object.assign(this, { lines: [], kept: [], line: 0, index: 0, numbered: 0 });
-    window.stub = { client: this, prompts: [], slow: 2, failing: "" };
+    window.stub = { client: this, prompts: [], slow: 2, failing: "", working: 0 };
   }
 
   get shownLine() {
@@ -128,7 +128,9 @@ export class Client {
   }
 
   async work() {
+    window.stub.working++;
     await new Promise((resolve) => setTimeout(resolve, window.stub.slow));
+    window.stub.working--;
     if (window.stub.failing) throw new Told(window.stub.failing);
   }
 }

@@ -599,7 +599,6 @@ class TestTakeHome:
 
     def test_a_gif_and_a_png_show_what_was_seen(self, visitor: Visitor) -> None:
         visitor.play(30)
-        visitor.page.wait_for_timeout(1000)  # for the step that was under way when it was paused
         png = np.array(Image.open(io.BytesIO(visitor.saved("#photo"))).convert("RGB"))
         visitor.until_word("The picture is saved.")
         times = png.shape[0] // HEIGHT

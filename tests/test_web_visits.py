@@ -34,6 +34,33 @@ GAMEPAD = """() => {  // its cross is held to the left
     window.dispatchEvent(new Event('gamepadconnected'));
 }"""
 
+AT_THE_END = """(() => {  // a field's call is sent as the answers end; the page first reads its place, if it comes soon
+    const ask = window.fetch;
+    let send = null, placed = null;
+    const ofField = ({ body }) => gradio_config.dependencies
+        .some(({ id, targets }) => id === JSON.parse(body).fn_index && targets[0][1] === 'input');
+    const soon = (go) => {
+        const over = setTimeout(go, 40);
+        placed = () => { clearTimeout(over); setTimeout(go, 80); };
+    };
+    window.fetch = async (to, options) => {
+        const url = to.url ?? String(to);
+        const held = url.includes('/queue/join') && ofField(options);
+        if (held) await new Promise((go) => { send = go; setTimeout(go, 5000); });
+        const answer = await ask(to, options);
+        if (held) placed?.();
+        if (!url.includes('/queue/data')) return answer;
+        const late = new TransformStream({ async transform(part, out) {
+            if (send && new TextDecoder().decode(part).includes('close_stream')) {
+                send();
+                await new Promise(soon);
+            }
+            out.enqueue(part);
+        } });
+        return new Response(answer.body.pipeThrough(late), answer);
+    };
+})()"""
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="no browser to drive: apt-get install chromium"),
@@ -306,6 +333,14 @@ def test_a_link_replays_the_moment_and_another_world_asks(browser: Any, tiny: De
         visitor.until(f"d.world === 'tiny' && d.step == {step}")
         page.wait_for_function("document.querySelector('#world input').value === 'tiny'")  # it goes on in its own
         assert visitor.picture() == seen
+
+
+def test_a_call_that_comes_as_the_answers_end_is_answered(browser: Any, tiny: Demo) -> None:
+    with Visitor(browser, tiny, script=AT_THE_END) as visitor:
+        visitor.page.fill("#world input", "nowhere")  # checks the name, and looks for the pictures of such a world
+        visitor.page.keyboard.press("Enter")
+        visitor.page.wait_for_selector("text=neither of tiny, coinrun")
+        visitor.page.wait_for_function("document.querySelector('#world input').value === 'tiny'")
 
 
 @pytest.mark.parametrize("screen", [UPRIGHT, LYING], ids=["upright", "lying"])

@@ -1,7 +1,8 @@
-"""Gradio's queue of calls, of which one client may not have all."""
+"""Gradio's queue of calls, of which one client may not have all, and whose answers all arrive."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import gradio as gr
@@ -9,10 +10,17 @@ import gradio as gr
 from app.web import limits, proxy
 
 TOO_MANY = "too many of your calls wait already; wait for one to end"
+SETTLED_SECONDS = 0.1
+"""A page hears of its calls by one stream, which Gradio ends with the last of them. A call that comes just then is lost
+if the page learns its place before it reads of the end: it waits on at the old one. So it learns that a little later.
+"""
 
 
 def share_queue(pages: gr.Blocks) -> gr.Blocks:
-    """Makes the queue of `pages` refuse a client that has `limits.CALLS_A_CLIENT` calls in it."""
+    """Makes the queue of `pages` refuse a client that has `limits.CALLS_A_CLIENT` calls in it, and lose no page's.
+
+    Programs call one after the other, and are told of their places at once.
+    """
     queue = pages._queue
     push = queue.push
 
@@ -22,7 +30,10 @@ def share_queue(pages: gr.Blocks) -> gr.Blocks:
         many = sum(_host(event.request) == client for event in waiting) >= limits.CALLS_A_CLIENT
         if many and not proxy.speaks_for_itself(client):
             return False, TOO_MANY, "queue_full"
-        return await push(*args, **named)
+        placed = await push(*args, **named)
+        if placed[0] and pages.fns[(named.get("body") or args[0]).fn_index].api_visibility == "private":
+            await asyncio.sleep(SETTLED_SECONDS)
+        return placed
 
     queue.push = pushed  # type: ignore[method-assign]
     return pages
