@@ -56,10 +56,20 @@ LONGEST = (  # files, by how long they take; the others follow
 SHARING = {"test_report.py": "test_evaluation.py"}  # files whose worlds are measured once, by one process
 
 
+REAL = {"browser", "display"}  # fixtures: programs that are driven by events, in real time
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest first: two processes that share the files then end together."""
+    """The files that take longest first: two processes that share the files then end together.
+
+    A test that drives a real browser or window and fails is tried once more, and told of as RERUN: of hundreds, one
+    meets a moment in which the machine did something else. What fails twice fails.
+    """
     places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    for item in items:
+        if REAL & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.hookimpl(optionalhook=True)
