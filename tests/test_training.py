@@ -20,9 +20,11 @@ from genie_core import games
 from genie_core.config import DynamicsConfig, LatentActionConfig, TokenizerConfig, WorldConfig
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.errors import CheckpointError, ConfigError, DataError, GenieError, WriteError
+from genie_core.training.assemble import taken_over
 from genie_core.training.clips import split_starts
 from genie_core.training.grow import can_grow
 from genie_core.training.learner import LONGEST_STEP_SECONDS, Learner
+from genie_core.training.learnt import remember_start
 from genie_core.training.processes import Machines, start
 from genie_core.training.run import train
 from genie_core.training.saved import CHECKPOINT, load_state, save_state
@@ -360,6 +362,18 @@ def test_a_run_takes_over_what_it_does_not_train(finished: Path, data: Path, con
     done = after.config.training["stages"]
     assert done["dynamics"]["steps"] > 0 and done["tokenizer"]["steps"] == 0
     assert {name: done[name]["before"] for name in STAGES} == before.config.training["stages"]
+    taken = [line for line in after.config.training["rules"] if line.startswith("From another world: the ")]
+    assert len(taken) == 3 and [line.endswith("does not change here.") for line in taken] == [True, True, False]
+
+
+def test_a_world_that_went_on_from_one_with_rules_says_so(tmp_path: Path) -> None:
+    remember_start(tmp_path, "dynamics", str(ROOT / "checkpoints" / "coinrun-hard"))
+    earlier = json.loads((tmp_path / "dynamics" / "before.json").read_text())
+    (line,) = taken_over({"dynamics": {"steps": 5, "minutes": 2.5, "before": earlier}, "tokenizer": {"steps": 3}})
+    assert line == (
+        "From another world: the dynamics learnt, by that world's codes, for "
+        f"{earlier['minutes']:g} minutes there under rules laid down by hand and 2.5 minutes here."
+    )
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,15 +75,29 @@ def write_starts(folder: Path, prompts: np.ndarray) -> None:
 
 def describe(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> dict[str, Any]:
     """How the world came about: `training` of its config.json. `labels` is how many steps had their button told."""
+    stages = what_was_done(out, settings)
     return {
         "data": dataset.info.name,
         "source": dataset.info.source,
-        "stages": what_was_done(out, settings),
+        "stages": stages,
         "settings": settings.recorded(),
-        "rules": list(rules(settings, labels := labelled_steps(out) or 0)),
+        "rules": [*rules(settings, labels := labelled_steps(out) or 0), *taken_over(stages)],
         "labels": labels,
         "commit": _commit(),
     }
+
+
+def taken_over(stages: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Which parts of the world another world had learnt, of what `what_was_done` tells, a sentence each."""
+    for part, told in stages.items():
+        earlier = told.get("before")
+        if not isinstance(earlier, dict):
+            continue
+        codes = ", by that world's codes," if part == "dynamics" else ""
+        ruled = " under rules laid down by hand" if earlier.get("ruled") else ""
+        here = f" and {told['minutes']:g} minutes here" if told["steps"] else " and does not change here"
+        minutes = f"{earlier['minutes']:g} minutes" if "minutes" in earlier else "a time that it does not tell"
+        yield f"From another world: the {part.replace('_', ' ')} learnt{codes} for {minutes} there{ruled}{here}."
 
 
 def rules(settings: TrainingSettings, labels: int) -> tuple[str, ...]:

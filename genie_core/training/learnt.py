@@ -92,6 +92,13 @@ def trained_shares(out: Path, settings: TrainingSettings) -> dict[str, float]:
 
 
 def _told(name: str, start_from: str | None) -> Any:
-    """What the world `start_from` tells of its stage `name`; a world from elsewhere may tell nothing."""
-    stages = World.from_pretrained(start_from).config.training.get("stages") if start_from else None
-    return stages.get(name) if isinstance(stages, dict) else None
+    """What the world `start_from` tells of its stage `name`, and whether hand-written rules found its codes.
+
+    A world from elsewhere may tell nothing.
+    """
+    if start_from is None:
+        return None
+    config = World.from_pretrained(start_from).config
+    stages = config.training.get("stages")
+    told = stages.get(name) if isinstance(stages, dict) else None
+    return told | {"ruled": True} if isinstance(told, dict) and config.latent_action.rules else told
