@@ -476,7 +476,8 @@ def test_the_shipped_world_is_published_and_played(hub: LocalHub, home: Path, tm
     assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr
     sha, files = hub.repos["ada/coinrun"].commits[-1]
     assert f"commit {sha}" in ended.stdout and hub.repos["ada/coinrun"].tags == {"v1": sha}
-    assert set(files) == {*FILES, "README.md", "play.gif"}
+    pictures = {str(path.relative_to(SHIPPED)) for path in SHIPPED.rglob("*.png")}  # of its actions, and to start from
+    assert set(files) == {*FILES, "README.md", "play.gif", *pictures}
     assert all(files[path] == (SHIPPED / path).read_bytes() for path in FILES if path != "config.json")
     (tmp_path / "config.json").write_bytes(files["config.json"])  # in the format of new worlds
     assert read_config(tmp_path) == read_config(SHIPPED)
