@@ -508,7 +508,7 @@ def test_frames_of_another_size_are_refused(config: Path, tmp_path: Path, stage:
 def test_the_shipped_settings_make_a_world() -> None:
     shipped = [UNKNOWN, *(UNKNOWN.parent / "coinrun").glob("*.toml")]
     assert len(shipped) == 4 and {games.find(name).settings for name in (None, "coinrun")} <= set(shipped)
-    for file in shipped:
+    for file in (*shipped, *(ROOT / "checkpoints").glob("*/settings.toml")):
         settings = load_settings(file, (90, 160))
         WorldConfig(*settings.networks, settings.sampling)
         for name in STAGES:  # a world to start from has these very networks, or smaller ones
