@@ -500,7 +500,7 @@ def test_worlds_trained_here_are_listed_by_the_name_to_give(tmp_path: Path, tiny
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("coinrn", "--world coinrun or --world coinrun-hard"),
+        ("coinrn", " or ".join(f"--world {name}" for name in ("coinrun", "coinrun-hard", "coinrun-learnt"))),
         ("runs/easy/wrld", "--world runs/easy/world"),
         ("runs/easy", "--world runs/easy/world"),
         ("zzz", ""),
