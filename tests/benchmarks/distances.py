@@ -35,7 +35,7 @@ from genie_core.evaluation.metrics import share_ci95
 from genie_core.figures import FIGURES
 from genie_core.files import write_whole
 from genie_core.games import find
-from genie_core.hub.card import card
+from genie_core.hub.card import EFFECTS, card
 from genie_core.rollout import TOGETHER, rollout
 from genie_core.world import World
 
@@ -82,7 +82,8 @@ def tell_card(folder: Path, report: dict, fvd: float) -> None:
     if measured is not None:
         measured["fvd"] = round(fvd, FIGURES["fvd"].digits)
         write_whole(file, json.dumps(values, indent=2) + "\n")
-        write_whole(folder / "README.md", card(read_config(folder)))
+        effects = EFFECTS if (folder / EFFECTS).is_file() else None
+        write_whole(folder / "README.md", card(read_config(folder), effects=effects))
 
 
 def films(world: World, clips: Clips) -> Filmstrips:
