@@ -28,6 +28,7 @@ BOXES = """() => ['.stage', '.bar', '.pad', '.files', '.more'].map(what => {
 IN_SIGHT = """what => {
     const box = document.querySelector(what).getBoundingClientRect();
     return box.top >= -1 && box.bottom <= innerHeight + 1}"""
+LOST = "document.querySelector('.word').textContent.includes('econnecting')"
 GAMEPAD = """() => {  // its cross is held to the left
     const pad = {axes: [], buttons: Array.from({length: 16}, (_, i) => ({pressed: i === 14}))};
     navigator.getGamepads = () => [pad];
@@ -235,13 +236,13 @@ def test_reload_back_forward_and_an_outage_return_to_the_same_frame(
         page.keyboard.down("ArrowRight")
         visitor.until(f"d.action == {RIGHT}")
         cable.pull()
-        page.wait_for_function("document.querySelector('.word').textContent.includes('econnecting')", timeout=2000)
+        page.wait_for_function(LOST)
         page.keyboard.up("ArrowRight")
         cable.go_on()
         visitor.until(f"d.action == {STAY} || d.status === 'resting'")  # a long stall ends the connection
-        page.wait_for_function("!document.querySelector('.word').textContent.includes('econnecting')")
+        page.wait_for_function(f"!{LOST}")
         cable.pull()
-        page.wait_for_function("document.querySelector('.word').textContent.includes('econnecting')", timeout=2000)
+        page.wait_for_function(LOST)
         shown, seen = visitor.state()["step"], visitor.picture()
         monkeypatch.setattr(limits, "POLL_SECONDS", 0.5)
         cable.mend()
@@ -252,7 +253,7 @@ def test_reload_back_forward_and_an_outage_return_to_the_same_frame(
         visitor.until(f"d.step > {shown} + 5")
         page.keyboard.up("ArrowLeft")
         cable.pull()
-        page.wait_for_function("document.querySelector('.word').textContent.includes('econnecting')", timeout=2000)
+        page.wait_for_function(LOST)
         shown, seen = visitor.state()["step"], visitor.picture()
         cable.cut()
         monkeypatch.setattr(limits, "AWAY_SECONDS", 0.1)
@@ -274,7 +275,7 @@ def test_two_minutes_without_a_network(browser: Any, tiny: Demo) -> None:
         page.keyboard.down("ArrowRight")
         visitor.until("d.step > 30")
         cable.pull()
-        page.wait_for_function("document.querySelector('.word').textContent.includes('econnecting')", timeout=2000)
+        page.wait_for_function(LOST, timeout=2000)
         shown, seen = visitor.state()["step"], visitor.picture()
         page.wait_for_timeout(120_000)
         assert tiny.health()["players"] == 1, "the seat is kept"
