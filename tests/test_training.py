@@ -374,6 +374,11 @@ def test_a_world_that_went_on_from_one_with_rules_says_so(tmp_path: Path) -> Non
         "From another world: the dynamics learnt, by that world's codes, for "
         f"{earlier['minutes']:g} minutes there under rules laid down by hand and 2.5 minutes here."
     )
+    for odd in ({}, {"minutes": "long"}, {"minutes": None}, {"minutes": [3]}):  # of a world from elsewhere
+        (line,) = taken_over({"tokenizer": {"steps": 0, "minutes": 0.0, "before": odd}})
+        assert line == (
+            "From another world: the tokenizer learnt for a time that it does not tell there and does not change here."
+        )
 
 
 @pytest.mark.slow

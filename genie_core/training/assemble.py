@@ -96,7 +96,9 @@ def taken_over(stages: dict[str, dict[str, Any]]) -> Iterator[str]:
         codes = ", by that world's codes," if part == "dynamics" else ""
         ruled = " under rules laid down by hand" if earlier.get("ruled") else ""
         here = f" and {told['minutes']:g} minutes here" if told["steps"] else " and does not change here"
-        minutes = f"{earlier['minutes']:g} minutes" if "minutes" in earlier else "a time that it does not tell"
+        told_minutes = earlier.get("minutes")  # a world from elsewhere may tell anything
+        known = isinstance(told_minutes, int | float)
+        minutes = f"{told_minutes:g} minutes" if known else "a time that it does not tell"
         yield f"From another world: the {part.replace('_', ' ')} learnt{codes} for {minutes} there{ruled}{here}."
 
 
