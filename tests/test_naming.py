@@ -7,7 +7,7 @@ import pytest
 from conftest import world_config
 
 from genie_core.actions.motion import Motion, picture_motion, player_motion
-from genie_core.actions.naming import measure_actions
+from genie_core.actions.naming import held_steps, measure_actions
 from genie_core.config import Action
 from genie_core.data import VideoDataset
 from genie_core.games import ActionMotions, Game, Play, find
@@ -223,3 +223,8 @@ def test_a_larger_picture_is_told_the_same_way(prompts: np.ndarray) -> None:
 def test_a_game_nobody_looked_at_has_numbers() -> None:
     assert names_of(Game().name_actions(None, 3)) == ["action_0", "action_1", "action_2"]
     assert COINRUN.name_actions(None, 3) == Game().name_actions(None, 3)
+
+
+@pytest.mark.parametrize(("fps", "steps"), [(15, 8), (17.5, 8), (60, 8), (10, 5), (4, 2), (1, 2)])
+def test_a_slow_game_holds_an_action_for_fewer_steps(fps: float, steps: int) -> None:
+    assert held_steps(fps) == steps

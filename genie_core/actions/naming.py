@@ -11,10 +11,18 @@ import numpy as np
 from genie_core.actions.motion import Motion, picture_motion, player_motion
 from genie_core.games import ActionMotions, Game, Play
 
-HOLD = 8
+MOST_HELD = 8  # steps
 
 
-def measure_actions(game: Game, play: Play, prompts: np.ndarray, codes: int, hold: int = HOLD) -> ActionMotions:
+def held_steps(fps: float) -> int:
+    """For how many steps an action is held to see what it does: half a second of play, from 2 to MOST_HELD.
+
+    In a slow game of boards a step goes a whole field, and eight of them end at the edge whatever was asked.
+    """
+    return min(max(round(fps / 2), 2), MOST_HELD)
+
+
+def measure_actions(game: Game, play: Play, prompts: np.ndarray, codes: int, hold: int = MOST_HELD) -> ActionMotions:
     """Holds each of `codes` actions for `hold` steps from each of uint8 `prompts` (prompts, H, W, 3).
 
     `play` maps prompts (b, H, W, 3) and actions (b, t) to frames (b, t+1, H, W, 3), as `rollout` of a world does.

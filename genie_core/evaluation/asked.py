@@ -7,7 +7,6 @@ from __future__ import annotations
 import numpy as np
 from tqdm import tqdm
 
-from genie_core.actions.naming import HOLD
 from genie_core.data.scenes import Clips, spread
 from genie_core.evaluation.effects import effect_of, measure_effects
 from genie_core.figures import Samples, curve
@@ -19,7 +18,7 @@ FOUND = "control.found_again"
 def measure_asked(subject: Subject, clips: Clips, past: int, scenes: int, quiet: bool = False) -> Samples:
     """`control.found_again` and `control.effects`, from the first `past` frames of up to `scenes` clips.
 
-    Every action is held for HOLD steps from the same clips, half a second of play, as for its name. A shorter hold
+    Every action is held from the same clips for half a second of play, as for its name. A shorter hold
     would miss effects that build up; the curve by step says whether a longer one would change the figure. The clip
     comes with its own inferred actions, for a single picture tells neither network what is going on already.
     """
@@ -27,7 +26,7 @@ def measure_asked(subject: Subject, clips: Clips, past: int, scenes: int, quiet:
     inside = subject.infer(prompts)
     found, effects = [], []
     for action in tqdm(subject.actions, desc="asked actions", unit=" actions", disable=quiet):
-        held = np.full((len(prompts), HOLD), action.id)
+        held = np.full((len(prompts), subject.hold), action.id)
         frames = subject.play(prompts, np.concatenate([inside, held], axis=1))
         found.append(subject.infer(frames)[:, past - 1 :])
         effects.append(effect_of(frames[:, past - 1 :]))

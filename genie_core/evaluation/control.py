@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from genie_core.actions.naming import HOLD
+from genie_core.actions.naming import held_steps
 from genie_core.data.dataset import VideoDataset
 from genie_core.data.scenes import Clips, spread
 from genie_core.evaluation import metrics
@@ -55,7 +55,7 @@ def subject_of(world: World, seed: int) -> Subject:
         found = [world.infer_actions(torch.from_numpy(clips[rows])).cpu() for rows in batches(len(clips))]
         return torch.cat(found).numpy()
 
-    return Subject(world.config.actions, play, infer)
+    return Subject(world.config.actions, play, infer, held_steps(world.config.fps))
 
 
 def _opposite(subject: Subject, game: Game, free: np.ndarray) -> Samples:
@@ -70,7 +70,7 @@ def _opposite(subject: Subject, game: Game, free: np.ndarray) -> Samples:
         return missing(f"the world has no actions named {' and '.join(game.opposite or ())}", OPPOSITE)
     if not len(free):
         return missing("the data set has no scene in which the player can go either way", OPPOSITE)
-    played = (subject.play(free, np.full((len(free), HOLD), action)) for action in ids)
+    played = (subject.play(free, np.full((len(free), subject.hold), action)) for action in ids)
     left, right = (np.asarray(game.motion(frames))[..., 0].sum(1) for frames in played)
     return shares({OPPOSITE: (left < 0) & (right > 0)})
 

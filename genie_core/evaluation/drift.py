@@ -12,7 +12,6 @@ from itertools import pairwise
 import numpy as np
 from tqdm import tqdm
 
-from genie_core.actions.naming import HOLD
 from genie_core.engine import WorldEngine
 from genie_core.evaluation import metrics
 from genie_core.evaluation.control import subject_of
@@ -98,14 +97,15 @@ def _play(
 def _ask(engine: WorldEngine, game: Game, players: int) -> np.ndarray:
     """How much further to the right one of two opposite actions gets each player than the other, frame widths a step
     (n,); NaN without the two."""
-    ids = [subject_of(engine.world.whole, 0).action_id(name) for name in game.opposite or ()]
+    subject = subject_of(engine.world.whole, 0)
+    ids = [subject.action_id(name) for name in game.opposite or ()]
     if not ids or None in ids:
         return np.full(players, np.nan)
     moments = [engine.snapshot(player) for player in range(players)]
     reached = []
     for action in ids:
         here = np.stack([engine.restore(moment, player) for player, moment in enumerate(moments)])
-        held = play_on(engine, np.full((players, HOLD), action))
+        held = play_on(engine, np.full((players, subject.hold), action))
         motion = np.asarray(game.motion(np.concatenate([here[:, None], held], axis=1)))
         reached.append(motion.mean(1)[:, 0] / here.shape[-2])
     for player, moment in enumerate(moments):

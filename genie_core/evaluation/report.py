@@ -11,7 +11,7 @@ import numpy as np
 
 from genie_core import checkpoint
 from genie_core.actions.filmstrip import write_effects
-from genie_core.actions.naming import HOLD
+from genie_core.actions.naming import held_steps
 from genie_core.config import WorldConfig
 from genie_core.evaluation.i3d_weights import load_i3d
 from genie_core.evaluation.measure import Effort, Evaluation, write_json
@@ -220,9 +220,8 @@ def _actions(world: World, evaluation: Evaluation) -> str:
     stillest = np.abs(clips[:, 1].astype(int) - clips[:, 0]).mean((1, 2, 3)).argmin()  # so that each action shows
     prompt = clips[stillest, 0]
     actions = world.config.actions
-    played = rollout(
-        world, np.repeat(prompt[None], len(actions), 0), np.repeat(np.arange(len(actions))[:, None], HOLD, 1)
-    )
+    held = np.repeat(np.arange(len(actions))[:, None], held_steps(world.config.fps), 1)
+    played = rollout(world, np.repeat(prompt[None], len(actions), 0), held)
     return f"<p>Each held from one picture.</p>{_sheet([action.name for action in actions], list(played))}"
 
 

@@ -31,11 +31,13 @@ LOOKS = (200, 500)  # steps of long play after which a world is looked at
 
 class Subject(NamedTuple):
     """A world as the tests of a game see it: its actions, what it plays, and `infer`, which maps uint8 clips
-    (b, t, H, W, 3) to the action between each two frames, int (b, t-1)."""
+    (b, t, H, W, 3) to the action between each two frames, int (b, t-1). An action is held for `hold` steps to see what
+    it does."""
 
     actions: tuple[Action, ...]
     play: Play
     infer: Callable[[np.ndarray], np.ndarray]
+    hold: int = 8
 
     def action_id(self, name: str | None) -> int | None:
         """The action called `name`, None if the world has none."""

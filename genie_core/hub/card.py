@@ -105,7 +105,7 @@ def _actions(config: WorldConfig) -> str:
 def _filmstrip(effects: str | None) -> str:
     if effects is None:
         return ""
-    told = "Each action is held from one picture; a row shows that picture and frames of the next half second."
+    told = "Each action is held from one picture; a row shows that picture and frames of the next eight steps."
     return f"![What each action does]({effects})\n\n{told}"
 
 

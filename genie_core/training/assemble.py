@@ -14,7 +14,7 @@ from PIL import Image
 
 from genie_core import games
 from genie_core.actions.filmstrip import write_effects
-from genie_core.actions.naming import measure_actions
+from genie_core.actions.naming import held_steps, measure_actions
 from genie_core.config import UNKNOWN_GAME, WorldConfig
 from genie_core.data.dataset import VideoDataset
 from genie_core.files import whole_file
@@ -53,7 +53,7 @@ def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> No
 def name_actions(world: World, prompts: np.ndarray) -> None:
     """Name the actions of `world` by what they do from `prompts`, uint8 (n, H, W, 3), as far as its game can tell."""
     game, count = games.find(world.config.game), world.config.num_actions
-    motions = measure_actions(game, partial(rollout, world), prompts, count)
+    motions = measure_actions(game, partial(rollout, world), prompts, count, held_steps(world.config.fps))
     world.config = dataclasses.replace(world.config, actions=game.name_actions(motions, count))
 
 

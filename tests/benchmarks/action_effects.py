@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 
 from genie_core import World
-from genie_core.actions.naming import measure_actions
+from genie_core.actions.naming import held_steps, measure_actions
 from genie_core.data.dataset import VideoDataset
 from genie_core.games import find
 from genie_core.rollout import rollout
@@ -38,7 +38,8 @@ def main() -> None:
     starts = starts[np.linspace(0, len(starts) - 1, PROMPTS).astype(int)]
     prompts = np.stack([dataset.clip(int(start), 1)[0] for start in starts])
     game = find(world.config.game)
-    motions = measure_actions(game, partial(rollout, world), prompts, len(world.config.actions))
+    hold = held_steps(world.config.fps)
+    motions = measure_actions(game, partial(rollout, world), prompts, len(world.config.actions), hold)
     if motions is None:
         parser.error(f"--world: the game of {args.world}, {game.name}, tells no motion")
     mean, spread = motions.per_prompt.mean(0), motions.per_prompt.std(0)

@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from genie_core.actions.naming import HOLD
+from genie_core.actions.naming import MOST_HELD
 from genie_core.evaluation.drift import ANSWERS, LONGEST_HOLD
 from genie_core.games import LOOKS
 from genie_core.games.coinrun.camera import player_motion
@@ -111,7 +111,7 @@ def begun(source: dict[str, Any], rng: random.Random, seed: int) -> Any:
 def further(env: Any, action: int) -> float:
     """How far right, in pixels a step, the player gets who holds `action` from now on; the game stays where it is."""
     moment = env.callmethod("get_state")
-    frames = [env.observe()[1]["rgb"][0].copy(), *(step(env, action) for _ in range(HOLD))]
+    frames = [env.observe()[1]["rgb"][0].copy(), *(step(env, action) for _ in range(MOST_HELD))]
     env.callmethod("set_state", moment)
     return float(player_motion(np.stack(frames)[None])[..., 0].mean())
 
