@@ -675,6 +675,22 @@ class TestTakeHome:
         page.select_option("#world", "first")  # what was saved is not lost
         visitor.until("stub.client.world === 'first' && d.mode === 'attract'")
 
+    def test_the_worlds_are_offered_each_with_its_first_picture(self, visitor: Visitor) -> None:
+        page = visitor.page
+        visitor.until("d.mode === 'attract' && d.step > 0")
+        shown = "[...document.querySelectorAll('#worlds button')].map((b) => [b.innerText, b.querySelector('img').alt])"
+        assert [name for name, _ in visitor.get(shown)] == ["first", "second", "broken"]
+        visitor.until("[...document.querySelectorAll('#worlds img')].every((image) => image.naturalWidth > 0)")
+        pressed = "document.querySelector('#worlds [aria-pressed=true]').innerText"
+        assert visitor.get(pressed) == "first"
+        page.locator("#worlds button").nth(1).click()
+        visitor.until("stub.client.world === 'second' && d.mode === 'attract' && d.step > 0")
+        assert visitor.get(pressed) == page.input_value("#world") == "second"
+        visitor.play(5)
+        page.locator("#worlds button").first.click()
+        page.click("text=Stay here")
+        assert visitor.get(pressed) == "second" and visitor.step() > 5
+
     def test_another_picture_and_a_seed_leave_what_was_played_as_branches(self, visitor: Visitor) -> None:
         page = visitor.page
         visitor.play(8)

@@ -296,10 +296,10 @@ def test_a_link_replays_the_moment_and_another_world_asks(browser: Any, tiny: De
         page.keyboard.press("p")
         visitor.until("d.status === 'paused'")
         page.keyboard.up("ArrowRight")
-        step, seen = visitor.state()["step"], visitor.picture()
         page.click("[data-share]")
         page.wait_for_selector(".link", state="visible")
         link = page.input_value(".link")
+        step, seen = visitor.state()["step"], visitor.picture()  # by now the step that was under way is here too
         for kind, start in (("gif", b"GIF8"), ("genie", b"")):
             with page.expect_download() as loading:
                 page.click(f"[data-file={kind}]")
@@ -321,9 +321,11 @@ def test_a_link_replays_the_moment_and_another_world_asks(browser: Any, tiny: De
         page.keyboard.press("Enter")
         page.wait_for_function("game.dataset.world === 'coinrun'")
         assert any("Play in coinrun instead?" in question for question in visitor.questions)
-        page.fill("#world input", "coinrun-hard")
-        page.keyboard.press("Enter")
+        captions = page.locator("#worlds .caption-label").all_inner_texts()
+        assert captions[:3] == ["tiny", "coinrun", "coinrun-hard"]
+        page.locator("#worlds button.thumbnail-item").nth(captions.index("coinrun-hard")).click()
         page.wait_for_function("game.dataset.world === 'coinrun-hard'")
+        assert page.input_value("#world input") == "coinrun-hard"
         changed = "src => document.querySelector('#play-gallery img').src !== new URL(src, location).href"
         page.wait_for_function(changed, arg=shown)
         page.reload()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,15 @@ class GameStarts:
     def prompts_of(self, engine: WorldEngine) -> Prompts:
         """The pictures to start from that suit the engine's world."""
         return Prompts(self.prompts.folder, world=engine.world)
+
+    def first_pictures(self) -> list[tuple[np.ndarray, str]]:
+        """The first picture of each world at hand, uint8 (H, W, 3), and its name; not of one that is damaged."""
+        found = []
+        for name in self.worlds.names:
+            with contextlib.suppress(GenieError):
+                path = Prompts(self.prompts.folder, world=self.worlds.told(name)).shipped[0]
+                found.append((load_picture(path), name))
+        return found
 
     def fitted(self, engine: WorldEngine, picture: np.ndarray, how: Any) -> np.ndarray:
         """The picture as a prompt of the engine's world, uint8 (H, W, 3)."""

@@ -14,7 +14,7 @@ from app.web.game import GameStart
 from app.web.game_starts import GameStarts
 from app.web.guests import Guests
 from app.web.player import Player
-from app.web.tabs.shared import PRIVATE, chosen, come, gallery_of, known, selected
+from app.web.tabs.shared import PRIVATE, chosen, come, gallery_of, index_of, known, picture_gallery, selected
 from app.web.tabs.view import game_view
 from app.web.uploads import path_only, picture_input, read_drawing, read_picture, told_in_words
 from genie_core.pictures import FITS, fit, load_picture
@@ -66,6 +66,9 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr
                 with gr.Tab("A saved session"):
                     gr.Markdown("Goes on with a game that was saved before, at the very frame.")
                     saved = path_only(gr.File(label="session file", file_types=[SUFFIX], elem_id="saved"))
+            pictures = starts.first_pictures()
+            gr.Markdown("**Or play in another world.**", elem_classes="label", visible=len(pictures) > 1)
+            offered_worlds = picture_gallery(pictures, "worlds", visible=len(pictures) > 1, elem_id="worlds")
             with gr.Row():
                 world = gr.Dropdown(
                     starts.worlds.names,
@@ -109,6 +112,10 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr
         played = starts.worlds.title if start is None else start.world
         return gr.skip() if played == world else played
 
+    async def pick_world(event: gr.SelectData) -> str:
+        names = [name for _, name in pictures]
+        return names[index_of(event, len(names))]
+
     async def open_world(world: Any) -> None:
         """Refuses the name of no world before anybody is asked to leave a game for it."""
         await asyncio.to_thread(starts.engine, world)
@@ -140,9 +147,11 @@ def play_tab(guests: Guests, starts: GameStarts) -> tuple[gr.HTML, list[Any], gr
     play.click(starting_from(read_picture), [picture, view, *settings], view, **PRIVATE)
     play_drawing.click(starting_from(read_drawing), [drawing, view, *settings], view, **PRIVATE)
     saved.upload(told_in_words(from_session), [saved, view, world], [view, world], **PRIVATE)
-    known_world = world.input(told_in_words(open_world), world, None, js=CHOOSE, **PRIVATE)
-    known_world.success(told_in_words(switch), [view, *settings], [view, world], js=ASK, **PRIVATE)
-    known_world.failure(world_played, [view, world], world, **PRIVATE)
+    picked = offered_worlds.select(selected(pick_world), None, world, **PRIVATE)
+    for named in (world.input, picked.success):
+        known_world = named(told_in_words(open_world), world, None, js=CHOOSE, **PRIVATE)
+        known_world.success(told_in_words(switch), [view, *settings], [view, world], js=ASK, **PRIVATE)
+        known_world.failure(world_played, [view, world], world, **PRIVATE)
     view.change(world_played, [view, world], world, **PRIVATE)
     base.input(draw_over, base, drawing, **PRIVATE)
     return view, settings, gallery

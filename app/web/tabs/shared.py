@@ -62,8 +62,13 @@ def pictures_of(starts: GameStarts, world: Any) -> Any:
 def gallery_of(starts: GameStarts, label: str) -> gr.Gallery:
     """Pictures to choose from, at first those of the first world."""
     gr.Markdown(label, elem_classes="label")
+    return picture_gallery(pictures_of(starts, starts.worlds.title), label)
+
+
+def picture_gallery(pictures: Any, label: str, **more: Any) -> gr.Gallery:
+    """Pictures, or pairs of a picture and its caption, of which one is chosen."""
     return gr.Gallery(
-        pictures_of(starts, starts.worlds.title),
+        pictures,
         format="png",
         label=label,
         show_label=False,
@@ -73,15 +78,21 @@ def gallery_of(starts: GameStarts, label: str) -> gr.Gallery:
         object_fit="contain",
         elem_classes="pixels",
         buttons=[],
+        **more,
     )
 
 
 def chosen(starts: GameStarts, world: Any, event: gr.SelectData) -> Path:
     """The picture that was clicked in a gallery."""
     shipped = starts.prompts_of(starts.engine(world)).shipped
-    if type(event.index) is not int or not 0 <= event.index < len(shipped):
+    return shipped[index_of(event, len(shipped))]
+
+
+def index_of(event: gr.SelectData, count: int) -> int:
+    """Which of `count` pictures of a gallery was clicked."""
+    if type(event.index) is not int or not 0 <= event.index < count:
         raise GenieError("there is no such picture in the gallery; choose another")
-    return shipped[event.index]
+    return event.index
 
 
 def selected(function: Callable[..., Any]) -> Callable[..., Any]:

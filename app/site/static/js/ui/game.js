@@ -48,11 +48,11 @@ export class Game {
 
   /** Begins at the prompt of what plays by itself, which is forgotten. */
   anew() {
-    this.source = null;
+    Object.assign(this, { source: null, unsaved: false });
     this.on.state(this);
     return this.loop.ask(async () => {
       this.show({ ...(await this.client.again()), tip: 0 });
-      this.unsaved = false;
+      this.unsaved = false; // a step that was under way says that something was played
     });
   }
 

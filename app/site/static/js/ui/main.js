@@ -20,6 +20,7 @@ import { Starts } from "./starts.js";
 import * as status from "./status.js";
 import { Timeline } from "./timeline.js";
 import { offerThumbs } from "./thumbs.js";
+import { markWorld, offerWorlds } from "./worlds.js";
 
 const LYING = window.matchMedia("(orientation: landscape) and (max-height: 500px)"); // these two as in css/page.css
 const NARROW = window.matchMedia("(max-width: 820px)"); // one column
@@ -98,7 +99,7 @@ function openedWorld(name, config) {
   }
   byId("pad").replaceChildren(...buttons);
   byId("thumbs").hidden = !offerThumbs(actions, codesOf);
-  byId("world").value = name;
+  markWorld(name);
   const [height, width] = config.frame_size;
   canvas.shape({ width, height });
   controls.world();
@@ -148,7 +149,7 @@ async function openAddress() {
 
 async function changeWorld(name) {
   if (!(await player.mayLeaveFor(name))) {
-    byId("world").value = player.world;
+    markWorld(player.world);
     return;
   }
   player.untouched = true;
@@ -186,9 +187,7 @@ listenToLink(() => ({ world: player.world, seed: player.seed, actions: player.ac
 new ResizeObserver(() => canvas.resize()).observe(document.querySelector(".view"));
 window.addEventListener("resize", () => canvas.resize());
 
-byId("world").replaceChildren(...site.worlds.map(({ name, title }) => make("option", { value: name, textContent: title ?? name })));
-byId("world").disabled = false;
-byId("world").addEventListener("change", orFault(() => changeWorld(byId("world").value)));
+offerWorlds(site.worlds, orFault(changeWorld));
 window.addEventListener("hashchange", orFault(openAddress));
 window.addEventListener("beforeunload", (event) => { if (player.wouldLose) event.preventDefault(); });
 client.update?.then(() => status.say("A new version of this page is here; reload it to see it.", true));
