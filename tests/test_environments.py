@@ -217,9 +217,10 @@ def test_a_slip_in_a_known_game(tmp_path: Path, capsys: pytest.CaptureFixture[st
     [
         ("ale_py", "ALE/Breakout-v5", "pip install ale-py"),
         ("Box2D", "CarRacing-v3", "pip install box2d"),
-        ("vizdoom.gymnasium_wrapper", "VizdoomBasic-v1", "pip install vizdoom"),
+        ("vizdoom.gymnasium_wrapper", "VizdoomBasic-v1", "pip install --no-deps vizdoom"),
         ("minigrid", "MiniGrid-Empty-5x5-v0", "pip install minigrid"),
         ("gymnasium", "ALE/Breakout-v5", "pip install 'gymnasium>=1.1,<2' ale-py"),
+        ("gymnasium", "VizdoomBasic-v1", "pip install 'gymnasium>=1.1,<2'$"),
     ],
 )
 def test_a_missing_package_is_told_with_its_pip_line(

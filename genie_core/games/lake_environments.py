@@ -17,7 +17,7 @@ from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv, generate_random_m
 from genie_core.limits import require
 
 
-class Lakes(gymnasium.Env[int, int]):
+class Lakes(gymnasium.Env[Any, Any]):
     """A lake of `cells`×`cells`, of which about the share `frozen` is ice and the rest holes; actions as FrozenLake's:
     0 left, 1 down, 2 right, 3 up."""
 
@@ -37,7 +37,7 @@ class Lakes(gymnasium.Env[int, int]):
         lake = generate_random_map(self.cells, self.frozen, seed=int(self.np_random.integers(2**31 - 1)))
         self._lake, self._over = FrozenLakeEnv("rgb_array", lake, is_slippery=False), False
         self._lake.reset(seed=0)
-        ice = np.flatnonzero(self._lake.desc == b"F")
+        ice = np.flatnonzero(np.asarray(self._lake.desc) == b"F")
         self._lake.s = int(self.np_random.choice(ice)) if ice.size else 0
         return self._lake.s, {}
 

@@ -28,10 +28,11 @@ class Package(NamedTuple):
     emulated_fps: float | None = None
 
 
-# Gymnasium's own extra for Box2D installs pygame-ce over pygame, hence the bare package.
+# Gymnasium's own extra for Box2D installs pygame-ce over pygame, and so does VizDoom with what it depends on; hence the
+# bare packages.
 PACKAGES = (
     Package("ale_py", "ale-py", r"ALE/|\w+NoFrameskip-v", 60),
-    Package("vizdoom.gymnasium_wrapper", "vizdoom", "Vizdoom"),
+    Package("vizdoom.gymnasium_wrapper", "--no-deps vizdoom", "Vizdoom"),
     Package("minigrid", "minigrid", "MiniGrid-|BabyAI-"),
     Package("miniworld", "miniworld", "MiniWorld-"),
     Package("Box2D", "box2d", "CarRacing|LunarLander|BipedalWalker"),
@@ -47,7 +48,8 @@ def import_gymnasium(name: str) -> Any:
         return gymnasium
     except ImportError as error:
         package = package_of(name)
-        also = f" {package.install}" if package else ""
+        # an option of pip would count for gymnasium too; that package is told of next
+        also = f" {package.install}" if package and not package.install.startswith("-") else ""
         raise MissingExtraError(f"recording {name} needs gymnasium; {GYMNASIUM}{also}") from error
 
 
