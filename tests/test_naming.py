@@ -186,6 +186,28 @@ def _ride_one(prompt: np.ndarray, actions: np.ndarray) -> np.ndarray:
     return np.stack(frames)
 
 
+def hop(prompts: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    """A piece on a board goes from field to field, as far as motion is looked for; all fields look alike."""
+    board = np.full((64, 64, 3), 200, np.uint8)
+    board[::8], board[:, ::8] = 170, 170
+    played = []
+    for clip in actions:
+        x, y, frames = 3, 3, []
+        for dx, dy in [(0, 0), *(VELOCITIES[action] for action in clip)]:
+            x, y = x + np.sign(dx), y + np.sign(dy)
+            frame = board.copy()
+            frame[8 * y + 2 : 8 * y + 6, 8 * x + 2 : 8 * x + 7] = 90
+            frames.append(frame)
+        played.append(np.stack(frames))
+    return np.stack(played)
+
+
+def test_a_field_that_is_left_is_no_piece_that_came(prompts: np.ndarray) -> None:
+    motions = measure_actions(Game(), hop, prompts, codes=8, hold=2)
+    np.testing.assert_allclose(motions.per_prompt[0], 8 * np.sign(VELOCITIES), atol=0.01)
+    assert names_of(Game().name_actions(motions, 8))[:4] == ["right", "up", "stay", "left"]
+
+
 @pytest.mark.parametrize("play", [scroll, ride])
 def test_directions_of_any_video_are_the_players_whether_the_camera_follows_or_not(
     play: Play, prompts: np.ndarray
@@ -228,3 +250,17 @@ def test_a_game_nobody_looked_at_has_numbers() -> None:
 @pytest.mark.parametrize(("fps", "steps"), [(15, 8), (17.5, 8), (60, 8), (10, 5), (4, 2), (1, 2)])
 def test_a_slow_game_holds_an_action_for_fewer_steps(fps: float, steps: int) -> None:
     assert held_steps(fps) == steps
+
+
+def test_a_code_is_named_by_what_it_does_where_nothing_is_in_its_way() -> None:
+    """In a maze a wall stops every way from many places; few places, or ways that differ, are no evidence."""
+    per_prompt = np.zeros((20, 6, 2))
+    per_prompt[:8, 0] = (-8, 0)
+    per_prompt[6:14, 1] = (8, 0)
+    per_prompt[10:, 2] = (0, -8)
+    per_prompt[:5, 3] = (0, 8)  # from a quarter of the pictures
+    per_prompt[::2, 4] = (0, 8)
+    per_prompt[::4, 4] = (0, -8)  # up and down alike
+    actions = Game().name_actions(ActionMotions(per_prompt, 64), 6)
+    assert names_of(actions) == ["left", "right", "up", "action_3", "action_4", "stay"]
+    assert actions[0].evidence == "8.00 ± 0.10 px a step from 40% of the pictures"

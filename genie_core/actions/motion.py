@@ -24,6 +24,7 @@ TEXTURE = 6.0  # grey levels by which a patch must differ from its surroundings,
 EXPLAINED = 0.5  # of its difference to the surroundings: a patch that fits worse than that is new
 PART_MOVED = 0.25  # of the difference that the whole shift would make: less, and a patch stayed
 MOVED = 0.25  # pixels: less is no motion
+NEAR = 2.0  # pixels: a shift so near to another is much the same
 MOST, FEW = 2 / 3, 1 / 3  # of the patches that can tell: from MOST on the picture scrolls, up to FEW things move in it
 SCENERY = 1 / 4  # of all patches must be able to tell, or it may be a single thing before a flat background
 LITTLE = 1 / 8  # of the patches may change while the scenery stays
@@ -111,10 +112,15 @@ def _scrolling(cost: Tensor, after: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def _things(cost: Tensor, changed: Tensor) -> Tensor:
-    """The mean shift (n, 2) of the patches that moved by themselves, 0 where none did."""
+    """The mean shift (n, 2) of the patches that moved by themselves, 0 where none did.
+
+    A patch that another shift explains as well tells nothing: a field of a board that a piece has left looks like every
+    other field.
+    """
     shift, fit = _best_shift(cost)
     around = cost.mean((-2, -1))
     moved = changed & (around > TEXTURE) & (fit < EXPLAINED * around) & (shift.abs().amax(-1) >= MOVED)
+    moved &= _best_elsewhere(cost, shift) > fit + CHANGED
     return (shift * moved[..., None]).sum(1) / moved.sum(1).clamp(min=1)[:, None]
 
 
@@ -141,6 +147,14 @@ def _best_shift(cost: Tensor) -> tuple[Tensor, Tensor]:
     columns = torch.take_along_dim(cost, x[..., None, None], -1)[..., 0]
     shift = torch.stack([x - reach + _vertex(rows, x), y - reach + _vertex(columns, y)], -1)
     return shift, torch.take_along_dim(rows, x[..., None], -1)[..., 0]
+
+
+def _best_elsewhere(cost: Tensor, shift: Tensor) -> Tensor:
+    """The cost (n, patches) of the best shift that is more than NEAR pixels away from `shift` (n, patches, 2)."""
+    reach = cost.shape[-1] // 2
+    steps = torch.arange(-reach, reach + 1.0)
+    x, y = ((steps - along[..., None]).abs() > NEAR for along in shift.unbind(-1))
+    return cost.where(y[..., :, None] | x[..., None, :], torch.inf).amin((-2, -1))
 
 
 def _vertex(cost: Tensor, best: Tensor) -> Tensor:

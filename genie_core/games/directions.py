@@ -19,6 +19,7 @@ LEAST_SPREAD = 1 / 640  # motion is measured no better
 HALF = 0.5  # of the farthest motion that way: less adds nothing to a name
 WITHIN = 68  # per cent of the pictures lie within the spread
 LEAST_TOLD = 0.5  # of the pictures must tell an action's motion
+LEAST_ACTING = 1 / 3  # of those that tell must show it, if elsewhere something stands in the way
 
 WAYS: Moves = {
     "stay": ((0, 0), ()),
@@ -55,23 +56,36 @@ class ActionMotions(NamedTuple):
 
     @property
     def typical(self) -> np.ndarray:
-        """The median over the clearest prompts, (codes, 2), 0 for a code that none of them tells."""
-        return _median(self.clearest)
+        """What each code shows from the clearest prompts, (codes, 2), 0 for a code of which none of them tells."""
+        return np.stack([Effect.of(each, self.width).motion for each in np.swapaxes(self.clearest, 0, 1)])
 
     @property
     def effects(self) -> list[Effect]:
         """What each code does. Where nobody ever rests, that is how it differs from the median over all codes."""
         found = self.clearest
         shared = 0 if self.rests.any() else _median(np.swapaxes(found, 0, 1))[:, None]
-        return [Effect(each, _median(each), self.width) for each in np.swapaxes(found - shared, 0, 1)]
+        return [Effect.of(each, self.width) for each in np.swapaxes(found - shared, 0, 1)]
 
 
 class Effect(NamedTuple):
-    """The motion that one code makes: from each prompt (prompts, 2), and their median (2,), pixels a step."""
+    """The motion that one code makes: from each prompt (prompts, 2), from those that count, and the median of these
+    (2,), pixels a step.
+
+    If it moves anything from enough of the prompts, these count alone: from the others something may be in its way, as
+    in a maze.
+    """
 
     per_prompt: np.ndarray
+    counted: np.ndarray
     motion: np.ndarray
     width: int
+
+    @classmethod
+    def of(cls, per_prompt: np.ndarray, width: int) -> Effect:
+        told = per_prompt[~np.isnan(per_prompt[:, 0])]
+        moving = told[np.linalg.norm(told, axis=-1) >= RESTING * width]
+        counted = moving if len(moving) >= max(1, LEAST_ACTING * len(told)) else told
+        return cls(per_prompt, counted, _median(counted) if len(counted) else np.zeros(2), width)
 
     @property
     def told(self) -> bool:
@@ -88,11 +102,10 @@ class Effect(NamedTuple):
         return self.size / self.spread(self.motion)
 
     def spread(self, along: np.ndarray) -> float:
-        """How far WITHIN per cent of the prompts are from the median, along the direction `along` (2,)."""
+        """How far WITHIN per cent of the prompts that count are from the median, along the direction `along` (2,)."""
         length = float(np.linalg.norm(along))
-        off = np.abs((self.per_prompt - self.motion) @ (along / length if length else np.ones(2)))
-        known = off[~np.isnan(off)]
-        return max(LEAST_SPREAD * self.width, float(np.percentile(known, WITHIN)) if len(known) else 0.0)
+        off = np.abs((self.counted - self.motion) @ (along / length if length else np.ones(2)))
+        return max(LEAST_SPREAD * self.width, float(np.percentile(off, WITHIN)) if len(off) else 0.0)
 
     def differs(self, other: Effect) -> bool:
         """Whether the two are farther apart than either spreads."""
@@ -110,7 +123,9 @@ class Effect(NamedTuple):
         return signs[0], signs[1]
 
     def in_words(self) -> str:
-        return f"{self.size:.2f} ± {self.spread(self.motion):.2f} px a step"
+        told = (~np.isnan(self.per_prompt[:, 0])).sum()
+        share = f" from {len(self.counted) / told:.0%} of the pictures" if len(self.counted) < told else ""
+        return f"{self.size:.2f} ± {self.spread(self.motion):.2f} px a step{share}"
 
 
 def name_by_motion(motions: ActionMotions, moves: Moves) -> tuple[Action, ...]:
