@@ -56,6 +56,7 @@ def test_the_source_tells_the_environment_and_no_game(tmp_path: Path) -> None:
     info = VideoDataset(tmp_path / "set").info
     assert info.source == {
         "environment": "Shades-v0",
+        "module": "tiny_environments",
         "options": {"last": 5, "fault": "blank"},
         "policy": "explore",
         "seed": 7,

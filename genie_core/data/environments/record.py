@@ -111,8 +111,10 @@ def record_environment(
         stage = Stage(name, env, frame_size, fps)
         require_room(f"--frames {frames}", frames, stage.size, SPLIT)
         actions = ActionSet(name, env.action_space)
+        module = name.rpartition(":")[0]
         source = {
             "environment": env.spec.id,
+            **({"module": module} if module else {}),
             "options": dict(options or {}),
             "policy": policy,
             "seed": seed,
