@@ -1,10 +1,10 @@
-"""A world that its graphs play: no network is built, and torch is not imported."""
+"""A world without its networks: played by its graphs, or asked what it tells on disk. Torch is not imported."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from genie_core.world import World
 
 TORCH = "pip install -r requirements.txt"
+
+
+class WorldOnDisk(NamedTuple):
+    """What a world tells that is not loaded: its config, and the pictures that it brings to start from."""
+
+    config: WorldConfig
+    starts: list[Path]
+
+    @classmethod
+    def read(cls, folder: Path) -> WorldOnDisk:
+        """Raises CheckpointError if there is no config.json in `folder`, or none that fits this version."""
+        return cls(checkpoint.read_config(folder), checkpoint.starts_of(folder))
 
 
 class GraphWorld:

@@ -240,6 +240,19 @@ def test_keys_of_other_keyboards(
     game.quit()
 
 
+def test_another_world_in_the_same_window(play: Callable[..., Desk], world: World, tiny_world: Path) -> None:
+    game = play(tiny_world)
+    assert game.title() == f"{tiny_world.name} - genie"
+    game.hands("key", "F4", "Right", "Return")  # the tiny one lies elsewhere, and comes before those that ship
+    game.until(lambda: game.title() == "coinrun - genie", "the other world")
+    assert len(game.saved(world).actions) == 0, "it waits for a key"
+    right = named(world, "right")
+    game.hands("keydown", "Right")
+    game.played(world, lambda saved: right in saved.actions, "steps in the other world")
+    game.hands("keyup", "Right")
+    game.quit()
+
+
 def frames_of(path: Path) -> np.ndarray:
     with av.open(str(path)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])

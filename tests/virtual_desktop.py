@@ -92,6 +92,11 @@ class Desk:
     def photograph(self, path: Path) -> None:
         Image.fromarray(self.screen()).save(path)
 
+    def title(self) -> str:
+        """The title of the window that has the focus."""
+        asked = ["xdotool", "getwindowfocus", "getwindowname"]
+        return subprocess.run(asked, env=self.environment, check=True, capture_output=True, text=True).stdout.strip()
+
     def window(self) -> tuple[int, int, int, int]:
         """Left, top, width and height of the window: all that is not the black root."""
         y, x = np.nonzero(self.screen().any(-1))

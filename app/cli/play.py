@@ -6,14 +6,15 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli.infer_actions import VIDEO, find_actions
-from app.cli.known_worlds import load_playable
+from app.cli.known_worlds import RUNS, WORLDS, complete, load_playable, worlds_at_hand
 from app.cli.options import FILE, ON, ROOT, Mode
-from genie_core.errors import PictureError
+from genie_core.errors import GenieError, PictureError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from app.play.beside import Beside
     from app.play.session import PlaySession
     from app.play.start_pictures import Prompts
+    from app.window.worlds import Choice
     from genie_core.games import Game
     from genie_core.graph_world import GraphWorld
     from genie_core.world import World
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 SAVE = {**FILE, "help": "write to FILE: .mp4, .gif, .png (contact sheet) or .npz (frames and actions)"}
 FITS = ("crop", "pad", "stretch", "palette")  # as in genie_core.pictures, which --help does not wait for
 Tell = Callable[[str, float], None]  # of what is being loaded, and the share that is done
+FIRST_WORLD_ONLY = {"play": None, "saved": None, "actions": None, "autoplay": None, "infer_actions": None}
 VIDEOS = (".mp4", ".webm", ".mkv", ".mov", ".avi")
 
 
@@ -61,7 +64,8 @@ def run(args: argparse.Namespace) -> None:
     if args.save is None:
         from app.window.play import play
 
-        play(begin, Path(args.world).resolve().name, prompts, args.quiet, pictures=2 if args.beside_real else 1)
+        name, pictures = Path(args.world).resolve().name, 2 if args.beside_real else 1
+        play(begin, name, prompts, args.quiet, pictures, partial(_choices, args, name))
     else:
         _record(args, begin(lambda text, done: None))
 
@@ -93,6 +97,37 @@ def _begin(args: argparse.Namespace, picture: np.ndarray | None, prompts: Prompt
     session.beside = beside
     session.catch_up()
     return session
+
+
+def _choices(args: argparse.Namespace, name: str, played: World | GraphWorld) -> list[Choice]:
+    """The worlds at hand, and before them, as `name`, the one of the command line if it lies elsewhere."""
+    found, first = list(worlds_at_hand(WORLDS, RUNS)), Path(complete(args.world, WORLDS))
+    if first.is_dir() and first.resolve() not in [folder.resolve() for _, folder in found]:
+        found.insert(0, (name, first))
+    choices = []
+    for known, folder in found:
+        with suppress(GenieError):  # a damaged world cannot be played; --worlds says what is wrong with it
+            choices.append(_choice(args, known, folder, played))
+    return choices
+
+
+def _choice(args: argparse.Namespace, name: str, folder: Path, played: World | GraphWorld) -> Choice:
+    """The world in `folder` without loading it. It is played by the options of the command line, but from its own first
+    picture and by hand."""
+    from app.play.start_pictures import Prompts
+    from app.window.worlds import Choice
+    from genie_core.graph_world import WorldOnDisk
+    from genie_core.hub.address import find_address
+    from genie_core.pictures import fit, load_picture
+
+    world = WorldOnDisk.read(folder)
+    prompts = Prompts(ROOT / "assets", world=world)
+    picture = load_picture(prompts.shipped[0])
+    shown = fit(picture, world.config.frame_size, args.fit, prompts.palette if args.fit == "palette" else None)
+    options = {option: value for option, value in vars(args).items() if option != "replay"} | FIRST_WORLD_ONLY
+    options["world"] = str(folder) if find_address(name) is None else name  # a folder of the cache has no name
+    now = played.folder is not None and played.folder.resolve() == folder.resolve()
+    return Choice(name, shown, now, prompts, partial(_begin, argparse.Namespace(**options), picture, prompts))
 
 
 def _real_game(args: argparse.Namespace, world: World | GraphWorld) -> Beside:

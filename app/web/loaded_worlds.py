@@ -5,24 +5,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import NamedTuple
 
 from app.web import limits
 from app.web.brought import BroughtWorlds
-from genie_core.checkpoint import read_config, starts_of
-from genie_core.config import WorldConfig
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError, HubError
+from genie_core.graph_world import WorldOnDisk
 from genie_core.hub.address import REPOSITORY, Address
 from genie_core.hub.download import weigh
 from genie_core.world import World
-
-
-class OnDisk(NamedTuple):
-    """What a world tells that is not loaded."""
-
-    config: WorldConfig
-    starts: list[Path]
 
 
 class LoadedWorlds:
@@ -42,11 +33,11 @@ class LoadedWorlds:
         """The worlds that need no download, the first one first."""
         return [self.title, *(name for name in self._folders if name != self.title)]
 
-    def told(self, name: str) -> OnDisk:
-        """What one of `names` tells of itself, without loading it. Raises CheckpointError as `read_config` does."""
+    def told(self, name: str) -> WorldOnDisk:
+        """What one of `names` tells of itself, without loading it. Raises CheckpointError as `read` does."""
         if name == self.title:
-            return OnDisk(self.first.world.config, self.first.world.starts)
-        return OnDisk(read_config(self._folders[name]), starts_of(self._folders[name]))
+            return WorldOnDisk(self.first.world.config, self.first.world.starts)
+        return WorldOnDisk.read(self._folders[name])
 
     def engine(self, name: str) -> WorldEngine:
         """The engine of a world. Loads the world the first time, which is slow.

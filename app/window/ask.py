@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pygame
 
@@ -15,9 +15,9 @@ WIDE, HIGH = 560, 200  # at scale 1
 class Ask:
     """Open until `handle` returns False; then `chosen` is the key of the player's choice, empty if Escape closed it."""
 
-    def __init__(self, title: str, choices: Mapping[str, str], keyboard: Keyboard) -> None:
-        """`choices` are sentences to show, by the name that a key commands by."""
-        self.title, self.choices, self._keyboard = title, choices, keyboard
+    def __init__(self, title: str, choices: Mapping[str, str], keyboard: Keyboard, leave: Callable[[], object]) -> None:
+        """`choices` are sentences to show, by the name that a key commands by. `leave` does what is asked about."""
+        self.title, self.choices, self.leave, self._keyboard = title, choices, leave, keyboard
         self.chosen = ""
 
     def handle(self, event: pygame.event.Event) -> bool:

@@ -28,23 +28,28 @@ from app.window.latency import Latency
 from app.window.opener import Opener
 from app.window.preview import Preview
 from app.window.saver import Saver
-from app.window.screen import Screen
+from app.window.screen import Screen, name_window, splash
 from app.window.settings import Settings, load_settings, save_settings
 from app.window.shortcuts import SHORTCUTS, find_shortcut, keys_to, shortcut_key
 from app.window.strip import Thumbnail
+from app.window.worlds import AtHand, Choice, Worlds
 from genie_core.errors import ConfigError, GenieError
 
 ONE = "a branch is not saved"
 UNDRAWN_SECONDS = 0.05  # the screen may lag this far behind the world, if there is no time for both
 SILENT = {f"{side} {key}" for side in ("left", "right") for key in ("shift", "ctrl", "alt", "meta")} | {"caps lock"}
-QUIT_UNSAVED = "q"  # in the question that Escape asks
+LEAVE_UNSAVED = "q"  # in the question that Escape asks
 ONE_OF = {c.BRANCHED: "place", c.LINE_ENDED: "place", c.WENT: "place", c.TAKEN_OVER: "player"}
 ONE_OF |= {c.AUTOPLAY_ENDED: "player", c.AUTOPLAY: "player"}  # of these, the latest message alone stays
 WARNINGS = (c.REFUSED, c.UNFAMILIAR, c.CANNOT_KEEP_UP)
+Overlay = Help | Preview | Worlds | Ask
 
 
 class WindowLoop:
-    """A session in the window, with the player's settings, and the help or a preview over it at times."""
+    """A session in the window, with the player's settings, and the help or a preview over it at times.
+
+    `next` is the loop of another world, which the player has left this one for.
+    """
 
     def __init__(
         self,
@@ -55,19 +60,21 @@ class WindowLoop:
         scale: float,
         run_shortcut: Callable[[WindowLoop, str, bool], None],
         folder: Path,
+        at_hand: AtHand | None = None,
     ) -> None:
         """`run_shortcut` runs the shortcut of a name, with Shift or without: it knows the window, not the other way.
 
-        Files that the player saves go into `folder`.
+        Files that the player saves go into `folder`. Without `at_hand` there is no other world to choose.
         """
         self.session, self.name, self.scale = session, name, scale
         self.messages, self.screen, self.gamepads, self.keyboard = Messages(), Screen(), Gamepads(), Keyboard()
-        self.overlay: Help | Preview | Ask | None = None
+        self.overlay: Overlay | None = None
+        self.next: WindowLoop | None = None
         self.latency, self.show_latency = Latency(), False
         self.thumbnails: list[Thumbnail] = []
         self.buttons = panel.Buttons([], [])
         self._pressed = ""  # the number key that the mouse holds
-        self._settings_file, self._run_shortcut = settings_file, run_shortcut
+        self._settings_file, self._run_shortcut, self._at_hand = settings_file, run_shortcut, at_hand
         self.settings = self._load_settings()
         self.pilot = Pilot(session, build_keymap(session.config.actions, self.settings.actions))
         self.pacer = Pacer(session.fps)
@@ -77,6 +84,7 @@ class WindowLoop:
 
     def run(self, quiet: bool = False) -> None:
         """Plays until Quit, then waits until every file is written; prints them unless `quiet`."""
+        name_window(self.name)
         try:
             while self.session.running:
                 self.draw_if_there_is_time()
@@ -85,7 +93,8 @@ class WindowLoop:
                     self.handle(event)
                 self.tick()
         finally:
-            self.gamepads.close()
+            if self.next is None:
+                self.gamepads.close()
             self.opener.close()
             self.saver.close(quiet)
 
@@ -147,6 +156,17 @@ class WindowLoop:
         actions = self.session.config.actions
         self.open_overlay(Help(Bindings(actions, self.settings, self.keyboard, self.change_settings)))
 
+    def choose_world(self) -> None:
+        """Shows the worlds to choose another from, or tells that there is none."""
+        if self.session.beside is not None:
+            self.messages.add("the real game goes with this world; start without --beside-real to choose another")
+            return
+        choices = [] if self._at_hand is None else self._at_hand(self.session.engine.world)
+        if all(choice.played for choice in choices):
+            self.messages.add(f"{self.name} is the only world here; --train makes another, --world OWNER/NAME gets one")
+        else:
+            self.open_overlay(Worlds(choices))
+
     def close(self) -> None:
         """Closes what is open, or else quits: not without asking once if branches would be lost."""
         if self.opener.reading:
@@ -161,7 +181,7 @@ class WindowLoop:
         keys = keys_to(name, self.settings, bound_keys(self.pilot.keymap), self.keyboard)
         return " + ".join(key_label(key) for key in keys) or f"“{name}” in the help ({key_label('f1')})"
 
-    def open_overlay(self, overlay: Help | Preview | Ask) -> None:
+    def open_overlay(self, overlay: Overlay) -> None:
         self.pilot.release_all()
         self.overlay = overlay
 
@@ -240,34 +260,58 @@ class WindowLoop:
             if overlay.chosen.how != self.settings.fit:
                 self.set(fit=overlay.chosen.how)
             self._attempt(lambda: self.opener.take(overlay))
-        if isinstance(overlay, Ask) and overlay.chosen == QUIT_UNSAVED:
-            self.session.handle(c.Quit())
+        if isinstance(overlay, Worlds) and overlay.chosen is not None:
+            choice = overlay.chosen
+            self._leave(lambda: self._change_world(choice), "change world")
+        if isinstance(overlay, Ask) and overlay.chosen == LEAVE_UNSAVED:
+            overlay.leave()
         elif isinstance(overlay, Ask) and overlay.chosen:
-            self._attempt(self._save_and_quit)
+            self._attempt(lambda: self._save_and(overlay.leave))
         self.stand_still()
 
+    def _change_world(self, choice: Choice) -> None:
+        """Loads another world, and only then leaves this one, which plays on if that fails or the player stops it."""
+        self._attempt(lambda: self._go_to(choice, splash(choice.name, choice.begin, self.scale)))
+
+    def _go_to(self, choice: Choice, session: PlaySession | None) -> None:
+        """Ends this loop; `next` goes on with the `session` of another world. None, which was not loaded, ends none."""
+        if session is None:
+            return
+        files = self._settings_file, self.scale, self._run_shortcut, self.saver.folder
+        self.next = WindowLoop(session, choice.name, choice.prompts, *files, self._at_hand)
+        # SDL tells of a gamepad once, and the size of the window is known to the one that left it for the full screen.
+        self.next.gamepads, self.next.screen = self.gamepads, self.screen
+        self.session.handle(c.Quit())
+
     def _quit(self) -> None:
-        unsaved = self.session.unsaved
-        if not unsaved or isinstance(self.overlay, Ask):
+        if isinstance(self.overlay, Ask):
             self.session.handle(c.Quit())
+        else:
+            self._leave(lambda: self.session.handle(c.Quit()), "quit")
+
+    def _leave(self, leave: Callable[[], object], what: str) -> None:
+        """Calls `leave`: not without asking once if branches would be lost. `what` it does stands in the question."""
+        unsaved = self.session.unsaved
+        if not unsaved:
+            leave()
             return
         of = f" of {len(self.session.branches)}" if len(self.session.branches) > unsaved else ""
         title = f"{unsaved}{of} branches {'is' if unsaved == 1 else 'are'} not saved" if of or unsaved > 1 else ONE
         own = shortcut_key("save", self.settings)
-        save = SHORTCUTS["save"].key if own in ("", QUIT_UNSAVED) else own
+        save = SHORTCUTS["save"].key if own in ("", LEAVE_UNSAVED) else own
         choices = {
-            save: f"{key_label(self.keyboard.shown(save))}: save the session and quit",
-            QUIT_UNSAVED: f"{key_label(self.keyboard.shown(QUIT_UNSAVED))}: quit without saving",
+            save: f"{key_label(self.keyboard.shown(save))}: save the session and {what}",
+            LEAVE_UNSAVED: f"{key_label(self.keyboard.shown(LEAVE_UNSAVED))}: {what} without saving",
             "escape": f"{key_label('escape')}: play on",
         }
-        self.open_overlay(Ask(title, choices, self.keyboard))
+        self.open_overlay(Ask(title, choices, self.keyboard, leave))
 
-    def _save_and_quit(self) -> None:
-        """Quits once the session is written; what the disk refuses is told, and play goes on."""
+    def _save_and(self, leave: Callable[[], object]) -> None:
+        """Leaves once the session is written; what the disk refuses is told, and play goes on."""
         self.saver.save()
         self.saver.last_session()  # waits for the writing
         if not self.session.unsaved:
-            self.session.handle(c.Quit())
+            leave()
 
     def _key(self, key: Key, down: bool, ctrl: bool = False, shift: bool = False) -> None:
         moving = bound_keys(self.pilot.keymap)

@@ -13,6 +13,7 @@ from app.window.loop import WindowLoop
 from app.window.run_shortcut import run_shortcut
 from app.window.screen import Progress, open_window, splash
 from app.window.settings import settings_file
+from app.window.worlds import AtHand
 from genie_core.errors import DisplayError
 
 
@@ -22,11 +23,13 @@ def play(
     prompts: Prompts | None = None,
     quiet: bool = False,
     pictures: int = 1,
+    at_hand: AtHand | None = None,
 ) -> None:
     """Opens a window for the world called `name`, builds the session behind a splash, and plays until Quit.
 
     `start` tells the Progress how far it is. `quiet` prints no saved files. There is room for so many `pictures` side
-    by side. Raises what `start` raises, and DisplayError if no window can be opened.
+    by side. `at_hand` gives the worlds to change to. Raises what `start` raises, and DisplayError if no window can be
+    opened.
     """
     try:
         scale = open_window(name, pictures)
@@ -35,7 +38,11 @@ def play(
         raise
     try:
         session = splash(name, start, scale)
+        loop: WindowLoop | None = None
         if session is not None:
-            WindowLoop(session, name, prompts, settings_file(), scale, run_shortcut, made_folder()).run(quiet)
+            loop = WindowLoop(session, name, prompts, settings_file(), scale, run_shortcut, made_folder(), at_hand)
+        while loop is not None:  # each world that the player changes to has a loop of its own
+            loop.run(quiet)
+            loop = loop.next
     finally:
         pygame.quit()

@@ -28,6 +28,7 @@ def run_shortcut(window: WindowLoop, name: str, shift: bool) -> None:
         "previous": lambda: opener.next_picture(-1),
         "next": lambda: opener.next_picture(1),
         "sees": opener.preview,
+        "world": window.choose_world,
         "keep": lambda: session.handle(c.Keep()),
         "recall": lambda: _recall(window),
         "branch": lambda: _next_branch(window, -1 if shift else 1),

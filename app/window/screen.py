@@ -41,7 +41,7 @@ def open_window(name: str, pictures: int = 1) -> float:
             raise pygame.error(f"only {driver!r} video is available")  # SDL falls back to it in silence
         pygame.font.init()
         forget_fonts()
-        pygame.display.set_caption(f"{name} - genie")
+        name_window(name)
         width, height = pygame.display.get_desktop_sizes()[0]
         scale = float(max(1, height // USUAL_HEIGHT))
         side = min(int(NEW_WORLD_SIDE * scale), int(NEW_WORLD_SHARE * min(width, height)))
@@ -56,6 +56,11 @@ def open_window(name: str, pictures: int = 1) -> float:
             f"no window can be opened here ({error}); play in a browser with --web, "
             "or without any screen with --actions SCRIPT --save FILE"
         ) from error
+
+
+def name_window(name: str) -> None:
+    """Writes the name of a world into the title bar."""
+    pygame.display.set_caption(f"{name} - genie")
 
 
 class Progress:
@@ -97,15 +102,21 @@ def _in_thread(build: Callable[[], Built]) -> Future[Built]:
 
 
 def splash(name: str, build: Callable[[Progress], Built], scale: float) -> Built | None:
-    """Runs `build` behind a progress bar. Returns its result, or None if the player closed the window."""
+    """Runs `build` behind a progress bar. Returns its result, or None if the player stopped it.
+
+    Escape stops it, and so does closing the window; that event stays in the queue, for it ends more than the loading.
+    """
     pygame.event.pump()  # before its first events, a window keeps no picture
     clock, progress = pygame.time.Clock(), Progress()
     _draw_splash(name, progress, scale)
     loading = _in_thread(lambda: build(progress))
     while not loading.done():
         closing = pygame.event.get([pygame.QUIT, pygame.KEYDOWN])  # later events wait for the loop
-        if any(event.type == pygame.QUIT or event.key == pygame.K_ESCAPE for event in closing):
-            return None
+        for event in closing:
+            if event.type == pygame.QUIT:
+                pygame.event.post(event)
+            if event.type == pygame.QUIT or event.key == pygame.K_ESCAPE:
+                return None
         _draw_splash(name, progress, scale)
         clock.tick(SPLASH_FPS)
     return loading.result()

@@ -33,6 +33,7 @@ SHORTCUTS = {
     "previous": Shortcut("page up", "previous start picture", "picture back"),
     "next": Shortcut("page down", "next start picture", "picture next"),
     "sees": Shortcut("i", "what the world makes of it", "sees"),
+    "world": Shortcut("f4", "another world", "world"),
     "keep": Shortcut("k", "keep this moment", "keep"),
     "recall": Shortcut("l", "return to a kept moment", "return"),
     "branch": Shortcut("b", "next branch", "branch"),
