@@ -67,7 +67,7 @@ def test_whoever_falls_in_is_out_of_sight_and_then_at_the_start() -> None:
         after = picture(env)
         if fallen:
             changed = (after != before).any(-1).reshape(8, 64, 8, 64).any((1, 3))
-            assert changed.sum() == 1  # the cell that he left; the hole shows nobody
+            assert 1 <= changed.sum() <= 2  # the cell that he left, and perhaps the ice that broke
             assert env.step(UP)[0] == 0
             after = picture(env)
             falls += 1
