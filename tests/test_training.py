@@ -372,13 +372,23 @@ def test_a_world_that_went_on_from_one_with_rules_says_so(tmp_path: Path) -> Non
     (line,) = taken_over({"dynamics": {"steps": 5, "minutes": 2.5, "before": earlier}, "tokenizer": {"steps": 3}})
     assert line == (
         "From another world: the dynamics learnt, by that world's codes, for "
-        f"{earlier['minutes']:g} minutes there under rules laid down by hand and 2.5 minutes here."
+        "956.1 minutes there under rules laid down by hand and 2.5 minutes here."  # in it and the seven before it
     )
     for odd in ({}, {"minutes": "long"}, {"minutes": None}, {"minutes": [3]}):  # of a world from elsewhere
         (line,) = taken_over({"tokenizer": {"steps": 0, "minutes": 0.0, "before": odd}})
         assert line == (
             "From another world: the tokenizer learnt for a time that it does not tell there and does not change here."
         )
+
+
+def test_the_card_counts_the_minutes_of_all_worlds_that_a_part_comes_from() -> None:
+    first = {"steps": 9, "minutes": 129.0, "ruled": True}
+    second = {"steps": 7, "minutes": 90.5, "before": first}
+    (line,) = taken_over({"tokenizer": {"steps": 0, "minutes": 0.0, "before": second}})
+    assert "learnt for 219.5 minutes there under rules laid down by hand and does not change here" in line
+    second["before"] = first | {"minutes": "long"}
+    (line,) = taken_over({"tokenizer": {"steps": 0, "minutes": 0.0, "before": second}})
+    assert "for a time that it does not tell there" in line
 
 
 @pytest.mark.slow

@@ -90,16 +90,22 @@ def describe(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> di
 def taken_over(stages: dict[str, dict[str, Any]]) -> Iterator[str]:
     """Which parts of the world another world had learnt, of what `what_was_done` tells, a sentence each."""
     for part, told in stages.items():
-        earlier = told.get("before")
-        if not isinstance(earlier, dict):
+        earlier = list(_worlds_before(told))
+        if not earlier:
             continue
         codes = ", by that world's codes," if part == "dynamics" else ""
-        ruled = " under rules laid down by hand" if earlier.get("ruled") else ""
+        ruled = " under rules laid down by hand" if any(each.get("ruled") for each in earlier) else ""
         here = f" and {told['minutes']:g} minutes here" if told["steps"] else " and does not change here"
-        told_minutes = earlier.get("minutes")  # a world from elsewhere may tell anything
-        known = isinstance(told_minutes, int | float)
-        minutes = f"{told_minutes:g} minutes" if known else "a time that it does not tell"
+        known = [each.get("minutes") for each in earlier]  # a world from elsewhere may tell anything
+        numbers = [minutes for minutes in known if isinstance(minutes, int | float)]
+        minutes = f"{sum(numbers):g} minutes" if len(numbers) == len(known) else "a time that it does not tell"
         yield f"From another world: the {part.replace('_', ' ')} learnt{codes} for {minutes} there{ruled}{here}."
+
+
+def _worlds_before(told: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What is told of the world that a stage went on from, of the world before that one, and so on."""
+    while isinstance(before := told.get("before"), dict):
+        yield (told := before)
 
 
 def rules(settings: TrainingSettings, labels: int) -> tuple[str, ...]:
