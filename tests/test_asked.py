@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import known_game
@@ -118,6 +119,13 @@ def test_the_interval_is_over_prompts_and_not_over_steps() -> None:
     assert (mean.mean, mean.n) == (0.5, 2) and mean.ci95 == pytest.approx(1.96 * 0.5)
     assert samples.facts[f"{FOUND}.confusion"][0] == [0.5, 0.5, 0, 0]
     assert samples.curves[f"{FOUND}.by_step"] == [0.5] * 8
+
+
+def test_a_slow_world_is_asked_for_half_a_second_too(clips: Clips) -> None:
+    world = plain()
+    world.config = dataclasses.replace(world.config, fps=4)
+    samples = measure_asked(subject_of(world, 0), clips, 2, 2, quiet=True)
+    assert len(samples.curves[f"{FOUND}.by_step"]) == 2
 
 
 def test_a_world_of_no_known_game_is_asked_too() -> None:

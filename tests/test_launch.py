@@ -440,6 +440,25 @@ def test_playing_needs_no_training_packages(picture_file: Path, tmp_path: Path, 
     assert ended.stdout.splitlines()[-1] == "[]", ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("call", "status", "told"),
+    [
+        (["--worlds"], 0, "frozen-lake"),
+        (
+            ["--play", "assets/coinrun.png", "--world", "frozen-lak", "--actions", "1", "--save", "x.png"],
+            1,
+            "did you mean",
+        ),
+    ],
+)
+def test_the_light_install_lists_its_worlds(call: list[str], status: int, told: str) -> None:
+    """Without the Hub's package: what the window and a slip in a name look through, too."""
+    without = "".join(f"sys.modules[{name!r}] = None;" for name in ("huggingface_hub", "torch", "gradio"))
+    code = f"import sys; {without} import launch; sys.exit(launch.main({call}))"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == status and told in ended.stdout + ended.stderr, ended.stderr
+
+
 def test_worlds_say_what_a_player_wants(tiny_world: Path) -> None:
     head, tiny, *_, last = described(tiny_world.parent)
     assert head.split("   ")[0] == "--world" and "speed here" in head and "actions" in head

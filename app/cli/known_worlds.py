@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import difflib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,12 @@ RUNS = Path("runs")
 
 def worlds_at_hand(shipped: Path, runs: Path) -> Iterator[tuple[str, Path]]:
     """What to write after --world, and the folder, of each world that ships, was trained here or is in the cache."""
-    from genie_core.hub.download import cached_worlds
-
     yield from ((path.parent.name, path.parent) for path in sorted(shipped.glob("*/config.json")))
     yield from ((path.parent.as_posix(), path.parent) for path in sorted(runs.glob("*/world/config.json")))
-    yield from cached_worlds()
+    if find_spec("huggingface_hub"):  # the light install is without, and has no cache
+        from genie_core.hub.download import cached_worlds
+
+        yield from cached_worlds()
 
 
 def complete(name: str, shipped: Path) -> str:
