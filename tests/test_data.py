@@ -107,19 +107,6 @@ def test_a_clip_that_leaves_its_episode_is_refused(dataset: VideoDataset, start:
         dataset.clip(start, length)
 
 
-def test_a_clip_has_the_frames_before_it_as_far_as_its_episode_goes_back(dataset: VideoDataset) -> None:
-    """Before the episode begins there is its first frame, again and again, and never another episode's last."""
-    for first, length in dataset.episodes[:, :2].tolist():
-        whole = dataset.clip(first, length)
-        for start in range(first, first + length - 1):
-            found = dataset.clip_with_past(start, 2, past=3)
-            rows = np.maximum(np.arange(start - first - 3, start - first + 2), 0)
-            np.testing.assert_array_equal(found, whole[rows])
-    np.testing.assert_array_equal(dataset.clip_with_past(9, 3, past=0), dataset.clip(9, 3))
-    with pytest.raises(DataError, match="clip of"):
-        dataset.clip_with_past(6, 2, past=3)
-
-
 def test_clips_longer_than_any_episode_say_how_long_the_longest_is(dataset: VideoDataset) -> None:
     with pytest.raises(DataError, match="longest episode has 11"):
         dataset.clip_starts(12)

@@ -184,6 +184,16 @@ def test_what_goes_on_by_itself_needs_no_telling() -> None:
     assert (codes == throw)[throws].mean() > 0.9 and (codes == throw)[~throws].mean() < 0.4
 
 
+def test_a_clip_is_taken_to_begin_at_rest() -> None:
+    """Its first code tells how fast it goes, as after pictures that stand still: a dynamics sees one picture then."""
+    network = model()
+    clip = to_model(scrolled([2, 2, 2, 2, 2], [0, 1, 0, 1, 0], clips=1))
+    stood = torch.cat([clip[:, :, :1].expand(-1, -1, PAST_STEPS, -1, -1), clip], dim=2)
+    alone, after = (network.describe(network.observe(pixels)) for pixels in (clip, stood))
+    torch.testing.assert_close(alone, after[:, PAST_STEPS:], atol=1e-3, rtol=0)
+    assert (alone[:, 0] - after[:, PAST_STEPS + 1]).abs().max() > 0.01
+
+
 def test_each_loss_teaches_its_own_part() -> None:
     """The drawing of the next frame must not bend the codes."""
     network = model().train().requires_grad_(True)

@@ -103,6 +103,17 @@ def test_logits_of_other_sub_tokens_are_learnt_anew() -> None:
     assert all(torch.equal(drawn.state_dict()[name], p) for name, p in before.items())
 
 
+@pytest.mark.parametrize("num_actions", [3, 6])
+def test_other_actions_begin_alike_and_no_action_stays_what_it_was(num_actions: int) -> None:
+    small, other = make_dynamics(), DynamicsModel(dataclasses.replace(CONFIG.dynamics, num_actions=num_actions)).eval()
+    go_on_from(other, small)
+    tokens, drafts, _ = clip()
+    new, old = (network(tokens[:, :1], drafts[:, :1], torch.zeros(2, 0).long()) for network in (other, small))
+    torch.testing.assert_close(new.logits(tokens[:, :1]), old.logits(tokens[:, :1]))
+    after = [other(tokens, drafts, torch.full((2, 4), action)).logits(tokens) for action in range(num_actions)]
+    assert all(torch.equal(logits, after[0]) for logits in after)
+
+
 @pytest.mark.parametrize(
     ("smaller", "larger", "possible"),
     [
@@ -113,7 +124,8 @@ def test_logits_of_other_sub_tokens_are_learnt_anew() -> None:
         (CONFIG.dynamics, dataclasses.replace(CONFIG.dynamics, context_frames=5), False),
         (CONFIG.dynamics, dataclasses.replace(CONFIG.dynamics, link_width=5), True),
         (dataclasses.replace(CONFIG.dynamics, link_width=5), CONFIG.dynamics, False),
-        (CONFIG.dynamics, dataclasses.replace(CONFIG.dynamics, num_actions=6), False),
+        (CONFIG.dynamics, dataclasses.replace(CONFIG.dynamics, num_actions=6), True),
+        (CONFIG.dynamics, dataclasses.replace(CONFIG.dynamics, num_actions=3), True),
         (CONFIG.tokenizer, dataclasses.replace(CONFIG.tokenizer, code_bits=8), True),
         (CONFIG.tokenizer, dataclasses.replace(CONFIG.tokenizer, code_bits=4), False),
         (CONFIG.tokenizer, dataclasses.replace(CONFIG.tokenizer, channels=(8, 24)), False),

@@ -62,18 +62,21 @@ def test_every_second_clip_is_mirrored_when_asked(data: Path, tmp_path: Path) ->
     assert not np.array_equal(world.encode(frames[1::2]), clips.tokens[1::2])
 
 
-def test_actions_are_inferred_with_the_frames_around_a_clip(data: Path, tmp_path: Path) -> None:
-    """So a clip cut out of an episode has the codes that the whole episode has there."""
+def test_actions_are_inferred_with_the_frames_after_a_clip_and_none_before(data: Path, tmp_path: Path) -> None:
+    """Its last codes are those of the whole episode; its first say how fast all goes, for a first frame does not."""
     world, dataset = make_world(latent_action=FORETELLING), VideoDataset(data)
     network = world.latent_action
     network.whitening.normal_(generator=torch.Generator().manual_seed(0))  # so that codes differ
     starts = np.arange(network.reach, 320, 8)
     write_tokens(tmp_path / "tokens", dataset, starts, 3, world.tokenizer, network, mirrored=0, quiet=True)
     clips = TokenClips(tmp_path / "tokens", 4)
-    whole = world.infer_actions(torch.from_numpy(np.stack([dataset.clip(int(s) // 8 * 8, 8) for s in starts])))
-    alone = world.infer_actions(torch.from_numpy(np.stack([dataset.clip(int(s), 3) for s in starts])))
-    assert np.array_equal(clips.actions, whole[:, network.reach : network.reach + 2])
+    longer, alone, whole = (
+        world.infer_actions(torch.from_numpy(np.stack([dataset.clip(int(s) - past, frames + past) for s in starts])))
+        for past, frames in ((0, 3 + network.ahead), (0, 3), (network.reach, 3 + network.ahead))
+    )
+    assert np.array_equal(clips.actions, longer[:, :2])
     assert not np.array_equal(clips.actions, alone)
+    assert not np.array_equal(clips.actions, whole[:, network.reach : network.reach + 2])
     assert clips.tokens.shape == (len(starts), 3, *world.config.tokenizer.grid)
 
 

@@ -86,17 +86,6 @@ class VideoDataset:
             position = stop
         return np.concatenate(pieces)
 
-    def clip_with_past(self, start: int, length: int, past: int) -> np.ndarray:
-        """A clip and the `past` frames before it, uint8 (past + length, H, W, 3).
-
-        Where the episode begins within the past, its first frame stands for what came before.
-        """
-        self._check_clip(start, length)
-        episode = int(np.searchsorted(self.episodes[:, 0], start, side="right")) - 1
-        known = min(past, start - int(self.episodes[episode, 0]))
-        clip = self.clip(start - known, known + length)
-        return np.concatenate([np.repeat(clip[:1], past - known, axis=0), clip])
-
     def clip_starts(self, length: int) -> np.ndarray:
         """Every start, int64 ascending, whose clip of `length` frames stays inside one episode."""
         starts = [np.arange(first, first + frames - length + 1) for first, frames, _ in self.episodes]

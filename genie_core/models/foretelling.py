@@ -101,7 +101,7 @@ class ForetellingModel(LatentActionModel):
     def describe(self, observed: Tensor) -> Tensor:
         if self.training:
             self._follow(rows_of_all_ranks(observed.flatten(0, 1)))
-        around = repeat_ends(self.whiten(observed), PAST_STEPS, AHEAD).unfold(1, PAST_STEPS + 1 + AHEAD, 1)
+        around = repeat_last(self.after_rest(self.whiten(observed)), AHEAD).unfold(1, PAST_STEPS + 1 + AHEAD, 1)
         return self.spread_out(self.inference(around.flatten(2)))
 
     def whiten(self, observed: Tensor) -> Tensor:
@@ -112,11 +112,20 @@ class ForetellingModel(LatentActionModel):
         """How wrong the motions of `horizon` steps from each step on are foretold, from their codes and the past."""
         motions = self.whiten(observed)
         steps = min(self.horizon, motions.shape[1])
-        past = repeat_ends(motions, PAST_STEPS, 0).unfold(1, PAST_STEPS, 1)[:, : motions.shape[1] - steps + 1]
+        past = self.after_rest(motions).unfold(1, PAST_STEPS, 1)[:, : motions.shape[1] - steps + 1]
         told = codes.unfold(1, steps, 1).flatten(0, 1).transpose(1, 2)
         truth = motions.unfold(1, steps, 1).flatten(0, 1).transpose(1, 2)
         foretold = self.foretell(past.flatten(0, 1).transpose(1, 2), told)
         return {"foretelling_error": 2 * F.huber_loss(foretold, truth)}
+
+    def after_rest(self, motions: Tensor) -> Tensor:
+        """Whitened motions (b, t, DIRECTIONS) with PAST_STEPS of rest in front.
+
+        A clip shows nothing of what was before it, and play starts from a picture that stands still. So the first codes
+        of a clip tell how fast everything goes in it, which a dynamics that sees one picture could not know.
+        """
+        rest = self.whiten(torch.zeros_like(self.mean)).expand(len(motions), PAST_STEPS, -1)
+        return torch.cat([rest, motions], dim=1)
 
     def foretell(self, past: Tensor, codes: Tensor) -> Tensor:
         """Whitened motions of steps with `codes` (b, t, code_width), after those of the `past` (b, PAST_STEPS, 2)."""
@@ -159,6 +168,6 @@ def patch_changes(pixels: Tensor, size: int) -> Tensor:
     return changes / (changes.sum(-1, keepdim=True) + 1e-3)
 
 
-def repeat_ends(steps: Tensor, before: int, after: int) -> Tensor:
-    """(b, t, d) with the first step repeated `before` times in front and the last `after` times behind."""
-    return F.pad(steps.transpose(1, 2), (before, after), mode="replicate").transpose(1, 2)
+def repeat_last(steps: Tensor, times: int) -> Tensor:
+    """(b, t, d) with the last step repeated `times` times behind."""
+    return F.pad(steps.transpose(1, 2), (0, times), mode="replicate").transpose(1, 2)

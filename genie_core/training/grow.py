@@ -20,7 +20,7 @@ from genie_core.models.dynamics import DynamicsModel
 SILENT = ("token_embed", "mask_embed", "position", "action_embed", "seen_embed", "decoder.stem", "decoder.code_embed")
 GROWING = {
     TokenizerConfig: {"code_bits", "token_factors"},
-    DynamicsConfig: {"code_bits", "token_factors", "width", "heads", "layers", "link_width"},
+    DynamicsConfig: {"code_bits", "token_factors", "width", "heads", "layers", "link_width", "num_actions"},
 }
 
 
@@ -28,7 +28,8 @@ def can_grow(smaller: object, larger: object) -> bool:
     """Whether a network of config `larger` can go on from one of config `smaller`; alike ones always can.
 
     A tokenizer grows in bits; a dynamics in bits, layers, heads of an unchanged size, and links between sub-tokens.
-    Bits may be divided into other sub-tokens on the way, whose logits are then learnt anew.
+    Bits may be divided into other sub-tokens on the way, whose logits are then learnt anew. So are actions, where there
+    are more or fewer of them: they are another latent action model's.
     """
     if type(smaller) is not type(larger):
         return False
@@ -38,7 +39,7 @@ def can_grow(smaller: object, larger: object) -> bool:
     return (
         changed <= GROWING.get(type(larger), set())
         and len(head_sizes) < 2
-        and all((before[name] or 0) <= (after[name] or 0) for name in changed - {"token_factors"})
+        and all((before[name] or 0) <= (after[name] or 0) for name in changed - {"token_factors", "num_actions"})
     )
 
 
@@ -52,6 +53,8 @@ def go_on_from(network: nn.Module, smaller: nn.Module) -> None:
         if name not in learnt:
             continue  # of a new block or link, whose outputs begin as zero, or logits of other sub-tokens
         old = learnt[name]
+        if name == "action_embed.weight" and len(new) != len(old):
+            old = torch.cat([old[:-1].mean(0).expand(len(new) - 1, -1), old[-1:]])  # the last: no action
         if new.shape != old.shape:
             if name.startswith(SILENT):
                 new.zero_()

@@ -15,7 +15,7 @@ from genie_core import games
 from genie_core.data.dataset import VideoDataset
 from genie_core.errors import DataError
 from genie_core.limits import require
-from genie_core.models.foretelling import AHEAD, DIRECTIONS, SETTLING, ForetellingModel, repeat_ends
+from genie_core.models.foretelling import AHEAD, DIRECTIONS, SETTLING, ForetellingModel, repeat_last
 
 RIDGE = 0.01  # share of the mean variance that is added to each, for few labels
 
@@ -60,7 +60,7 @@ class Labels(nn.Module):
         if self.batches >= SETTLING:
             return
         self.batches += 1
-        following = repeat_ends(observed, 0, AHEAD).unfold(1, 1 + AHEAD, 1).mean(-1)
+        following = repeat_last(observed, AHEAD).unfold(1, 1 + AHEAD, 1).mean(-1)
         seen, one_hot = following[buttons >= 0], F.one_hot(buttons[buttons >= 0], len(self.counts)).float()
         self.counts += one_hot.sum(0)
         self.sums += one_hot.T @ seen

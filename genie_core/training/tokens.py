@@ -1,8 +1,8 @@
 """The clips that the dynamics learns from, as token grids and latent actions, written once.
 
-A clip is encoded by itself, as play encodes its prompt, so that a first frame never knows a frame before it. Its
-actions are inferred with the frames around it. Where a dynamics sees pictures, those that its tokens make are written
-as well.
+A clip is encoded by itself, as play encodes its prompt, so that a first frame never knows a frame before it. No more do
+its actions: the first of them tell what a single picture does not, how fast everything goes. Those of its last steps
+know the frames after it. Where a dynamics sees pictures, those that its tokens make are written as well.
 """
 
 from __future__ import annotations
@@ -86,16 +86,15 @@ class TokenSource:
     @torch.inference_mode()
     def encode(self, rows: np.ndarray) -> tuple[np.ndarray, ...]:
         """The `parts` of the clips of these numbers."""
-        # frames that the actions of a clip's first and last steps depend on
-        past, whole = self.latent_action.reach, self.length + self.latent_action.ahead
-        clips = np.stack([self.dataset.clip_with_past(int(start), whole, past) for start in self.starts[rows]])
+        whole = self.length + self.latent_action.ahead
+        clips = np.stack([self.dataset.clip(int(start), whole) for start in self.starts[rows]])
         turned = np.floor((rows + 1) * self.mirrored) > np.floor(rows * self.mirrored)
         clips[turned] = clips[turned, :, :, ::-1].copy()
         pixels, own = (
             to_model(torch.from_numpy(each).to(self.device))
-            for each in (clips, self._coloured(clips[:, past : past + self.length], rows))
+            for each in (clips, self._coloured(clips[:, : self.length], rows))
         )
-        actions = self.latent_action.infer(pixels).indices[:, past : past + self.length - 1].cpu().numpy()
+        actions = self.latent_action.infer(pixels).indices[:, : self.length - 1].cpu().numpy()
         if not isinstance(self.tokenizer, ReferenceTokenizer):
             return self.tokenizer.encode(own).cpu().numpy(), actions
         coded = self.tokenizer.code(own)

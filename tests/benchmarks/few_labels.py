@@ -51,16 +51,17 @@ def main() -> None:
 
 @torch.inference_mode()
 def judge(out: Path, path: Path) -> str:
-    """Figures of the latent actions of the run `out`, on clips of the data set `path` with the frames before them."""
+    """Figures of the latent actions of the run `out`, on clips of the data set `path`, less their first steps."""
     dataset = VideoDataset(path)
     settings = load_settings(out / "settings.toml", dataset.info.frame_size)
     network = load_network(out, "latent_action", games.latent_action_model(settings.networks.latent_action))
-    starts = np.random.default_rng(3).choice(dataset.clip_starts(FRAMES + network.ahead), CLIPS, replace=False)
-    codes, past, whole = [], network.reach, FRAMES + network.ahead
+    past, whole = network.reach, network.reach + FRAMES + network.ahead
+    starts = np.random.default_rng(3).choice(dataset.clip_starts(whole), CLIPS, replace=False)
+    codes = []
     for part in np.split(starts, 10):
-        clips = np.stack([dataset.clip_with_past(int(start), whole, past) for start in part])
+        clips = np.stack([dataset.clip(int(start), whole) for start in part])
         codes.append(network.infer(to_model(torch.from_numpy(clips))).indices[:, past : past + FRAMES - 1].numpy())
-    found, true = np.concatenate(codes), np.stack([dataset.true_actions(int(start), FRAMES) for start in starts])
+    found, true = np.concatenate(codes), np.stack([dataset.true_actions(int(start) + past, FRAMES) for start in starts])
     buttons = games.find(dataset.info.source.get("game")).buttons(true.astype(np.int64))
     told, shares = (
         mapping_accuracy(found, buttons),
