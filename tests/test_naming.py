@@ -167,6 +167,14 @@ def test_prompts_in_mid_air_do_not_name_the_codes() -> None:
     assert np.array_equal(motions.typical, standing)
 
 
+def test_who_hangs_in_the_air_does_not_stand_still() -> None:
+    """Two codes leave the player standing, the first in mid-air too, where it falls under all others but the jump."""
+    standing = np.array([(0, 0), (-1, 0), (1, 0), (0, -2), (0.02, 0.02)], float)
+    falling = standing + np.array([(0, 0), (0, 4), (0, 4), (0, 0), (0, 4)], float)
+    motions = ActionMotions(np.stack([standing] * 7 + [falling] * 3), 64)
+    assert names_of(COINRUN.name_actions(motions, 5)) == ["action_0", "left", "right", "jump", "stay"]
+
+
 # ---- any video: directions, from what the pictures alone show
 
 

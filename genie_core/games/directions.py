@@ -132,12 +132,13 @@ def name_by_motion(motions: ActionMotions, moves: Moves) -> tuple[Action, ...]:
     """Actions with the names and keys of `moves` where their motions give evidence, and numbers where they do not.
 
     A name needs a motion clear of its own spread over the prompts, and of each action named before, the clearest first:
-    of two actions with the same effect the clearer has the name. `stay` needs others that move.
+    of two actions with the same effect the clearer has the name. `stay` needs others that move, and is the code that lets
+    go on most what goes on by itself.
     """
     effects, typical = motions.effects, motions.typical
     names, reasons = _directions(effects, {way: name for name, (way, _) in moves.items() if any(way)})
     words = {way: name for name, (way, _) in moves.items()}
-    still = _stillest(effects, [effects[code] for code in names])
+    still = _most_idle(effects, [effects[code] for code in names])
     if still is not None and (0, 0) in words:
         names[still] = words[0, 0]
     actions = []
@@ -174,17 +175,22 @@ def _directions(effects: list[Effect], words: dict[Way, str]) -> tuple[dict[int,
     return names, reasons
 
 
-def _stillest(effects: list[Effect], moving: list[Effect]) -> int | None:
-    """The code that leaves the player at rest most surely and is clear of all that move it; None if none does."""
+def _most_idle(effects: list[Effect], moving: list[Effect]) -> int | None:
+    """Of the codes that leave a resting player at rest and are clear of all that move it, the one that is nearest to
+    what is shared by all codes, from each prompt; None if there is none.
+
+    What they share goes on by itself. A code that holds still what falls under all others is not standing still.
+    """
     resting = [
         code
         for code, effect in enumerate(effects)
         if effect.told and effect.size < RESTING * effect.width and all(map(effect.differs, moving))
     ]
-    speed = [float(np.nanmean(np.linalg.norm(effect.per_prompt, axis=-1))) for effect in effects if effect.told]
-    told = [code for code, effect in enumerate(effects) if effect.told]
-    mean = dict(zip(told, speed, strict=True))
-    return min(resting, key=lambda code: mean[code]) if resting and moving else None
+    if not resting or not moving:
+        return None
+    told = np.stack([effect.per_prompt for effect in effects if effect.told], axis=1)
+    shared = _median(np.swapaxes(told, 0, 1))
+    return min(resting, key=lambda code: float(np.nanmean(np.linalg.norm(effects[code].per_prompt - shared, axis=-1))))
 
 
 def _median(values: np.ndarray) -> np.ndarray:
