@@ -301,7 +301,7 @@ class PlantedLatentActions(LatentActionModel):
     def infer_observed(self, observed: Tensor) -> VectorQuantized:
         indices = observed[..., 0]
         none = torch.zeros(())
-        return VectorQuantized(self.quantizer.lookup(indices), indices, none, none, none)
+        return VectorQuantized(self.quantizer.lookup(indices), indices, none, none, none, none)
 
     def predict(self, pixels: Tensor, codes: Tensor) -> Tensor:
         frames = self.imagined(look_up(to_frames(pixels).numpy()), codes.argmax(-1).numpy())

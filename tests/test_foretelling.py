@@ -143,7 +143,7 @@ def held_keys(seed: int, clips: int = 32, steps: int = 16) -> tuple[np.ndarray, 
 def held_from_rest(network: ForetellingModel, code: int, steps: int = 8) -> float:
     """The whitened motion across that is foretold after so many steps of one code, begun at rest, less that at rest."""
     rest = network.whiten(seen(network, np.zeros((1, PAST_STEPS, 2))))
-    foretold = network.foretell(rest, network.quantizer.codebook[code].expand(1, steps, -1))
+    foretold = network.foretell(network.start(rest.flatten(1)), network.quantizer.codebook[code].expand(1, steps, -1))
     pushed = network.whiten(seen(network, np.array([[[1.0, 0.0]]]))) - rest[:, :1]
     return float((foretold[0, -1] - rest[0, 0]) @ pushed[0, 0])
 

@@ -132,8 +132,8 @@ def name_by_motion(motions: ActionMotions, moves: Moves) -> tuple[Action, ...]:
     """Actions with the names and keys of `moves` where their motions give evidence, and numbers where they do not.
 
     A name needs a motion clear of its own spread over the prompts, and of each action named before, the clearest first:
-    of two actions with the same effect the clearer has the name. `stay` needs others that move, and is the code that lets
-    go on most what goes on by itself.
+    of two actions with the same effect the clearer has the name. `stay` needs others that move, and is the code that
+    lets go on most what goes on by itself.
     """
     effects, typical = motions.effects, motions.typical
     names, reasons = _directions(effects, {way: name for name, (way, _) in moves.items() if any(way)})

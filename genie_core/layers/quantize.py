@@ -62,7 +62,8 @@ def _entropy(probs: Tensor) -> Tensor:
 
 
 class VectorQuantized(NamedTuple):
-    """`codes` (…, d) with straight-through gradient; `indices` (…) int64; three scalars for the loss.
+    """`codes` (…, d) with straight-through gradient; `indices` (…) int64; three scalars for the loss; `shares` (…,
+    size), the soft assignments.
 
     `commitment` is the squared distance to the codes. The entropies, in nats, are those of soft assignments:
     `sample_entropy` of single inputs, to be made small, `codebook_entropy` of their mean, to be made large.
@@ -73,6 +74,7 @@ class VectorQuantized(NamedTuple):
     commitment: Tensor
     sample_entropy: Tensor
     codebook_entropy: Tensor
+    shares: Tensor
 
 
 class VectorQuantizer(nn.Module):
@@ -104,14 +106,15 @@ class VectorQuantizer(nn.Module):
         indices = similarity.argmax(-1)
         if told is not None:
             indices = torch.where(told >= 0, told, indices)
-        soft = (similarity / self.temperature).softmax(-1).flatten(0, -2)
+        shares = (similarity / self.temperature).softmax(-1)
+        soft = shares.flatten(0, -2)
         chosen = self.lookup(indices)
         if self.training:
             known = torch.zeros_like(indices, dtype=torch.bool) if told is None else told >= 0
             self._learn(*map(rows_of_all_ranks, (z.detach().flatten(0, -2), indices.flatten(), known.flatten())))
         codes = z + (chosen - z).detach()
         evenness = _entropy(mean_over_ranks(soft.mean(0)))
-        return VectorQuantized(codes, indices, F.mse_loss(z, chosen), _entropy(soft).mean(), evenness)
+        return VectorQuantized(codes, indices, F.mse_loss(z, chosen), _entropy(soft).mean(), evenness, shares)
 
     def lookup(self, indices: Tensor) -> Tensor:
         """Ids (…) to codes (…, width)."""

@@ -108,15 +108,21 @@ class ForetellingModel(LatentActionModel):
         """Motions of cells (…, 2 * cells) to those directions along which they vary most, (…, DIRECTIONS)."""
         return (observed - self.mean) @ self.whitening
 
-    def errors(self, observed: Tensor, codes: Tensor) -> dict[str, Tensor]:
-        """How wrong the motions of `horizon` steps from each step on are foretold, from their codes and the past."""
+    def errors(self, observed: Tensor, codes: Tensor, seen: Tensor | None = None) -> dict[str, Tensor]:
+        """How wrong the motions of `horizon` steps from each step on are foretold, from their codes and the past, and
+        from what is `seen` (b, t, width) in the frame that they begin with."""
         motions = self.whiten(observed)
         steps = min(self.horizon, motions.shape[1])
-        past = self.after_rest(motions).unfold(1, PAST_STEPS, 1)[:, : motions.shape[1] - steps + 1]
         told = codes.unfold(1, steps, 1).flatten(0, 1).transpose(1, 2)
         truth = motions.unfold(1, steps, 1).flatten(0, 1).transpose(1, 2)
-        foretold = self.foretell(past.flatten(0, 1).transpose(1, 2), told)
-        return {"foretelling_error": 2 * F.huber_loss(foretold, truth)}
+        begun = self.begin(observed, seen)[:, : motions.shape[1] - steps + 1]
+        return {"foretelling_error": 2 * F.huber_loss(self.foretell(begun.flatten(0, 1), told), truth)}
+
+    def begin(self, observed: Tensor, seen: Tensor | None = None) -> Tensor:
+        """What foretelling begins with in each step, (b, t-1, width): the motions before it, and what is `seen`."""
+        before = self.after_rest(self.whiten(observed))[:, :-1].unfold(1, PAST_STEPS, 1).transpose(2, 3)
+        begun: Tensor = self.start(before.flatten(2))
+        return begun if seen is None else begun + seen[:, : begun.shape[1]]
 
     def after_rest(self, motions: Tensor) -> Tensor:
         """Whitened motions (b, t, DIRECTIONS) with PAST_STEPS of rest in front.
@@ -127,9 +133,9 @@ class ForetellingModel(LatentActionModel):
         rest = self.whiten(torch.zeros_like(self.mean)).expand(len(motions), PAST_STEPS, -1)
         return torch.cat([rest, motions], dim=1)
 
-    def foretell(self, past: Tensor, codes: Tensor) -> Tensor:
-        """Whitened motions of steps with `codes` (b, t, code_width), after those of the `past` (b, PAST_STEPS, 2)."""
-        states, _ = self.recurrence(self.told_embed(codes), self.start(past.flatten(1))[None])
+    def foretell(self, begun: Tensor, codes: Tensor) -> Tensor:
+        """Whitened motions of steps with `codes` (b, t, code_width), from what they begin with, `begun` (b, width)."""
+        states, _ = self.recurrence(self.told_embed(codes), begun[None])
         foretold: Tensor = self.motion_out(states)
         return foretold
 

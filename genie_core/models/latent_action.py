@@ -59,17 +59,24 @@ class LatentActionModel(nn.Module):
         for head in (self.change_head, self.motion_head):
             nn.init.zeros_(head.weight)
 
-    def forward(self, pixels: Tensor, drawn: list[int] | None = None, told: Tensor | None = None) -> NextFrames:
+    def forward(
+        self,
+        pixels: Tensor,
+        drawn: list[int] | None = None,
+        told: Tensor | None = None,
+        seen: Tensor | None = None,
+    ) -> NextFrames:
         """pixels (b, c, t, H, W) in [-1, 1], two frames or more; next frames are drawn of the rows `drawn` alone.
 
-        `told` (b, t-1) are ids of actions that are known, -1 where none is.
+        `told` (b, t-1) are ids of actions that are known, -1 where none is. `seen` (b, t, width) is what another
+        network sees in each frame, for models that foretell.
         """
         observed = self.observe(pixels)
         quantized = self.quantizer(self.describe(observed), told)
         codes = quantized.codes if self.codes_learn_from_pixels else quantized.codes.detach()
         rows = slice(None) if drawn is None else drawn
         predicted = self.predict(pixels[rows][:, :, :-1], codes[rows])
-        return NextFrames(predicted, quantized, observed, self.errors(observed, quantized.codes))
+        return NextFrames(predicted, quantized, observed, self.errors(observed, quantized.codes, seen))
 
     def infer(self, pixels: Tensor) -> VectorQuantized:
         """The actions between frames of pixels (b, c, t, H, W): codes (b, t-1, code_width), indices (b, t-1)."""
@@ -109,7 +116,7 @@ class LatentActionModel(nn.Module):
         """All steps of a clip as vectors to be quantized, (b, t-1, code_width), from what was observed of each."""
         return self.spread_out(observed)
 
-    def errors(self, observed: Tensor, codes: Tensor) -> dict[str, Tensor]:
+    def errors(self, observed: Tensor, codes: Tensor, seen: Tensor | None = None) -> dict[str, Tensor]:
         """What besides pixels teaches the codes (b, t-1, code_width): scalars to be made small, by name."""
         return {}
 

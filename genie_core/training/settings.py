@@ -132,7 +132,11 @@ class TokenizerSettings(StageSettings):
 @dataclass(frozen=True)
 class LatentActionSettings(StageSettings):
     """Without the two entropies, one code took 70 % of the steps and two took none; ten times as much made the codes
-    even and meaningless."""
+    even and meaningless.
+
+    `surprise`, of codes that foretell, weighs how evenly they are used where the past is known: at 0 what goes on by
+    itself takes codes of its own; twice a good weight tells less of what is done.
+    """
 
     least_frames = 2
 
@@ -142,6 +146,7 @@ class LatentActionSettings(StageSettings):
     sample_entropy: float = 0.001
     mirrored: float = 0.5  # the share of clips mirrored, so that the way of most motion gets no more codes
     drawn_clips: int = 2  # of a batch, whose next frames are drawn where pixels do not teach the codes
+    surprise: float = 0.0
     labels: float = 0.0  # the share of steps whose button is told
 
 

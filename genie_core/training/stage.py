@@ -58,7 +58,7 @@ class Stage(nn.Module):
         return float(self.trained_seconds) / (60 * settings.minutes)
 
     def configure_optimizers(self) -> MuonAdamW:
-        return build_optimizer(self.network, self.settings)
+        return build_optimizer(self, self.settings)
 
     def set_rates(self, optimizer: torch.optim.Optimizer) -> None:
         """Give the two groups of `optimizer` the rates of this step."""
