@@ -362,6 +362,8 @@ def test_a_run_takes_over_what_it_does_not_train(finished: Path, data: Path, con
     done = after.config.training["stages"]
     assert done["dynamics"]["steps"] > 0 and done["tokenizer"]["steps"] == 0
     assert {name: done[name]["before"] for name in STAGES} == before.config.training["stages"]
+    ran = {name for name in STAGES if done[name]["steps"]}
+    assert set(after.config.training["settings"]) == {"held_out_every", *ran} and ran != set(STAGES)
     taken = [line for line in after.config.training["rules"] if line.startswith("From another world: the ")]
     assert len(taken) == 3 and [line.endswith("does not change here.") for line in taken] == [True, True, False]
 

@@ -74,13 +74,17 @@ def write_starts(folder: Path, prompts: np.ndarray) -> None:
 
 
 def describe(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> dict[str, Any]:
-    """How the world came about: `training` of its config.json. `labels` is how many steps had their button told."""
+    """How the world came about: `training` of its config.json. `labels` is how many steps had their button told.
+
+    A stage that did not run here has no settings: what it learnt, it learnt elsewhere.
+    """
     stages = what_was_done(out, settings)
+    idle = {name for name, told in stages.items() if not told["steps"]}
     return {
         "data": dataset.info.name,
         "source": dataset.info.source,
         "stages": stages,
-        "settings": settings.recorded(),
+        "settings": {name: values for name, values in settings.recorded().items() if name not in idle},
         "rules": [*rules(settings, labels := labelled_steps(out) or 0), *taken_over(stages)],
         "labels": labels,
         "commit": _commit(),
