@@ -12,9 +12,16 @@ import pygame
 import pytest
 from conftest import FakeEngine
 from test_window import JUMP, JUMP_RIGHT, LEFT, RIGHT, STAY, down
+from test_window_loop import press
+from test_window_worlds import window as one_of_three_worlds
 
 from app.play.session import PlaySession
 from app.window import play as window
+from app.window.help import Help
+from app.window.loop import WindowLoop
+from app.window.worlds import Worlds
+
+window_with_worlds = one_of_three_worlds
 
 PLAIN, LAID_OUT = 0, 1  # SDL_JOYSTICK_TYPE_UNKNOWN, SDL_JOYSTICK_TYPE_GAMECONTROLLER
 AXES, BUTTONS, HATS = 6, 15, 1
@@ -108,3 +115,55 @@ def test_the_hat_of_a_joystick(engine: FakeEngine, prompt: np.ndarray) -> None:
 def test_pulling_it_out_lets_go(engine: FakeEngine, prompt: np.ndarray) -> None:
     hands = {2: [("axis", 0, 1.0)], 4: [("pull_out",)], 6: []}
     assert played(engine, prompt, LAID_OUT, hands) == [STAY, STAY, RIGHT, RIGHT, STAY, STAY]
+
+
+@pytest.fixture
+def with_worlds(window_with_worlds: WindowLoop) -> Iterator[WindowLoop]:
+    yield window_with_worlds
+    window_with_worlds.gamepads.close()
+
+
+def take(loop: WindowLoop) -> None:
+    """Lets the window take what pygame tells."""
+    for event in pygame.event.get():
+        loop.handle(event)
+
+
+def plugged_in(loop: WindowLoop, kind: int) -> VirtualGamepad:
+    pad = VirtualGamepad(kind)
+    take(loop)
+    return pad
+
+
+def move(loop: WindowLoop, pad: VirtualGamepad, *hands: tuple[str, int, float]) -> None:
+    """Moves `pad`, and lets the window take it each time."""
+    for name, *values in hands:
+        getattr(pad, name)(*values)
+        take(loop)
+
+
+@pytest.mark.parametrize("kind", [PLAIN, LAID_OUT], ids=["joystick", "gamepad"])
+def test_a_gamepad_chooses_another_world(with_worlds: WindowLoop, kind: int) -> None:
+    """Also one that is plugged in meanwhile, of which SDL tells once."""
+    press(with_worlds, pygame.K_F4)
+    pad = plugged_in(with_worlds, kind)
+    move(with_worlds, pad, ("axis", 0, 1.0), ("axis", 0, 0.0))
+    assert isinstance(with_worlds.overlay, Worlds) and with_worlds.overlay.at == 2
+    move(with_worlds, pad, ("button", 1, True), ("button", 1, False))
+    assert with_worlds.overlay is None and with_worlds.next is None, "its second button plays on"
+    press(with_worlds, pygame.K_F4)
+    move(with_worlds, pad, ("axis", 0, -1.0), ("axis", 0, 0.0), ("button", 0, True))
+    assert with_worlds.next is not None and with_worlds.next.name == "meadow"
+
+
+def test_a_stick_let_go_under_the_help_is_not_held_afterwards(with_worlds: WindowLoop) -> None:
+    pad = plugged_in(with_worlds, LAID_OUT)
+    move(with_worlds, pad, ("axis", 0, 1.0))
+    assert with_worlds.pilot.held.look()
+    press(with_worlds, pygame.K_F1)
+    move(with_worlds, pad, ("button", 0, True), ("button", 0, False), ("axis", 0, 0.0))
+    assert isinstance(with_worlds.overlay, Help), "keys are changed there, by the keyboard"
+    press(with_worlds, pygame.K_ESCAPE)
+    assert not with_worlds.pilot.held.look()
+    move(with_worlds, pad, ("axis", 0, 1.0))
+    assert with_worlds.pilot.held.look()

@@ -29,6 +29,12 @@ LAYOUT = {
 }
 IN_ORDER = ("a", "b", "x", "y", "l", "r", "back", "start")
 AXES = {0: ("left", "right"), 1: ("up", "down")}
+CHOOSES = {
+    **{PAD + way: getattr(pygame, f"K_{way.upper()}") for way in ("left", "right", "up", "down")},
+    PAD + "a": pygame.K_RETURN,
+    PAD + "b": pygame.K_ESCAPE,
+}
+"""Keys of a keyboard that do the same where something is chosen."""
 Change = tuple[str, bool]
 
 

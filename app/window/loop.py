@@ -20,7 +20,7 @@ from app.window import panel
 from app.window.ask import Ask
 from app.window.bindings import Bindings
 from app.window.drawing import THEMES, Canvas, key_label
-from app.window.gamepad import Gamepads
+from app.window.gamepad import CHOOSES, Gamepads
 from app.window.help import Help
 from app.window.hud import Messages, draw_caption, draw_guessing, draw_notice, notice
 from app.window.keys import Key, Keyboard
@@ -109,8 +109,9 @@ class WindowLoop:
         elif event.type == pygame.DROPFILE:
             self.opener.open(Path(event.file))
         elif self.overlay is not None:
-            if not self.overlay.handle(event):
-                self._close_overlay()
+            for each in [event, *self._pressed_on_pads(event)]:
+                if self.overlay is not None and not self.overlay.handle(each):
+                    self._close_overlay()
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             self._click(event.pos)
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
@@ -253,6 +254,15 @@ class WindowLoop:
             act()
         except GenieError as error:
             self.session.tell(c.REFUSED, str(error))
+
+    def _pressed_on_pads(self, event: pygame.event.Event) -> list[pygame.event.Event]:
+        """As keys of a keyboard, for what is open over the game; the help, where keys are changed, takes none.
+
+        Gamepads are followed meanwhile: one plugged in is told of once, and a button let go must not stay held.
+        """
+        pressed = [CHOOSES.get(name) for name, down in self.gamepads.changes(event) if down]
+        keys = [] if isinstance(self.overlay, Help) else [key for key in pressed if key is not None]
+        return [pygame.event.Event(pygame.KEYDOWN, key=key, mod=0) for key in keys]
 
     def _close_overlay(self) -> None:
         overlay, self.overlay = self.overlay, None
