@@ -12,11 +12,12 @@ import pygame
 import pytest
 from conftest import FakeEngine
 from test_window import JUMP, JUMP_RIGHT, LEFT, RIGHT, STAY, down
-from test_window_loop import press
+from test_window_loop import play_two_branches, press
 from test_window_worlds import window as one_of_three_worlds
 
 from app.play.session import PlaySession
 from app.window import play as window
+from app.window.ask import Ask
 from app.window.help import Help
 from app.window.loop import WindowLoop
 from app.window.worlds import Worlds
@@ -154,6 +155,21 @@ def test_a_gamepad_chooses_another_world(with_worlds: WindowLoop, kind: int) -> 
     press(with_worlds, pygame.K_F4)
     move(with_worlds, pad, ("axis", 0, -1.0), ("axis", 0, 0.0), ("button", 0, True))
     assert with_worlds.next is not None and with_worlds.next.name == "meadow"
+
+
+def test_a_gamepad_answers_what_is_asked_before_a_game_is_lost(with_worlds: WindowLoop, tmp_path: Path) -> None:
+    """Its second button plays on, its first saves the session and goes to the other world."""
+    play_two_branches(with_worlds)
+    pad = plugged_in(with_worlds, LAID_OUT)
+    for button in (1, 0):
+        assert with_worlds.next is None and not (tmp_path / "genie").exists()
+        press(with_worlds, pygame.K_F4, pygame.K_LEFT, pygame.K_RETURN)
+        assert isinstance(with_worlds.overlay, Ask)
+        move(with_worlds, pad, ("button", button, True), ("button", button, False))
+        assert with_worlds.overlay is None
+    assert with_worlds.next is not None and with_worlds.next.name == "meadow"
+    with_worlds.saver.close(quiet=True)
+    assert len(list((tmp_path / "genie").glob("*.genie"))) == 1
 
 
 def test_a_stick_let_go_under_the_help_is_not_held_afterwards(with_worlds: WindowLoop) -> None:

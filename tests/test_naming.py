@@ -175,6 +175,11 @@ def test_who_hangs_in_the_air_does_not_stand_still() -> None:
     assert names_of(COINRUN.name_actions(motions, 5)) == ["action_0", "left", "right", "jump", "stay"]
 
 
+def test_where_most_go_one_way_standing_still_is_still_standing_still() -> None:
+    motions = np.array([(2, 0), (1.6, 0), (1.2, 0), (0.2, 0), (0, 0)], float)
+    assert names_of(name_actions(motions, 0.02))[4] == "stay"
+
+
 # ---- any video: directions, from what the pictures alone show
 
 

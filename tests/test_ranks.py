@@ -16,7 +16,9 @@ pytestmark = pytest.mark.slow
 
 STEPS = 6
 PIXELS = SETTINGS.replace("batch_size = 4\n", f"batch_size = 4\nsteps = {STEPS}\nwarmup_steps = 2\n")
-SURPRISE = PIXELS.replace("code_width = 4\n", "code_width = 4\nhorizon = 2\n")
+SURPRISE = PIXELS.replace("code_width = 4\n", "code_width = 4\nhorizon = 2\n").replace(
+    "[train.latent_action]\n", "[train.latent_action]\nsurprise = 0.1\n"
+)
 NO_GRADIENT = {"network.to_code.bias", "network.encoder.4.bias", "network.spread.running_mean"}
 """The batch norm takes out the bias before it: its gradient is rounding, of which AdamW makes whole steps."""
 

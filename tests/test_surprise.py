@@ -6,13 +6,16 @@ import dataclasses
 
 import pytest
 import torch
-from tiny import CONFIG, random_frames
+from test_training import SETTINGS
+from tiny import CONFIG, random_frames, random_pixels
 from torch import Tensor
 
+from genie_core.errors import ConfigError
 from genie_core.models.foretelling import ForetellingModel
+from genie_core.training.cost import cost
 from genie_core.training.expectation import Expectation
 from genie_core.training.latent_action_stage import LatentActionStage
-from genie_core.training.settings import LatentActionSettings
+from genie_core.training.settings import LatentActionSettings, parse_settings
 
 SMALL = dataclasses.replace(CONFIG.latent_action, horizon=3, num_actions=2)
 WIDTH = SMALL.width
@@ -60,7 +63,7 @@ def test_a_picture_that_tells_what_comes_makes_it_expected(sees: bool) -> None:
     features, errors = len(network.mean), []
     for _ in range(80):
         way = torch.randint(0, 2, (16,)) * 2.0 - 1
-        pixels = way[:, None, None, None, None].expand(-1, 3, 5, 16, 16) * 0.5
+        pixels = way[:, None, None, None, None].expand(-1, 3, 3, 16, 16) * 0.5
         observed = torch.zeros(16, 4, features)
         observed[..., 0] = way[:, None]
         codes = network.quantizer.codebook[0].expand(16, 4, -1)
@@ -71,6 +74,62 @@ def test_a_picture_that_tells_what_comes_makes_it_expected(sees: bool) -> None:
         optimizer.step()
         errors.append(float(error.detach()))
     assert (errors[-1] < 0.1 * errors[0]) is sees, errors[-1] / errors[0]
+
+
+def test_what_is_seen_of_a_frame_counts_from_the_step_after_it() -> None:
+    """Never before, or the foreteller and the guess would know what came of a code."""
+    torch.manual_seed(0)
+    network, expectation = ForetellingModel(SMALL), Expectation(SMALL)
+    torch.nn.init.normal_(expectation.seen.weight)
+    observed, pixels = torch.zeros(1, 4, len(network.mean)), random_pixels(b=1, t=5, size=(16, 16))
+    other = pixels.clone()
+    other[:, :, 2] = random_pixels(b=1, t=1, seed=1, size=(16, 16))[:, :, 0]
+    begun, changed = (network.begin(observed, expectation.see(each[:, :, :-1])) for each in (pixels, other))
+    assert (begun != changed).any(-1).tolist() == [[False, False, True, False]]
+
+
+def test_a_step_whose_code_is_told_is_no_matter_of_choice() -> None:
+    expectation, begun = Expectation(SMALL), torch.randn(2, 3, WIDTH)
+    shares = torch.rand(2, 3, 2, requires_grad=True)
+    told = torch.tensor([[-1, 0, -1], [1, -1, -1]])
+    sum(expectation.surprise(begun, shares, told)).backward()  # type: ignore[arg-type]
+    assert shares.grad is not None
+    assert torch.equal(shares.grad.abs().sum(-1) > 0, told < 0)
+
+
+def stage_of(surprise: float) -> LatentActionStage:
+    torch.manual_seed(0)
+    settings = LatentActionSettings(surprise=surprise, clip_frames=6, mirrored=0.0)
+    return LatentActionStage(ForetellingModel(SMALL), settings).train()
+
+
+def test_the_setting_weighs_it_in_what_teaches_the_codes() -> None:
+    gradients = []
+    for surprise in (0.1, 0.2, 0.4):
+        stage = stage_of(surprise)
+        stage.losses({"frames": random_frames(b=4, t=6)})["loss"].backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in stage.network.inference.parameters()]))  # type: ignore[union-attr, operator]
+    first, second, third = gradients
+    assert (second - first).norm() > 1e-6
+    torch.testing.assert_close(third - second, 2 * (second - first), atol=1e-6, rtol=1e-3)
+
+
+def test_without_it_a_stage_has_the_state_it_always_had() -> None:
+    assert not [name for name in stage_of(0.0).state_dict() if not name.startswith("network.")]
+
+
+def test_codes_that_do_not_foretell_cannot_be_surprising() -> None:
+    with pytest.raises(ConfigError, match=r"surprise 0\.1 is for codes that foretell; write `horizon"):
+        parse_settings(SETTINGS.replace("[train.latent_action]\n", "[train.latent_action]\nsurprise = 0.1\n"), "here")
+
+
+def test_the_plan_counts_it() -> None:
+    text = SETTINGS.replace("code_width = 4\n", "code_width = 4\nhorizon = 2\n")
+    plain, seeing = (
+        cost("latent_action", parse_settings(part, "here"))
+        for part in (text, text.replace("[train.latent_action]\n", "[train.latent_action]\nsurprise = 0.1\n"))
+    )
+    assert seeing.parameters > plain.parameters and seeing.step_flop > plain.step_flop and seeing.memory > plain.memory
 
 
 def test_it_learns_with_the_codes_and_stays_out_of_the_world() -> None:
@@ -86,4 +145,4 @@ def test_it_learns_with_the_codes_and_stays_out_of_the_world() -> None:
         optimizer.step()
         stage.step += 1
     assert all((p != before[name]).any() for name, p in stage.expectation.named_parameters())
-    assert not any("expectation" in name or "eye" in name for name in network.state_dict())
+    assert not any("expectation" in name for name in network.state_dict())

@@ -365,6 +365,8 @@ def test_a_run_takes_over_what_it_does_not_train(finished: Path, data: Path, con
     ran = {name for name in STAGES if done[name]["steps"]}
     assert set(after.config.training["settings"]) == {"held_out_every", *ran} and ran != set(STAGES)
     taken = [line for line in after.config.training["rules"] if line.startswith("From another world: the ")]
+    mirrored = [line for line in after.config.training["rules"] if "of the latent actions are mirrored" in line]
+    assert mirrored == [line for line in before.config.training["rules"] if line in mirrored] and len(mirrored) == 1
     assert len(taken) == 3 and [line.endswith("does not change here.") for line in taken] == [True, True, False]
 
 

@@ -258,10 +258,14 @@ class WindowLoop:
     def _pressed_on_pads(self, event: pygame.event.Event) -> list[pygame.event.Event]:
         """As keys of a keyboard, for what is open over the game; the help, where keys are changed, takes none.
 
-        Gamepads are followed meanwhile: one plugged in is told of once, and a button let go must not stay held.
+        The button that chooses answers a question by its first choice, which loses nothing. Gamepads are followed
+        meanwhile: one plugged in is told of once, and a button let go must not stay held.
         """
-        pressed = [CHOOSES.get(name) for name, down in self.gamepads.changes(event) if down]
-        keys = [] if isinstance(self.overlay, Help) else [key for key in pressed if key is not None]
+        pressed = [CHOOSES[name] for name, down in self.gamepads.changes(event) if down and name in CHOOSES]
+        if isinstance(self.overlay, Ask):
+            first = pygame.key.key_code(next(iter(self.overlay.choices)))
+            pressed = [first if key == pygame.K_RETURN else key for key in pressed]
+        keys = [] if isinstance(self.overlay, Help) else pressed
         return [pygame.event.Event(pygame.KEYDOWN, key=key, mod=0) for key in keys]
 
     def _close_overlay(self) -> None:

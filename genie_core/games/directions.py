@@ -132,8 +132,8 @@ def name_by_motion(motions: ActionMotions, moves: Moves) -> tuple[Action, ...]:
     """Actions with the names and keys of `moves` where their motions give evidence, and numbers where they do not.
 
     A name needs a motion clear of its own spread over the prompts, and of each action named before, the clearest first:
-    of two actions with the same effect the clearer has the name. `stay` needs others that move, and is the code that
-    lets go on most what goes on by itself.
+    of two actions with the same effect the clearer has the name. `stay` needs others that move, and interferes least
+    with what happens by itself.
     """
     effects, typical = motions.effects, motions.typical
     names, reasons = _directions(effects, {way: name for name, (way, _) in moves.items() if any(way)})
@@ -176,10 +176,11 @@ def _directions(effects: list[Effect], words: dict[Way, str]) -> tuple[dict[int,
 
 
 def _most_idle(effects: list[Effect], moving: list[Effect]) -> int | None:
-    """Of the codes that leave a resting player at rest and are clear of all that move it, the one that is nearest to
-    what is shared by all codes, from each prompt; None if there is none.
+    """Of the codes that leave a resting player at rest and are clear of all that move it, the one under which happens
+    most nearly, from each prompt, what happens by itself; None if there is none.
 
-    What they share goes on by itself. A code that holds still what falls under all others is not standing still.
+    That is what all codes have in common, each less what it does itself. A code that holds still what falls under all
+    others is not standing still.
     """
     resting = [
         code
@@ -188,9 +189,8 @@ def _most_idle(effects: list[Effect], moving: list[Effect]) -> int | None:
     ]
     if not resting or not moving:
         return None
-    told = np.stack([effect.per_prompt for effect in effects if effect.told], axis=1)
-    shared = _median(np.swapaxes(told, 0, 1))
-    return min(resting, key=lambda code: float(np.nanmean(np.linalg.norm(effects[code].per_prompt - shared, axis=-1))))
+    alone = _median(np.stack([effect.per_prompt - effect.motion for effect in effects if effect.told]))
+    return min(resting, key=lambda code: float(np.nanmean(np.linalg.norm(effects[code].per_prompt - alone, axis=-1))))
 
 
 def _median(values: np.ndarray) -> np.ndarray:

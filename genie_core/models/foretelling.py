@@ -29,9 +29,10 @@ class ForetellingModel(LatentActionModel):
     Motions are read from cost volumes of the picture, its quarters, sixteenths and so on, and once more of the picture
     where it changes, so a camera that moves and a small thing anywhere under a still camera both count; the directions
     along which they vary most are whitened, so that a slow motion counts as much as a fast one. A recurrent network
-    starts from three past motions and foretells those of the next `horizon` steps, from nothing but their codes. What
-    goes on by itself it learns to foretell untold. What somebody does has to be told at the step where it begins, for
-    it bears on every later one. So a code means what one does, not what one sees.
+    starts from three past motions, and in training from what is seen in the frame there, and foretells the motions of
+    the next `horizon` steps. Of these it is given the codes, and nothing else. What goes on by itself it learns to
+    foretell untold. What somebody does has to be told at the step where it begins, for it bears on every later one. So
+    a code means what one does, not what one sees.
 
     The encoder, which is not used in play, finds a step's code from the motions around it, up to two steps later.
     Pixels do not teach the codes, because a motion of half a pixel is worth next to nothing in them; the decoder learns
@@ -110,7 +111,7 @@ class ForetellingModel(LatentActionModel):
 
     def errors(self, observed: Tensor, codes: Tensor, seen: Tensor | None = None) -> dict[str, Tensor]:
         """How wrong the motions of `horizon` steps from each step on are foretold, from their codes and the past, and
-        from what is `seen` (b, t, width) in the frame that they begin with."""
+        from what is `seen` (b, t-1, width) in the frame that they begin with."""
         motions = self.whiten(observed)
         steps = min(self.horizon, motions.shape[1])
         told = codes.unfold(1, steps, 1).flatten(0, 1).transpose(1, 2)
@@ -122,7 +123,7 @@ class ForetellingModel(LatentActionModel):
         """What foretelling begins with in each step, (b, t-1, width): the motions before it, and what is `seen`."""
         before = self.after_rest(self.whiten(observed))[:, :-1].unfold(1, PAST_STEPS, 1).transpose(2, 3)
         begun: Tensor = self.start(before.flatten(2))
-        return begun if seen is None else begun + seen[:, : begun.shape[1]]
+        return begun if seen is None else begun + seen
 
     def after_rest(self, motions: Tensor) -> Tensor:
         """Whitened motions (b, t, DIRECTIONS) with PAST_STEPS of rest in front.

@@ -68,8 +68,8 @@ class LatentActionModel(nn.Module):
     ) -> NextFrames:
         """pixels (b, c, t, H, W) in [-1, 1], two frames or more; next frames are drawn of the rows `drawn` alone.
 
-        `told` (b, t-1) are ids of actions that are known, -1 where none is. `seen` (b, t, width) is what another
-        network sees in each frame, for models that foretell.
+        `told` (b, t-1) are ids of actions that are known, -1 where none is. `seen` (b, t-1, width) is what another
+        network sees in each frame but the last, for models that foretell.
         """
         observed = self.observe(pixels)
         quantized = self.quantizer(self.describe(observed), told)

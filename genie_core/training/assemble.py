@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def describe(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> di
         "source": dataset.info.source,
         "stages": stages,
         "settings": {name: values for name, values in settings.recorded().items() if name not in idle},
-        "rules": [*rules(settings, labels := labelled_steps(out) or 0), *taken_over(stages)],
+        "rules": [*rules(settings, labels := labelled_steps(out) or 0, idle), *taken_over(stages)],
         "labels": labels,
         "commit": _commit(),
     }
@@ -112,14 +112,17 @@ def _worlds_before(told: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield (told := before)
 
 
-def rules(settings: TrainingSettings, labels: int) -> tuple[str, ...]:
-    """What of the world is laid down by hand, a sentence each."""
-    told = f"By labels: {labels:,} steps of the key log say which codes there are; the effect of each is learnt."
-    return (told,) * bool(labels) + tuple(
-        f"By hand: {stage.mirrored:.0%} of the training clips of the {part} are mirrored sideways."
-        for stage, part in ((settings.latent_action, "latent actions"), (settings.dynamics, "dynamics"))
-        if stage.mirrored
-    )
+def rules(settings: TrainingSettings, labels: int, idle: Collection[str] = ()) -> Iterator[str]:
+    """What of the world is laid down by hand, a sentence each. For `idle` stages, the world they come from says it."""
+    if labels:
+        yield f"By labels: {labels:,} steps of the key log say which codes there are; the effect of each is learnt."
+    stages = (("latent_action", "latent actions", settings.latent_action), ("dynamics", "dynamics", settings.dynamics))
+    for name, part, stage in stages:
+        if name in idle and stage.start_from:
+            told = World.from_pretrained(stage.start_from).config.training.get("rules", [])
+            yield from (line for line in told if line.startswith("By hand: ") and f" of the {part} are" in line)
+        elif name not in idle and stage.mirrored:
+            yield f"By hand: {stage.mirrored:.0%} of the training clips of the {part} are mirrored sideways."
 
 
 def _commit() -> str | None:

@@ -22,6 +22,7 @@ from genie_core.models.dynamics import DynamicsModel
 from genie_core.models.latent_action import LatentActionModel, NextFrames
 from genie_core.models.tokenizer import VideoTokenizer
 from genie_core.models.tokenizers import build_tokenizer
+from genie_core.training.expectation import Expectation
 from genie_core.training.settings import TrainingSettings
 
 
@@ -59,6 +60,11 @@ def cost(name: str, settings: TrainingSettings, sharing: Sharing = WHOLE) -> Cos
             pixels = torch.zeros(1, 3, own.clip_frames - 1, *network.config.frame_size)
             drawing = _count(lambda: network.predict(pixels, steps).sum())
             flop, saved = (whole - rest * part for whole, part in zip((flop, saved), drawing, strict=True))
+            if settings.latent_action.surprise:
+                expectation = Expectation(network.config)
+                parameters += sum(p.numel() for p in expectation.parameters())
+                seeing = _count(lambda: expectation.see(pixels).sum())
+                flop, saved = (own + more for own, more in zip((flop, saved), seeing, strict=True))
     if own.recompute:
         saved += one_block(name, settings)
     here = own.batch_size / sharing.ranks / own.accumulate * sharing.bytes_a_number / 4
@@ -140,7 +146,7 @@ def forward_flop(settings: TrainingSettings) -> float:
     with torch.device("meta"):
         tokenizer = build_tokenizer(configs.tokenizer)
         latent_action = games.latent_action_model(configs.latent_action).eval()
-        pixels = torch.zeros(1, 3, frames + latent_action.reach, *configs.tokenizer.frame_size)
+        pixels = torch.zeros(1, 3, frames + latent_action.ahead, *configs.tokenizer.frame_size)
         with torch.no_grad(), count_flop() as counter:
             own = pixels[:, :, :frames]
             tokenizer.encode(own) if isinstance(tokenizer, VideoTokenizer) else tokenizer.code(own)

@@ -11,7 +11,7 @@ from genie_core.models.foretelling import ForetellingModel
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.pixels import to_frames, to_model
 from genie_core.training.chance import Chance
-from genie_core.training.expectation import Expectation, Surprise
+from genie_core.training.expectation import Expectation
 from genie_core.training.labels import Labels
 from genie_core.training.settings import LatentActionSettings
 from genie_core.training.stage import Batch, Stage, batch_psnr
@@ -30,7 +30,7 @@ class LatentActionStage(Stage):
 
     def __init__(self, network: LatentActionModel, settings: LatentActionSettings, labelled: int = 0) -> None:
         super().__init__(network, settings)
-        self.expectation = Expectation(network.config) if isinstance(network, ForetellingModel) else None
+        self.expectation = Expectation(network.config) if settings.surprise else None
         self.labels = Labels(network, labelled) if labelled and isinstance(network, ForetellingModel) else None
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -43,9 +43,12 @@ class LatentActionStage(Stage):
         found = list(range(here)) if from_pixels else self.chance.some_rows(settings.drawn_clips, here)
         drawn = found or [0]  # counts for nothing, but a rank that draws no clip would leave the others waiting
         told = buttons if self.training else None
-        seen = None if self.expectation is None else self.expectation.see(pixels)
+        seen = None if self.expectation is None else self.expectation.see(pixels[:, :, :-1])
         predicted, quantized, observed, errors = self.network(pixels, drawn, told, seen)
-        surprise = self._surprise(quantized.shares, observed, seen)
+        if self.expectation is not None:
+            assert isinstance(self.network, ForetellingModel)
+            surprise = self.expectation.surprise(self.network.begin(observed, seen), quantized.shares, told)
+            errors = errors | {"guess_error": surprise.guess_error, "guessed": settings.surprise * surprise.guessed}
         if self.training and self.labels is not None and buttons is not None:
             assert isinstance(self.network, ForetellingModel)
             self.labels.teach(self.network, *map(rows_of_all_ranks, (observed, buttons)))
@@ -60,22 +63,13 @@ class LatentActionStage(Stage):
             + settings.sample_entropy * quantized.sample_entropy
             - settings.codebook_entropy * quantized.codebook_entropy
             + sum(errors.values())
-            + surprise.guess_error
-            + settings.surprise * surprise.guessed
         )
         return {
             "loss": absolute + settings.squared_error * squared + own,
             "psnr": batch_psnr(squared),
             **{name: error.detach() for name, error in errors.items()},
-            "guess_error": surprise.guess_error.detach(),
             **{f"code_{code}": share for code, share in enumerate(shares)},
         }
-
-    def _surprise(self, shares: Tensor, observed: Tensor, seen: Tensor | None) -> Surprise:
-        if self.expectation is None:
-            return Surprise(observed.new_zeros(()), observed.new_zeros(()))
-        assert isinstance(self.network, ForetellingModel)
-        return self.expectation.surprise(self.network.begin(observed, seen), shares)
 
     def picture(self, batch: Batch) -> Tensor:
         """Held-out clips, each above what was predicted with its own codes and with random ones."""

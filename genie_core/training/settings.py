@@ -134,8 +134,9 @@ class LatentActionSettings(StageSettings):
     """Without the two entropies, one code took 70 % of the steps and two took none; ten times as much made the codes
     even and meaningless.
 
-    `surprise`, of codes that foretell, weighs how evenly they are used where the past is known: at 0 what goes on by
-    itself takes codes of its own; twice a good weight tells less of what is done.
+    `surprise`, of codes that foretell, lets the foreteller see the frame, and weighs how evenly codes are used where
+    past and frame are known. At 0 what goes on by itself takes codes of its own; at .05 hardly, and at .1 codes tell
+    less of what is done.
     """
 
     least_frames = 2
@@ -195,6 +196,9 @@ class TrainingSettings:
         WorldConfig(*self.networks, self.sampling)  # they have to fit each other
         no_rules = self.networks.latent_action.rules is None
         require(no_rules, "rules find no codes of new worlds; write `horizon = 6` in place of [latent_action.rules]")
+        foretells = self.networks.latent_action.horizon is not None
+        told = f"surprise {self.latent_action.surprise:g} is for codes that foretell"
+        require(foretells or not self.latent_action.surprise, f"{told}; write `horizon = 6` in [latent_action]")
         if self.networks.tokenizer.reference:
             self.tokenizer.require_reference()
         every = self.held_out_every

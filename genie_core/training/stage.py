@@ -14,7 +14,8 @@ Batch = dict[str, Tensor]
 
 
 class Stage(nn.Module):
-    """Trains one network. A subclass gives `losses(batch)`, whose entry `loss` is minimised and all are logged.
+    """Trains one network, and what serves its training alone. A subclass gives `losses(batch)`, whose entry `loss` is
+    minimised and all are logged.
 
     `chance` is where the losses draw their random numbers: it is set anew for each step. `weight` is what the loss of
     the last batch counts beside those of other parts of a global batch. `step` and `trained_seconds` say how much was

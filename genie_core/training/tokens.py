@@ -1,8 +1,11 @@
 """The clips that the dynamics learns from, as token grids and latent actions, written once.
 
-A clip is encoded by itself, as play encodes its prompt, so that a first frame never knows a frame before it. No more do
-its actions: the first of them tell what a single picture does not, how fast everything goes. Those of its last steps
-know the frames after it. Where a dynamics sees pictures, those that its tokens make are written as well.
+A clip is encoded by itself, as play encodes its prompt, so that its first frame never knows a frame before it. Its
+actions do not either: the first of them tell what a single picture does not, how fast everything goes. Those of its
+last steps know the frames after it. Where a dynamics sees pictures, those that its tokens make are written as well.
+
+Of clips longer than those that a batch has (`film_frames`), windows come from anywhere: only those that begin with the
+clip begin with such actions.
 """
 
 from __future__ import annotations
