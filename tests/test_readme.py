@@ -275,7 +275,7 @@ def test_the_key_table_agrees_with_the_shipped_world() -> None:
     assert KEYS.keys() & table.keys() <= {action.name for action in actions}, "what it has not is not offered"
     for action in actions:
         assert action.keys == table.get(action.name, ()), action.name
-        assert re.sub(r"_\d+$", "", action.name) in table
+        assert re.sub(r"_\d+$", "", action.name) in table or action.name == f"action_{action.id}"
     assert f"<kbd>1</kbd> to <kbd>{len(actions)}</kbd>" in TEXT
 
 
