@@ -99,19 +99,31 @@ def test_a_step_whose_code_is_told_is_no_matter_of_choice() -> None:
 
 def stage_of(surprise: float) -> LatentActionStage:
     torch.manual_seed(0)
-    settings = LatentActionSettings(surprise=surprise, clip_frames=6, mirrored=0.0)
+    settings = LatentActionSettings(surprise=surprise, clip_frames=6, mirrored=0.0, steps=100)
     return LatentActionStage(ForetellingModel(SMALL), settings).train()
 
 
+def taught(surprise: float, step: int) -> Tensor:
+    """What teaches the codes in a `step` of 100."""
+    stage = stage_of(surprise)
+    stage.step = step
+    stage.losses({"frames": random_frames(b=4, t=6)})["loss"].backward()
+    return torch.cat([p.grad.flatten() for p in stage.network.inference.parameters()])  # type: ignore[union-attr, operator]
+
+
 def test_the_setting_weighs_it_in_what_teaches_the_codes() -> None:
-    gradients = []
-    for surprise in (0.1, 0.2, 0.4):
-        stage = stage_of(surprise)
-        stage.losses({"frames": random_frames(b=4, t=6)})["loss"].backward()
-        gradients.append(torch.cat([p.grad.flatten() for p in stage.network.inference.parameters()]))  # type: ignore[union-attr, operator]
-    first, second, third = gradients
+    first, second, third = (taught(surprise, 45) for surprise in (0.1, 0.2, 0.4))
     assert (second - first).norm() > 1e-6
     torch.testing.assert_close(third - second, 2 * (second - first), atol=1e-6, rtol=1e-3)
+
+
+def test_codes_come_to_mean_something_before_they_are_to_surprise() -> None:
+    plain = taught(0.1, 0)
+    torch.testing.assert_close(taught(0.2, 0), plain)
+    torch.testing.assert_close(taught(0.2, 25), plain)
+    half, whole = (taught(0.2, step) - plain for step in (35, 45))
+    torch.testing.assert_close(whole, 2 * half, atol=1e-6, rtol=1e-3)
+    torch.testing.assert_close(taught(0.2, 90), plain + whole, atol=1e-6, rtol=1e-3)
 
 
 def test_without_it_a_stage_has_the_state_it_always_had() -> None:

@@ -16,12 +16,16 @@ from genie_core.training.labels import Labels
 from genie_core.training.settings import LatentActionSettings
 from genie_core.training.stage import Batch, Stage, batch_psnr
 
+SURPRISING, WHOLLY_SURPRISING = 0.25, 0.45  # shares of the stage: from when on codes are to surprise
+
 
 class LatentActionStage(Stage):
     """Prediction error of the next frames, plus terms that keep the encoder near its codes and all codes in use.
 
     Codes that foretell motion learn from how well they do so as well. `labelled` is how many steps come with their
     button, whose code they then have; a clip that has such a step is never mirrored.
+
+    Codes are to surprise once they mean something; asked for it from the start, they tell less of what is done.
     """
 
     name = "latent_action"
@@ -48,7 +52,8 @@ class LatentActionStage(Stage):
         if self.expectation is not None:
             assert isinstance(self.network, ForetellingModel)
             surprise = self.expectation.surprise(self.network.begin(observed, seen), quantized.shares, told)
-            errors = errors | {"guess_error": surprise.guess_error, "guessed": settings.surprise * surprise.guessed}
+            surprising = settings.surprise * self.stretch(SURPRISING, WHOLLY_SURPRISING)
+            errors = errors | {"guess_error": surprise.guess_error, "guessed": surprising * surprise.guessed}
         if self.training and self.labels is not None and buttons is not None:
             assert isinstance(self.network, ForetellingModel)
             self.labels.teach(self.network, *map(rows_of_all_ranks, (observed, buttons)))

@@ -58,6 +58,10 @@ class Stage(nn.Module):
             return self.step / settings.steps
         return float(self.trained_seconds) / (60 * settings.minutes)
 
+    def stretch(self, first: float, last: float) -> float:
+        """How much is over of the part of this stage from the share `first` to `last`, 0 to 1."""
+        return min(max((self.progress - first) / (last - first), 0.0), 1.0)
+
     def configure_optimizers(self) -> MuonAdamW:
         return build_optimizer(self, self.settings)
 
