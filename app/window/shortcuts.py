@@ -54,6 +54,7 @@ SHORTCUTS = {
 ALSO = {"f1": "help", "tab": "pause", "pause": "pause", "pad start": "pause", "pad back": "restart", "pad l": "rewind"}
 ALSO |= {
     "pad r": "forward",
+    "pad b": "world",
     "pad x": "step",
     "pad y": "keep",
     "enter": "forward",
