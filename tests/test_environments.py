@@ -17,6 +17,7 @@ gymnasium = pytest.importorskip("gymnasium", reason="gymnasium is only in tests/
 from gymnasium import spaces  # noqa: E402
 from tiny_environments import HIGHEST_STEP  # noqa: E402
 
+from app.cli.collect import MODE  # noqa: E402
 from genie_core import games  # noqa: E402
 from genie_core.data.dataset import VideoDataset  # noqa: E402
 from genie_core.data.environments import record  # noqa: E402
@@ -48,6 +49,23 @@ def test_frames_and_actions_belong_together(tmp_path: Path) -> None:
         assert frames[:, 1].tolist() == [10 * step for step in range(length)]
         assert frames[0, 2] == gymnasium.utils.seeding.np_random(int(seed))[0].integers(200)
     assert len({int(seed) for seed in dataset.episodes[:, 2]}) == len(dataset.episodes)
+
+
+@pytest.mark.parametrize(
+    ("told", "value"),
+    [
+        ("5", 5),
+        ("false", False),
+        ("False", False),
+        ("None", None),
+        ("[1, 2]", [1, 2]),
+        ("'5'", "5"),
+        ("blank", "blank"),
+    ],
+)
+def test_an_option_is_read_as_json_and_python_write_it(told: str, value: object) -> None:
+    """An environment takes the word False for true."""
+    assert MODE.options["env_options"]["type"](f"last={told}") == ("last", value)
 
 
 def test_the_source_tells_the_environment_and_no_game(tmp_path: Path) -> None:
