@@ -59,12 +59,13 @@ def test_frames_and_actions_belong_together(tmp_path: Path) -> None:
         ("False", False),
         ("None", None),
         ("[1, 2]", [1, 2]),
-        ("'5'", "5"),
+        ("1,2", "1,2"),
+        ("{1}", "{1}"),
         ("blank", "blank"),
     ],
 )
-def test_an_option_is_read_as_json_and_python_write_it(told: str, value: object) -> None:
-    """An environment takes the word False for true."""
+def test_an_option_is_json_or_a_word_of_python_or_text(told: str, value: object) -> None:
+    """As text, False would count as true."""
     assert MODE.options["env_options"]["type"](f"last={told}") == ("last", value)
 
 
@@ -236,6 +237,7 @@ def test_a_slip_in_a_known_game(tmp_path: Path, capsys: pytest.CaptureFixture[st
     [
         ("ale_py", "ALE/Breakout-v5", "pip install ale-py"),
         ("Box2D", "CarRacing-v3", "pip install box2d"),
+        ("Box2D", "genie_core.games.car_environments:Cars-v0", "pip install box2d"),
         ("vizdoom.gymnasium_wrapper", "VizdoomBasic-v1", "pip install --no-deps vizdoom"),
         ("minigrid", "MiniGrid-Empty-5x5-v0", "pip install minigrid"),
         ("gymnasium", "ALE/Breakout-v5", "pip install 'gymnasium>=1.1,<2' ale-py"),
@@ -246,6 +248,8 @@ def test_a_missing_package_is_told_with_its_pip_line(
     monkeypatch: pytest.MonkeyPatch, missing: str, name: str, words: str
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
+    for loaded in ("genie_core.games.car_environments", "gymnasium.envs.box2d", "gymnasium.envs.box2d.car_racing"):
+        monkeypatch.delitem(sys.modules, loaded, raising=False)
     with pytest.raises(MissingExtraError, match=words.replace("+", r"\+")):
         open_environment(name, {})
 

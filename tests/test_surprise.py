@@ -104,7 +104,7 @@ def stage_of(surprise: float) -> LatentActionStage:
 
 
 def taught(surprise: float, step: int) -> Tensor:
-    """What teaches the codes in a `step` of 100."""
+    """What teaches the codes in step `step` of 100."""
     stage = stage_of(surprise)
     stage.step = step
     stage.losses({"frames": random_frames(b=4, t=6)})["loss"].backward()
@@ -122,6 +122,7 @@ def test_codes_come_to_mean_something_before_they_are_to_surprise() -> None:
     torch.testing.assert_close(taught(0.2, 0), plain)
     torch.testing.assert_close(taught(0.2, 25), plain)
     half, whole = (taught(0.2, step) - plain for step in (35, 45))
+    assert whole.abs().max() > 1e-4
     torch.testing.assert_close(whole, 2 * half, atol=1e-6, rtol=1e-3)
     torch.testing.assert_close(taught(0.2, 90), plain + whole, atol=1e-6, rtol=1e-3)
 

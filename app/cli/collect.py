@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import difflib
 import json
 import re
@@ -15,6 +14,7 @@ from app.cli.options import FOLDER, FORMAT, Mode, Options, flag, frame_size, num
 from genie_core import games
 from genie_core.errors import ConfigError
 
+PYTHON_WORDS = {"True": True, "False": False, "None": None}  # as an environment's documentation has them
 RECORDED = {name: games.find(name) for name in games.known_games() if games.find(name).records}
 
 
@@ -74,12 +74,10 @@ def _setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name.isidentifier() and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    for read in (json.loads, ast.literal_eval):  # false, and False as Python has it
-        try:
-            return name, read(value)
-        except (ValueError, SyntaxError):
-            continue
-    return name, value
+    try:
+        return name, PYTHON_WORDS[value] if value in PYTHON_WORDS else json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def _own_options(game: games.Game) -> Options:

@@ -1,4 +1,4 @@
-"""Gymnasium's CarRacing from above, close from the start and without the board of instruments, and somebody who drives.
+"""Gymnasium's CarRacing without the zoom at the start and the instruments, and a scripted driver for it.
 
     python launch.py --collect genie_core.games.car_environments:Cars-v0 --out DATA --frames N
         --policy genie_core.games.car_environments:drive
@@ -12,46 +12,64 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.envs.box2d.car_racing import CarRacing
+from gymnasium.utils import EzPickle
+
+from genie_core.errors import ConfigError, MissingExtraError
+
+try:
+    from gymnasium.envs.box2d.car_racing import CarRacing
+except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
+    raise MissingExtraError(f"{__name__} needs a package that is missing; pip install box2d") from error
 
 LETS_GO, LONGEST = 0.06, 12  # the chance a frame that the driver lets go of the road, and for how many frames at most
 AHEAD = 5  # pieces of road at which the driver looks
-STRAIGHT = 0.12  # radians off the way that need no wheel
+STRAIGHT = 0.12  # radians off course below which the driver does not steer
 CREEPING, SLOW, FAST = 12.0, 24.0, 36.0  # the game's units a second
 NOTHING, RIGHT, LEFT, GAS, BRAKE = range(5)
-BOARD = 1 / 8  # of the picture's height, at its bottom, has the instruments
+BOARD = 1 / 8  # the share of the picture's height, at its bottom, that the instruments take
+SIDE = 350  # pixels of a picture
 
 
 class Cars(CarRacing):
-    """CarRacing with five keys, whose picture is a square above the instruments."""
+    """CarRacing with five keys. Its pictures are square, and as wide as high in the game's units.
 
-    metadata: dict[str, Any] = CarRacing.metadata | {"render_modes": ["rgb_array", "state_pixels"]}
+    Observations are black, because drawing one takes as long as drawing a picture: ask `render`.
+    """
+
+    metadata: dict[str, Any] = CarRacing.metadata | {"render_modes": ["rgb_array"]}
 
     def __init__(self, render_mode: str | None = None) -> None:
         super().__init__(render_mode, continuous=False)
+        EzPickle.__init__(self, render_mode)  # so that a copy is made with this class's arguments
         self.let_go: tuple[int, int] = (NOTHING, 0)
         """A key that the driver holds whatever the road does, and for how many frames more."""
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """On another track, seen from as near as after the first second."""
+        """Begin on the seed's track, at the zoom that CarRacing reaches after a second."""
         found = super().reset(seed=seed, options=options)
         self.t, self.let_go = 1.0, (NOTHING, 0)
         return found
 
     def render(self) -> np.ndarray:
-        picture = self._render("rgb_array")
-        height = round(len(picture) * (1 - BOARD))
-        left = (picture.shape[1] - height) // 2
-        return np.ascontiguousarray(picture[:height, left : left + height])
+        """What is above the instruments, uint8 (SIDE, SIDE, 3)."""
+        super()._render("rgb_array")
+        side = round(self.surf.get_height() * (1 - BOARD))
+        square = self.surf.subsurface(((self.surf.get_width() - side) // 2, 0, side, side))
+        picture: np.ndarray = self._create_image_array(square, (SIDE, SIDE))
+        return picture
 
     def _render(self, mode: str) -> Any:
-        """A step draws an observation; nobody looks at it, and it takes as long as the picture."""
-        return np.zeros((96, 96, 3), np.uint8) if mode == "state_pixels" else super()._render(mode)
+        return np.zeros(self.observation_space.shape, np.uint8)  # what a step takes as its observation
 
 
 def drive(observation: Any, env: Any, rng: np.random.Generator) -> int:
-    """Mostly along the road; now and then any key for a while, so that films show what each does anywhere."""
+    """Mostly along the road; now and then any key for a while, so that films show what each does anywhere.
+
+    ConfigError in another environment than Cars.
+    """
     game = env.unwrapped
+    if not isinstance(game, Cars):
+        raise ConfigError(f"drive drives Cars alone, not {game}; record {__name__}:Cars-v0")
     key, frames = game.let_go
     if not frames and rng.random() < LETS_GO:
         key, frames = int(rng.integers(5)), int(rng.integers(LONGEST)) + 1

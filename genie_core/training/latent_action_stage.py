@@ -16,7 +16,7 @@ from genie_core.training.labels import Labels
 from genie_core.training.settings import LatentActionSettings
 from genie_core.training.stage import Batch, Stage, batch_psnr
 
-SURPRISING, WHOLLY_SURPRISING = 0.25, 0.45  # shares of the stage: from when on codes are to surprise
+SURPRISE_FROM, SURPRISE_WHOLE = 0.25, 0.45  # shares of the stage
 
 
 class LatentActionStage(Stage):
@@ -25,7 +25,8 @@ class LatentActionStage(Stage):
     Codes that foretell motion learn from how well they do so as well. `labelled` is how many steps come with their
     button, whose code they then have; a clip that has such a step is never mirrored.
 
-    Codes are to surprise once they mean something; asked for it from the start, they tell less of what is done.
+    Codes come to mean something before they are to surprise, so the weight of that rises within the stage, also where
+    codes of another world learn on.
     """
 
     name = "latent_action"
@@ -52,7 +53,7 @@ class LatentActionStage(Stage):
         if self.expectation is not None:
             assert isinstance(self.network, ForetellingModel)
             surprise = self.expectation.surprise(self.network.begin(observed, seen), quantized.shares, told)
-            surprising = settings.surprise * self.stretch(SURPRISING, WHOLLY_SURPRISING)
+            surprising = settings.surprise * self.ramp(SURPRISE_FROM, SURPRISE_WHOLE)
             errors = errors | {"guess_error": surprise.guess_error, "guessed": surprising * surprise.guessed}
         if self.training and self.labels is not None and buttons is not None:
             assert isinstance(self.network, ForetellingModel)

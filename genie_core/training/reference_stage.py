@@ -57,7 +57,7 @@ class ReferenceTokenizerStage(Stage):
     @property
     def deepest(self) -> float:
         """How many frames a film may go by now before it is set back to the truth."""
-        return SHALLOW + (DEEP - SHALLOW) * self.stretch(DEEPER, DEEPEST)
+        return SHALLOW + (DEEP - SHALLOW) * self.ramp(DEEPER, DEEPEST)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         pixels = to_model(batch["frames"])

@@ -134,9 +134,9 @@ class LatentActionSettings(StageSettings):
     """Without the two entropies, one code took 70 % of the steps and two took none; ten times as much made the codes
     even and meaningless.
 
-    `surprise`, of codes that foretell, lets the foreteller see the frame, and weighs, from a quarter of the stage on,
-    how evenly codes are used where past and frame are known. At 0 what goes on by itself takes codes of its own; at .05
-    hardly, and at .1 codes tell less of what is done.
+    `surprise`, of codes that foretell, lets the foreteller see the frame, and weighs how evenly codes are used where
+    past and frame are known, from a quarter of the stage on, wholly from .45 on. At 0 what goes on by itself takes
+    codes of its own; at .05 hardly, and at .1 codes tell less of what is done.
     """
 
     least_frames = 2

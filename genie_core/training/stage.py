@@ -58,8 +58,8 @@ class Stage(nn.Module):
             return self.step / settings.steps
         return float(self.trained_seconds) / (60 * settings.minutes)
 
-    def stretch(self, first: float, last: float) -> float:
-        """How much is over of the part of this stage from the share `first` to `last`, 0 to 1."""
+    def ramp(self, first: float, last: float) -> float:
+        """0 up to the share `first` of this stage, 1 from `last` on, and straight between."""
         return min(max((self.progress - first) / (last - first), 0.0), 1.0)
 
     def configure_optimizers(self) -> MuonAdamW:
