@@ -18,6 +18,7 @@ from test_window_worlds import window as one_of_three_worlds
 from app.play.session import PlaySession
 from app.window import play as window
 from app.window.ask import Ask
+from app.window.gamepad import waiting_events
 from app.window.help import Help
 from app.window.loop import WindowLoop
 from app.window.worlds import Worlds
@@ -113,6 +114,36 @@ def test_the_hat_of_a_joystick(engine: FakeEngine, prompt: np.ndarray) -> None:
     assert played(engine, prompt, PLAIN, hands) == [STAY, STAY, RIGHT, JUMP_RIGHT, STAY]
 
 
+@pytest.mark.parametrize("kind", [PLAIN, LAID_OUT], ids=["joystick", "gamepad"])
+def test_a_stick_that_trembles_at_rest_lets_go_of_no_cross(engine: FakeEngine, prompt: np.ndarray, kind: int) -> None:
+    cross, away = (
+        (("hat", 2), ("hat", 0)) if kind == PLAIN else (("button", DPAD_RIGHT, True), ("button", DPAD_RIGHT, False))
+    )
+    hands = {2: [cross], 3: [("axis", 0, 0.02)], 4: [("axis", 0, 0.0)], 5: [away], 6: []}
+    assert played(engine, prompt, kind, hands) == [STAY, STAY, RIGHT, RIGHT, RIGHT, STAY]
+
+
+def test_one_of_two_gamepads_lets_go_of_its_own_keys_alone(with_worlds: WindowLoop) -> None:
+    one, other = (plugged_in(with_worlds, LAID_OUT) for _ in range(2))
+    move(with_worlds, one, ("button", DPAD_RIGHT, True))
+    move(with_worlds, other, ("button", DPAD_RIGHT, True), ("button", DPAD_RIGHT, False))
+    assert with_worlds.pilot.held.look()
+    other.pull_out()
+    take(with_worlds)
+    assert with_worlds.pilot.held.look()
+    one.pull_out()
+    take(with_worlds)
+    assert not with_worlds.pilot.held.look()
+
+
+def test_a_gamepad_that_was_pulled_out_again_is_left_out(with_worlds: WindowLoop) -> None:
+    VirtualGamepad(LAID_OUT).pull_out()
+    take(with_worlds)
+    pad = plugged_in(with_worlds, LAID_OUT)
+    move(with_worlds, pad, ("axis", 0, 1.0))
+    assert with_worlds.pilot.held.look()
+
+
 def test_pulling_it_out_lets_go(engine: FakeEngine, prompt: np.ndarray) -> None:
     hands = {2: [("axis", 0, 1.0)], 4: [("pull_out",)], 6: []}
     assert played(engine, prompt, LAID_OUT, hands) == [STAY, STAY, RIGHT, RIGHT, STAY, STAY]
@@ -126,7 +157,7 @@ def with_worlds(window_with_worlds: WindowLoop) -> Iterator[WindowLoop]:
 
 def take(loop: WindowLoop) -> None:
     """Lets the window take what pygame tells."""
-    for event in pygame.event.get():
+    for event in waiting_events():
         loop.handle(event)
 
 

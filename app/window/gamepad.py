@@ -35,6 +35,8 @@ CHOOSES = {
     PAD + "b": pygame.K_ESCAPE,
 }
 """Keys of a keyboard that do the same where something is chosen."""
+STICK, BUTTONS = "stick", "buttons"
+STICK_MOVES = (pygame.JOYAXISMOTION, pygame.CONTROLLERAXISMOTION)
 Change = tuple[str, bool]
 
 
@@ -45,6 +47,13 @@ class Pad(NamedTuple):
     layout: controller.Controller | None
 
 
+class Part(NamedTuple):
+    """The stick of a device, or all its buttons with its cross."""
+
+    pad: int  # instance id
+    kind: str
+
+
 class Gamepads:
     """All devices plugged in. `changes` turns an event into keys that went down (True) or up (False)."""
 
@@ -52,7 +61,8 @@ class Gamepads:
         pygame.joystick.init()
         controller.init()
         self._open: dict[int, Pad] = {}  # by instance id
-        self._down: dict[int, set[str]] = {}
+        self._held: dict[str, set[Part]] = {}
+        """Which parts of which devices hold a key: a stick at rest does not let go of a cross, nor one pad of another's."""
 
     def close(self) -> None:
         """Closes all devices. Call it before pygame.quit(), which would leave them dangling."""
@@ -69,24 +79,30 @@ class Gamepads:
             return []
         if event.type == pygame.JOYDEVICEREMOVED:
             del self._open[pad]
-            return [(name, False) for name in sorted(self._down.pop(pad))]
+            held = [(name, part) for name in sorted(self._held) for part in sorted(self._held[name]) if part.pad == pad]
+            return [change for name, part in held for change in self._set(part, {name: False})]
         laid_out = self._open[pad].layout is not None
-        return self._set(pad, _laid_out(event) if laid_out else self._plain(event))
+        wanted = _laid_out(event) if laid_out else self._plain(event)
+        return self._set(Part(pad, STICK if event.type in STICK_MOVES else BUTTONS), wanted)
 
     def _plug_in(self, index: int) -> None:
-        joystick = pygame.joystick.Joystick(index)
-        pad = joystick.get_instance_id()
-        self._open[pad] = Pad(joystick, controller.Controller(index) if controller.is_controller(index) else None)
-        self._down.setdefault(pad, set())
+        try:
+            joystick = pygame.joystick.Joystick(index)
+            layout = controller.Controller(index) if controller.is_controller(index) else None
+        except pygame.error:  # it was pulled out again meanwhile
+            return
+        self._open[joystick.get_instance_id()] = Pad(joystick, layout)
 
-    def _set(self, pad: int, wanted: dict[str, bool | None]) -> list[Change]:
-        """Applies `wanted` and returns the keys it changed. None leaves a key as it is."""
-        held, changed = self._down[pad], []
-        for short, down in wanted.items():
-            name = PAD + short
-            if down is not None and down != (name in held):
-                (held.add if down else held.discard)(name)
-                changed.append((name, down))
+    def _set(self, part: Part, wanted: dict[str, bool | None]) -> list[Change]:
+        """Applies `wanted`, of keys by their names, and returns those that changed. None leaves a key as it is."""
+        changed = []
+        for name, down in wanted.items():
+            holders = self._held.setdefault(name, set())
+            was = bool(holders)
+            if down is not None:
+                (holders.add if down else holders.discard)(part)
+            if bool(holders) != was:
+                changed.append((name, not was))
         return changed
 
     def _plain(self, event: pygame.event.Event) -> dict[str, bool | None]:
@@ -94,17 +110,30 @@ class Gamepads:
             return _stick(event.axis, event.value)
         if event.type == pygame.JOYHATMOTION:
             x, y = event.value
-            return {"left": x < 0, "right": x > 0, "up": y > 0, "down": y < 0}
+            return {PAD + "left": x < 0, PAD + "right": x > 0, PAD + "up": y > 0, PAD + "down": y < 0}
         if event.type in (pygame.JOYBUTTONDOWN, pygame.JOYBUTTONUP) and event.button < len(IN_ORDER):
-            return {IN_ORDER[event.button]: event.type == pygame.JOYBUTTONDOWN}
+            return {PAD + IN_ORDER[event.button]: event.type == pygame.JOYBUTTONDOWN}
         return {}
+
+
+def waiting_events() -> list[pygame.event.Event]:
+    """All events so far, but for the end of a device that was gone before it was opened: pygame cannot tell of that."""
+    events = []
+    while True:
+        try:
+            event = pygame.event.poll()
+        except SystemError:  # around a KeyError in its table of open devices
+            continue
+        if event.type == pygame.NOEVENT:
+            return events
+        events.append(event)
 
 
 def _laid_out(event: pygame.event.Event) -> dict[str, bool | None]:
     if event.type == pygame.CONTROLLERAXISMOTION:
         return _stick(event.axis, event.value / 32768)
     if event.type in (pygame.CONTROLLERBUTTONDOWN, pygame.CONTROLLERBUTTONUP) and event.button in LAYOUT:
-        return {LAYOUT[event.button]: event.type == pygame.CONTROLLERBUTTONDOWN}
+        return {PAD + LAYOUT[event.button]: event.type == pygame.CONTROLLERBUTTONDOWN}
     return {}
 
 
@@ -114,4 +143,4 @@ def _stick(axis: int, value: float) -> dict[str, bool | None]:
         return {}
     back, forth = AXES[axis]
     far = {back: -value, forth: value}
-    return {name: True if way > PRESSED else False if way < RELEASED else None for name, way in far.items()}
+    return {PAD + name: True if way > PRESSED else False if way < RELEASED else None for name, way in far.items()}

@@ -20,7 +20,7 @@ from app.window import panel
 from app.window.ask import Ask
 from app.window.bindings import Bindings
 from app.window.drawing import THEMES, Canvas, key_label
-from app.window.gamepad import CHOOSES, Gamepads
+from app.window.gamepad import CHOOSES, Gamepads, waiting_events
 from app.window.help import Help
 from app.window.hud import Messages, draw_caption, draw_guessing, draw_notice, notice
 from app.window.keys import Key, Keyboard
@@ -89,7 +89,7 @@ class WindowLoop:
             while self.session.running:
                 self.draw_if_there_is_time()
                 self.pacer.wait()
-                for event in pygame.event.get():  # as late as possible before the step
+                for event in waiting_events():  # as late as possible before the step
                     self.handle(event)
                 self.tick()
         finally:
