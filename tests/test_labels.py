@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,18 @@ from genie_core.errors import ConfigError, DataError
 from genie_core.models.foretelling import ForetellingModel
 from genie_core.pixels import to_model
 from genie_core.training.assemble import rules
+from genie_core.training.building import Builder
 from genie_core.training.clips import FrameClips
 from genie_core.training.labels import Labels, discriminant, labelled_buttons
 from genie_core.training.latent_action_stage import LatentActionStage
 from genie_core.training.learnt import labelled_steps
 from genie_core.training.order import Rows
+from genie_core.training.processes import Machines, start
 from genie_core.training.run import train
 from genie_core.training.settings import LatentActionSettings, load_settings
 
+ROOT = Path(__file__).parents[1]
+LABELLED = "By labels: 7 steps of the key log say which codes there are; the effect of each is learnt."
 SMALL = dataclasses.replace(CONFIG.latent_action, horizon=2)
 
 
@@ -190,6 +195,45 @@ def test_a_run_says_how_many_labels_it_saw(
     with pytest.raises(ConfigError, match=rf"learns from {steps} labelled steps, not 0; give the same --labels"):
         train(data.paths, out, resume=True, minutes=0.03, device="cpu", quiet=True, stage="latent_action")
     train(data.paths, out, resume=True, minutes=0.03, device="cpu", quiet=True, stage="latent_action", labels=0.1)
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_tells_the_steps_that_it_began_with(
+    data: VideoDataset, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seed that chose them is kept, whatever the next command says."""
+    count_steps(monkeypatch)
+    out, settings = tmp_path / "run", load_settings(config).labelled(0.1)
+    train(data.paths, out, config, "latent_action", 0.02, seed=1, device="cpu", quiet=True, labels=0.1)
+    fabric = start(Machines("cpu"))
+
+    def told(folder: Path, seed: int) -> np.ndarray:
+        sample = Builder(settings, data, folder, seed, fabric, True).build("latent_action").sample
+        assert isinstance(sample, FrameClips) and sample.buttons is not None
+        return sample.buttons
+
+    assert np.array_equal(told(out, 0), told(tmp_path / "new", 1)) and (told(out, 0) != told(tmp_path / "new", 0)).any()
+
+
+def test_a_world_says_that_the_codes_it_took_over_had_labels(config: Path, tmp_path: Path) -> None:
+    shipped = ROOT / "checkpoints" / "frozen-lake"
+    for odd, found in (([LABELLED, 5, "By hand: 3"], [LABELLED]), (5, []), ("By labels: no", [])):
+        world = tmp_path / "world"
+        shutil.copytree(shipped, world, dirs_exist_ok=True)
+        told = json.loads((world / "config.json").read_text())
+        told["training"]["rules"] = odd
+        (world / "config.json").write_text(json.dumps(told))
+        settings = load_settings(config)
+        stage = dataclasses.replace(settings.latent_action, start_from=str(world))
+        settings = dataclasses.replace(settings, latent_action=stage)
+        assert list(rules(settings, 0, {"tokenizer", "latent_action", "dynamics"})) == found
+
+
+def test_labels_are_for_codes_that_foretell(tmp_path: Path) -> None:
+    file = tmp_path / "pixels.toml"
+    file.write_text(SETTINGS)
+    with pytest.raises(ConfigError, match=r"labels 0\.1 are for codes that foretell; write `horizon = 6`"):
+        load_settings(file).labelled(0.1)
 
 
 def test_a_world_without_labels_says_so_by_saying_nothing(config: Path) -> None:

@@ -17,6 +17,7 @@ from genie_core.errors import ConfigError
 from genie_core.limits import counting_only
 from genie_core.models.foretelling import AHEAD
 from genie_core.training import presets
+from genie_core.training.clips import split_starts
 from genie_core.training.cost import Sharing, build, cost, count_flop
 from genie_core.training.plan import scaled, told
 from genie_core.training.run import train
@@ -94,6 +95,17 @@ def test_films_are_as_long_as_the_episodes_and_what_is_held_out_allow(
             writer.add_episode(torch.zeros(length, 16, 16, 3, dtype=torch.uint8).numpy())
     dynamics = parse_settings(*presets.find(None, VideoDataset(tmp_path / "film")), (16, 16)).dynamics
     assert dynamics.film_frames == longest - AHEAD, "what a film's last steps did shows afterwards"
+
+
+def test_what_is_chosen_for_a_short_film_can_be_learnt_from_it(tmp_path: Path) -> None:
+    """A tenth of it is held out, and every stage is judged by that."""
+    with DatasetWriter(tmp_path / "film", source={}, frame_size=(16, 16)) as writer:
+        writer.add_episode(torch.zeros(150, 16, 16, 3, dtype=torch.uint8).numpy())
+    dataset = VideoDataset(tmp_path / "film")
+    settings = parse_settings(*presets.find(None, dataset), (16, 16))
+    for frames in (settings.latent_action.clip_frames, settings.dynamics.written_frames + AHEAD):
+        learnt, held_out = split_starts(dataset, frames, settings.held_out_every)
+        assert len(learnt) and len(held_out)
 
 
 def test_less_time_learns_from_fewer_clips() -> None:

@@ -1,7 +1,10 @@
 """Runs of training on a tiny data set: settings, stages in order, stopping and going on, and the world at the end."""
 
 import dataclasses
+import errno
 import json
+import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -25,7 +28,9 @@ from genie_core.training.clips import split_starts
 from genie_core.training.grow import can_grow
 from genie_core.training.learner import LONGEST_STEP_SECONDS, Learner
 from genie_core.training.learnt import remember_start
+from genie_core.training.order import Rows
 from genie_core.training.processes import Machines, start
+from genie_core.training.progress import Progress
 from genie_core.training.run import train
 from genie_core.training.saved import CHECKPOINT, load_state, save_state
 from genie_core.training.settings import STAGES, DynamicsSettings, StageSettings, TokenizerSettings, load_settings
@@ -248,6 +253,69 @@ def test_the_dynamics_is_not_left_with_what_older_networks_wrote(run: Path, data
         (world.infer_actions(frames).to(torch.int8), clips.actions),
     ):
         assert {row.numpy().tobytes() for row in now} >= {row.tobytes() for row in np.array(written)}
+
+
+@pytest.mark.slow
+def test_a_world_is_not_made_of_networks_that_do_not_fit(
+    run: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tokenizer that learns on gives other tokens than the dynamics has learnt; the world that fits is kept."""
+    weights = [run / "world" / name / "model.safetensors" for name in ("tokenizer", "dynamics")]
+    before, tokens = [file.read_bytes() for file in weights], (run / "tokens/train/tokens.npy").read_bytes()
+    train([data], run, stage="tokenizer", minutes=2 * MINUTES, resume=True, device="cpu")
+    assert f"{run / 'world'} is not made anew" in capsys.readouterr().out
+    train([data], run, minutes=MINUTES, resume=True, device="cpu")
+    assert "--resume --stage dynamics --minutes M" in capsys.readouterr().out
+    assert [file.read_bytes() for file in weights] == before
+    assert (run / "tokens/train/tokens.npy").read_bytes() == tokens, "those that the dynamics learnt"
+    train([data], run, stage="dynamics", minutes=2 * MINUTES, resume=True, device="cpu")
+    assert "is not made anew" not in capsys.readouterr().out
+    assert all(file.read_bytes() != old for file, old in zip(weights, before, strict=True))
+
+
+@pytest.mark.slow
+def test_parts_of_a_stage_cannot_come_or_go_on_the_way(data: Path, tmp_path: Path) -> None:
+    plain = SETTINGS.replace("code_width = 4\n", "code_width = 4\nhorizon = 2\n")
+    surprising = plain.replace("[train.latent_action]\n", "[train.latent_action]\nsurprise = 0.1\n")
+    for text, other, how in ((plain, surprising, "without"), (surprising, plain, "with")):
+        out, file = tmp_path / how, tmp_path / f"{how}.toml"
+        file.write_text(text)
+        train([data], out, file, stage="latent_action", minutes=MINUTES, device="cpu", quiet=True)
+        file.write_text(other)
+        with pytest.raises(ConfigError, match=rf"was learnt {how} expectation, .* such as surprise; give it the value"):
+            train([data], out, file, "latent_action", 2 * MINUTES, resume=True, device="cpu", quiet=True)
+
+
+def test_a_wish_to_stop_while_a_stage_ends_keeps_the_next_from_beginning(
+    data: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Progress.look
+
+    def interrupted(progress: Progress) -> None:
+        look(progress)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Progress, "look", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train([data], tmp_path / "run", config, minutes=MINUTES, device="cpu", quiet=True)
+    assert progress(tmp_path / "run", "tokenizer")[0] == 12
+    assert not (tmp_path / "run" / "latent_action").exists()
+
+
+def test_what_a_later_stage_lacks_is_told_before_the_first_begins(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "long.toml"
+    file.write_text(SETTINGS.replace("[train.dynamics]\n", "[train.dynamics]\nfilm_frames = 9\n"))
+    with pytest.raises(DataError, match="no clip of 9 frames"):
+        train([data], tmp_path / "run", file, minutes=MINUTES, device="cpu", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_tokens_are_sent_to_a_process_as_the_files_they_are_in(finished: Path) -> None:
+    clips = TokenClips(finished / "tokens/train", 4, 5)
+    sent = pickle.dumps(clips)
+    assert len(sent) < 500
+    rows = Rows(0, 3, 0, 4)
+    assert torch.equal(pickle.loads(sent)(rows)["tokens"], clips(rows)["tokens"])
 
 
 @pytest.mark.slow
@@ -485,8 +553,26 @@ def test_a_run_that_another_process_trains_is_refused(data: Path, config: Path, 
     (tmp_path / "settings.toml").write_text(SETTINGS)
     with (tmp_path / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        other = tmp_path / "other.toml"
+        other.write_text(SETTINGS.replace("batch_size = 4", "batch_size = 3"))
         with pytest.raises(ConfigError, match=r"another process trains the run .*--out"):
-            train([data], tmp_path, minutes=0.001, resume=True, quiet=True)
+            train([data], tmp_path, other, minutes=0.001, resume=True, quiet=True)
+    assert (tmp_path / "settings.toml").read_text() == SETTINGS, "its settings are those of the one that trains"
+
+
+@pytest.mark.slow
+def test_a_disk_without_locks_keeps_no_run_out(
+    data: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="this system has no such locks")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    train([data], tmp_path / "run", config, stage="tokenizer", minutes=0.005, device="cpu", quiet=True)
+    assert progress(tmp_path / "run", "tokenizer")[0] == 3
+    assert len(VideoDataset(record(tmp_path / "more"))) == 480
 
 
 def test_a_disk_that_refuses_a_run_is_told_in_words(data: Path, config: Path, tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ from genie_core.hub.download import STARTS
 from genie_core.rollout import rollout
 from genie_core.training.clips import split_starts
 from genie_core.training.learnt import labelled_steps, load_network, what_was_done
+from genie_core.training.saved import CHECKPOINT
 from genie_core.training.settings import TrainingSettings
+from genie_core.training.tokens import are_written_by
 from genie_core.weights import round_to_halves
 from genie_core.world import World
 
@@ -48,6 +50,16 @@ def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> No
     write_effects(out / "world", world, prompts)
     write_starts(out / "world", prompts)
     world.save_pretrained(out / "world")
+
+
+def fits_together(out: Path, settings: TrainingSettings) -> bool:
+    """Whether the dynamics of the run `out` has learnt the tokens and actions that its other networks give."""
+    if not (out / "dynamics" / CHECKPOINT).exists():
+        return True  # it is another world's, as the others may be
+    world = World(WorldConfig(*settings.networks))
+    for name in ("tokenizer", "latent_action"):
+        load_network(out, name, world.networks()[name], settings.stage(name).start_from)
+    return are_written_by(out / "tokens" / "train", world.tokenizer, world.latent_action)
 
 
 def name_actions(world: World, prompts: np.ndarray) -> None:
@@ -120,7 +132,10 @@ def rules(settings: TrainingSettings, labels: int, idle: Collection[str] = ()) -
     for name, part, stage in stages:
         if name in idle and stage.start_from:
             told = World.from_pretrained(stage.start_from).config.training.get("rules", [])
-            yield from (line for line in told if line.startswith("By hand: ") and f" of the {part} are" in line)
+            lines = [line for line in told if isinstance(line, str)] if isinstance(told, list) else []
+            yield from (line for line in lines if line.startswith("By hand: ") and f" of the {part} are" in line)
+            if name == "latent_action":
+                yield from (line for line in lines if line.startswith("By labels: "))
         elif name not in idle and stage.mirrored:
             yield f"By hand: {stage.mirrored:.0%} of the training clips of the {part} are mirrored sideways."
 

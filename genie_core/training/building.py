@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from genie_core.config import UNKNOWN_GAME, WorldConfig
 from genie_core.data.dataset import VideoDataset
 from genie_core.errors import ConfigError, DataError
 from genie_core.models.dynamics import DynamicsModel
+from genie_core.models.foretelling import AHEAD
 from genie_core.models.latent_action import LatentActionModel
 from genie_core.models.reference_tokenizer import ReferenceTokenizer
 from genie_core.models.tokenizers import Tokenizer, build_tokenizer
@@ -26,7 +28,8 @@ from genie_core.training.learnt import labelled_steps, load_network
 from genie_core.training.probes import CLIPS, STEPS
 from genie_core.training.processes import by_first
 from genie_core.training.reference_stage import ReferenceTokenizerStage
-from genie_core.training.settings import TrainingSettings
+from genie_core.training.saved import load_state
+from genie_core.training.settings import DynamicsSettings, LatentActionSettings, TrainingSettings
 from genie_core.training.stage import Stage
 from genie_core.training.tokenizer_stage import TokenizerStage
 from genie_core.training.tokens import TokenClips, write_tokens
@@ -54,6 +57,16 @@ class Builder(NamedTuple):
     seed: int
     fabric: Fabric
     quiet: bool
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raise what is wrong with the data for any of these stages, DataError or ConfigError, before the first."""
+        ahead = AHEAD if self.settings.networks.latent_action.horizon is not None else 0
+        for name in names:
+            own = self.settings.stage(name)
+            frames = own.written_frames + ahead if isinstance(own, DynamicsSettings) else own.clip_frames
+            split_starts(self.dataset, frames, self.settings.held_out_every)
+            if isinstance(own, LatentActionSettings):
+                self._buttons()
 
     def build(self, name: str) -> Built:
         """The stage `name`. The dynamics has its tokens written, by rank 0."""
@@ -91,10 +104,7 @@ class Builder(NamedTuple):
     def _latent_action(self) -> Built:
         own, config = self.settings.latent_action, self.settings.networks.latent_action
         starts, held_out = split_starts(self.dataset, own.clip_frames, self.settings.held_out_every)
-        buttons = None
-        if own.labels:
-            steps, _ = split_starts(self.dataset, 2, self.settings.held_out_every)
-            buttons = labelled_buttons(self.dataset, steps, own.labels, config.num_actions, self.seed)
+        buttons = self._buttons()
         told, before = 0 if buttons is None else int((buttons >= 0).sum()), labelled_steps(self.out)
         if before not in (None, told):
             raise ConfigError(
@@ -105,6 +115,15 @@ class Builder(NamedTuple):
             FrameClips(self.dataset, starts, own.clip_frames, own.batch_size, buttons),
             FrameClips(self.dataset, held_out, own.clip_frames, LOOK_CLIPS),
         )
+
+    def _buttons(self) -> np.ndarray | None:
+        """The buttons that the latent actions are told, if any. A stage that goes on has those that it began with."""
+        own, seed = self.settings.latent_action, load_state(self.out, "latent_action").get("seed", self.seed)
+        if not own.labels:
+            return None
+        steps, _ = split_starts(self.dataset, 2, self.settings.held_out_every)
+        count = self.settings.networks.latent_action.num_actions
+        return labelled_buttons(self.dataset, steps, own.labels, count, seed)
 
     def _dynamics(self) -> Built:
         own, configs = self.settings.dynamics, self.settings.networks
@@ -127,7 +146,8 @@ class Builder(NamedTuple):
         )
 
     def _write_tokens(self, tokenizer: Tokenizer, latent_action: LatentActionModel) -> None:
-        own, rng = self.settings.dynamics, np.random.default_rng(self.seed)
+        seed = load_state(self.out, "dynamics").get("seed", self.seed)  # of a stage that goes on, its own
+        own, rng = self.settings.dynamics, np.random.default_rng(seed)
         length = own.written_frames
         whole = length + latent_action.ahead
         train_starts, held_out = split_starts(self.dataset, whole, self.settings.held_out_every)

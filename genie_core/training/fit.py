@@ -93,7 +93,7 @@ def _learn(learner: Learner, sample: Sample, progress: Progress, stop: StopReque
             learner.save()
         if over or stage.step % LOOK_EVERY_STEPS == 0:
             progress.look()
-        if step.stop and not over:
+        if step.stop or (over and learner.any_asks(stop.asked)):
             progress.say(f"{stage.name}: stopped and saved at step {stage.step:,}; go on with --resume")
             raise KeyboardInterrupt
 
@@ -112,7 +112,8 @@ def _next(batches: Iterator[list[Part]], learner: Learner) -> tuple[list[Part], 
     waited = time.monotonic() - asked  # without the wait for the other ranks, below
     error = error_of_any(learner.fabric, error)
     if error is not None:
-        learner.save()
+        if learner.stage.step:  # or a stage that has learnt nothing would count as one that has
+            learner.save()
         raise error
     return parts, waited
 

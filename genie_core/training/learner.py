@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.utils._pytree import tree_map
 
-from genie_core.errors import GenieError
+from genie_core.errors import ConfigError, GenieError
 from genie_core.layers.st_block import STBlock
 from genie_core.training.chance import Chance
 from genie_core.training.cost import recompute_blocks
@@ -69,8 +69,16 @@ class Learner:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from `state`, of any number of ranks."""
+        """Go on from `state`, of any number of ranks; ConfigError if the stage has other parts than it had."""
         stage, values = self.stage, dict(state["state_dict"])
+        own = {*stage.state_dict(), "trained_seconds"}
+        if own != values.keys():
+            parts = sorted({name.partition(".")[0] for name in own ^ values.keys()})
+            raise ConfigError(
+                f"{self.folder} was learnt {'without' if own > values.keys() else 'with'} {', '.join(parts)}, which "
+                f"a setting of [train.{stage.name}] has changed, such as surprise; give it the value that the run "
+                "began with, or start another run with another --out"
+            )
         stage.trained_seconds.fill_(values.pop("trained_seconds"))
         stage.step, stage.rate = state["global_step"], state.get("rate", 1.0)
         self.seed = state.get("seed", self.seed)
@@ -167,6 +175,11 @@ class Learner:
             if parameter.grad is not None:
                 parameter.grad /= float(weights)
         return losses, total / weights
+
+    def any_asks(self, asked: bool) -> bool:
+        """Whether it is `asked` on any rank."""
+        (share,) = self._agree(float(asked))
+        return share > 0
 
     def start_clock(self) -> None:
         self.tick = time.perf_counter()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from genie_core.data.dataset import VideoDataset
 from genie_core.data.description import size_text
 from genie_core.errors import ConfigError
-from genie_core.files import disk_refusals, write_whole
+from genie_core.files import write_whole
 from genie_core.limits import Size, counting_only
 from genie_core.training import presets
 from genie_core.training.learnt import check_starts
@@ -67,7 +67,5 @@ def _parse(source: Source, size: Size) -> TrainingSettings:
 
 def keep_settings(out: Path, source: Source) -> None:
     """Give the run `out` its copy of the settings."""
-    with disk_refusals(out):
-        out.mkdir(parents=True, exist_ok=True)
     if not (out / KEPT).exists() or (out / KEPT).read_text(encoding="utf-8") != source.text:
         write_whole(out / KEPT, source.text)

@@ -18,7 +18,7 @@ from genie_core.data.dataset import VideoDataset
 from genie_core.errors import DataError, GenieError
 from genie_core.limits import counting_only
 from genie_core.training import plan
-from genie_core.training.assemble import assemble
+from genie_core.training.assemble import assemble, fits_together
 from genie_core.training.building import Builder
 from genie_core.training.clips import split_starts
 from genie_core.training.cost import Cost, cost
@@ -63,17 +63,19 @@ def train(
         return
     opened = open_run(out, config, resume, dataset)
     settings, fabric = _changed(opened.settings, minutes, labels), start(machines)
+    names, loud = STAGES if stage == "all" else (stage,), fabric.is_global_zero and not quiet
+    builder = Builder(settings, dataset, out, seed, fabric, not loud)
     with ExitStack() as held:
         try:
+            builder.check(names)
             by_first(fabric, lambda: _take(held, out, opened))
-            loud = fabric.is_global_zero and not quiet
             meter = _tell(settings, opened, dataset, machines, stage, out) if loud else Meter()
-            builder = Builder(settings, dataset, out, seed, fabric, not loud)
-            for name in STAGES if stage == "all" else (stage,):
-                torch.manual_seed(seed)
-                fit(builder.build(name), out, seed, fabric, meter, quiet)
+            for name in names:
+                if trained_shares(out, settings).get(name, 0) < 1:  # else it stays as it is, and so do its tokens
+                    torch.manual_seed(seed)
+                    fit(builder.build(name), out, seed, fabric, meter, quiet)
             if all((out / name / CHECKPOINT).exists() or settings.stage(name).start_from for name in STAGES):
-                by_first(fabric, lambda: assemble(out, settings, dataset))
+                by_first(fabric, lambda: _put_together(out, settings, dataset, quiet))
         except GenieError as error:
             end_quietly(fabric, error)
             raise
@@ -87,9 +89,20 @@ def _changed(settings: TrainingSettings, minutes: float | None, labels: float | 
 
 
 def _take(held: ExitStack, out: Path, opened: Opened) -> None:
-    """Keep the settings in the run's folder, and keep other trainings out of it."""
-    keep_settings(out, opened.source)
+    """Keep other trainings out of the run's folder, and the settings in it."""
     held.enter_context(alone_with(out))
+    keep_settings(out, opened.source)
+
+
+def _put_together(out: Path, settings: TrainingSettings, dataset: VideoDataset, quiet: bool) -> None:
+    """Make the world, unless its dynamics learnt other tokens or actions than its other networks give by now."""
+    if fits_together(out, settings):
+        assemble(out, settings, dataset)
+    elif not quiet:
+        print(
+            f"{out / 'world'} is not made anew: the tokenizer or the latent actions have learnt on since the dynamics "
+            "learnt what they gave; teach it with --resume --stage dynamics --minutes M, M being more than it has had"
+        )
 
 
 def _tell(

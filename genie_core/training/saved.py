@@ -60,18 +60,20 @@ def load_state(out: Path, name: str) -> dict[str, Any]:
 
 @contextmanager
 def alone_with(out: Path) -> Iterator[None]:
-    """Raise ConfigError if another process trains the run `out`, on systems that can tell."""
+    """Make the folder `out` of a run; ConfigError if another process trains it, on systems that can tell."""
     with disk_refusals(out):
+        out.mkdir(parents=True, exist_ok=True)
         lock = (out / ".lock").open("w")
     with lock as file:
         with contextlib.suppress(ImportError):  # of a system without such locks
             import fcntl
 
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ConfigError(
-                    f"another process trains the run {out}; wait for its end, or choose another --out"
-                ) from None
+            with contextlib.suppress(OSError):  # of a file system without them
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise ConfigError(
+                        f"another process trains the run {out}; wait for its end, or choose another --out"
+                    ) from None
             os.register_at_fork(after_in_child=file.close)  # a loader that outlives a killed run must not keep it
         yield

@@ -199,6 +199,8 @@ class TrainingSettings:
         foretells = self.networks.latent_action.horizon is not None
         told = f"surprise {self.latent_action.surprise:g} is for codes that foretell"
         require(foretells or not self.latent_action.surprise, f"{told}; write `horizon = 6` in [latent_action]")
+        told = f"labels {self.latent_action.labels:g} are for codes that foretell"
+        require(foretells or not self.latent_action.labels, f"{told}; write `horizon = 6` in [latent_action]")
         if self.networks.tokenizer.reference:
             self.tokenizer.require_reference()
         every = self.held_out_every

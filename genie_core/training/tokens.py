@@ -78,9 +78,8 @@ class TokenSource:
     def origin(self) -> dict[str, Any]:
         """What tells this source from another: hashes of the weights, the data and the clips."""
         dataset, clips = self.dataset, np.ascontiguousarray(self.starts, np.int64)
-        tokenizer = self.tokenizer if self.tokenizer.config.reference else self.tokenizer.encoder
         return {
-            **fingerprint({"encoder": tokenizer, "latent_action": self.latent_action}),
+            **_hashes(self.tokenizer, self.latent_action),
             "data": [dataset.info.name, len(dataset), dataset.fingerprint()],
             "clips": [len(clips), self.length, self.mirrored, hashlib.sha256(clips.tobytes()).hexdigest()],
             **({"recoloured": self.recoloured} if self.recoloured else {}),
@@ -163,6 +162,18 @@ def _begin(folder: Path, origin: dict[str, Any], parts: list[str]) -> None:
         write_whole(folder / BEGUN, json.dumps(origin, indent=1) + "\n")
 
 
+def are_written_by(folder: Path, tokenizer: Tokenizer, latent_action: LatentActionModel) -> bool:
+    """Whether what is in `folder` was written by these networks, as far as it still tells."""
+    origin = _told(folder / ORIGIN)
+    return not isinstance(origin, dict) or _hashes(tokenizer, latent_action).items() <= origin.items()
+
+
+def _hashes(tokenizer: Tokenizer, latent_action: LatentActionModel) -> dict[str, str]:
+    """Of the weights that tokens and actions depend on."""
+    encoder = tokenizer if tokenizer.config.reference else tokenizer.encoder
+    return fingerprint({"encoder": encoder, "latent_action": latent_action})
+
+
 def _told(file: Path) -> Any:
     """What a file tells of an origin, if it tells one."""
     try:
@@ -179,12 +190,17 @@ class TokenClips(Sample):
     """
 
     def __init__(self, folder: Path, batch_size: int, length: int | None = None) -> None:
+        self.folder = folder
         self.tokens = np.load(folder / "tokens.npy", mmap_mode="r")
         self.actions = np.load(folder / "actions.npy", mmap_mode="r")
         pictures = folder / "pictures.npy"
         self.pictures = np.load(pictures, mmap_mode="r") if pictures.exists() else None
         self.batch_size, self.length = batch_size, length or self.tokens.shape[1]
         self.order = Order(len(self.tokens), batch_size)
+
+    def __reduce__(self) -> tuple[type[TokenClips], tuple[Path, int, int]]:
+        """A process that is started anew opens the files itself; a map of a file is sent as all that is in it."""
+        return type(self), (self.folder, self.batch_size, self.length)
 
     def __call__(self, rows: Rows) -> Batch:
         clips, t = self.order(rows)[:, None], self.length

@@ -91,7 +91,10 @@ def chosen_for(dataset: VideoDataset) -> str:
         stage["minutes"] = max(1, round(share * stage["minutes"]))
     dynamics = values["train"]["dynamics"]
     dynamics["token_clips"] = clips_for(dynamics["token_clips"], share)
-    longest = _longest_film(dataset.episodes) - AHEAD
+    longest = _longest_film(dataset.episodes)
+    latent_action = values["train"]["latent_action"]
+    latent_action["clip_frames"] = max(2, min(latent_action["clip_frames"], longest))
+    longest -= AHEAD
     dynamics["film_frames"] = max(dynamics["clip_frames"], min(dynamics["film_frames"], longest))
     head = f"# Chosen for {frames:,} frames of {size[1]}x{size[0]} pixels, from genie_core/games/unknown.toml."
     return f"{head}\n\n{dump(values)}"
