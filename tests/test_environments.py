@@ -259,6 +259,8 @@ def test_a_missing_package_is_told_with_its_pip_line(
     [
         ("ALE/Breakout-v5", {"frameskip": 4}, 30, 15),
         ("ALE/Breakout-v0", {"frameskip": (2, 5)}, 30, 20),
+        ("VizdoomBasic-v1", {"frame_skip": 4}, 35, 8.75),
+        ("VizdoomBasic-v1", {}, 35, 35),
         ("CarRacing-v3", {}, 50, 50),
         ("My-v0", {}, np.int64(8), 8),
         ("My-v0", {}, None, None),

@@ -62,7 +62,7 @@ class Gamepads:
         controller.init()
         self._open: dict[int, Pad] = {}  # by instance id
         self._held: dict[str, set[Part]] = {}
-        """Which parts of which devices hold a key: a stick at rest does not let go of a cross, nor one pad of another's."""
+        """Which parts of which devices hold a key; it is let go when none does."""
 
     def close(self) -> None:
         """Closes all devices. Call it before pygame.quit(), which would leave them dangling."""
@@ -118,7 +118,7 @@ class Gamepads:
 
 def waiting_events() -> list[pygame.event.Event]:
     """All events so far, but for the end of a device that was gone before it was opened: pygame cannot tell of that."""
-    events = []
+    events: list[pygame.event.Event] = []
     while True:
         try:
             event = pygame.event.poll()

@@ -152,7 +152,7 @@ class DatasetWriter:
         return disk_refusals(self.out, advice)
 
     def _alone(self) -> IO[str] | None:
-        """Raise DataError if another process writes the data set; None where there are no such locks, as on Windows."""
+        """Raise DataError if another process writes the data set; None where there are no such locks."""
         try:
             import fcntl
         except ImportError:
@@ -160,11 +160,14 @@ class DatasetWriter:
         lock = (self._partial / LOCK).open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             lock.close()
             raise DataError(
                 f"another process is writing {self.out}; wait for its end, or choose another --out"
             ) from None
+        except OSError:  # of a file system without such locks
+            lock.close()
+            return None
         return lock
 
     def _unlock(self) -> None:

@@ -53,13 +53,15 @@ class Cars(CarRacing):
     def render(self) -> np.ndarray:
         """What is above the instruments, uint8 (SIDE, SIDE, 3)."""
         super()._render("rgb_array")
-        side = round(self.surf.get_height() * (1 - BOARD))
-        square = self.surf.subsurface(((self.surf.get_width() - side) // 2, 0, side, side))
+        surface: Any = self.surf  # on which it has drawn
+        side = round(surface.get_height() * (1 - BOARD))
+        square = surface.subsurface(((surface.get_width() - side) // 2, 0, side, side))
         picture: np.ndarray = self._create_image_array(square, (SIDE, SIDE))
         return picture
 
     def _render(self, mode: str) -> Any:
-        return np.zeros(self.observation_space.shape, np.uint8)  # what a step takes as its observation
+        """What a step takes as its observation."""
+        return np.zeros_like(self.observation_space.low)  # type: ignore[attr-defined]
 
 
 def drive(observation: Any, env: Any, rng: np.random.Generator) -> int:
@@ -76,6 +78,7 @@ def drive(observation: Any, env: Any, rng: np.random.Generator) -> int:
     if frames:
         game.let_go = key, frames - 1
         return key
+    assert game.car is not None
     hull, road = game.car.hull, np.array([piece[2:] for piece in game.track])
     offsets = road - np.array(hull.position)
     x, y = offsets[(int((offsets**2).sum(1).argmin()) + AHEAD) % len(road)]

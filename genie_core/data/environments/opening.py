@@ -85,7 +85,7 @@ def own_fps(env: Any) -> float | None:
     """Steps a second at which people play `env`, None where it does not say."""
     spec = env.spec
     package = package_of(spec.id)
-    skipped = spec.kwargs.get("frameskip")
+    skipped = spec.kwargs.get(package.skip) if package else None
     if package and package.emulated_fps and skipped is not None:
         low, high = skipped if isinstance(skipped, list | tuple) else (skipped, skipped + 1)
         return package.emulated_fps / ((low + high - 1) / 2)

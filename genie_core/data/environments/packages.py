@@ -18,21 +18,22 @@ GYMNASIUM = "pip install 'gymnasium>=1.1,<2'"
 class Package(NamedTuple):
     """`ids` matches the ids of the environments of `module`, which `install` brings.
 
-    `emulated_fps` is the rate of the console that the package emulates, if it does: environments there skip frames by
-    themselves.
+    `emulated_fps` is the rate of the console or game that the package runs, if it does: environments there skip frames
+    by themselves.
     """
 
     module: str
     install: str
     ids: str
     emulated_fps: float | None = None
+    skip: str = "frameskip"  # the argument of an environment that says how many
 
 
 # Gymnasium's own extra for Box2D installs pygame-ce over pygame, and so does VizDoom with what it depends on; hence the
 # bare packages.
 PACKAGES = (
     Package("ale_py", "ale-py", r"ALE/|\w+NoFrameskip-v", 60),
-    Package("vizdoom.gymnasium_wrapper", "--no-deps vizdoom", "Vizdoom"),
+    Package("vizdoom.gymnasium_wrapper", "--no-deps vizdoom", "Vizdoom", 35, "frame_skip"),
     Package("minigrid", "minigrid", "MiniGrid-|BabyAI-"),
     Package("miniworld", "miniworld", "MiniWorld-"),
     Package("Box2D", "box2d", "CarRacing|LunarLander|BipedalWalker"),
