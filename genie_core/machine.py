@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-MATMUL = 1024  # side of the square matrices that are multiplied
+MATMUL, MATMUL_OF_A_GPU = 1024, 8192  # sides of the square matrices that are multiplied
 
 
 def may_have_gpu() -> bool:
@@ -35,9 +35,10 @@ def median_ms(call: Callable[[], object], times: int = 50) -> float:
     return 1e3 * float(np.median([seconds(call) for _ in range(times)]))
 
 
-def matmul_gflops() -> float:
-    """GFLOP/s of a large float32 matrix product, on as many threads as torch has now."""
+def matmul_gflops(device: str = "cpu", half: bool = False) -> float:
+    """GFLOP/s of a large matrix product in float32, or bfloat16: on a CPU, on as many threads as torch has now."""
     import torch
 
-    a, b = torch.randn(MATMUL, MATMUL), torch.randn(MATMUL, MATMUL)
-    return 2 * MATMUL**3 / (median_ms(lambda: a @ b, times=10) / 1e3) / 1e9
+    side, kind = MATMUL if device == "cpu" else MATMUL_OF_A_GPU, torch.bfloat16 if half else torch.float32
+    a, b = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
+    return 2 * side**3 / (median_ms(lambda: float((a @ b)[0, 0]), times=10) / 1e3) / 1e9  # a number waits for the GPU

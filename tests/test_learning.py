@@ -108,6 +108,10 @@ def test_texture_tells_a_mesh_from_what_pictures_are_made_of(pattern: str, expec
         torch.testing.assert_close(kind, torch.full((3,), max(value, 0.01)), atol=0.14 * value, rtol=0)
 
 
+def test_a_picture_smaller_than_the_window_has_a_texture() -> None:
+    assert texture(torch.rand(1, 3, 1, 5, 12), 8).shape == (5, 1, 3, 1, 1)
+
+
 def fit(stage: Stage, sample: Callable[[], Batch], steps: int) -> np.ndarray:
     """What Lightning does with a stage, without the clock."""
     stage.train().requires_grad_(True)

@@ -610,6 +610,21 @@ def test_frames_of_another_size_are_refused(config: Path, tmp_path: Path, stage:
 # ---- settings
 
 
+@pytest.mark.slow
+def test_a_run_knows_the_size_that_its_settings_leave_to_the_data(data: Path, tmp_path: Path) -> None:
+    """Networks of another size would go on from a state that is not theirs, or one that fits by chance."""
+    file, out = tmp_path / "any.toml", tmp_path / "run"
+    file.write_text(SETTINGS.replace("frame_size = [16, 16]\n", ""))
+    train([data], out, file, stage="tokenizer", minutes=MINUTES, device="cpu", quiet=True)
+    large = record(tmp_path / "large", size=32)
+    with pytest.raises(ConfigError, match=r"learns from frames of 16x16 pixels, those of .*large are 32x32; .*--out"):
+        train([large], out, minutes=2 * MINUTES, resume=True, device="cpu", quiet=True)
+    with pytest.raises(ConfigError, match=r"any\.toml is not what .*settings\.toml says; .*--out"):
+        train([large], out, file, minutes=2 * MINUTES, resume=True, device="cpu", quiet=True)
+    train([data], out, stage="tokenizer", minutes=2 * MINUTES, resume=True, device="cpu", quiet=True)
+    assert progress(out, "tokenizer")[0] == 24
+
+
 def test_the_shipped_settings_make_a_world() -> None:
     shipped = [UNKNOWN, *(UNKNOWN.parent / "coinrun").glob("*.toml")]
     assert len(shipped) == 4 and {games.find(name).settings for name in (None, "coinrun")} <= set(shipped)

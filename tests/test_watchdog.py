@@ -123,6 +123,8 @@ def test_a_run_that_breaks_twice_ends_in_words_with_its_last_good_state(
     monkeypatch.setattr("genie_core.training.fit._due", lambda learner: learner.stage.step == 50)
     with pytest.raises(GenieError, match=r"line: at step 70 .* again.*is kept in .*learning_rate.*--resume --config"):
         learn(lambda stage: stage.step == 70, tmp_path, monkeypatch)
+    with pytest.raises(GenieError, match=r"at step 7 .* again.*No state had been saved yet\. Lower"):
+        learn(lambda stage: stage.step == 7, tmp_path / "young", monkeypatch)
     state = load_state(tmp_path, "line")
     assert state["global_step"] == 50
     assert all(torch.isfinite(weights).all() for weights in state["state_dict"].values())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from genie_core import games
@@ -31,8 +32,8 @@ from genie_core.world import World
 NAMING_PROMPTS = 48
 
 
-def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> None:
-    """Put what the run has learnt together as the world `out`/world."""
+def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset, device: torch.device) -> None:
+    """Put what the run has learnt together as the world `out`/world, which is watched on `device`."""
     world = World(
         WorldConfig(
             *settings.networks,
@@ -46,10 +47,11 @@ def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset) -> No
         load_network(out, name, network, settings.stage(name).start_from)
     round_to_halves(world.latent_action)  # 2 of 1,000 codes of a film differ, and play needs none
     prompts = pick_frames(dataset, settings.held_out_every)
+    world.to(device)
     name_actions(world, prompts)
     write_effects(out / "world", world, prompts)
     write_starts(out / "world", prompts)
-    world.save_pretrained(out / "world")
+    world.to("cpu").save_pretrained(out / "world")
 
 
 def fits_together(out: Path, settings: TrainingSettings) -> bool:

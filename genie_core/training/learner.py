@@ -105,9 +105,10 @@ class Learner:
         """Return to the last good state at a lower rate, once; the second time, GenieError. Says what was done."""
         name, at = self.stage.name, self.stage.step
         if self.stage.rate < 1:
+            kept = f"The last good state is kept in {self.folder}" if saved else "No state had been saved yet"
             raise GenieError(
-                f"{name}: at step {at} {trouble} again, at {self.stage.rate:g} of the rates too. The last good state "
-                f"is kept in {self.folder}. Lower learning_rate and muon_learning_rate of [train.{name}] in a copy of "
+                f"{name}: at step {at} {trouble} again, at {self.stage.rate:g} of the rates too. {kept}. "
+                f"Lower learning_rate and muon_learning_rate of [train.{name}] in a copy of "
                 "settings.toml, and go on with --resume --config COPY"
             )
         state = saved or self.first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +48,11 @@ def open_run(out: Path, config: Path | None, resume: bool, dataset: VideoDataset
                     "start another run with another --out"
                 )
     own = settings.networks.tokenizer.frame_size
+    if own != size and source.name == str(kept):
+        raise ConfigError(
+            f"the run {out} learns from frames of {own[1]}x{own[0]} pixels, those of {dataset.path} are "
+            f"{size_text(dataset.info)}; give it its own --data, or start another run with another --out"
+        )
     if own != size and not dry_run:
         raise ConfigError(
             f"frames of {dataset.path} are {size_text(dataset.info)} pixels, frame_size {list(own)} in {source.name} "
@@ -65,7 +71,11 @@ def _parse(source: Source, size: Size) -> TrainingSettings:
         raise ConfigError(f"{error}: too large to be trained here; --dry-run tells what it would take") from error
 
 
-def keep_settings(out: Path, source: Source) -> None:
-    """Give the run `out` its copy of the settings."""
-    if not (out / KEPT).exists() or (out / KEPT).read_text(encoding="utf-8") != source.text:
-        write_whole(out / KEPT, source.text)
+def keep_settings(out: Path, opened: Opened) -> None:
+    """Give the run `out` its copy of the settings, which tells the size of the frames too."""
+    text = opened.source.text
+    if "frame_size" not in tomllib.loads(text):
+        size = list(opened.settings.networks.tokenizer.frame_size)
+        text = f"frame_size = {size}  # height, width: the data's\n\n{text}"
+    if not (out / KEPT).exists() or (out / KEPT).read_text(encoding="utf-8") != text:
+        write_whole(out / KEPT, text)

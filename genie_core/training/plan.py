@@ -13,6 +13,7 @@ from genie_core.machine import matmul_gflops
 from genie_core.training.cost import Cost, Sharing, forward_flop
 from genie_core.training.processes import Machines, precision_of
 from genie_core.training.settings import TrainingSettings
+from genie_core.world import pick_device
 
 REACHED = 0.25
 """Share of a large matrix product's rate that training reaches, before its first steps are timed."""
@@ -35,7 +36,7 @@ def pace_of(machines: Machines) -> Pace:
     if machines.device == "cuda" and not torch.cuda.is_available():
         gpus = f"{ranks} x H100 at {REACHED:.0%} of their {H100_GFLOPS / 1e3:.0f} TFLOP/s"
         return Pace(REACHED * H100_GFLOPS * ranks, gpus, H100_GFLOPS)
-    peak = matmul_gflops()
+    peak = matmul_gflops(pick_device(machines.device).type, precision_of(machines).startswith("bf16"))
     here = f"{many} at {REACHED:.0%} of the {peak:.0f} GFLOP/s of a large matrix product here"
     return Pace(REACHED * peak * ranks, here, peak)
 

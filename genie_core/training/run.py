@@ -75,7 +75,7 @@ def train(
                     torch.manual_seed(seed)
                     fit(builder.build(name), out, seed, fabric, meter, quiet)
             if all((out / name / CHECKPOINT).exists() or settings.stage(name).start_from for name in STAGES):
-                by_first(fabric, lambda: _put_together(out, settings, dataset, quiet))
+                by_first(fabric, lambda: _put_together(out, settings, dataset, fabric.device, quiet))
         except GenieError as error:
             end_quietly(fabric, error)
             raise
@@ -91,13 +91,15 @@ def _changed(settings: TrainingSettings, minutes: float | None, labels: float | 
 def _take(held: ExitStack, out: Path, opened: Opened) -> None:
     """Keep other trainings out of the run's folder, and the settings in it."""
     held.enter_context(alone_with(out))
-    keep_settings(out, opened.source)
+    keep_settings(out, opened)
 
 
-def _put_together(out: Path, settings: TrainingSettings, dataset: VideoDataset, quiet: bool) -> None:
+def _put_together(
+    out: Path, settings: TrainingSettings, dataset: VideoDataset, device: torch.device, quiet: bool
+) -> None:
     """Make the world, unless its dynamics learnt other tokens or actions than its other networks give by now."""
     if fits_together(out, settings):
-        assemble(out, settings, dataset)
+        assemble(out, settings, dataset, device)
     elif not quiet:
         print(
             f"{out / 'world'} is not made anew: the tokenizer or the latent actions have learnt on since the dynamics "

@@ -54,14 +54,17 @@ class TokenizerStage(Stage):
 
 
 def texture(pixels: Tensor, window: int) -> Tensor:
-    """Root mean squares of differences in each window, `window` pixels wide, of (b, c, t, H, W): (kinds, b*t, c, h, w).
+    """Root mean squares of differences in each window of (b, c, t, H, W): (kinds, b*t, c, h, w).
+
+    A window is `window` pixels wide and high, or as much as there is.
 
     The differences are between neighbours and between next neighbours, across and down, and between the two diagonals
     of each square of four pixels. A mesh is the cheapest way to be rough: next neighbours do not count it, diagonals
     count it most.
     """
     x = rearrange(pixels, "b c t h w -> (b t) c h w")
+    cell = [min(window, side) for side in x.shape[-2:]]
     steps = [F.pad(x[..., by:] - x[..., :-by], (0, by)) for by in (1, 2)]
     steps += [F.pad(x[..., by:, :] - x[..., :-by, :], (0, 0, 0, by)) for by in (1, 2)]
     steps.append(F.pad(steps[0].diff(dim=-2), (0, 0, 0, 1)))
-    return torch.stack([(F.avg_pool2d(step.square(), window) + 1e-4).sqrt() for step in steps])
+    return torch.stack([(F.avg_pool2d(step.square(), cell) + 1e-4).sqrt() for step in steps])
