@@ -268,6 +268,9 @@ def test_a_world_is_not_made_of_networks_that_do_not_fit(
     assert "--resume --stage dynamics --minutes M" in capsys.readouterr().out
     assert [file.read_bytes() for file in weights] == before
     assert (run / "tokens/train/tokens.npy").read_bytes() == tokens, "those that the dynamics learnt"
+    (run / "tokens/train/origin.json").rename(run / "tokens/train/begun.json")  # Ctrl-C while others are written
+    train([data], run, minutes=MINUTES, resume=True, device="cpu")
+    assert "is not made anew" in capsys.readouterr().out
     train([data], run, stage="dynamics", minutes=2 * MINUTES, resume=True, device="cpu")
     assert "is not made anew" not in capsys.readouterr().out
     assert all(file.read_bytes() != old for file, old in zip(weights, before, strict=True))

@@ -118,9 +118,10 @@ class Builder(NamedTuple):
 
     def _buttons(self) -> np.ndarray | None:
         """The buttons that the latent actions are told, if any. A stage that goes on has those that it began with."""
-        own, seed = self.settings.latent_action, load_state(self.out, "latent_action").get("seed", self.seed)
+        own = self.settings.latent_action
         if not own.labels:
             return None
+        seed = load_state(self.out, "latent_action").get("seed", self.seed)
         steps, _ = split_starts(self.dataset, 2, self.settings.held_out_every)
         count = self.settings.networks.latent_action.num_actions
         return labelled_buttons(self.dataset, steps, own.labels, count, seed)

@@ -163,7 +163,9 @@ def _begin(folder: Path, origin: dict[str, Any], parts: list[str]) -> None:
 
 
 def are_written_by(folder: Path, tokenizer: Tokenizer, latent_action: LatentActionModel) -> bool:
-    """Whether what is in `folder` was written by these networks, as far as it still tells."""
+    """Whether what is in `folder` was written by these networks, as far as it still tells; not while it is written."""
+    if (folder / BEGUN).exists():
+        return False
     origin = _told(folder / ORIGIN)
     return not isinstance(origin, dict) or _hashes(tokenizer, latent_action).items() <= origin.items()
 
