@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +226,25 @@ def test_an_interrupted_writer_goes_on_with_the_same_bytes(
     cut = write(tmp_path / "cut", data, world)
     assert encoded == [0, 16, 32, 32, 48]
     assert np.array_equal(cut.tokens, whole.tokens) and np.array_equal(cut.actions, whole.actions)
+
+
+def test_sigterm_ends_a_writer_after_the_clips_at_hand(
+    data: Path, tmp_path: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, append = make_world(), GrowingArray.append
+
+    def asked_to_end(self: GrowingArray, rows: np.ndarray) -> None:
+        if rows.ndim == 2 and encoded[-1] == 16:  # the actions of the second group
+            os.kill(os.getpid(), signal.SIGTERM)
+        append(self, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GrowingArray, "append", asked_to_end)
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path, data, world)
+    assert encoded == [0, 16]
+    write(tmp_path, data, world)
+    assert encoded == [0, 16, 32, 48]
 
 
 def test_what_others_were_writing_is_not_gone_on_with(

@@ -23,6 +23,7 @@ from genie_core import games
 from genie_core.config import DynamicsConfig, LatentActionConfig, TokenizerConfig, WorldConfig
 from genie_core.data import DatasetWriter, VideoDataset
 from genie_core.errors import CheckpointError, ConfigError, DataError, GenieError, WriteError
+from genie_core.training import run as run_module
 from genie_core.training.assemble import taken_over
 from genie_core.training.clips import split_starts
 from genie_core.training.grow import can_grow
@@ -257,7 +258,7 @@ def test_the_dynamics_is_not_left_with_what_older_networks_wrote(run: Path, data
 
 @pytest.mark.slow
 def test_a_world_is_not_made_of_networks_that_do_not_fit(
-    run: Path, data: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tokenizer that learns on gives other tokens than the dynamics has learnt; the world that fits is kept."""
     weights = [run / "world" / name / "model.safetensors" for name in ("tokenizer", "dynamics")]
@@ -268,7 +269,16 @@ def test_a_world_is_not_made_of_networks_that_do_not_fit(
     assert "--resume --stage dynamics --minutes M" in capsys.readouterr().out
     assert [file.read_bytes() for file in weights] == before
     assert (run / "tokens/train/tokens.npy").read_bytes() == tokens, "those that the dynamics learnt"
-    (run / "tokens/train/origin.json").rename(run / "tokens/train/begun.json")  # Ctrl-C while others are written
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:  # before a step by what is new
+        patch.setattr(run_module, "fit", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train([data], run, stage="dynamics", minutes=2 * MINUTES, resume=True, device="cpu")
+    assert (run / "tokens/train/tokens.npy").read_bytes() != tokens
+    capsys.readouterr()
     train([data], run, minutes=MINUTES, resume=True, device="cpu")
     assert "is not made anew" in capsys.readouterr().out
     train([data], run, stage="dynamics", minutes=2 * MINUTES, resume=True, device="cpu")

@@ -23,9 +23,9 @@ from genie_core.hub.download import STARTS
 from genie_core.rollout import rollout
 from genie_core.training.clips import split_starts
 from genie_core.training.learnt import labelled_steps, load_network, what_was_done
-from genie_core.training.saved import CHECKPOINT
+from genie_core.training.saved import load_state
 from genie_core.training.settings import TrainingSettings
-from genie_core.training.tokens import are_written_by
+from genie_core.training.tokens import networks_origin
 from genie_core.weights import round_to_halves
 from genie_core.world import World
 
@@ -56,12 +56,13 @@ def assemble(out: Path, settings: TrainingSettings, dataset: VideoDataset, devic
 
 def fits_together(out: Path, settings: TrainingSettings) -> bool:
     """Whether the dynamics of the run `out` has learnt the tokens and actions that its other networks give."""
-    if not (out / "dynamics" / CHECKPOINT).exists():
-        return True  # it is another world's, as the others may be
+    learnt_from = load_state(out, "dynamics").get("learnt_from")
+    if not learnt_from:
+        return True  # it is another world's, as the others may be, or of an earlier program
     world = World(WorldConfig(*settings.networks))
     for name in ("tokenizer", "latent_action"):
         load_network(out, name, world.networks()[name], settings.stage(name).start_from)
-    return are_written_by(out / "tokens" / "train", world.tokenizer, world.latent_action)
+    return networks_origin(world.tokenizer, world.latent_action) == learnt_from
 
 
 def name_actions(world: World, prompts: np.ndarray) -> None:

@@ -32,7 +32,7 @@ from genie_core.training.saved import load_state
 from genie_core.training.settings import DynamicsSettings, LatentActionSettings, TrainingSettings
 from genie_core.training.stage import Stage
 from genie_core.training.tokenizer_stage import TokenizerStage
-from genie_core.training.tokens import TokenClips, write_tokens
+from genie_core.training.tokens import TokenClips, networks_origin, write_tokens
 from genie_core.world import World
 
 LOOK_CLIPS = 16
@@ -140,8 +140,10 @@ class Builder(NamedTuple):
         device = self.fabric.device
         by_first(self.fabric, lambda: self._write_tokens(tokenizer.to(device), latent_action.to(device)))
         world, clips = self._watched(tokenizer, latent_action)
+        stage = DynamicsStage(DynamicsModel(configs.dynamics), own, tokenizer, world, clips)
+        stage.learnt_from = networks_origin(tokenizer, latent_action)
         return Built(
-            DynamicsStage(DynamicsModel(configs.dynamics), own, tokenizer, world, clips),
+            stage,
             TokenClips(self.out / "tokens" / "train", own.batch_size, own.clip_frames),
             TokenClips(self.out / "tokens" / "held_out", LOOK_CLIPS, own.clip_frames),
         )

@@ -64,6 +64,7 @@ class Learner:
             "global_step": stage.step,
             "seed": self.seed,
             "rate": stage.rate,
+            "learnt_from": stage.learnt_from,
             "mean": tree_map(_whole, self.mean),
             "mean_steps": self.mean_steps,
         }

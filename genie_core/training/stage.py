@@ -19,7 +19,8 @@ class Stage(nn.Module):
 
     `chance` is where the losses draw their random numbers: it is set anew for each step. `weight` is what the loss of
     the last batch counts beside those of other parts of a global batch. `step` and `trained_seconds` say how much was
-    learnt, over all resumed runs; `rate` is 1, or less after a loss that exploded.
+    learnt, over all resumed runs; `rate` is 1, or less after a loss that exploded. `learnt_from` are hashes of the
+    networks that made what it learns from.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Stage(nn.Module):
         self.step = 0
         self.trained_seconds = torch.zeros((), dtype=torch.float64)
         self.rate = 1.0
+        self.learnt_from: dict[str, str] = {}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         raise NotImplementedError(f"{type(self).__name__} must say what it minimises")

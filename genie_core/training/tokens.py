@@ -32,6 +32,7 @@ from genie_core.training.growing import GrowingArray
 from genie_core.training.order import Order, Rows
 from genie_core.training.recolour import recoloured
 from genie_core.training.stage import Batch
+from genie_core.training.stopping import StopRequests
 from genie_core.weights import fingerprint
 
 CLIPS_AT_ONCE = 16  # on a CPU
@@ -79,7 +80,7 @@ class TokenSource:
         """What tells this source from another: hashes of the weights, the data and the clips."""
         dataset, clips = self.dataset, np.ascontiguousarray(self.starts, np.int64)
         return {
-            **_hashes(self.tokenizer, self.latent_action),
+            **networks_origin(self.tokenizer, self.latent_action),
             "data": [dataset.info.name, len(dataset), dataset.fingerprint()],
             "clips": [len(clips), self.length, self.mirrored, hashlib.sha256(clips.tobytes()).hexdigest()],
             **({"recoloured": self.recoloured} if self.recoloured else {}),
@@ -110,6 +111,12 @@ class TokenSource:
         return np.stack([recoloured(clip, key) if other else clip for clip, key, other in parts])
 
 
+def networks_origin(tokenizer: Tokenizer, latent_action: LatentActionModel) -> dict[str, str]:
+    """Hashes of the weights that tokens and actions depend on."""
+    encoder = tokenizer if tokenizer.config.reference else tokenizer.encoder
+    return fingerprint({"encoder": encoder, "latent_action": latent_action})
+
+
 def write_tokens(
     folder: Path,
     dataset: VideoDataset,
@@ -127,6 +134,7 @@ def write_tokens(
 
     origin.json remembers the networks, the data and the clips. Nothing is done if they have written `folder` before;
     if they were interrupted, they go on; what others have written, or what was damaged since, is written anew.
+    KeyboardInterrupt, from Ctrl-C or SIGTERM, comes after the clips that are being encoded.
     """
     source = TokenSource(dataset, starts, length, tokenizer, latent_action, mirrored, recoloured)
     origin, count = source.origin(), len(starts)
@@ -139,7 +147,7 @@ def write_tokens(
         at_once = CLIPS_AT_ONCE if source.device.type == "cpu" else CLIPS_AT_ONCE_ON_A_GPU
         done = min(array.whole_rows() for array in arrays.values()) // at_once * at_once
         bar = tqdm(total=count, initial=done, desc=f"tokens {folder.name}", unit=" clips", disable=quiet)
-        with bar, ExitStack() as opened:
+        with bar, StopRequests() as stop, ExitStack() as opened:
             for array in arrays.values():
                 opened.enter_context(array.after(done))
             for first in range(done, count, at_once):
@@ -147,6 +155,8 @@ def write_tokens(
                 for array, values in zip(arrays.values(), source.encode(rows), strict=True):
                     array.append(values)
                 bar.update(len(rows))
+                if stop.asked:
+                    raise KeyboardInterrupt
         for name in arrays:
             (folder / f"{name}.part").replace(folder / f"{name}.npy")
         (folder / BEGUN).replace(folder / ORIGIN)
@@ -160,20 +170,6 @@ def _begin(folder: Path, origin: dict[str, Any], parts: list[str]) -> None:
         for name in parts:
             (folder / f"{name}.part").unlink(missing_ok=True)
         write_whole(folder / BEGUN, json.dumps(origin, indent=1) + "\n")
-
-
-def are_written_by(folder: Path, tokenizer: Tokenizer, latent_action: LatentActionModel) -> bool:
-    """Whether what is in `folder` was written by these networks, as far as it still tells; not while it is written."""
-    if (folder / BEGUN).exists():
-        return False
-    origin = _told(folder / ORIGIN)
-    return not isinstance(origin, dict) or _hashes(tokenizer, latent_action).items() <= origin.items()
-
-
-def _hashes(tokenizer: Tokenizer, latent_action: LatentActionModel) -> dict[str, str]:
-    """Of the weights that tokens and actions depend on."""
-    encoder = tokenizer if tokenizer.config.reference else tokenizer.encoder
-    return fingerprint({"encoder": encoder, "latent_action": latent_action})
 
 
 def _told(file: Path) -> Any:
