@@ -223,14 +223,12 @@ class WorldEngine:
         self._check_player(player)
         frames = moment.frames
         needed = frames[-1 - self._ring.slots : -1]
+        seen = self._shown(frames)  # first, for it may push the keys out
         if any(frame.keys is None for frame in needed):
             self._play_again(frames)
-        if frames[-1].seen is None:
-            self._look_again(frames)
         for frame in needed:
             self._ring.put(player, frame.index, cast(Kept, frame.keys))
         self._now[player] = moment
-        seen = cast(Seen, frames[-1].seen)
         return seen.picture.copy()
 
     def look(self, moment: Moment) -> np.ndarray:
@@ -238,10 +236,7 @@ class WorldEngine:
 
         An old picture is decoded anew, in the time of a few pictures, or of one if the picture before is at hand.
         """
-        frame = moment.frames[-1]
-        if frame.seen is None:
-            self._look_again(moment.frames)
-        return cast(Seen, frame.seen).picture.copy()
+        return self._shown(moment.frames).picture.copy()
 
     def doubt(self, moment: Moment) -> float | None:
         """How unsure the model was of the frame of `moment`, in nats a token: see `sampling.Revealed`.
@@ -307,13 +302,11 @@ class WorldEngine:
 
     def _step_rows(self, players: list[int], actions: dict[int, int]) -> dict[int, np.ndarray]:
         moments = [self._at(player) for player in players]
-        for moment in moments:
-            if moment.frames[-1].seen is None:  # a player that stood still while others went on for long
-                self._look_again(moment.frames)
         last = [moment.frames[-1] for moment in moments]
+        seen = [self._shown(moment.frames) for moment in moments]
         ring = self._ring.rows(players)
         noise = self._noise([moment.seed for moment in moments], last, [self.sampling_of(p) for p in players])
-        inputs = self._inputs(last, [actions[player] for player in players], ring, noise)
+        inputs = self._inputs(last, seen, [actions[player] for player in players], ring, noise)
         stepped = self.runtime.step(inputs)
         _require_finite(stepped)
         for row, (player, frame, moment) in enumerate(zip(players, last, moments, strict=True)):
@@ -340,11 +333,15 @@ class WorldEngine:
         return noise, temperature
 
     def _inputs(
-        self, last: list[Frame], actions: list[int], ring: KeyRing, noise: tuple[np.ndarray, np.ndarray]
+        self,
+        last: list[Frame],
+        seen: list[Seen],
+        actions: list[int],
+        ring: KeyRing,
+        noise: tuple[np.ndarray, np.ndarray],
     ) -> StepInputs[np.ndarray]:
-        """A step of each of `last`, whose pictures are at hand, with nothing known of the new frames."""
+        """A step of each of `last`, which shows what is `seen`, with nothing known of the new frames."""
         tokens = np.stack([frame.tokens.ravel() for frame in last])
-        seen = [cast(Seen, frame.seen) for frame in last]
         return StepInputs(
             last=tokens,
             into=np.array([frame.action for frame in last], np.int32),
@@ -357,6 +354,12 @@ class WorldEngine:
             uniform=noise[0],
             temperature=noise[1],
         )
+
+    def _shown(self, frames: tuple[Frame, ...]) -> Seen:
+        """What the last of `frames` shows, to be held by whoever needs it: what is computed next may push it out."""
+        if frames[-1].seen is None:  # of a player that stood still while others went on for long, or an old moment
+            self._look_again(frames)
+        return cast(Seen, frames[-1].seen)
 
     def _look_again(self, frames: tuple[Frame, ...]) -> None:
         """Decodes the last of `frames` anew, from the few before it that its picture depends on."""
@@ -393,10 +396,9 @@ class WorldEngine:
         picture."""
         one = shapes(self.world.config, 1, 1)
         blank = Seen(np.empty(0), tuple(np.zeros(shape[1:], np.float32) for shape in one.memory))
-        last = Frame(before.index, before.tokens, before.action, seen or blank)
         passes = self.sampling.unmask_steps
         noise = np.zeros((1, passes, 1, one.uniform[3], 1), np.float32), np.zeros(1, np.float32)
-        inputs = self._inputs([last], [frame.action], ring, noise)
+        inputs = self._inputs([before], [seen or blank], [frame.action], ring, noise)
         stepped = self.runtime.step(inputs._replace(forced=frame.tokens.reshape(1, -1).copy()))
         _require_finite(stepped)
         return Kept(stepped.key[0], stepped.value[0]), _seen(stepped.picture, stepped.memory, 0)

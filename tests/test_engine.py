@@ -376,6 +376,22 @@ def test_a_player_that_stood_still_for_long_goes_on(world: World, monkeypatch: p
         assert np.abs(engine.step({0: action})[0].astype(int) - undisturbed.step(action)).max() <= 1
 
 
+def test_players_whose_pictures_push_each_other_out_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of two stood still for longer, and what it needs again takes the room of the other's."""
+    monkeypatch.setattr("genie_core.engine.KEPT_BYTES", 0)
+    engine, undisturbed = WorldEngine(world, players=3), WorldEngine(world, players=2)
+    for player in (1, 0):
+        engine.reset(picture(seed=player), player)
+        undisturbed.reset(picture(seed=player), player)
+    engine.reset(picture(seed=2), 2)
+    while engine.snapshot(1).frames[-1].seen is not None:
+        engine.step({2: 1})
+    assert next(iter(engine._kept)) is engine.snapshot(0).frames[-1]
+    both, expected = engine.step({0: 1, 1: 2}), undisturbed.step({0: 1, 1: 2})
+    for player in (0, 1):
+        assert np.abs(both[player].astype(int) - expected[player]).max() <= 1
+
+
 def test_a_kept_playthrough_is_looked_at_and_gone_on_with(world: World) -> None:
     """Moments of tokens alone: looking moves nobody, restoring goes on as play did."""
     engine = WorldEngine(world, 3, HOT)

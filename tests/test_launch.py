@@ -459,6 +459,23 @@ def test_the_light_install_lists_its_worlds(call: list[str], status: int, told: 
     assert ended.returncode == status and told in ended.stdout + ended.stderr, ended.stderr
 
 
+def test_a_world_without_graphs_is_told_in_words_by_the_light_install(tmp_path: Path) -> None:
+    """As the window, which plays on in its own world, meets it."""
+    world = shutil.copytree(WORLDS / "frozen-lake", tmp_path / "lake", ignore=shutil.ignore_patterns("*.onnx"))
+    told = json.loads((world / "config.json").read_text())
+    told["files"] = {name: promise for name, promise in told["files"].items() if not name.endswith(".onnx")}
+    (world / "config.json").write_text(json.dumps(told))
+    code = (
+        "import sys; sys.modules['torch'] = None;"
+        "from app.cli.known_worlds import find_playable; from app.cli.options import parse;"
+        "from genie_core.errors import MissingExtraError\n"
+        f"try: find_playable(parse(['--play', 'x.png', '--world', {str(world)!r}]))\n"
+        "except MissingExtraError as error: print(error)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert "has no graphs that play without torch" in ended.stdout, ended.stderr
+
+
 def test_worlds_say_what_a_player_wants(tiny_world: Path) -> None:
     head, tiny, *_, last = described(tiny_world.parent)
     assert head.split("   ")[0] == "--world" and "speed here" in head and "actions" in head

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from PIL import Image
 
 from genie_core.data.dataset import VideoDataset
 from genie_core.data.prepare import plan
+from genie_core.data.prepare import run as run_module
+from genie_core.data.prepare import work as work_module
 from genie_core.data.prepare.assemble import Piece, split, without_copies
 from genie_core.data.prepare.cuts import CutFinder
 from genie_core.data.prepare.duplicates import Scenes, copies, hashes
@@ -27,7 +31,8 @@ from genie_core.data.prepare.pool import Processes
 from genie_core.data.prepare.run import prepare
 from genie_core.data.prepare.sift import Scene, Sieve, Sifted
 from genie_core.data.prepare.work import Prepared, Task, part_frames, prepare_video
-from genie_core.errors import DataError
+from genie_core.errors import ConfigError, DataError, PictureError
+from genie_core.video import Picture
 from genie_core.video.source import Part
 
 ROOT = Path(__file__).parents[1]
@@ -347,6 +352,59 @@ def test_a_long_video_is_done_in_stretches_none_lost_or_doubled(
     assert np.abs(np.concatenate(frames).astype(int) - film).mean() < 12
     assert [round(part.scenes[0].start_s, 1) for part in parts] == [0.0, 6.7, 13.3]
     assert not any(part.account.warnings(15) for part in parts)
+
+
+@pytest.mark.slow
+def test_a_stretch_that_cannot_be_read_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails for a moment must not cost ten minutes of a film without a word."""
+    encode(tmp_path / "long.mkv", scenery(300, 9), g="20")
+    monkeypatch.setattr(plan, "STRETCH_S", 6.0)
+    monkeypatch.setattr(run_module, "Processes", Here)
+    frames, failing = work_module._frame, [True]
+
+    def read(picture: Picture, task: Task) -> np.ndarray:
+        if failing[0] and 6 < task.start_s < 10:
+            raise PictureError(f"{task.path} cannot be read as a video: Input/output error; copy it again")
+        return frames(picture, task)
+
+    monkeypatch.setattr(work_module, "_frame", read)
+    task = a_task(tmp_path, tmp_path / "part")._replace(path=str(tmp_path / "long.mkv"), start_s=6.7, end_s=13.3)
+    assert prepare_video(task).refused == "Input/output error"
+    failing[0] = False
+    assert prepare_video(task).frames == 99
+    failing[0] = True
+    summary = prepare([tmp_path / "long.mkv"], tmp_path / "out", quiet=True)
+    assert re.search(r"not used: \S+long.mkv, 6.\d* s to 13.\d* s: Input/output error", summary)
+    told = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert "Input/output error" in told["refused"][0]["why"] and len(told["videos"]) == 1
+
+
+class Here:
+    """Maps in this process."""
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def map(self, work: Any, tasks: Any, crashed: Any, told: Any) -> Any:
+        return ((index, work(task)) for index, task in enumerate(tasks))
+
+
+def test_a_size_too_small_to_tell_scenes_by_is_refused_before_anything_is_begun(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="frame_size is 4x64, expected 8x8 or more"):
+        prepare([FILES], tmp_path / "out", (4, 64), quiet=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_left_of_the_work_does_not_open_a_finished_set(
+    prepared: tuple[Path, str], films: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(prepared[0], tmp_path / "set")
+    (out / ".preparing").mkdir()  # which a system would not remove
+    with pytest.raises(DataError, match="holds a finished data set"):
+        prepare([films], out, quiet=True)
+    assert len(VideoDataset(out)) == len(VideoDataset(prepared[0]))
 
 
 def test_a_full_disk_is_told_and_nothing_of_it_counts(films: Path, tmp_path: Path) -> None:

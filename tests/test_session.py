@@ -348,6 +348,14 @@ def played_from(session: PlaySession, actions: list[int]) -> list[np.ndarray]:
     return played(session, actions)
 
 
+def test_a_slow_world_is_saved_and_opened_at_its_pace() -> None:
+    world = make_world()
+    world.config = dataclasses.replace(world.config, fps=0.5)
+    session = PlaySession(WorldEngine(world), picture())
+    session.tick()
+    assert parse_session(session_bytes(session), world).fps == 0.5
+
+
 def test_a_replay_shows_what_was_played_and_then_waits(session: PlaySession, world: World) -> None:
     frames = played(session, chosen(12))
     other = PlaySession(WorldEngine(world), picture(3))

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ from app.window.settings import Settings, load_settings
 from app.window.shortcuts import SHORTCUTS
 from app.window.strip import shown_run
 from genie_core.engine import WorldEngine
+from genie_core.errors import ConfigError
 from genie_core.pictures import fit
 
 
@@ -151,6 +153,116 @@ def test_a_dropped_session_is_gone_on_with(window: WindowLoop, tmp_path: Path) -
     (tmp_path / "s.genie").write_bytes(b"junk")
     drop(window, tmp_path / "s.genie")
     assert window.session.steps == 5 and "not a saved session" in told(window)
+
+
+def test_a_session_that_cannot_be_played_on_is_refused_and_the_game_goes_on(
+    window: WindowLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a light install, which makes no graph of other numbers of passes."""
+    press(window, ticks=5)
+    window.session.handle(c.Tune(unmask_steps=2))
+    save_session(window.session, tmp_path / "s.genie")
+    window.session.handle(c.Tune(unmask_steps=1))
+    press(window, pygame.K_n, ticks=2)
+
+    def refuse(passes: int) -> None:
+        if passes == 2:
+            raise ConfigError("the graph of this world takes 1 passes")
+
+    monkeypatch.setattr(window.session.engine, "make_ready", refuse)
+    line, steps = window.session.timeline.line, window.session.steps
+    drop(window, tmp_path / "s.genie")
+    assert "takes 1 passes" in told(window) and window.session.timeline.line is line
+    press(window, pygame.K_4)
+    assert window.session.running and window.session.steps == steps + 2
+
+
+def test_a_step_that_fails_pauses_the_game_which_can_still_be_saved(
+    window: WindowLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    press(window, pygame.K_4, ticks=3)
+    with monkeypatch.context() as patch:
+
+        def fail(*_: object) -> None:
+            raise ConfigError("numbers that are not finite")
+
+        patch.setattr(window.session.engine, "step", fail)
+        press(window, pygame.K_4, ticks=2)
+        assert "not finite" in told(window) and window.session.mode == "paused" and window.session.steps == 3
+        press(window, pygame.K_F5)
+    path = window.saver.last_session()
+    assert path is not None and len(load_session(path, window.session.engine.world).lines) == 1
+    press(window, pygame.K_p, pygame.K_4)
+    assert window.session.steps == 4
+
+
+def test_escape_lets_go_of_the_actions_that_are_being_found(
+    window: WindowLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, found = Event(), Event()
+
+    def slow(frames: np.ndarray) -> list[int]:
+        begun.set()
+        found.wait(30)
+        return [1] * (len(frames) - 1)
+
+    monkeypatch.setattr(window.session.engine.world, "actions_between", slow)
+    fps = window.session.config.fps
+    save_frames(tmp_path / "v.gif", picture(7, (12, 16, 16, 3)), np.zeros(11, int), fps, ["stay"])
+    drop(window, tmp_path / "v.gif")
+    press(window, pygame.K_a, ticks=0)
+    assert "finding the actions" in window.opener.reading and begun.wait(30)
+    press(window, pygame.K_ESCAPE)
+    assert window.opener.reading == "" and window.session.running
+    found.set()
+    window.opener.close()
+    window.opener._reader.shutdown(wait=True)
+    press(window, ticks=3)
+    assert window.session.autoplay is None and window.opener.imitated == []
+
+
+def test_every_kept_moment_is_gone_back_to_by_its_key(window: WindowLoop) -> None:
+    press(window, pygame.K_k)
+    press(window, pygame.K_PAGEDOWN)
+    press(window, pygame.K_k, pygame.K_4, ticks=6)
+    press(window, pygame.K_k)
+    press(window, pygame.K_r, pygame.K_k, pygame.K_2)
+    visited = set()
+    for _ in window.session.kept:
+        press(window, pygame.K_l, ticks=0)
+        visited.add((window.session.timeline.line, window.session.steps))
+    assert visited == set(window.session.kept) and len(visited) == 4
+
+
+def test_a_key_let_go_while_it_is_a_shortcut_is_let_go(window: WindowLoop) -> None:
+    name = window.session.config.actions[2].name
+    window.set(actions={name: ["r"]})
+    window.handle(down(pygame.K_r))
+    window.tick()
+    assert window.pilot.held.look() == ["r"]
+    window.handle(pygame.event.Event(pygame.KEYUP, key=pygame.K_r, mod=pygame.KMOD_LCTRL))
+    window.tick()
+    assert window.pilot.held.look() == []
+
+
+def test_a_moment_kept_after_saving_is_asked_about(window: WindowLoop) -> None:
+    press(window, pygame.K_4, pygame.K_k, ticks=4)
+    press(window, pygame.K_F5)
+    window.saver.last_session()
+    assert window.session.unsaved == 0
+    window.session.handle(c.GoTo(window.session.timeline.line.number, 2))
+    press(window, pygame.K_k, pygame.K_ESCAPE)
+    assert isinstance(window.overlay, Ask) and window.session.running
+
+
+def test_a_video_of_no_frame_is_not_said_to_be_saved(
+    window: WindowLoop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    press(window, pygame.K_p, pygame.K_v, ticks=2)
+    press(window, pygame.K_v)
+    window.saver.close()
+    assert capsys.readouterr().out == "nothing was recorded: no frame was played\n"
+    assert not list((tmp_path / "genie").iterdir())
 
 
 def pace_told(window: WindowLoop) -> str:
@@ -325,7 +437,9 @@ def test_settings_that_cannot_be_read_are_told_and_play_goes_on(window: WindowLo
     (tmp_path / "keys.json").write_text("{")
     again = make_window(window.session, tmp_path)
     assert "the default keys are used" in told(again)
-    press(again, pygame.K_PAGEDOWN)
+    press(again, pygame.K_PAGEDOWN, pygame.K_F6)
+    assert load_settings(tmp_path / "keys.json") == again.settings
+    assert (tmp_path / "keys.damaged.json").read_text() == "{", "what a player wrote is not written over"
 
 
 @pytest.mark.parametrize("frame_size", [(40, 64), (64, 40)], ids=["wide", "tall"])

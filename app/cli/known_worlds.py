@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli.options import ROOT
-from genie_core.errors import CheckpointError, HubError, MissingGraphError
+from genie_core.errors import CheckpointError, HubError, MissingExtraError, MissingGraphError
 
 if TYPE_CHECKING:
     from genie_core.graph_world import GraphWorld
@@ -64,7 +64,13 @@ def find_playable(args: argparse.Namespace) -> World | GraphWorld:
 def find_world(args: argparse.Namespace) -> World:
     """The world asked for, as it was saved; an error suggests names at hand."""
     require_world(args)
-    from genie_core.world import World, pick_device
+    try:
+        from genie_core.world import World, pick_device
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{args.world} has no graphs that play without {error.name}, which the light install leaves out; "
+            "pip install -r requirements.txt"
+        ) from error
 
     device = pick_device(args.device)
     try:

@@ -76,6 +76,8 @@ class VideoRecorder:
         self._thread.join()
         if self.problem is not None:
             raise self.problem
+        if not self.frames:
+            return "nothing was recorded: no frame was played"
         lost = f"; the disk was too slow, and {self.left_out} frames left out" if self.left_out else ""
         return f"saved {self.path.name}, {self.frames / self.fps:.1f} s{lost}"
 

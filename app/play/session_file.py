@@ -26,7 +26,7 @@ from genie_core.config import build_sampling
 from genie_core.engine import ANCHORED
 from genie_core.errors import ConfigError, PictureError, SessionError
 from genie_core.files import write_whole
-from genie_core.limits import SESSION_BRANCHES, SESSION_BYTES, SESSION_KEPT, SESSION_STEPS, Size
+from genie_core.limits import LEAST_FPS, MOST_FPS, SESSION_BRANCHES, SESSION_BYTES, SESSION_KEPT, SESSION_STEPS, Size
 from genie_core.pixels import unpack_picture
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ def _check(told: dict[str, Any], tensors: dict[str, np.ndarray], world: World | 
     shown, at, fps, kept = told["line"], told["at"], told["fps"], tensors["kept"].tolist()
     _require(type(shown) is int and 0 <= shown < len(lines), f"line is {shown!r}, expected 0..{len(lines) - 1}")
     _require(type(at) is int and 0 <= at <= lines[shown].tip, f"at is {at!r}, expected 0..{lines[shown].tip}")
-    _require(type(fps) in (int, float) and 1 <= fps <= 1000, f"fps is {fps!r}, expected 1..1000")
+    paced = type(fps) in (int, float) and LEAST_FPS <= fps <= MOST_FPS
+    _require(paced, f"fps is {fps!r}, expected {LEAST_FPS:g}..{MOST_FPS:g}")
     found = all(0 <= line < len(lines) and 0 <= step <= lines[line].tip for line, step in kept)
     _require(found, "a kept moment is of no branch")
     sampling = build_sampling(told["sampling"])

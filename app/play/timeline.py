@@ -72,8 +72,9 @@ class Line:
             index, line = line.start - 1, line.parent
 
     def mark_acted(self, index: int) -> None:
-        """Notes that somebody acted in frame `index`."""
+        """Notes that somebody acted in frame `index`, which no saved session tells yet."""
         owner = self.owner(index)
+        owner.saved = min(owner.saved, index - 1)
         owner.acted[index - owner.start] = True
 
     def add(self, moment: Moment, action: int | None, acted: bool) -> None:

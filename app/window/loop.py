@@ -128,12 +128,7 @@ class WindowLoop:
     def tick(self) -> None:
         """One tick of the session, unless the help or a preview is open."""
         if self.overlay is None and self.session.running:
-            began = time.perf_counter()
-            if self.pilot.tick():
-                self.latency.stepped(began, time.perf_counter(), self.pacer.fps)
-                self.saver.stepped()
-            else:
-                self.latency.stand_still()
+            self._attempt(self._step)
         if self.session.beside is not None:
             self.session.beside.follow(self.session.timeline)
         self.opener.tell()
@@ -142,6 +137,20 @@ class WindowLoop:
             self.messages.add(
                 event.text + self._next_step(event.kind), event.kind in WARNINGS, ONE_OF.get(event.kind, "")
             )
+
+    def _step(self) -> None:
+        began = time.perf_counter()
+        stepped = False
+        try:
+            stepped = self.pilot.tick()
+        except GenieError:  # what was played until now can still be saved
+            self.session.handle(c.Pause(True))
+            raise
+        if stepped:
+            self.latency.stepped(began, time.perf_counter(), self.pacer.fps)
+            self.saver.stepped()
+        else:
+            self.latency.stand_still()
 
     def change_settings(self, settings: Settings) -> None:
         """Applies new settings and saves them."""
@@ -328,6 +337,8 @@ class WindowLoop:
             leave()
 
     def _key(self, key: Key, down: bool, ctrl: bool = False, shift: bool = False) -> None:
+        if not down:
+            self.pilot.held.release(key.place)  # even one that another key makes a shortcut by now
         moving = bound_keys(self.pilot.keymap)
         shortcut = find_shortcut(key, ctrl, moving, self.settings, self.keyboard)
         if ctrl and self.keyboard.command(key) == "v":
@@ -343,8 +354,6 @@ class WindowLoop:
             self.latency.key_pressed()
             if self.session.mode is Mode.RESTING and key.place not in SILENT:
                 self.session.handle(c.Pause(False))  # any key plays on, also one that does nothing else
-        else:
-            self.pilot.held.release(key.place)
 
     def _click(self, position: tuple[int, int]) -> None:
         for thumbnail in self.thumbnails:

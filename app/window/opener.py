@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -42,6 +43,7 @@ class Opener:
         self.prompts = prompts
         self._source: Film | None = None  # the picture or video played from; None: that of the start
         self._job: Future[Taken] | None = None
+        self._in_part = True  # whether what was read of the job by then is of use
         self._stopped = Event()
         self._reader = ThreadPoolExecutor(1, "reading")
         self.reading = ""
@@ -81,7 +83,8 @@ class Opener:
         self._session.handle(c.StartFrom(preview.chosen.picture))
         if preview.chosen.imitate:
             frames = preview.frames()[preview.at :]
-            self._begin(f"finding the actions of {len(frames)} frames", lambda stopped: self._find_actions(frames))
+            find = partial(self._find_actions, frames)
+            self._begin(f"finding the actions of {len(frames)} frames", find, in_part=False)
 
     def tell(self) -> None:
         """Takes what was read, or tells why it cannot be."""
@@ -94,17 +97,19 @@ class Opener:
             self._session.tell(c.REFUSED, str(error))
 
     def stop(self) -> None:
-        """Reads no further. What was read of a video by then can be used."""
+        """Reads no further. What was read of a video by then can be used; actions of a part of it are let go."""
         self._stopped.set()
+        if not self._in_part:
+            self._job, self.reading = None, ""
 
     def close(self) -> None:
         self.stop()
         self._reader.shutdown(wait=False, cancel_futures=True)
 
-    def _begin(self, what: str, read: Callable[[Event], Taken]) -> None:
+    def _begin(self, what: str, read: Callable[[Event], Taken], in_part: bool = True) -> None:
         """Reads in the thread; what was being read until now is let go."""
         self.stop()
-        self._stopped, self.reading = Event(), what
+        self._stopped, self.reading, self._in_part = Event(), what, in_part
         self._job = self._reader.submit(read, self._stopped)
 
     def _read(self, path: Path, stopped: Event) -> Taken:
@@ -140,6 +145,7 @@ class Opener:
     def _take_session(self, path: Path) -> Taken:
         session = self._session
         saved = load_session(path, session.engine.world)
+        session.engine.make_ready(saved.sampling.unmask_steps)  # else the next step would, or end the game if it cannot
 
         def take() -> None:
             before = set(session.branches)
@@ -167,7 +173,7 @@ class Opener:
         self._source = picture_film(picture, size)
         self._session.handle(c.StartFrom(self._source.frame(0, size, self._fit_now(), self._palette)))
 
-    def _find_actions(self, frames: np.ndarray) -> Taken:
+    def _find_actions(self, frames: np.ndarray, stopped: Event) -> Taken:
         found = self._session.engine.world.actions_between(frames)
 
         def take() -> None:

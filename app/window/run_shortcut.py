@@ -99,8 +99,9 @@ def _recall(window: WindowLoop) -> None:
     if not session.kept:
         window.messages.add(f"nothing kept yet; {_key(window, 'keep')} keeps this moment")
         return
-    here = [place for place, kept in enumerate(session.kept) if kept.step == session.steps]
-    session.handle(c.Recall(((here[0] if here else 0) - 1) % len(session.kept)))
+    shown = (session.timeline.line, session.steps)
+    here = session.kept.index(shown) if shown in session.kept else 0
+    session.handle(c.Recall((here - 1) % len(session.kept)))
     session.tell(c.WENT, f"back at step {session.steps}, which you kept")
 
 

@@ -67,6 +67,8 @@ class Saver:
             self._session.tell(c.TOLD, f"recording a video of {what}; the same key ends it")
         else:
             self._background.submit(self._recorder.close)
+            if not self._recorder.frames:
+                self._given.discard(self._recorder.path)  # which is never made
             self._recorder = None
             self._session.tell(c.TOLD, "writing the video …")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from genie_core.files import disk_refusals, read_text, whole_file
 from genie_core.limits import SETTINGS_BYTES
 from genie_core.pictures import FITS
 
-FILE = "keys.json"
+FILE, ASIDE = "keys.json", "keys.damaged.json"
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,20 @@ def settings_file() -> Path:
 
 
 def load_settings(path: Path) -> Settings:
-    """Reads the saved settings, or returns the defaults if there is no file. Raises ConfigError if it is damaged."""
+    """Reads the saved settings, or returns the defaults if there is no file.
+
+    Raises ConfigError if it is damaged, once: it is put aside, for the next change of a setting would write over it.
+    """
     try:
         settings: Settings = build(Settings, json.loads(read_text(path, SETTINGS_BYTES)))
         return settings
     except FileNotFoundError:
         return Settings()
     except (OSError, ValueError, RecursionError) as error:
+        with contextlib.suppress(OSError):
+            path.replace(path.with_name(ASIDE))
         raise ConfigError(
-            f"{path} is damaged ({error}); the default keys are used; delete it to be rid of this"
+            f"{path} is damaged ({error}); the default keys are used; mend {ASIDE} beside it, and name it {FILE} again"
         ) from error
 
 

@@ -20,7 +20,7 @@ SHOWN = 5  # videos that are named on the screen, of each kind
 
 @dataclass
 class Report:
-    """`videos` by name; `left_out` are (name, why) of those that were never read."""
+    """`videos` by name; `left_out` are (name, why) of those, or of stretches, that were not read."""
 
     size: Size
     fps: float

@@ -14,13 +14,14 @@ from tqdm import tqdm
 from genie_core.data.dataset import PARTS, VideoDataset
 from genie_core.data.prepare.assemble import Piece, fitting, pieces_of, split, without_copies, write
 from genie_core.data.prepare.cluster import Cluster
+from genie_core.data.prepare.duplicates import CELLS
 from genie_core.data.prepare.find import find_videos
 from genie_core.data.prepare.plan import BEGUN, CRASHED, PARTS_FOLDER, Plan, make_plan
 from genie_core.data.prepare.pool import Mapper, Processes, tell
 from genie_core.data.prepare.report import REPORT, Report
 from genie_core.data.prepare.sheet import SHEET, write_sheet
 from genie_core.data.prepare.work import Prepared, Task, joined, prepare_video, refusal
-from genie_core.errors import DataError
+from genie_core.errors import ConfigError, DataError
 from genie_core.files import disk_refusals
 from genie_core.limits import Size
 
@@ -41,15 +42,19 @@ def prepare(
     Frames have `frame_size` (H, W): by default the shape of most of the footage, 64 pixels on the shorter side, so that
     nothing is cut off. `fps` is by default 15, or the footage's own if that is less. `ray` is the address of a Ray
     cluster whose machines share the work. Interrupted at any moment, the same call goes on. Raises DataError if there
-    is no video, or `out` holds anything else or is in use; WriteError if the disk refuses.
+    is no video, or `out` holds anything else or is in use; WriteError if the disk refuses; ConfigError for a
+    `frame_size` too small to tell scenes apart.
     """
     out = Path(out)
+    if frame_size is not None and min(frame_size) < CELLS:
+        height, width = frame_size
+        raise ConfigError(f"frame_size is {height}x{width}, expected {CELLS}x{CELLS} or more, such as 64x64")
     with _alone(out) as work, Processes() if ray is None else Cluster(ray) as mapper:
         found = find_videos(places)
         plan = make_plan(work, found, frame_size, fps, mapper, quiet)
         with tqdm(desc="preparing", total=100, disable=quiet, bar_format=BAR) as bar:
             report = _carry_out(out, work, plan, found.left_out, mapper, bar)
-    shutil.rmtree(work, ignore_errors=True)
+            (work / BEGUN).unlink()
     return report.summary(out)
 
 
@@ -57,8 +62,9 @@ def prepare(
 def _alone(out: Path) -> Iterator[Path]:
     """The folder of what was begun, for one process at a time; DataError if `out` holds something else."""
     work = out / ".preparing"
-    if out.exists() and not work.is_dir() and (not out.is_dir() or any(out.iterdir())):
-        what = "a finished data set" if (out / REPORT).exists() else "something else"
+    finished = (out / REPORT).exists() and not (work / BEGUN).exists()
+    if finished or (out.exists() and not work.is_dir() and (not out.is_dir() or any(out.iterdir()))):
+        what = "a finished data set" if finished else "something else"
         raise DataError(f"{out} holds {what}; choose another --out, or remove it first")
     with disk_refusals(out, "choose another --out"):
         work.mkdir(parents=True, exist_ok=True)
@@ -74,7 +80,8 @@ def _alone(out: Path) -> Iterator[Path]:
         try:
             yield work
         finally:
-            if not (work / BEGUN).exists():  # nothing was begun
+            lock.close()  # some systems remove no file that is open
+            if not (work / BEGUN).exists():  # nothing was begun, or all of it is done
                 shutil.rmtree(work, ignore_errors=True)
                 with contextlib.suppress(OSError):
                     out.rmdir()
@@ -84,7 +91,8 @@ def _carry_out(out: Path, work: Path, plan: Plan, left_out: list[tuple[str, str]
     videos = _prepare_all(work, plan, mapper, bar)
     names = [video.name for video in plan.videos]
     told = [joined([part for _, part in parts]) for parts in videos]
-    report = Report(plan.size, plan.fps, dict(zip(names, told, strict=True)), left_out)
+    missing = [*left_out, *_missing(work, plan, videos)]
+    report = Report(plan.size, plan.fps, dict(zip(names, told, strict=True)), missing)
     every = [piece for name, parts in zip(names, videos, strict=True) for piece in pieces_of(name, parts)]
     pieces: list[list[Piece]] = []
     if every:
@@ -127,6 +135,17 @@ def _prepare_all(work: Path, plan: Plan, mapper: Mapper, bar: tqdm) -> list[Part
     refused = [(Path(), refusal(seen.refused)) for seen in plan.looks]
     made = [[(Path(task.folder), done[task.folder]) for task in plan.tasks(i, work)] for i in range(len(plan.videos))]
     return [parts or [nothing] for parts, nothing in zip(made, refused, strict=True)]
+
+
+def _missing(work: Path, plan: Plan, videos: Sequence[Parts]) -> Iterator[tuple[str, str]]:
+    """Stretches, by the video's name and seconds, that could not be read where others of the video could, and why."""
+    for index, parts in enumerate(videos):
+        if all(part.refused for _, part in parts):
+            continue
+        for task, (_, part) in zip(plan.tasks(index, work), parts, strict=True):
+            if part.refused:
+                end = "its end" if task.end_s is None else f"{task.end_s:g} s"
+                yield f"{plan.videos[index].name}, {task.start_s:g} s to {end}", part.refused
 
 
 def _write_sets(out: Path, plan: Plan, sets: dict[str, list[Piece]], source: dict[str, Any], bar: tqdm) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 import os
+import platform
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -79,14 +80,15 @@ def prepare_video(task: Task, tell: Callable[[float], None] = lambda seconds: No
     """Makes a part, or finds it made; `tell` hears of each few seconds of video that are done.
 
     Raises WriteError if the disk refuses, DataError if the video has vanished. A video that cannot be read comes back
-    as `refused`. Done twice at once, as a cluster may when a machine is lost, it makes one part.
+    as `refused`, and is tried again the next time. Done twice at once, as a cluster may when a machine is lost, it
+    makes one part.
     """
     folder = Path(task.folder)
     done = read_part(folder)
-    if done is not None:
+    if done is not None and not done.refused:
         tell(done.account.seconds)
         return done
-    own = folder.with_name(f".{folder.name}.{os.uname().nodename}.{os.getpid()}")
+    own = folder.with_name(f".{folder.name}.{platform.node()}.{os.getpid()}")
     try:
         with disk_refusals(folder, ADVICE):
             shutil.rmtree(own, ignore_errors=True)
@@ -94,6 +96,8 @@ def prepare_video(task: Task, tell: Callable[[float], None] = lambda seconds: No
         prepared = _make(task, own, tell)
         write_whole(own / PART, json.dumps(prepared._asdict() | {"account": dataclasses.asdict(prepared.account)}))
         with disk_refusals(folder, ADVICE):
+            if done is not None:
+                shutil.rmtree(folder)
             own.rename(folder)
     except BaseException:
         shutil.rmtree(own, ignore_errors=True)
