@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,8 @@ import warm_process
 import yaml
 from conftest import world_config
 from local_hub import TOKEN, LocalHub, Repo, serve
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 pytest.importorskip("gradio", reason="pip install -r requirements.txt")
 
@@ -22,7 +27,7 @@ from webdemo import Demo, as_command, environment, free_port
 
 from genie_core import World
 from genie_core.errors import ConfigError
-from genie_core.hub.space import FRONT_MATTER, copy_program, publish_space, space_readme
+from genie_core.hub.space import FRONT_MATTER, NOT_NEEDED, copy_program, publish_space, space_readme
 
 ROOT = Path(__file__).parents[1]
 NEEDED = {
@@ -78,8 +83,42 @@ def test_only_what_a_space_needs_goes_along(tmp_path: Path) -> None:
     unneeded = r"/training/|/evaluation/|/tools/|/window/|tests/|\.pyc|^checkpoints/|/\.|play\.gif|\.md$"
     assert [path for path in copied if re.search(unneeded, path)] == []
     required = (tmp_path / "requirements.txt").read_text()
-    assert [name for name in ("lightning", "pygame", "matplotlib", "platformdirs") if name in required] == []
+    assert [name for name in NOT_NEEDED if name in required] == []
     assert "genie_core/games/coinrun/__init__.py" in copied
+
+
+def installed_with(requirements: str) -> set[str]:
+    """The packages that pip brings for the lines of a requirements file, those asked for included."""
+    found: set[str] = set()
+    asked = [Requirement(line) for line in requirements.splitlines() if line and not line.startswith("#")]
+    while asked:
+        requirement = asked.pop()
+        name = canonicalize_name(requirement.name)
+        if name not in found:
+            found.add(name)
+            of = [Requirement(each) for each in metadata.requires(name) or []]
+            asked += [each for each in of if each.marker is None or each.marker.evaluate({"extra": ""})]
+    return found
+
+
+def test_what_a_space_leaves_out_it_does_not_import(tmp_path: Path) -> None:
+    """In an environment that has everything, as this one, a package left out would not be missed."""
+    copy_program(ROOT, tmp_path, world_config(game="coinrun"))
+    brought = installed_with((tmp_path / "requirements.txt").read_text())
+    missing = installed_with((ROOT / "requirements.txt").read_text()) - brought
+    assert missing >= {"lightning", "pygame", "matplotlib", "pyarrow"}
+    modules = sorted(
+        path.relative_to(tmp_path).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        for folder in ("app/web", "app/play", "app/site", "genie_core/hub", "genie_core/runtimes")
+        for path in (tmp_path / folder).rglob("*.py")
+    )
+    code = (
+        "import importlib, sys\n"
+        f"for name in {sorted(name.replace('-', '_') for name in missing)}: sys.modules[name] = None\n"
+        f"for name in {['launch', 'app.cli.web', *modules]}: importlib.import_module(name)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_a_space_starts_from_the_pictures_of_its_worlds_game(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ FILES = ("launch.py", "LICENSE", "app", "genie_core")
 # Of those folders: a Space plays, and neither trains nor measures nor opens a window.
 LEFT_OUT = ("training", "evaluation", "tools", "window", "env.py", "__pycache__", ".*", "*.md")
 # Of requirements.txt, for the same reason.
-NOT_NEEDED = ("lightning", "pygame", "matplotlib", "platformdirs", "pyarrow", "fsspec")
+NOT_NEEDED = ("lightning", "pygame", "matplotlib", "pyarrow", "fsspec")
 FIRST_PICTURE = "assets/coinrun.png"  # where no picture is named after the world's game
 VARIABLE = "GENIE_WORLD"
 ABOUT = """
