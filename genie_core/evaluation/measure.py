@@ -17,6 +17,7 @@ import numpy as np
 from genie_core.config import UNKNOWN_GAME
 from genie_core.data.dataset import VideoDataset
 from genie_core.data.scenes import draw_clips
+from genie_core.errors import DataError
 from genie_core.evaluation import metrics
 from genie_core.evaluation.control import measure_control
 from genie_core.evaluation.distances import Filmstrips, measure_distances
@@ -28,6 +29,7 @@ from genie_core.files import write_whole
 from genie_core.games import Game, find
 from genie_core.world import World
 
+SAME_PACE = 0.1  # of the frames a second, by which those of data may differ
 NOTHING_FOUND = "no clip, scene or rollout of this data and effort shows it"
 
 
@@ -64,7 +66,9 @@ class Evaluation:
 def evaluate(
     world: World, dataset: VideoDataset, effort: Effort = EFFORTS["default"], seed: int = 0, quiet: bool = False
 ) -> Evaluation:
-    """Measures `world` on clips and scenes of `dataset`. Raises DataError if it has no clip of 11 frames."""
+    """Measures `world` on clips and scenes of `dataset`. Raises DataError if it has no clip of 11 frames, or as
+    `require_alike`."""
+    require_alike(world, dataset)
     game = _game_of(world, dataset)
     clips = draw_clips(dataset, effort.clips, HORIZON + 1, effort.longest + 1)
     samples, strips = measure_fidelity(world, clips, game, seed, quiet)
@@ -84,6 +88,23 @@ def evaluate(
         "source": dataset.info.source,
     }
     return Evaluation(report, samples, strips, long_play)
+
+
+def require_alike(world: World, dataset: VideoDataset) -> None:
+    """Raises DataError for data of frames of another size, or of another pace, than the world's."""
+    own, told = world.config.frame_size, dataset.info.frame_size
+    size, other = (f"{height}x{width}" for height, width in (own, told))
+    if own != told:
+        raise DataError(
+            f"{world.name} has frames of {size} pixels and {dataset.info.name} of {other}; record or prepare data with "
+            f"--frame-size {size}"
+        )
+    fps, data_fps = world.config.fps, dataset.info.fps
+    if abs(fps - data_fps) > SAME_PACE * fps:
+        raise DataError(
+            f"{world.name} has {fps:g} frames a second and {dataset.info.name} {data_fps:g}, so their motions differ; "
+            f"record or prepare data with --fps {fps:g}"
+        )
 
 
 def _game_of(world: World, dataset: VideoDataset) -> Game:

@@ -13,6 +13,7 @@ from genie_core import checkpoint
 from genie_core.actions.filmstrip import write_effects
 from genie_core.actions.naming import held_steps
 from genie_core.config import WorldConfig
+from genie_core.errors import DataError
 from genie_core.evaluation.i3d_weights import load_i3d
 from genie_core.evaluation.measure import Effort, Evaluation, write_json
 from genie_core.evaluation.plots import plot, strip
@@ -25,7 +26,7 @@ from genie_core.world import World
 POLICIES = {"random": "random keys", "idle": "no key", "held": "one key held"}  # of long play
 SHOWN_CLIPS = 6
 SHOWN_FRAMES = 11
-PAGE = "report.html"
+PAGE, TITLE = "report.html", "# Figures of "
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .25rem .7rem; text-align: left }
@@ -45,6 +46,22 @@ def check_extras(effort: Effort, folder: Path | None) -> None:
         plot("", "", "", [])
 
 
+def check_folder(folder: Path, world: World) -> None:
+    """Raises DataError, before the measuring, if a report in `folder` would replace what is somebody else's."""
+    card = folder / "README.md"
+    if not card.is_file() or card.read_text(encoding="utf-8", errors="replace").startswith(TITLE):
+        return
+    if not (_is_of(folder, world) and checkpoint.fingerprint(folder) == world.fingerprint()):
+        raise DataError(
+            f"{card} is no report, and a report of {world.name} would replace it; give --report a folder of its own, "
+            "or that of the very world"
+        )
+
+
+def _is_of(folder: Path, world: World) -> bool:
+    return (folder / "config.json").is_file() and checkpoint.read_config(folder) == world.config
+
+
 def write_report(folder: Path, world: World, evaluation: Evaluation) -> None:
     """Writes report.html, evaluation.json and README.md, the tables as Markdown, into `folder`, which is made.
 
@@ -54,7 +71,7 @@ def write_report(folder: Path, world: World, evaluation: Evaluation) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / PAGE, page)
     write_json(folder / "evaluation.json", evaluation.report)
-    if (folder / "config.json").is_file() and checkpoint.read_config(folder) == world.config:
+    if _is_of(folder, world):
         write_effects(folder, world, evaluation.strips.truth[:, 0])
         checkpoint.write_config(folder, _with_metrics(world.config, evaluation.report))
     else:
@@ -102,7 +119,7 @@ def _rows(report: dict[str, Any], shown_only: bool = False) -> list[list[str]]:
 
 def _markdown(report: dict[str, Any]) -> str:
     parts = [
-        f"# Figures of {report['world']}",
+        f"{TITLE}{report['world']}",
         _told_how(report),
         figures_table(report),
         "\n".join(f"- {line}" for line in _others(report)),
