@@ -25,7 +25,7 @@ def test_a_parked_branch_is_taken_up_with_all_that_it_needs(make: Callable[[], W
     session.handle(c.GoTo(0, 10))
     list(session.play([2] * 10))
     session.handle(c.GoTo(1, 15))
-    game = parked(GameStart(session.engine, "", Start(PICTURE)), session, False)
+    game = parked(GameStart(session.engine, "", Start(PICTURE)), session)
     saved = game.start.saved
     assert saved is not None
     kept = saved.lines[0].anchors

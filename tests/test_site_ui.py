@@ -547,6 +547,7 @@ class TestTakeHome:
             ("#w=first&s=1&a=9x4&p=pictures/start-0.png", "holds actions that first does not have"),
             ("#w=first&s=1&a=1x9999999&p=pictures/start-0.png", "damaged"),
             ("#w=first&s=x&a=1x2&p=pictures/start-0.png", "damaged"),
+            ("#w=first&s=1&a=1x2&t=2&p=pictures/start-0.png", "made by other settings"),
             ("#w=first&s=1&a=1x2&d=AAAA", "damaged"),
             ("#w=first&s=1&a=1x2&p=../../secret.png", "does not have the picture"),
             ("#w=first&s=1&a=1x2&p=https://elsewhere.example/a.png", "does not have the picture"),

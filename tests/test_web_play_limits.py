@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,13 +35,14 @@ from app.web.loaded_worlds import LoadedWorlds
 from app.web.outbox import Outbox
 from app.web.player import Player
 from app.web.program import ProgramPlayer
-from app.web.protocol import Frame, Key, ProtocolError, Rest
-from app.web.share import read_link, to_fragment
+from app.web.protocol import Frame, Key, ProtocolError, Rest, Share
+from app.web.share import Link, read_link, to_fragment
 from app.web.tabs.shared import playing
 from app.web.transport import _take
 from genie_core.config import Action, SamplingConfig
 from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError, HubError, PictureError, ScriptError, SessionError
+from genie_core.hub.address import Address
 from genie_core.hub.download import Weighed
 
 NOW = 10_000.0
@@ -95,6 +98,18 @@ def test_nobody_asks_a_player_whose_first_game_is_still_made() -> None:
         playing(guests, {"token": "token"})  # type: ignore[arg-type]
     guest.sitting_down = False
     assert playing(guests, {"token": "token"}) is guest.player  # type: ignore[arg-type]
+
+
+def test_a_program_whose_game_failed_is_told_so_and_its_seat_is_free() -> None:
+    guest = seated()
+    guest.player = program(busy=True)
+    (waiting,) = (future for _, future in guest.player._asked)
+    guest.player.fail()
+    with pytest.raises(GenieError, match="the game is over"):
+        waiting.result(0)
+    with pytest.raises(GenieError, match="the game is over"):
+        guest.player.ask([1])
+    assert (staying.verdict(guest, NOW, False) or [""])[0] == staying.LEAVE
 
 
 def program(busy: bool = False) -> ProgramPlayer:
@@ -322,6 +337,45 @@ def test_a_world_of_the_hub_is_weighed_before_it_is_fetched(
     assert fetched == ["owner/just-small-enough"]
 
 
+def test_a_slow_world_of_the_hub_stops_nobody_else(worlds: LoadedWorlds, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def weigh(address: Address) -> Weighed:
+        if address.repo == "owner/slow":
+            asked.set()
+            assert answered.wait(30)
+        return Weighed("0" * 40, 1, 1)
+
+    monkeypatch.setattr(loaded_worlds, "weigh", weigh)
+    monkeypatch.setattr(loaded_worlds.World, "from_pretrained", lambda *_: make_world())
+    slow = threading.Thread(target=worlds.engine, args=("owner/slow",))
+    slow.start()
+    assert asked.wait(30)
+    assert worlds.engine("a") is worlds.engine("a")
+    with pytest.raises(GenieError, match="a world is being fetched for somebody here; try again"):
+        worlds.engine("owner/quick")
+    answered.set()
+    slow.join()
+    assert worlds.engine("owner/slow").world.name == "owner/slow"
+    assert worlds.engine("owner/quick").world.name == "owner/quick"
+
+
+def test_one_commit_is_loaded_once_and_so_many_worlds_are_open(
+    worlds: LoadedWorlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        loaded_worlds, "weigh", lambda address: Weighed("0" * 40 if address.revision else address.repo[-1] * 40, 1, 1)
+    )
+    monkeypatch.setattr(loaded_worlds.World, "from_pretrained", lambda *_: make_world())
+    assert worlds.engine("owner/a@v1") is worlds.engine("owner/a@v2")
+    played = [worlds.engine(f"owner/{letter}") for letter in "bcde"]  # games keep them
+    with pytest.raises(GenieError, match=r"as many worlds are open here as fit; choose one of .*, a, b, c"):
+        worlds.engine("owner/f")
+    assert worlds.engine("owner/e") is played[-1] and worlds.engine("a")
+    del played
+    worlds.engine("owner/f")
+
+
 # ---- who comes
 
 
@@ -405,23 +459,68 @@ def test_what_a_link_asks_for_has_bounds(query: str, whole: bool) -> None:
 def test_a_link_leaves_out_the_last_steps_in_which_nobody_acted(player: Player) -> None:
     list(player.session.play([1, None, 2, None, None]))
     idle = player.session.idle
-    assert read_link(to_fragment(player.game, player.session, tuned=False)).actions == [1, idle, 2]
+    assert read_link(to_fragment(player.game, player.session)).actions == [1, idle, 2]
 
 
 def test_a_game_too_long_for_a_link_is_told_so(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
     list(player.session.play([1, 2, 3]))
-    link = to_fragment(player.game, player.session, tuned=False)
+    link = to_fragment(player.game, player.session)
     assert read_link(link).actions == [1, 2, 3]
     monkeypatch.setattr(limits, "FILM_FRAMES", 3)
     monkeypatch.setattr(limits, "POST_BYTES", len(link) + 1000)
-    assert to_fragment(player.game, player.session, tuned=False) == link
+    assert to_fragment(player.game, player.session) == link
     monkeypatch.setattr(limits, "POST_BYTES", len(link) + 999)
     with pytest.raises(SessionError, match="too long for a link"):
-        to_fragment(player.game, player.session, tuned=False)
+        to_fragment(player.game, player.session)
     monkeypatch.undo()
     monkeypatch.setattr(limits, "FILM_FRAMES", 2)
     with pytest.raises(SessionError, match="too long for a link"):
-        to_fragment(player.game, player.session, tuned=False)
+        to_fragment(player.game, player.session)
+
+
+def test_a_link_tells_the_branch_that_is_shown(player: Player) -> None:
+    """Its own picture and settings, whatever was begun or changed since; two settings in one branch are refused."""
+    engine = WorldEngine(make_world())
+    own = engine.world.config.sampling
+    player = Player(0, make_outbox())
+    for number, action in ((1, 2), (2, 3)):
+        start = GameStart(engine, "tiny", Start(picture(number)), picture=f"start-{number}.png")
+        player.begin(start)
+        for _ in range(5):
+            player.pilot.held.press(str(action))
+            player.take(engine.step({0: player.decide() or 0})[0])
+        player.pilot.release_all()
+
+    def shared(line: int) -> Link:
+        player.handle(c.GoTo(line))
+        taken(player.outbox)
+        player.handle(Share())
+        told = [message for message in taken(player.outbox) if isinstance(message, dict) and "share" in message]
+        return read_link(told[0]["share"])
+
+    assert (shared(0).picture, shared(1).picture) == ("start-1.png", "start-2.png")
+    assert (shared(0).actions, shared(1).actions) == ([1] * 5, [2] * 5)
+    player.handle(c.Restart())
+    player.handle(c.Tune(unmask_steps=own.unmask_steps + 1, temperature=1.5))
+    player.take(engine.step({0: player.decide() or 0})[0])
+    assert (shared(0).unmask_steps, shared(0).temperature) == (None, None)
+    assert shared(2).temperature == 1.5 and player.game.picture == "start-2.png"
+    player.handle(c.GoTo(0))
+    player.handle(c.Pause(False))
+    player.take(engine.step({0: player.decide() or 0})[0])
+    assert player.game.tuned
+    with pytest.raises(IndexError):
+        shared(0)
+
+
+def test_a_picture_of_a_world_s_own_is_named_as_on_the_static_page(player: Player, tmp_path: Path) -> None:
+    world = SimpleNamespace(config=player.session.config, starts=[tmp_path])
+    player.session.engine.world = world  # type: ignore[assignment]
+    game = dataclasses.replace(player.game, world="tiny", picture="start-1.png")
+    assert "p=pictures%2Ftiny%2Fstart-1.png" in (link := to_fragment(game, player.session))
+    assert read_link(link).picture == "start-1.png"
+    world.starts = []
+    assert "p=pictures%2Fstart-1.png" in to_fragment(game, player.session)
 
 
 @pytest.mark.parametrize("kind", ["mp4", "gif"])

@@ -9,7 +9,8 @@ server         start and end; routes has the games' addresses
 doors          lets in what may be asked, by whom origin and clients tell; connections hangs up on silence
 proxy          says whose word is taken; headers tells browsers what may run and where the page may be shown
 uploads        the only files that are opened, out of upload_folder; calls shares Gradio's queue; limits has every bound
-share          links that replay a moment; attract is the film before the first game; turns makes long work wait
+share          links that replay a moment, by what course keeps of each branch
+attract        the film before the first game; turns makes long work wait
 watching       lets the queue watch a game whose player agrees
 tabs           what the browser shows, with static/; pages puts them together, api adds endpoints for programs
 """

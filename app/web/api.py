@@ -45,7 +45,7 @@ def add_api(guests: Guests, starts: GameStarts) -> None:
     async def steps(token: str, actions: str) -> str:
         guest = _game(guests, token)
         config = guest.start.engine.world.config
-        script = _script(actions, config.actions)
+        script = _script(actions, config.actions, limits.frames_that_fit(config.frame_size))
         frames = np.stack(await guests.step(guest, script))
         path = Path(file.GRADIO_CACHE) / secrets.token_hex(16) / "steps.npz"
         path.parent.mkdir(parents=True)
@@ -129,10 +129,9 @@ def find_action(told: Any, actions: tuple[Action, ...]) -> int:
     return steps[0]
 
 
-def _script(text: Any, actions: tuple[Action, ...]) -> list[int]:
-    script = parse_script(str(text), actions)
-    if len(script) > limits.ROLLOUT_STEPS:
-        most = limits.ROLLOUT_STEPS
+def _script(text: Any, actions: tuple[Action, ...], most: int = limits.ROLLOUT_STEPS) -> list[int]:
+    script, most = parse_script(str(text), actions), min(most, limits.ROLLOUT_STEPS)
+    if len(script) > most:
         raise ScriptError(f"the script runs for {len(script)} steps, at most {most} are played here")
     return script
 

@@ -57,7 +57,7 @@ async def _film(guests: Guests, player: Player, kind: str) -> tuple[np.ndarray, 
     if kind == "gif":
         end = 1 + (await guests.for_player(player, lambda: played_until(session.timeline)) or session.steps)
     most = round(limits.GIF_SECONDS * session.config.fps) if kind == "gif" else limits.FILM_FRAMES
-    start = max(0, end - most)
+    start = max(0, end - min(most, limits.frames_that_fit(session.config.frame_size)))
     actions = await guests.for_player(player, lambda: [line.action(index) for index in range(start + 1, end)])
     frames: list[np.ndarray] = []
     for first in range(start, end, CHUNK):

@@ -18,8 +18,8 @@ from genie_core.engine import WorldEngine
 class GameStart:
     """A game to begin: the engine and the name of its world, the start, and a sentence for the player.
 
-    `picture` is the name of the start picture among those that ship, "" for any other. `tuned` says that the settings
-    were changed in the middle of a game that goes on here.
+    `picture` is the name of the start picture among those that ship, "" for any other. `tuned` says that a game that
+    goes on here was played by other settings than those it has now.
     """
 
     engine: WorldEngine
@@ -36,8 +36,8 @@ class GameStart:
         return sum(line.tokens.nbytes + sum(map(len, line.anchors.values())) for line in lines)
 
 
-def parked(game: GameStart, session: PlaySession, tuned: bool) -> GameStart:
-    """The game as it was left: the line shown, and the frame at which it was left. Other lines are let go."""
+def parked(game: GameStart, session: PlaySession) -> GameStart:
+    """`game`, which is that of the line shown, as it was left: that line, and the frame. Other lines are let go."""
     line = session.timeline.line
     frames = [line.moment(step).frames[-1] for step in range(line.tip + 1)]
     tokens = np.stack([frame.tokens for frame in frames])
@@ -46,7 +46,7 @@ def parked(game: GameStart, session: PlaySession, tuned: bool) -> GameStart:
     shown = SavedLine(None, 0, tokens, actions, line.prompt, line.seed, anchors)
     saved = SavedSession((shown,), 0, session.steps, session.config.fps, session.sampling)
     word = f"Your game goes on at step {session.steps}. Hold a key."
-    return dataclasses.replace(game, start=Start(None, saved=saved), word=word, tuned=tuned)
+    return dataclasses.replace(game, start=Start(None, saved=saved), word=word)
 
 
 def affordable(saved: SavedSession) -> SavedSession:

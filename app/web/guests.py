@@ -165,7 +165,7 @@ class Guests:
         guest.outbox.close(why, "back")
         guest.parked, guest.away_since = True, time.monotonic()
         if isinstance(player, Player):
-            self.engine_thread.do(lambda: guest.keep(parked(player.game, player.session, player.tuned), player))
+            self.engine_thread.do(lambda: guest.keep(parked(player.game, player.session), player))
         self._stand_up(guest)
 
     def _stand_up(self, guest: Guest) -> None:

@@ -41,7 +41,8 @@ KEPT_MOMENTS, LINES_SHOWN = 24, 12  # a strip of pictures that fits a page
 ROLLOUT_STEPS = 900  # of one /rollout or /steps: a minute at 15 steps a second
 ROLLOUTS_WAITING = 8  # of one client: ten minutes of work
 FILM_FRAMES = 4500  # of one download: five minutes at 15 frames a second; of a longer playthrough its end
-DOWNLOADS = 4  # made at once, 55 MB each
+FILM_BYTES = 60_000_000  # of these frames as they are played: 4,882 of 64x64 pixels, fewer of larger worlds
+DOWNLOADS = 4  # made at once
 GIF_SECONDS = 10  # up to the moment shown: a GIF of more is too large to send to anybody
 
 # Who plays
@@ -69,3 +70,9 @@ POLL_SECONDS = 4.0  # a question from a page that has no WebSocket
 
 # What is kept of a game whose seat was freed
 PARKED_SECONDS, PARKED_BYTES = 600.0, 64 * 2**20
+
+
+def frames_that_fit(frame_size: tuple[int, int]) -> int:
+    """How many frames (H, W) of a world are held at once for a file."""
+    height, width = frame_size
+    return max(2, FILM_BYTES // (3 * height * width))

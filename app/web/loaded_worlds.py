@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import OrderedDict
 from pathlib import Path
+from weakref import WeakSet
 
 from app.web import limits
 from app.web.brought import BroughtWorlds
@@ -12,7 +14,7 @@ from genie_core.engine import WorldEngine
 from genie_core.errors import GenieError, HubError
 from genie_core.graph_world import WorldOnDisk
 from genie_core.hub.address import REPOSITORY, Address
-from genie_core.hub.download import weigh
+from genie_core.hub.download import Weighed, weigh
 from genie_core.world import World
 
 
@@ -25,8 +27,11 @@ class LoadedWorlds:
         self._seats, self._device = seats, first.device
         self._folders = {path.parent.name: path.parent for path in sorted(shipped.glob("*/config.json"))}
         self._loaded: OrderedDict[str, WorldEngine] = OrderedDict()
+        self._names: dict[str, str] = {}  # of worlds on the Hub, under which they are loaded
         self._brought = BroughtWorlds()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # for a moment
+        self._reading, self._fetching = threading.Lock(), threading.Lock()  # for as long as a disk, or the Hub, takes
+        self._open: WeakSet[WorldEngine] = WeakSet()  # those loaded, and those whose players are still there
 
     @property
     def names(self) -> list[str]:
@@ -46,27 +51,62 @@ class LoadedWorlds:
         """
         if name == self.title:
             return self.first
-        with self._lock:
-            if name not in self._loaded:
-                self._loaded[name] = WorldEngine(self._load(name).to(self._device), players=self._seats)
-            self._loaded.move_to_end(name)
-            while len(self._loaded) > limits.WORLDS_LOADED:  # its players keep the engine
-                self._loaded.popitem(last=False)
-            return self._loaded[name]
-
-    def _load(self, name: str) -> World:
+        loaded = self._known(name)
+        if loaded is not None:
+            return loaded
         if name in self._folders:
-            return World.from_pretrained(self._folders[name])
+            with self._reading:
+                return self._known(name) or self._keep(name, World.from_pretrained(self._folders[name]))
+        return self._fetched(name)
+
+    def _fetched(self, name: str) -> WorldEngine:
+        """The engine of a world on the Hub. Only one is fetched at a time, and nobody waits for it: who waits takes a
+        thread that others need."""
         repo, _, revision = name.partition("@")
         if not REPOSITORY.fullmatch(repo) or Path(name).exists():  # a visitor names no folder of this machine
             raise GenieError(
                 f"{name[:100]!r} is neither of {', '.join(self.names)} nor OWNER/NAME of a world on the Hub"
             )
-        world = weigh(Address(repo, revision or None))
-        if world.bytes > limits.WORLD_BYTES:
+        if not self._fetching.acquire(blocking=False):
+            raise GenieError("a world is being fetched for somebody here; try again in a minute")
+        try:
+            world = weigh(Address(repo, revision or None))
+            key = f"{repo}@{world.commit}"  # whatever its branch or tag is called
+            engine = self._known(key) or self._keep(key, self._fetch(name, repo, world))
+            with self._lock:
+                self._names[name] = key
+            return engine
+        finally:
+            self._fetching.release()
+
+    def _fetch(self, name: str, repo: str, weighed: Weighed) -> World:
+        if weighed.bytes > limits.WORLD_BYTES:
             most = limits.WORLD_BYTES // 10**6
-            raise HubError(f"{name} has {world.bytes // 10**6:,} MB, and this demo plays worlds of at most {most} MB")
-        self._brought.admit(repo, world)
-        loaded = World.from_pretrained(repo, world.commit)  # that was weighed, even if the branch has moved on
+            raise HubError(f"{name} has {weighed.bytes // 10**6:,} MB, and this demo plays worlds of at most {most} MB")
+        gc.collect()  # of what nobody plays any more
+        if len(self._open) >= limits.WORLDS_LOADED + self._seats:
+            raise GenieError(
+                f"as many worlds are open here as fit; choose one of {', '.join(self.names)}, or come later"
+            )
+        self._brought.admit(repo, weighed)
+        loaded = World.from_pretrained(repo, weighed.commit)  # that was weighed, even if the branch has moved on
         loaded.name = name
         return loaded
+
+    def _known(self, name: str) -> WorldEngine | None:
+        """One that is loaded, which becomes the one used last."""
+        with self._lock:
+            key = self._names.get(name, name)
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+            return self._loaded.get(key)
+
+    def _keep(self, key: str, world: World) -> WorldEngine:
+        engine = WorldEngine(world.to(self._device), players=self._seats)
+        with self._lock:
+            self._loaded[key] = engine
+            self._open.add(engine)
+            while len(self._loaded) > limits.WORLDS_LOADED:  # its players keep the engine
+                self._loaded.popitem(last=False)
+            self._names = {name: key for name, key in self._names.items() if key in self._loaded}
+        return engine

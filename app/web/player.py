@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import OrderedDict
 from typing import Any
@@ -15,6 +16,7 @@ from app.play.script import source_of
 from app.play.session import Mode, PlaySession
 from app.play.start import begin
 from app.web import limits, told
+from app.web.course import Course
 from app.web.game import GameStart
 from app.web.outbox import Outbox
 from app.web.protocol import AutoplayScript, Frame, Key, Message, ReleaseAll, Rest, Share, Watched, WatchedFrame
@@ -30,7 +32,6 @@ REMEMBERED = 16  # frames sent last, for a page that comes back and says which i
 class Player:
     """Plays what its page holds down."""
 
-    game: GameStart
     session: PlaySession  # from the first `begin` on
     pilot: Pilot
 
@@ -45,12 +46,19 @@ class Player:
         self._told: dict[str, Any] = {}
         self._shown: tuple[int, int] | None = None  # line and step
         self._busy_until = 0.0  # time until which that is not told again
-        self.tuned = False  # the settings have changed since the prompt
+        self._course = Course()
         self.failed = False  # the engine could not go on
 
     @property
     def engine(self) -> WorldEngine:
         return self.session.engine
+
+    @property
+    def game(self) -> GameStart:
+        """That which the branch shown began as."""
+        line = self.session.timeline.line
+        tuned = len({*self._course.settings(line), self.session.sampling}) > 1
+        return dataclasses.replace(self._game, picture=self._course.picture(line), tuned=tuned)
 
     @property
     def period(self) -> float:
@@ -69,9 +77,12 @@ class Player:
             self.session.handle(c.StartFrom(start.start.picture))
             self.session.handle(c.Autoplay(start.start.autoplay))
         else:
-            self.session = begin(start.engine, start.start, self.seat)
-        self.tuned = start.tuned
-        self.game = start
+            self.session, self._course = begin(start.engine, start.start, self.seat), Course()
+        line = self.session.timeline.line
+        self._course.began(line, start.picture)
+        if line.tip:
+            self._course.stepped(line, None if start.tuned else self.session.sampling)
+        self._game = start
         self.pilot = Pilot(self.session, build_keymap(self.session.config.actions))
         self._greet(start.word)
 
@@ -134,7 +145,8 @@ class Player:
             case Watched(on):
                 self.watched = on
             case Share():
-                fragment = to_fragment(self.game, self.session, self.tuned)
+                settings = self._course.settings(self.session.timeline.line)
+                fragment = to_fragment(self.game, self.session, settings)
                 self.outbox.put({"share": fragment, "steps": played_until(self.session.timeline)})
             case c.Keep() if len(self.session.kept) >= limits.KEPT_MOMENTS:
                 raise GenieError(f"at most {limits.KEPT_MOMENTS} moments are kept")
@@ -142,8 +154,11 @@ class Player:
                 self.pilot.stand_still()
                 self._busy_until = 0.0
                 self.session.handle(message)
+            case c.NewSeed():
+                picture = self._course.picture(self.session.timeline.line)
+                self.session.handle(message)
+                self._course.began(self.session.timeline.line, picture)
             case _:
-                self.tuned = self.tuned or (isinstance(message, c.Tune) and self.session.timeline.line.tip > 0)
                 self.session.handle(message)  # type: ignore[arg-type]  # the others are commands
 
     def _rest(self) -> None:
@@ -170,6 +185,7 @@ class Player:
 
     def take(self, frame: np.ndarray) -> None:
         self.pilot.take(frame)
+        self._course.stepped(self.session.timeline.line, self.session.sampling)
         self.show()
 
     def show(self) -> None:

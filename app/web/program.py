@@ -12,6 +12,7 @@ from app.play.start import begin
 from app.web.engine_thread import GAME_OVER, refuse
 from app.web.game import GameStart
 from genie_core.engine import WorldEngine
+from genie_core.errors import GenieError
 
 
 class ProgramPlayer:
@@ -20,6 +21,7 @@ class ProgramPlayer:
         self.due = 0.0
         self.session = begin(start.engine, start.start, seat)
         self._asked: deque[tuple[int, Future[np.ndarray]]] = deque()
+        self.failed = False  # the engine could not go on
 
     @property
     def engine(self) -> WorldEngine:
@@ -39,10 +41,14 @@ class ProgramPlayer:
             refuse(future, GAME_OVER)
         self._asked.clear()
 
-    fail = leave
+    def fail(self) -> None:
+        self.failed = True
+        self.leave()
 
     def ask(self, actions: list[int]) -> list[Future[np.ndarray]]:
-        """Steps as soon as each is due; the frames, uint8 (H, W, 3)."""
+        """Steps as soon as each is due; the frames, uint8 (H, W, 3). Raises GenieError once the game is over."""
+        if self.failed:
+            raise GenieError(GAME_OVER)
         futures: list[Future[np.ndarray]] = [Future() for _ in actions]
         self._asked += zip(actions, futures, strict=True)
         return futures

@@ -2,10 +2,12 @@
 
 The same links as those of the static page (app/site/static/js/ui/share.js), so that one opens in the other:
 
-    w=WORLD&s=SEED&a=6x12.3x4&p=pictures/NAME.png    a start picture that ships
+    w=WORLD&s=SEED&a=6x12.3x4&p=pictures/NAME.png    a start picture that ships; one of a world's own is in
+                                                     pictures/WORLD, as on that page
     w=WORLD&s=SEED&a=6x12.3x4&d=DATA                 the picture itself, as a frame of the world
 
-`k` and `t` are the passes and the temperature where they are not the world's own. A link comes from a stranger.
+`k` and `t` are the passes and the temperature where they are not the world's own; the static page refuses such a link.
+A link comes from a stranger.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import base64
 import re
 import zlib
+from collections.abc import Collection
 from itertools import groupby
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode
@@ -23,6 +26,7 @@ from app.play.session import PlaySession
 from app.play.timeline import Timeline
 from app.web import limits
 from app.web.game import GameStart
+from genie_core.config import SamplingConfig
 from genie_core.errors import SessionError
 
 BROKEN = "this link is damaged; copy it again, whole"
@@ -42,18 +46,20 @@ class Link(NamedTuple):
     temperature: float | None
 
 
-def to_fragment(game: GameStart, session: PlaySession, tuned: bool) -> str:
-    """The fragment that replays a session up to the moment shown.
+def to_fragment(game: GameStart, session: PlaySession, settings: Collection[SamplingConfig | None] = ()) -> str:
+    """The fragment that replays a session up to the moment shown, whose branch began as `game`. `settings` are those
+    that its steps were made by.
 
     Raises SessionError if the same actions would not give the same frames, or are too many for a link.
     """
-    if tuned:
+    if len(settings) > 1:
         raise SessionError("the settings were changed in the middle of this game; share the session file")
     timeline = session.timeline
     actions = timeline.taken[: played_until(timeline)]
-    own, used = session.config.sampling, session.sampling
+    own, used = session.config.sampling, next(iter(settings), None) or session.sampling
     parts = {"w": game.world, "s": str(session.seed), "a": _run_lengths(actions)}
-    parts |= {"p": PICTURES + game.picture} if game.picture else {"d": pack_picture(session.prompt)}
+    folder = PICTURES + (f"{game.world}/" if game.picture and session.engine.world.starts else "")
+    parts |= {"p": folder + game.picture} if game.picture else {"d": pack_picture(session.prompt)}
     parts |= {"k": str(used.unmask_steps)} if used.unmask_steps != own.unmask_steps else {}
     parts |= {"t": f"{used.temperature:g}"} if used.temperature != own.temperature else {}
     fragment = urlencode(parts)
@@ -75,7 +81,7 @@ def read_link(fragment: Any) -> Link:
     try:
         seed, passes, temperature = int(parts.get("s", "0")), parts.get("k"), parts.get("t")
         known = (None if passes is None else int(passes), None if temperature is None else float(temperature))
-        picture, data = parts.get("p", "").removeprefix(PICTURES), parts.get("d", "")
+        picture, data = parts.get("p", "").rpartition("/")[2], parts.get("d", "")
         link = Link(parts["w"], seed, _actions(parts.get("a", "")), picture, data, *known)
     except (KeyError, ValueError) as error:
         raise SessionError(BROKEN) from error

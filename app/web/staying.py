@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.web import limits
 from app.web.guest import Guest
-from app.web.player import BROKEN, Player
+from app.web.player import BROKEN
 from app.web.program import ProgramPlayer
 
 HANG_UP, PARK, LEAVE = "hang up", "park", "leave"
@@ -18,7 +18,7 @@ def verdict(guest: Guest, now: float, others_wait: bool) -> tuple[str, str] | No
     if guest.ticket is None:
         kept = limits.PARKED_SECONDS if guest.parked else limits.INVITED_SECONDS
         return (LEAVE, "this invitation is too old") if away > kept else None
-    if isinstance(guest.player, Player) and guest.player.failed:
+    if guest.player is not None and guest.player.failed:
         return LEAVE, BROKEN
     if isinstance(guest.player, ProgramPlayer):
         return (LEAVE, "") if not guest.player.busy and untouched > limits.PROGRAM_IDLE_SECONDS else None

@@ -123,7 +123,7 @@ class Calls(Kind):
         game = starts.from_picture(picture, starts.worlds.title)
         session = PlaySession(game.engine, picture)
         list(session.play([0, 0, 1, 3]))
-        self._link = to_fragment(game, session, tuned=False)
+        self._link = to_fragment(game, session)
         shipped = starts.prompts.shipped[0].name
         title, file = starts.worlds.title, {"path": "/tmp/x.png", "meta": {"_type": "gradio.FileData"}}
         self._corpus: list[Any] = [

@@ -11,6 +11,7 @@ import { require, Told } from "../told.js";
 const MOST_LETTERS = 2_000_000;
 const MOST_STEPS = 200_000; // as a session file
 const BROKEN = "This link is damaged; copy it again, whole.";
+const TUNED = "This link was made by other settings than the world's own, which this page does not have; open it in the demo.";
 
 /** {world, seed, actions, picture} or {…, pixels: ImageData} to a fragment without its #. */
 export async function toFragment({ world, seed, actions, picture, pixels }) {
@@ -30,6 +31,7 @@ export function readFragment(fragment) {
   require(/^\d{1,19}$/.test(seed) && BigInt(seed) < 2n ** 63n, BROKEN);
   const told = { world: parts.get("w"), seed: BigInt(seed), actions: fromRunLengths(parts.get("a") ?? "") };
   require(parts.get("p") || parts.get("d"), BROKEN);
+  require(!parts.has("k") && !parts.has("t"), TUNED);
   return { ...told, picture: parts.get("p"), data: parts.get("d") };
 }
 
