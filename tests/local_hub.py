@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,9 +43,9 @@ class Repo:
     variables: dict[str, str] = field(default_factory=dict)
     fault: tuple[int, dict[str, str]] | None = None
 
-    def commit(self, files: dict[str, bytes]) -> str:
-        """Adds `files` to the newest ones; the new commit's hash."""
-        now = self.commits[-1][1] | files
+    def commit(self, files: dict[str, bytes], deleted: Iterable[str] = ()) -> str:
+        """Adds `files` to the newest ones without those `deleted`; the new commit's hash."""
+        now = {path: content for path, content in self.commits[-1][1].items() if path not in {*deleted}} | files
         told = "".join(f"{path} {sha256(content)}" for path, content in sorted(now.items()))
         self.commits.append((git_hash(f"{len(self.commits)} {told}".encode()), now))
         return self.commits[-1][0]
@@ -290,7 +290,7 @@ def verify(self: Handler) -> None:
 
 def commit(self: Handler, repo: str, revision: str) -> None:
     self.require_writer()
-    files = {}
+    files, deleted = {}, []
     for line in map(json.loads, self.body.splitlines()):
         value = line["value"]
         if line["key"] == "file":
@@ -299,7 +299,11 @@ def commit(self: Handler, repo: str, revision: str) -> None:
             if value["oid"] not in self.hub.verified:
                 raise Refused(400, "", f"{value['path']} was not uploaded")
             files[value["path"]] = self.hub.large[value["oid"]]
-    sha = self.repo(repo).commit(files)
+        elif line["key"] == "deletedFile":
+            if value["path"] not in self.repo(repo).commits[-1][1]:
+                raise Refused(400, "", f"{value['path']} is not there to be deleted")
+            deleted.append(value["path"])
+    sha = self.repo(repo).commit(files, deleted)
     self.send(200, {"success": True, "commitOid": sha, "commitUrl": f"{self.hub.url}/{repo}/commit/{sha}"})
 
 

@@ -57,7 +57,7 @@ except GenieError as error:
 UPLOAD = """
 from pathlib import Path
 from genie_core.errors import GenieError
-from genie_core.hub.publish import upload
+from genie_core.hub.publish import WORLD, upload
 try:
     upload(Path("{}"), {})
 except GenieError as error:
@@ -506,6 +506,31 @@ def test_publishing_again_sends_only_what_changed(hub: LocalHub, home: Path, tin
         assert ended.returncode == 0, ended.stderr
     assert hub.repos["ada/tiny"].private
     assert len(hub.answered("PUT /store/.*")) == 3
+
+
+@pytest.mark.slow
+def test_of_an_older_world_nothing_stays_where_another_is_published(
+    hub: LocalHub, repo: Repo, home: Path, tiny_world: Path
+) -> None:
+    """Players would get its pictures and graphs. What somebody else put there stays."""
+    own = {"notes.txt": b"hello", "old/model.safetensors": b"x", ".gitattributes": b"lfs", "starts/mine.png": b"mine"}
+    repo.commit(own | dict.fromkeys(("starts/start-1.png", "starts/start-6.png", "effects.png", "play.gif"), b"old"))
+    before = len(repo.commits)
+    publish = ["--publish", "ada/tiny", "--world", tiny_world, "--quiet"]
+    ended = launched(publish, home, hub.url, HF_TOKEN=TOKEN)
+    assert ended.returncode == 0, ended.stderr
+    assert len(repo.commits) == before + 1, "one commit, so that nobody gets a mixture"
+    assert {*repo.commits[-1][1]} == {*own, *FILES, "README.md"}
+    assert repo.commits[-1][1].items() >= own.items()
+
+
+def test_a_world_without_graphs_takes_those_of_another_away(
+    hub: LocalHub, repo: Repo, home: Path, tmp_path: Path, tiny_world: Path
+) -> None:
+    bare = Path(shutil.copytree(tiny_world, tmp_path / "bare", ignore=shutil.ignore_patterns("*.onnx")))
+    ended = run(["-c", UPLOAD.format(bare, "'ada/tiny', ours=WORLD")], home, hub.url, HF_TOKEN=TOKEN)
+    assert ended.returncode == 0, ended.stderr
+    assert {*repo.commits[-1][1]} == {*NEEDED, "README.md", "notes.txt", "old/model.safetensors"}
 
 
 @pytest.mark.slow

@@ -609,6 +609,30 @@ def test_a_benchmark_prints_its_figures(
     assert float(figures["fps"]) > 0 and figures["unmask_steps"] == "1" and "step_ms.p50" in figures
 
 
+def test_a_benchmark_keeps_its_figures_where_a_value_of_its_sweep_does_not_fit_in_memory(
+    tiny_world: Path,
+    short_benchmark: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As with 16 frames of a world of 2^21 numbers a frame, whose own 8 frames do."""
+    sweep = {"unmask_steps": (1, 2), "context_frames": (4, 16), "players": (1,)}
+    monkeypatch.setattr("genie_core.evaluation.speed.SWEEP", sweep)
+    monkeypatch.setattr("genie_core.limits.MOST_KEPT", 10_000)  # 4 frames of 64 tokens have 8,192 numbers
+    monkeypatch.setattr("genie_core.limits.MOST_NOISE", 3_000)  # a pass of 64 tokens has 2,048
+    call = ["--benchmark", "--world", str(tiny_world), "--quiet"]
+    assert launch.main([*call, "--json", str(tmp_path / "speed.json")]) == 0
+    report = json.loads((tmp_path / "speed.json").read_text())
+    kept = [{"unmask_steps": 1}, {"context_frames": 4}, {"players": 1}]
+    assert [{name: row[name] for name in row if name in sweep} for row in report["sweep"]] == kept
+    assert all(row["fps"] > 0 and row["step_ms"] > 0 for row in report["sweep"]) and report["fps"] > 0
+    assert {*report["not_measured"]} == {"sweep.unmask_steps=2", "sweep.context_frames=16"}
+    assert "context_frames 16 and grid (8, 8) give" in report["not_measured"]["sweep.context_frames=16"]
+    assert launch.main(call) == 0
+    assert "not_measured.sweep.context_frames=16 layers 1, width 16" in capsys.readouterr().out
+
+
 def test_a_game_brings_the_options_of_its_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[object] = []
     monkeypatch.setattr(type(games.find("coinrun")), "collect", lambda self, *arguments: told.extend(arguments))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+import os
 import re
+import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +21,7 @@ from local_hub import TOKEN, LocalHub, serve
 from safetensors.numpy import load, save
 from static_site import NO_RUNTIME, served
 
-from app.site import ort
+from app.site import export, ort
 from app.site.export import check_folder, describe, export_site
 from genie_core import World, WorldEngine, checkpoint
 from genie_core.errors import ConfigError, MissingExtraError, WriteError
@@ -121,10 +124,157 @@ def test_a_foreign_folder_is_left_alone_and_an_old_site_replaced(site: Path, tmp
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "diary.txt"]
     again = tmp_path / "site"
     export_site([tiny], 1, again, ROOT / "assets", STAND_IN, quiet=True)
-    (again / "left-over.js").write_text("old")
+    (again / "js/left-over.js").write_text("old")  # of an older version of the page, which listed it
+    relisted(again)
     export_site([tiny], 1, again, ROOT / "assets", STAND_IN, quiet=True)
     assert listed(again) == listed(site), "the same site, file by file"
-    assert not (again / "left-over.js").exists()
+    assert files_in(again) == files_in(site)
+
+
+def relisted(site: Path) -> None:
+    """Makes all files of a site ones that --export-web wrote."""
+    worker = (site / "sw.js").read_text(encoding="utf-8")
+    (site / "sw.js").write_text(re.sub(r"const FILES = \{.*\};", export.MARK, worker), encoding="utf-8")
+    export._list_files(site)
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+OWN = {"CNAME": b"play.example.org", ".git/HEAD": b"ref: refs/heads/main\n", ".git/objects/ab/cd": b"blob"}
+OWN |= {"pictures/mine.png": b"mine", "worlds/tiny/notes.txt": b"of somebody"}
+
+
+@pytest.fixture
+def hosted(site: Path, tmp_path: Path) -> Path:
+    """A site in a Git repository, with files that its owner put there and one that a newer page does not have."""
+    folder = Path(shutil.copytree(site, tmp_path / "site"))
+    (folder / "js/left-over.js").write_text("old")
+    relisted(folder)
+    for name, content in OWN.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    (folder / ".git/refs/tags").mkdir(parents=True)
+    (folder / ".git/objects/ab").chmod(0o700)
+    (folder / "latest").symlink_to("worlds/tiny")
+    return folder
+
+
+@pytest.fixture
+def ready(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of a new site are at hand, and need not be made."""
+
+    def write(partial: Path, *_: object) -> None:
+        shutil.copytree(site, partial, dirs_exist_ok=True)
+
+    monkeypatch.setattr(export, "_write", write)
+
+
+def is_carried_over(folder: Path, site: Path) -> bool:
+    """Whether a folder has the new site and what its owner had in the old one."""
+    repository = (folder / ".git/refs/tags").is_dir() and (folder / ".git/objects/ab").stat().st_mode & 0o777 == 0o700
+    linked = (folder / "latest").is_symlink() and (folder / "latest/config.json").is_file()
+    return repository and linked and files_in(folder) == files_in(site) | OWN
+
+
+def test_what_is_not_of_the_old_site_stays_in_its_folder(hosted: Path, ready: None, site: Path, tmp_path: Path) -> None:
+    """Such as the Git repository that it is published from, and the name of its host."""
+    for _ in range(2):
+        export_site([], 0, hosted, ROOT / "assets", STAND_IN, quiet=True)
+        assert is_carried_over(hosted, site)
+        assert listed(hosted) == listed(site), "no visitor's browser need keep what is not the site's"
+    assert describe(hosted)[:-1] == [line.replace(str(site), str(hosted)) for line in describe(site)[:-1]]
+    assert [*tmp_path.iterdir()] == [hosted]
+
+
+def test_where_no_hard_links_are_what_is_not_of_the_old_site_is_copied(
+    hosted: Path, ready: None, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    export_site([], 0, hosted, ROOT / "assets", STAND_IN, quiet=True)
+    assert is_carried_over(hosted, site)
+
+
+def test_a_folder_that_cannot_be_read_is_not_lost(
+    hosted: Path, ready: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir, before = os.scandir, files_in(hosted)
+
+    def closed(path: object) -> object:
+        if path == str(hosted / ".git"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", closed)
+        with pytest.raises(WriteError, match="cannot be written: Permission denied"):
+            export_site([], 0, hosted, ROOT / "assets", STAND_IN, quiet=True)
+    assert files_in(hosted) == before and [*tmp_path.iterdir()] == [hosted]
+
+
+@pytest.mark.parametrize("taken", ["js/client.js", "icons"])
+def test_a_file_of_somebody_where_a_new_one_goes_is_told_of(
+    ready: None, site: Path, tmp_path: Path, taken: str
+) -> None:
+    """The old page did not have it."""
+    folder = Path(shutil.copytree(site, tmp_path / "site", ignore=shutil.ignore_patterns(Path(taken).name)))
+    relisted(folder)
+    (folder / taken).write_text("mine")
+    before = files_in(folder)
+    words = f"{folder / taken} is where a file of the new site goes; move it, or name a new folder"
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        export_site([], 0, folder, ROOT / "assets", STAND_IN, quiet=True)
+    assert files_in(folder) == before and [*tmp_path.iterdir()] == [folder]
+
+
+@pytest.mark.parametrize("line", ["const FILES = {", "const NO_FILES = {};"])
+def test_a_site_that_does_not_say_what_it_wrote_is_left_alone(
+    hosted: Path, ready: None, tmp_path: Path, line: str
+) -> None:
+    (hosted / "sw.js").write_text(line)
+    before = files_in(hosted)
+    for refused in (check_folder, lambda folder: export_site([], 0, folder, ROOT / "assets", STAND_IN, quiet=True)):
+        with pytest.raises(ConfigError, match=r"sw.js does not say which files are the site's.*an empty folder"):
+            refused(hosted)
+    assert files_in(hosted) == before and [*tmp_path.iterdir()] == [hosted]
+
+
+class Killed(BaseException):
+    """The end of a process, of which nothing is done after it."""
+
+
+@pytest.mark.parametrize(("moves", "emptied"), [(0, False), (1, False), (1, True), (2, False), (3, False)])
+def test_an_export_that_is_killed_while_it_puts_the_new_site_in_place_loses_nothing(
+    hosted: Path, ready: None, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int, emptied: bool
+) -> None:
+    """After so many of its moves; also if its owner, who finds no site, makes the folder anew."""
+    left, rename, old = moves, Path.rename, files_in(hosted)
+
+    def move(path: Path, target: Path) -> Path:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+        return rename(path, target)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Path, "rename", move)
+        dying.setattr(shutil, "rmtree", lambda *_, **__: None)  # at its end, which it does not live to see
+        dying.setattr(os, "getpid", lambda: 2**22 + 1)
+        with contextlib.suppress(Killed):
+            export_site([], 0, hosted, ROOT / "assets", STAND_IN, quiet=True)
+    beside = [path for path in tmp_path.iterdir() if path.name.startswith(".site.old.")]
+    there = hosted if hosted.exists() else beside[0]
+    assert files_in(there) == old if moves < 2 else is_carried_over(there, site), "whole, the old one or the new one"
+    if emptied and not hosted.exists():
+        hosted.mkdir()
+    export_site([], 0, hosted, ROOT / "assets", STAND_IN, quiet=True)
+    assert is_carried_over(hosted, site)
+    assert [*tmp_path.iterdir()] == [hosted]
 
 
 @pytest.mark.usefixtures("with_graphs")
@@ -212,8 +362,6 @@ def test_the_runtime_is_taken_from_a_package_a_folder_or_the_cache(tmp_path: Pat
 @pytest.mark.skipif(not ort.is_cached(), reason=NO_RUNTIME)
 @pytest.mark.usefixtures("with_graphs")
 def test_the_site_is_published_as_a_static_space(tmp_path: Path, tiny_world: Path) -> None:
-    import os
-
     words = ["--publish", "ada/page", "--space", "static", "--world", str(tiny_world), "--quiet"]
     with serve() as hub:
         ended = published(hub, words, tmp_path, os.environ | {"HF_TOKEN": TOKEN})
@@ -224,6 +372,12 @@ def test_the_site_is_published_as_a_static_space(tmp_path: Path, tiny_world: Pat
         front = yaml.safe_load(files["README.md"].decode().split("---")[1])
         assert front["sdk"] == "static" and front["app_file"] == "index.html"
         assert front["custom_headers"]["cross-origin-embedder-policy"] == "require-corp"
+        own = {"CNAME", "pictures/mine.png", "worlds/README.txt"}
+        old = {"worlds/old/step.onnx", "worlds/old/dynamics/model.safetensors", "pictures/old/start-1.png", "js/old.js"}
+        space.commit(dict.fromkeys(own | old, b"old"))
+        ended = published(hub, words, tmp_path, os.environ | {"HF_TOKEN": TOKEN})
+        assert ended.returncode == 0, ended.stderr
+        assert {*space.commits[-1][1]} == {*files} | own, "an older site is gone, and what is its owner's stays"
         dry = published(hub, [*words, "--dry-run"], tmp_path, {**os.environ})
         assert dry.returncode == 0 and "sdk: static" in dry.stdout and "bytes  worlds/tiny/step.onnx" in dry.stdout
 

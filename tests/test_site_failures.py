@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -127,6 +128,35 @@ def test_what_cannot_be_played_is_told_and_play_goes_on(browser: Any, here: Serv
         assert all(map(is_one_sentence, said)), said
         assert tab.load_session(session)["tip"] == 3
         assert len(tab.steps([0])) == 1
+
+
+def test_where_another_world_fails_what_is_played_goes_on(browser: Any, here: Served, site: Path) -> None:
+    add_damaged_world(site)
+    with Tab(browser, here.url) as tab, Tab(browser, here.url) as undisturbed:
+        for each in (tab, undisturbed):
+            each.open("tiny")
+            each.reset(prompt(), 1)
+            each.steps([0, 1, 2, 3])
+        load = "(world) => client.load(world).then(() => 'opened', (error) => error.message)"
+        for _ in range(2):
+            assert "its hash differs" in tab.page.evaluate(load, "damaged")
+        assert (tab.goto(2) == undisturbed.goto(2)).all()
+        for mine, other in zip(tab.steps([3, 3, 1]), undisturbed.steps([3, 3, 1]), strict=True):
+            assert (mine == other).all()
+        assert tab.session() == undisturbed.session()
+        (site / "worlds/damaged/step.onnx").write_bytes((site / STEP).read_bytes())
+        assert tab.page.evaluate(load, "damaged") == "opened"
+        assert (tab.reset(prompt(), 1) == undisturbed.reset(prompt(), 1)).all(), "it is mended, and plays as the first"
+
+
+def add_damaged_world(site: Path) -> None:
+    """A second world, `damaged`, like the first one but for a bit of its graph."""
+    shutil.copytree(site / "worlds/tiny", site / "worlds/damaged")
+    content = (site / STEP).read_bytes()
+    (site / "worlds/damaged/step.onnx").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    told = json.loads((site / "worlds.json").read_text(encoding="utf-8"))
+    told["worlds"].append(told["worlds"][0] | {"name": "damaged", "folder": "worlds/damaged"})
+    (site / "worlds.json").write_text(json.dumps(told), encoding="utf-8")
 
 
 def test_after_a_visit_it_plays_offline_and_what_it_never_had_is_told(browser: Any, site: Path) -> None:

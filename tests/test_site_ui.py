@@ -734,6 +734,41 @@ class TestFaults:
         visitor.until("d.step > 2")
         visitor.faults.clear()  # the browser tells of the file that is missing
 
+    def test_play_goes_on_where_another_world_fails(self, visitor: Visitor) -> None:
+        page = visitor.page
+        visitor.play(5)
+        step, played, note = visitor.step(), visitor.actions(), visitor.note()
+        page.select_option("#world", "broken")
+        page.click("text=Open broken")
+        visitor.until_word("The world broken is damaged")
+        pressed = "[...document.querySelectorAll('#worlds [aria-pressed=true]')].map((b) => b.innerText)"
+        assert page.input_value("#world") == "first" and visitor.get(pressed) == ["first"]
+        picture = "document.querySelector('#gallery [aria-pressed=true]').dataset.path"
+        assert visitor.get(picture) == "pictures/start-0.png" and page.is_hidden("#loading")
+        visitor.until("d.mode === 'paused'")
+        assert (visitor.step(), visitor.note()) == (step, note), "its frame, and not the picture of the other world"
+        page.locator("#worlds button").first.click()  # which is open
+        page.keyboard.press("p")
+        visitor.until(f"d.mode === 'playing' && d.step > {step + 2}")
+        assert visitor.actions()[:step] == played
+        page.select_option("#world", "second")
+        assert "what you played in first is gone" in page.inner_text("#ask-box"), "it is there to be lost"
+        page.click("text=Stay here")
+        visitor.faults.clear()  # the browser tells of the file that is missing
+
+    def test_a_first_world_that_fails_can_be_chosen_again(self, visitor: Visitor) -> None:
+        page = visitor.page
+        page.route("**/worlds/first/config.json", lambda route: route.fulfill(status=404))
+        page.goto("about:blank")
+        page.goto(visitor.url)
+        visitor.until_word("The world first is damaged")
+        assert page.input_value("#world") == "", "none is open"
+        page.unroute("**/worlds/first/config.json")
+        page.select_option("#world", "first")
+        visitor.until("d.mode === 'attract' && d.step > 2")
+        assert page.input_value("#world") == "first"
+        visitor.faults.clear()
+
     def test_a_step_that_fails_is_told_and_play_can_go_on(self, visitor: Visitor) -> None:
         visitor.begin()
         visitor.get("stub.failing = 'This device has too little memory for this world; close other tabs.'")

@@ -159,6 +159,24 @@ def test_a_space_is_published(hub: LocalHub, tmp_path: Path, tiny_world: Path) -
 
 
 @pytest.mark.slow
+def test_of_an_older_demo_nothing_stays_where_another_is_published(
+    hub: LocalHub, tmp_path: Path, tiny_world: Path
+) -> None:
+    """Visitors would choose its world, start from its pictures and run its modules. Files of the owner's stay."""
+    space = hub.repos["spaces/ada/demo"] = Repo()
+    own = {".gitattributes", "notes.md", "assets/mine.png", "checkpoints/README.md", "data/app/keys.json"}
+    old = {f"checkpoints/old/{path}" for path in files_of(tiny_world)} | {"checkpoints/old/starts/start-2.png"}
+    old |= {"assets/coinrun-lava.png", "genie_core/games/older/__init__.py", "app/web/older.py"}
+    assert (ROOT / "assets/coinrun-lava.png").is_file(), "a picture of a game that this world does not know"
+    space.commit(dict.fromkeys(own | old, b"old"))
+    publish = ["--publish", "ada/demo", "--space", "--world", str(tiny_world), "--quiet"]
+    ended = launched(publish, tmp_path, hub, HF_TOKEN=TOKEN)
+    assert ended.returncode == 0, ended.stderr
+    files = {*space.commits[-1][1]}
+    assert len(space.commits) == 3 and files >= own | NEEDED and files & old == set()
+
+
+@pytest.mark.slow
 def test_refusals_to_publish_a_space(hub: LocalHub, tmp_path: Path, tiny_world: Path) -> None:
     publish = ["--publish", "ada/demo", "--space", "--world", str(tiny_world), "--quiet"]
     ended = launched(publish, tmp_path, hub, HF_TOKEN="")

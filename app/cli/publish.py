@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from genie_core.world import World
 
 MOST_SHOWN, HELD_STEPS = 4, 12  # actions in the animation, and how long each is held
-ANIMATION = "play.gif"
 
 
 def run(args: argparse.Namespace) -> None:
@@ -60,6 +59,7 @@ def animate(world: World, pictures: Path, folder: Path, quiet: bool) -> Path | N
     from app.play.record import record
     from app.play.start import Start, begin
     from genie_core.engine import WorldEngine
+    from genie_core.hub.publish import ANIMATION
     from genie_core.pictures import load_picture
 
     picture = pictures / f"{world.config.game}.png"

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from genie_core.config import SamplingConfig
 from genie_core.engine import WorldEngine
+from genie_core.errors import ConfigError
 from genie_core.machine import matmul_gflops, median_ms, seconds
 from genie_core.runtimes.base import RUNTIMES
 from genie_core.runtimes.choose import has_onnx_runtime
@@ -31,7 +32,7 @@ SWEEP = {"unmask_steps": (1, 2, 3, 4, 8), "context_frames": (4, 8, 16), "players
 
 def benchmark(world: World, quiet: bool = False, runtime: str = "auto") -> dict[str, Any]:
     """All figures of `world`, played unpaced from a grey picture."""
-    return measure_speed(world, quiet, runtime) | in_turns(world, quiet) | {"sweep": sweep(world, quiet, runtime)}
+    return measure_speed(world, quiet, runtime) | in_turns(world, quiet) | sweep(world, quiet, runtime)
 
 
 def measure_speed(world: World, quiet: bool = False, runtime: str = "auto") -> dict[str, Any]:
@@ -112,24 +113,37 @@ def in_turns(world: World, quiet: bool) -> dict[str, Any]:
     return {"runtimes": {**told, "onnx_to_torch": float(p50[1] / p50[0])}}
 
 
-def sweep(world: World, quiet: bool, runtime: str = "auto") -> list[dict[str, Any]]:
-    """Frames a second of all players together, changing one thing at a time; other contexts with fresh weights."""
-    rows = []
+def sweep(world: World, quiet: bool, runtime: str = "auto") -> dict[str, Any]:
+    """Frames a second of all players together, changing one thing at a time; other contexts with fresh weights.
+
+    `not_measured` says why a row is left out: this world with that value would not fit in memory.
+    """
+    rows: list[dict[str, Any]] = []
+    reasons: dict[str, str] = {}
     bar = tqdm([(name, value) for name, values in SWEEP.items() for value in values], desc="sweep", disable=quiet)
     for name, value in bar:
-        changed, players, sampling = world, 1, world.config.sampling
-        if name == "unmask_steps":
-            sampling = dataclasses.replace(sampling, unmask_steps=value)
-        elif name == "players":
-            players = value
-        else:
-            dynamics = dataclasses.replace(world.config.dynamics, context_frames=value)
-            changed = World(dataclasses.replace(world.config, dynamics=dynamics)).to(world.device)
-        _, step_ms = play(changed, players, SWEEP_STEPS, sampling=sampling, runtime=runtime)
+        players = value if name == "players" else 1
+        try:
+            changed, sampling = _changed(world, name, value)
+            _, step_ms = play(changed, players, SWEEP_STEPS, sampling=sampling, runtime=runtime)
+        except ConfigError as error:
+            reasons[f"sweep.{name}={value}"] = str(error)
+            continue
         rows.append(
             {name: value, "step_ms": float(np.median(step_ms)), "fps": 1e3 * players / float(np.median(step_ms))}
         )
-    return rows
+    return {"sweep": rows, "not_measured": reasons}
+
+
+def _changed(world: World, name: str, value: int) -> tuple[World, SamplingConfig]:
+    """The world and its sampling with another value of the sweep. Raises ConfigError for one that it cannot have."""
+    sampling = world.config.sampling
+    if name == "unmask_steps":
+        return world, dataclasses.replace(sampling, unmask_steps=value)
+    if name == "context_frames":
+        dynamics = dataclasses.replace(world.config.dynamics, context_frames=value)
+        return World(dataclasses.replace(world.config, dynamics=dynamics)).to(world.device), sampling
+    return world, sampling
 
 
 def gflop_of(world: World) -> float:

@@ -12,13 +12,21 @@ from genie_core.errors import ConfigError
 from genie_core.games import find
 from genie_core.hub.address import find_address, require_repository
 from genie_core.hub.card import game_of
-from genie_core.hub.publish import Publishable, file_list, upload
+from genie_core.hub.download import STARTS
+from genie_core.hub.publish import WORLD, Publishable, file_list, upload
 
 FILES = ("launch.py", "LICENSE", "app", "genie_core")
 # Of those folders: a Space plays, and neither trains nor measures nor opens a window.
 LEFT_OUT = ("training", "evaluation", "tools", "window", "env.py", "__pycache__", ".*", "*.md")
 # Of requirements.txt, for the same reason.
 NOT_NEEDED = ("lightning", "pygame", "matplotlib", "pyarrow", "fsspec")
+# What an earlier upload wrote, as patterns of paths: the program's folders whole, of the others what we name ourselves.
+PROGRAM = (*FILES, *(f"{name}/*" for name in FILES), *(f"checkpoints/*/{name}" for name in WORLD))
+SITE = (
+    *(f"{name}/*" for name in ("css", "icons", "js", "ort")),
+    *(f"worlds/*/{name}" for name in WORLD),
+    *(f"pictures/*/{Path(name).name}" for name in STARTS),
+)
 FIRST_PICTURE = "assets/coinrun.png"  # where no picture is named after the world's game
 VARIABLE = "GENIE_WORLD"
 ABOUT = """
@@ -49,7 +57,9 @@ def publish_space(
         (folder / "README.md").write_text(readme, encoding="utf-8")
         if dry_run:
             return [*file_list(folder), "", f"{VARIABLE}={runs}", "", readme]
-        commit = upload(folder, repo, private=private, tag=tag, sdk="gradio", variables={VARIABLE: runs})
+        pictures = (path.relative_to(root).as_posix() for path in (root / "assets").rglob("*.png"))
+        told, ours = {VARIABLE: runs}, (*PROGRAM, *pictures)
+        commit = upload(folder, repo, private=private, tag=tag, sdk="gradio", variables=told, ours=ours)
     return [
         f"published as the Space {repo}, commit {commit}",
         f"it runs the world {runs}, as its variable {VARIABLE} says",
@@ -64,7 +74,7 @@ def publish_site(folder: Path, repo: str, *, private: bool, tag: str | None, dry
     require_repository(repo)
     if dry_run:
         return [*file_list(folder), "", (folder / "README.md").read_text(encoding="utf-8")]
-    commit = upload(folder, repo, private=private, tag=tag, sdk="static")
+    commit = upload(folder, repo, private=private, tag=tag, sdk="static", ours=SITE)
     return [f"published as the static Space {repo}, commit {commit}", "its visitors' browsers compute everything"]
 
 

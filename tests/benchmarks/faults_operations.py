@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -150,14 +151,35 @@ def operations(ort: Path | None) -> list[Operation]:
         Operation("publish --dry-run", [*launch, "--publish", "a/b", "--dry-run", *world], lambda out: {}),
     ]
     if ort is not None:
-        found.append(
+        words = [*launch, "--export-web", "{o}/site", *world, "--ort", str(ort)]
+        found += [
+            Operation("export-web", words, lambda out: folder_left(out / "site")),
             Operation(
-                "export-web",
-                [*launch, "--export-web", "{o}/site", *world, "--ort", str(ort)],
-                lambda out: folder_left(out / "site"),
-            )
-        )
+                "export-web over another",
+                words,
+                site_left,
+                before=lambda inputs, out: hosted(inputs, out, words),
+            ),
+        ]
     return found
+
+
+def hosted(inputs: Path, out: Path, words: list[str]) -> None:
+    """A site of another world, in a Git repository."""
+    site = inputs / "site"
+    if not site.exists():
+        replaced = {"{o}/site": str(site), "{i}/world0": str(inputs / "world1")}
+        subprocess.run([sys.executable, *(replaced.get(word, word) for word in words), "--quiet"], check=True)
+        for name in (".git/HEAD", ".git/objects/ab/cd", "worlds/world1/notes.txt", "CNAME"):
+            (site / name).parent.mkdir(parents=True, exist_ok=True)
+            (site / name).write_text("somebody's own")
+    shutil.copytree(site, out / "site")
+
+
+def site_left(out: Path) -> Left:
+    """Killed between its two moves, a process leaves the old site beside its place; the next command moves it back."""
+    beside = [] if (out / "site").exists() else [*out.glob(".site.old.*.part")]
+    return folder_left(beside[0] if beside else out / "site")
 
 
 def folder_left(folder: Path, hidden: bool = True) -> Left:

@@ -10,10 +10,11 @@ let engine = null;
 
 const requests = {
   async load({ name, ...asked }, progress) {
-    await world?.model.close();
-    world = engine = null;
-    world = await openWorld(name, asked, progress);
+    const opened = await openWorld(name, asked, progress); // what is played in another goes on where this fails
+    const left = world?.model;
+    world = opened;
     engine = new Engine(world.model, world.config, world.sizes);
+    await left?.close().catch(() => {}); // it then keeps its memory: the new one plays all the same
     const { config, backend, threads, bytes, told } = world;
     return { config, backend, threads, bytes, told };
   },

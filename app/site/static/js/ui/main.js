@@ -30,6 +30,7 @@ const BESIDE_THUMBS = 2 * 176; // pixels of width that a lying phone's thumbs ta
 const canvas = new Canvas(() => byId("picture"), room);
 let player = null;
 let mode = "";
+let image = null; // of the frame shown
 let warned = false; // that a picture is far from what the world knows, and it waits
 
 const FAR = "This picture is far from what the world knows, and soon turns into something that it knows";
@@ -46,7 +47,7 @@ function room() {
 const shown = {
   frame({ picture, index, tip, action, guesses }) {
     const [height, width] = player.config.frame_size;
-    const image = new ImageData(picture, width, height);
+    image = new ImageData(picture, width, height);
     canvas.draw(image);
     saver.frame(image, player.config.fps);
     timeline.show({ index, tip, action: player.config.actions[action]?.name });
@@ -148,12 +149,14 @@ async function openAddress() {
 }
 
 async function changeWorld(name) {
-  if (!(await player.mayLeaveFor(name))) {
-    markWorld(player.world);
-    return;
+  if (name === player.world && player.pixels) return; // it is open, perhaps because another could not be
+  try {
+    if (!(await player.mayLeaveFor(name))) return;
+    if (name !== player.world) await player.open(name);
+  } finally {
+    markWorld(player.world); // the one that is open
   }
   player.untouched = true;
-  if (name !== player.world) await player.open(name);
   await player.greet();
 }
 
@@ -174,6 +177,7 @@ const game = new Game(client, shown);
 player = new Player(client, game, starts, site, {
   world: openedWorld,
   preview: (picture) => canvas.draw(picture),
+  stay: () => image && canvas.draw(image), // over the preview of the one that could not be opened
   leave: () => saver.newLine(),
   ask,
   start: startedLine,

@@ -17,8 +17,8 @@ const MOST_SESSION_BYTES = 64_000_000;
 export class Player {
   /**
    * `site` is worlds.json. `on.preview(ImageData)` is to be shown while a world is on its way, `on.world(name, config)`
-   * tells that it is here; `on.leave()` that a line is left, `on.start()` of a new one. `on.ask(text, yes)` asks the
-   * player, and resolves to whether the answer was `yes`.
+   * tells that it is here, `on.stay()` that the one before goes on; `on.leave()` that a line is left, `on.start()` of a
+   * new one. `on.ask(text, yes)` asks the player, and resolves to whether the answer was `yes`.
    */
   constructor(client, game, starts, site, on) {
     Object.assign(this, { client, game, starts, site, on });
@@ -33,25 +33,41 @@ export class Player {
     return actions.slice(0, actions.findLastIndex((action) => action !== idle) + 1);
   }
 
-  /** Downloads and opens a world; what was played in another is gone. */
+  /** Downloads and opens a world; what was played in another is gone, or goes on if this one cannot be opened. */
   async open(name) {
     const world = this.site.worlds.find((each) => each.name === name);
     if (!world) throw new Told(`This page does not have the world ${name.slice(0, 60)}; choose one of its own.`);
     this.game.config = null;
-    this.starts.offer(world.pictures ?? this.site.pictures ?? []);
+    this.offer(world);
     status.loading("Getting the world");
     this.starts.preview((picture) => this.game.config || this.on.preview(picture));
     try {
       const opened = await this.game.loop.ask(() => this.client.load(name, tellProgress));
-      Object.assign(this, { world: name, config: opened.config });
+      Object.assign(this, { world: name, config: opened.config, path: null, pixels: null });
       this.game.take(opened.config);
       Object.assign(this.game, { tip: 0, index: 0, unsaved: false });
       this.paths.clear();
       status.tellBackend(opened);
       this.on.world(name, opened.config);
+    } catch (error) {
+      if (this.config && this.world !== name) this.stay();
+      throw error;
     } finally {
       status.loaded();
     }
+  }
+
+  /** Goes on in the world that is open, with all that was played there. */
+  stay() {
+    this.game.config = this.config;
+    this.offer(this.site.worlds.find(({ name }) => name === this.world));
+    this.starts.mark(this.path);
+    this.on.stay();
+    this.game.change();
+  }
+
+  offer({ pictures }) {
+    this.starts.offer(pictures ?? this.site.pictures ?? []);
   }
 
   /** Starts from ImageData of any size. `path` names the site's picture, if it is one. */
@@ -125,8 +141,8 @@ export class Player {
 
   async openLink({ world, seed, actions, picture, data }) {
     if (!(await this.mayLeaveFor(world, `This link was played in the world ${world}.`))) return false;
-    this.untouched = false;
     if (world !== this.world) await this.open(world);
+    this.untouched = false;
     const most = this.config.actions.length;
     if (actions.some((action) => action >= most)) throw new Told(`This link holds actions that ${world} does not have; copy it again, whole.`);
     const pixels = data ? await unpackPicture(data, this.config.frame_size) : await this.starts.fetch(picture);
@@ -142,8 +158,8 @@ export class Player {
     const world = playedIn(bytes, this.site.worlds) ?? this.world;
     if (!(await this.mayLeaveFor(world, `This session was played in the world ${world}.`))) return;
     const switched = world !== this.world;
-    this.untouched = false;
     if (switched) await this.open(world);
+    this.untouched = false;
     status.loading("Opening the session");
     try {
       this.on.leave();
