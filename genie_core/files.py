@@ -106,6 +106,25 @@ def make_room(files: Iterable[Path], size: int, most: int) -> None:
 
 
 @contextmanager
+def alone_at(path: Path, refused: GenieError) -> Iterator[None]:
+    """Holds the lock of the file `path`, which serves that alone; raises `refused` if another process holds it.
+
+    Where there are no locks, as on Windows and on some disks, nobody is kept out.
+    """
+    with path.open("w") as file:
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            with contextlib.suppress(OSError):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise refused from None
+            os.register_at_fork(after_in_child=file.close)  # a child that outlives this process must not keep it
+        yield
+
+
+@contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Marks a file or folder as one that this process writes, while it lives. Where there are no locks, as on Windows,
     nothing is marked and nothing is removed."""

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -405,6 +406,24 @@ def test_an_archive_of_two_gigabytes_is_refused_by_its_header(tmp_path: Path) ->
     np.save(Path(path) / "episodes.npy", np.array([[0, many, 0], [many, 7, 0], [many + 7, 7, 0]]))
     with pytest.raises(DataError, match=r"holds 1,831 MiB of compressed frames.*at most 256"):
         VideoDataset(path)
+
+
+def test_a_header_that_says_it_is_huge_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """NumPy reads as many bytes as a header says it has, before it looks at them; in a zip they cost nothing."""
+    (path,) = write_format_2(tmp_path / "noise", compressed=True).paths
+    with zipfile.ZipFile(Path(path) / "frames-00000.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("frames.npy", b"\x93NUMPY\x02\x00" + (30_000_000).to_bytes(4, "little") + b" " * 30_000_000)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="has a header of 30,000,000 bytes"):
+        VideoDataset(path)
+    assert tracemalloc.get_traced_memory()[1] < 25_000_000
+    tracemalloc.stop()
+
+
+def test_a_set_of_an_older_version_behind_an_address_is_told_at_once(tmp_path: Path) -> None:
+    write_format_2(tmp_path / "noise", compressed=True)
+    with pytest.raises(DataError, match="is of an older version, which opens from a folder alone; download it"):
+        VideoDataset((tmp_path / "noise").as_uri())
 
 
 @pytest.mark.parametrize("damage", [lambda body: body[: len(body) // 2], lambda body: body.replace(b"PK", b"KP")])

@@ -188,6 +188,8 @@ BOX = spaces.Box(np.array([-1, 0], np.float32), np.array([1, 2], np.float32))
     [
         (spaces.Discrete(3, start=5), [5, 6, 7]),
         (BOX, [[0, 0], [-1, 0], [1, 0], [0, 2]]),
+        (spaces.Box(2, np.inf, (2,), np.float32), [[2, 2], [3, 2], [2, 3]]),
+        (spaces.Box(-np.inf, np.array([0, -3], np.float32), (2,), np.float32), [[0, -3], [-1, -3], [0, -4]]),
         (spaces.MultiBinary(2), [[0, 0], [1, 0], [0, 1]]),
         (spaces.MultiDiscrete([3, 2]), [[0, 0], [1, 0], [2, 0], [0, 1]]),
         (spaces.Tuple([spaces.Discrete(2), BOX]), [[0, [0, 0]], [1, [0, 0]], [0, [-1, 0]], [0, [1, 0]], [0, [0, 2]]]),

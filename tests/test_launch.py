@@ -144,6 +144,7 @@ def test_the_parser_offers_what_the_contract_says() -> None:
         ("--collect CartPole-v1 --out d --levels 0:9", "--levels does not go with --collect CartPole-v1"),
         ("--collect CartPole-v1 --out d --frame-size 9", "'9' is not HEIGHTxWIDTH"),
         ("--collect CartPole-v1 --out d --env-options x", "'x' is not NAME=VALUE"),
+        ("--collect CartPole-v1 --out hf://datasets/a/b", "is an address; name a folder, and upload it with hf upload"),
         ("--train --data d", "arguments are required: --out"),
         ("--train --data d --out o --minutes 0", "0 is not from 0.01 to"),
         ("--train --data d --out o --stage all --mode easy", "--mode goes with --collect"),

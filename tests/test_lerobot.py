@@ -14,7 +14,15 @@ import pytest
 
 import launch
 from genie_core.data.dataset import VideoDataset
-from genie_core.data.lerobot import LeRobotFolder, is_lerobot, prepare_lerobot, video_files, write_lerobot
+from genie_core.data.lerobot import (
+    LeRobotFolder,
+    is_lerobot,
+    prepare_lerobot,
+    video_files,
+    write,
+    write_lerobot,
+    written_as_lerobot,
+)
 from genie_core.data.lerobot.statistics import PixelCounts, of_rows
 from genie_core.data.writer import DatasetWriter
 from genie_core.errors import DataError, WriteError
@@ -230,6 +238,59 @@ def test_the_command_line_records_and_prepares_in_this_form(tmp_path: Path) -> N
     assert LeRobotFolder(tmp_path / "two").info[:3] == LeRobotFolder(tmp_path / "one").info[:3]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
     assert launch.main([*call, "--out", str(tmp_path / "two")]) == 1, "there is something already"
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), OSError(28, "No space left on device")], ids=["ctrl-c", "full"])
+@pytest.mark.parametrize("mode", ["--collect", "--prepare"])
+def test_what_was_filled_is_written_by_the_next_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: BaseException, mode: str
+) -> None:
+    """Hours of recording must not be lost to a full disk, or Ctrl-C, in the minutes after them."""
+    monkeypatch.chdir(tmp_path)
+    if mode == "--prepare":
+        write_lerobot({"train": recorded(tmp_path / "set")}, tmp_path / "in", quiet=True)
+    given = ["tiny_environments:Shades-v0", "--frames", "30"] if mode == "--collect" else ["in", "--fps", "90"]
+    call = [mode, *given, "--format", "lerobot", "--out", "one"]
+
+    def fail(*_: object) -> None:
+        raise fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr(write._Writing, "_episode", fail)
+        assert launch.main(call) in (1, 130)
+    assert "nothing was kept" not in capsys.readouterr().err
+    assert launch.main(call) == 0
+    assert "what an earlier call had" in capsys.readouterr().out
+    assert LeRobotFolder(tmp_path / "one").info.frames == (30 if mode == "--collect" else sum(LENGTHS))
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"one"} | ({"in", "set"} if mode == "--prepare" else set())
+
+
+def test_a_second_call_meanwhile_touches_nothing(tmp_path: Path) -> None:
+    with written_as_lerobot(tmp_path / "out", quiet=True) as sets:
+        assert sets is not None
+        recorded(sets)
+        with (
+            pytest.raises(DataError, match="is being written by another process"),
+            written_as_lerobot(tmp_path / "out", quiet=True),
+        ):
+            pass
+    assert LeRobotFolder(tmp_path / "out").info.frames == sum(LENGTHS)
+
+
+def test_the_folder_one_is_in_can_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with written_as_lerobot(Path(), quiet=True) as sets:
+        assert sets is not None
+        recorded(sets)
+    assert LeRobotFolder(tmp_path / "here").info.frames == sum(LENGTHS)
+
+
+def test_more_actions_than_fit_are_refused_before_they_are_read(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genie_core.data.lerobot.read.MOST_NUMBERS", 20)
+    with pytest.raises(DataError, match="numbers of actions, at most 20 are read"):
+        list(LeRobotFolder(copy).actions())
 
 
 def test_actions_of_any_value_are_not_kept_and_that_is_told(copy: Path, tmp_path: Path) -> None:

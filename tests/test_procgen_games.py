@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,11 @@ from genie_core.data.dataset import VideoDataset
 
 pytest.importorskip("procgen", reason="recording needs procgen")
 pytest.importorskip("gymnasium", reason="gymnasium is only in tests/requirements.txt")
+
+from genie_core.errors import ConfigError
+from genie_core.games.coinrun.names import BUTTON_NAMES, buttons
+from genie_core.games.coinrun.real import RealCoinRun
+from genie_core.games.procgen_environments import ProcgenGame
 
 MINER = "genie_core.games.procgen_environments:Miner-v0"
 EASY = 'distribution_mode="easy"'
@@ -71,3 +77,18 @@ def test_buttons_that_procgen_has_not_are_refused(
     call = ["--collect", MINER, "--out", str(tmp_path / "set"), "--frames", "20", "--env-options", f"buttons={buttons}"]
     assert launch.main(call) == 1
     assert "expected Procgen's numbers, 0 to 14" in capsys.readouterr().err and not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize("option", [{"num_levels": -3}, {"start_level": 2**31}, {"num_levels": "many"}])
+def test_levels_that_procgen_would_end_the_process_for_are_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"(num|start)_levels? .*: expected a whole number from 0 to"):
+        ProcgenGame("miner", **option)
+
+
+def test_levels_beside_a_world_are_none_of_those_kept_for_labels_and_checks() -> None:
+    with pytest.raises(ConfigError, match="--seed 100000 names no level to play; expected 0 to 99999"):
+        RealCoinRun(100_000, {"mode": "easy"})
+
+
+def test_actions_that_procgen_has_not_are_no_button() -> None:
+    assert [BUTTON_NAMES[place] for place in buttons(np.array([7, 14, 20, -1, 127]))] == ["right", *["stay"] * 4]

@@ -42,9 +42,20 @@ def test_every_frame_arrives_in_order(tmp_path: Path) -> None:
 def test_a_window_of_odd_size_that_changes(tmp_path: Path) -> None:
     recorder = VideoRecorder(tmp_path / "v.mp4", 15)
     for shape in ((301, 403, 3), (100, 100, 3), (301, 403, 3), (401, 503, 3)):
-        recorder.add(np.zeros(shape, np.uint8))
+        recorder.add(np.full(shape, 200, np.uint8))
     recorder.close()
-    assert [frame.shape for frame in decoded(tmp_path / "v.mp4")] == [(300, 402, 3)] * 3
+    frames = decoded(tmp_path / "v.mp4")
+    assert [frame.shape for frame in frames] == [(300, 402, 3)] * 4
+    assert frames[1][20:80, 20:80].min() > 190 and frames[1][120:, 120:].max() < 10, "a smaller window is not lost"
+
+
+def test_large_frames_that_wait_are_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.media.recorder.WAITING_BYTES", 3 * 64 * 64 * 3)
+    monkeypatch.setattr(VideoRecorder, "_write", lambda self: None)
+    recorder = VideoRecorder(tmp_path / "v.mp4", 15)
+    for frame in noise(10):
+        recorder.add(frame)
+    assert (recorder.frames, recorder.left_out) == (3, 7)
 
 
 def test_handing_over_never_waits_for_the_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -287,6 +287,19 @@ def test_a_world_is_not_made_of_networks_that_do_not_fit(
 
 
 @pytest.mark.slow
+def test_all_stages_learn_in_bfloat16(data: Path, tmp_path: Path) -> None:
+    """As on a GPU, where that is the default: buffers of float32 take in what autocast made."""
+    file, out = tmp_path / "foretelling.toml", tmp_path / "run"
+    text = SETTINGS.replace("code_width = 4\n", "code_width = 4\nhorizon = 2\n")
+    file.write_text(text.replace("[train.latent_action]\n", "[train.latent_action]\nsurprise = 0.1\n"))
+    train([data], out, file, minutes=MINUTES, device="cpu", precision="bf16", quiet=True)
+    for stage in STAGES:
+        weights = state(out, stage)["state_dict"].values()
+        assert all(each.dtype != torch.bfloat16 and each.isfinite().all() for each in weights)
+    assert World.from_pretrained(out / "world").config.num_actions == 4
+
+
+@pytest.mark.slow
 def test_parts_of_a_stage_cannot_come_or_go_on_the_way(data: Path, tmp_path: Path) -> None:
     plain = SETTINGS.replace("code_width = 4\n", "code_width = 4\nhorizon = 2\n")
     surprising = plain.replace("[train.latent_action]\n", "[train.latent_action]\nsurprise = 0.1\n")

@@ -96,6 +96,19 @@ def test_gif_keeps_its_length_over_a_pause(tmp_path: Path, frames: np.ndarray) -
     assert shown_ms == 600
 
 
+@pytest.mark.parametrize("fps", [60, 100, 250])
+def test_a_fast_gif_has_the_length_of_the_play_in_browsers(tmp_path: Path, fps: float) -> None:
+    """They show a frame of 10 ms for ten times as long."""
+    frames = np.random.default_rng(0).integers(0, 256, (61, 8, 8, 3), dtype=np.uint8)
+    save_frames(tmp_path / "p.gif", frames, np.zeros(60, np.int64), fps, NAMES)
+    shown_ms = []
+    with Image.open(tmp_path / "p.gif") as gif:
+        for index in range(gif.n_frames):
+            gif.seek(index)
+            shown_ms.append(gif.info["duration"])
+    assert min(shown_ms) >= 20 and sum(shown_ms) == pytest.approx(1000 * 61 / fps, abs=20)
+
+
 def test_gif_keeps_rare_colours(tmp_path: Path) -> None:
     """A coin of four pixels, late, before thousands of other colours."""
     scenery = np.random.default_rng(0).integers([0, 0, 0], [200, 200, 255], (20, 64, 64, 3)).astype(np.uint8)

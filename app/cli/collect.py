@@ -19,15 +19,19 @@ RECORDED = {name: games.find(name) for name in games.known_games() if games.find
 
 
 def run(args: argparse.Namespace) -> None:
+    recorded = f"recorded {args.frames:,} frames of {args.collect}"
     if args.format == "lerobot":
         from genie_core.data.lerobot import written_as_lerobot
 
         with written_as_lerobot(args.out, quiet=args.quiet) as out:
-            _record(args, out)
+            if out:
+                _record(args, out)
+            else:
+                recorded = "what an earlier call had recorded is"
     else:
         _record(args, args.out)
     if not args.quiet:
-        print(f"recorded {args.frames:,} frames of {args.collect} in {args.out}")
+        print(f"{recorded} in {args.out}")
         then = "--prepare {0} --out DATA" if args.format == "lerobot" else "--train --data {0} --out RUN"
         print("next: python launch.py", then.format(args.out))
 
@@ -58,6 +62,16 @@ def _record_environment(args: argparse.Namespace, out: Path) -> None:
         options=dict(args.env_options or ()),
         progress=not args.quiet,
     )
+
+
+def _kept(args: argparse.Namespace) -> str:
+    """What stays of an interrupted recording."""
+    if args.format == "lerobot":
+        from genie_core.data.lerobot import filled_for
+
+        if filled_for(args.out).exists():
+            return "what was recorded is kept: the same command writes it"
+    return f"nothing was kept, and {args.out} was not made"
 
 
 def check(args: argparse.Namespace) -> str | None:
@@ -131,5 +145,5 @@ MODE = Mode(
         **{name: option | {"default": argparse.SUPPRESS} for name, option in _GAME_OPTIONS.items()},
     },
     check,
-    lambda args: f"nothing was kept, and {args.out} was not made",
+    _kept,
 )

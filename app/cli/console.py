@@ -6,6 +6,7 @@ import errno
 import sys
 
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+REFUSALS |= {errno.ENAMETOOLONG}
 
 
 def print_anything() -> None:

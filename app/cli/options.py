@@ -65,7 +65,16 @@ def frame_size(text: str) -> tuple[int, int]:
 
 ON: dict[str, Any] = {"action": "store_true"}
 FILE: dict[str, Any] = {"metavar": "FILE", "type": Path}
-FOLDER: dict[str, Any] = {"metavar": "DIR", "type": Path}
+
+
+def folder(text: str) -> Path:
+    """An argument type: a folder of this machine; an address would become one of that name."""
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is an address; name a folder, and upload it with hf upload")
+    return Path(text)
+
+
+FOLDER: dict[str, Any] = {"metavar": "DIR", "type": folder}
 DATA: dict[str, Any] = {"metavar": "DIR", "type": str}  # an address such as hf://datasets/OWNER/NAME is no path
 FORMAT: dict[str, Any] = {
     "choices": ["shards", "lerobot"],

@@ -14,7 +14,7 @@ def run(args: argparse.Namespace) -> None:
         from genie_core.data.lerobot import written_as_lerobot
 
         with written_as_lerobot(args.out, resumable=True, quiet=args.quiet) as out:
-            summary = _prepare(args, out)
+            summary = _prepare(args, out) if out else f"{args.out}: what an earlier call had prepared"
         then = f"next: python launch.py --prepare {args.out} --out DATA"
     else:
         summary = _prepare(args, args.out)

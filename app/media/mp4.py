@@ -18,7 +18,8 @@ FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_p
 def open_mp4(
     file: str | BinaryIO, shape: tuple[int, ...], fps: float, times: int, live: bool = False
 ) -> Iterator[Callable[[np.ndarray], None]]:
-    """Gives a function that adds a frame, uint8 (H, W, 3) of `shape`, enlarged `times`; frames of less are left out.
+    """Gives a function that adds a frame, uint8 (H, W, 3), enlarged `times`. One of another size than `shape` is cut,
+    or gets black beside it.
 
     A `live` video is encoded fast on one thread, as the world needs the others, and written in fragments of two
     seconds, each whole as soon as it is on disk.
@@ -37,9 +38,11 @@ def open_mp4(
 
         def add(frame: np.ndarray) -> None:
             large = enlarge(frame, times)[:height, :width]
-            if large.shape[:2] == (height, width):
-                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(large), format="rgb24")
-                container.mux(stream.encode(picture))
+            missing = height - large.shape[0], width - large.shape[1]
+            if any(missing):
+                large = np.pad(large, ((0, missing[0]), (0, missing[1]), (0, 0)))
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(large), format="rgb24")
+            container.mux(stream.encode(picture))
 
         yield add
         container.mux(stream.encode())

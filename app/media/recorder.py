@@ -18,7 +18,7 @@ from app.media.mp4 import open_mp4
 from app.media.write import MP4_ENLARGED, RecordingError
 from genie_core.errors import GenieError
 
-WAITING = 600  # frames that may wait to be written; more are left out, and counted
+WAITING, WAITING_BYTES = 600, 2**28  # frames that may wait to be written; more are left out, and counted
 LEAST_SIDE = 256  # pixels; smaller frames are enlarged crisply
 
 
@@ -64,7 +64,8 @@ class VideoRecorder:
         """Takes a frame, uint8 (H, W, 3), that nothing changes afterwards; never waits."""
         if self.problem is not None:
             return
-        if self._waiting.qsize() >= WAITING:
+        waiting = self._waiting.qsize()
+        if waiting >= WAITING or waiting * frame.nbytes >= WAITING_BYTES:
             self.left_out += 1
             return
         self.frames += 1

@@ -21,6 +21,7 @@ from genie_core.files import write_whole
 
 MP4_ENLARGED, GIF_ENLARGED, SHEET_ENLARGED = 6, 4, 2
 PALETTE_SAMPLE = 64  # frames that the colours of a GIF are taken from
+GIF_FPS = 50  # at most: browsers show a frame of 10 ms for 100
 SHEET_FRAMES, SHEET_COLUMNS = 80, 10
 BAR_AFTER = 2  # seconds
 SHEET_GAP, SHEET_LABEL = 6, 18
@@ -92,11 +93,14 @@ def _write_gif(file: BinaryIO, played: Playthrough) -> None:
     palette = _shared_palette(played.frames)
     height, width = played.frames.shape[1:3]
     size = (GIF_ENLARGED * width, GIF_ENLARGED * height)
+    count, fps = len(played.frames), min(played.fps, GIF_FPS)
+    shown = set(_spread(count, max(1, round(count * fps / played.fps))))
     first, *rest = (
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE).resize(size)  # nearest, by default
-        for frame in played.each()
+        for index, frame in enumerate(played.each())
+        if index in shown
     )
-    durations = gif_durations_ms(len(played.frames), played.fps)
+    durations = gif_durations_ms(len(shown), fps)
     first.save(file, "GIF", save_all=True, append_images=rest, loop=0, duration=durations)
 
 

@@ -43,8 +43,13 @@ def read_array(folder: Folder, name: str, shape: tuple[int, ...], dtype: type) -
 def check_header(stream: IO[bytes], file: object, shape: tuple[int, ...], dtype: np.dtype) -> None:
     """Read the header of an array and leave `stream` behind it; DataError unless it promises what is expected."""
     version = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    found_shape, by_columns, found_dtype = read(stream)
+    size, read = (
+        (2, np.lib.format.read_array_header_1_0) if version == (1, 0) else (4, np.lib.format.read_array_header_2_0)
+    )
+    length = stream.read(size)
+    if (told := int.from_bytes(length, "little")) > ARRAY_HEADER_BYTES:  # NumPy would read so much before it looks
+        raise DataError(f"{file} has a header of {told:,} bytes, at most {ARRAY_HEADER_BYTES:,} are read; {MEND}")
+    found_shape, by_columns, found_dtype = read(io.BytesIO(length + stream.read(told)))
     if found_shape != shape or found_dtype != dtype or (by_columns and len(shape) > 1):
         order = " by columns" if by_columns else ""
         raise DataError(

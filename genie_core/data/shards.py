@@ -82,7 +82,7 @@ class ArrayFrames:
 
     def __init__(self, reader: Reader, folder: Folder, shard: Shard, frame_size: tuple[int, int]) -> None:
         self.frames, self._shape = shard.frames, (*frame_size, 3)
-        self._file = folder.shard(shard.file, 0, "")
+        self._file = _of_older_version(folder, shard.file)
         with undamaged(self._file), self._file.open("rb") as stream:
             check_header(stream, self._file, (self.frames, *self._shape), np.dtype(np.uint8))
             self._start = stream.tell()
@@ -96,12 +96,19 @@ class ArrayFrames:
             return np.fromfile(stream, np.uint8, count * size).reshape(count, *self._shape)
 
 
+def _of_older_version(folder: Folder, name: str) -> Path:
+    """The path of a shard without a hash, by which those of an address are fetched."""
+    if folder.remote:
+        raise DataError(f"{folder} is of an older version, which opens from a folder alone; download it and name that")
+    return folder.shard(name, 0, "")
+
+
 class ArchiveFrames:
     """A .npz with one array `frames`."""
 
     def __init__(self, reader: Reader, folder: Folder, shard: Shard, frame_size: tuple[int, int]) -> None:
         self.frames, self._shape, self._reader = shard.frames, (shard.frames, *frame_size, 3), reader
-        self._file = folder.shard(shard.file, 0, "")
+        self._file = _of_older_version(folder, shard.file)
         if (size := math.prod(self._shape)) > COMPRESSED_BYTES:
             raise DataError(
                 f"{self._file} holds {size / 2**20:,.0f} MiB of compressed frames, which must fit in memory; at most "

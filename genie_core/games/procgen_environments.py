@@ -35,6 +35,10 @@ class ProcgenGame(gymnasium.Env[np.ndarray, Any]):
     ) -> None:
         known = all(isinstance(button, int) and 0 <= button < PRESSES for button in buttons)
         require(known, f"buttons {list(buttons)}: expected Procgen's numbers, 0 to {PRESSES - 1}")
+        for option in ("start_level", "num_levels"):  # of which Procgen makes the process end
+            value = options.get(option, 0)
+            sound = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+            require(sound, f"{option} {value!r}: expected a whole number from 0 to {2**31 - 1}")
         self.name, self.render_mode = name, render_mode
         self.buttons, self.options = np.array(buttons, np.int32), options
         self.action_space = gymnasium.spaces.Discrete(len(buttons))

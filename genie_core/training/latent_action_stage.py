@@ -38,6 +38,11 @@ class LatentActionStage(Stage):
         self.expectation = Expectation(network.config) if settings.surprise else None
         self.labels = Labels(network, labelled) if labelled and isinstance(network, ForetellingModel) else None
 
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """In float32 whatever the precision of the training: bfloat16 errs by half of a slow motion."""
+        with torch.autocast(batch["frames"].device.type, enabled=False):
+            return super().forward(batch)
+
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         pixels, settings, buttons = to_model(batch["frames"]), self.settings, batch.get("buttons")
         if self.training:
@@ -61,7 +66,7 @@ class LatentActionStage(Stage):
         truth = pixels[drawn][:, :, 1:]
         # ranks may have drawn more or fewer of the global batch's clips; each clip weighs alike
         weight = 1.0 if from_pixels else self.chance.weight_of(len(found), settings.drawn_clips, here)
-        absolute, squared = (weight * loss(predicted, truth) for loss in (F.l1_loss, F.mse_loss))
+        absolute, squared = F.l1_loss(predicted, truth), F.mse_loss(predicted, truth)
         counts = torch.bincount(quantized.indices.flatten(), minlength=self.network.config.num_actions)
         shares = counts / counts.sum()
         own = (
@@ -71,7 +76,7 @@ class LatentActionStage(Stage):
             + sum(errors.values())
         )
         return {
-            "loss": absolute + settings.squared_error * squared + own,
+            "loss": weight * (absolute + settings.squared_error * squared) + own,
             "psnr": batch_psnr(squared),
             **{name: error.detach() for name, error in errors.items()},
             **{f"code_{code}": share for code, share in enumerate(shares)},

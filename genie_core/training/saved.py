@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from genie_core.errors import CheckpointError, ConfigError, WriteError
-from genie_core.files import disk_refusals, whole_file
+from genie_core.files import alone_at, disk_refusals, whole_file
 
 CHECKPOINT = "last.ckpt"
 
@@ -63,17 +63,7 @@ def alone_with(out: Path) -> Iterator[None]:
     """Make the folder `out` of a run; ConfigError if another process trains it, on systems that can tell."""
     with disk_refusals(out):
         out.mkdir(parents=True, exist_ok=True)
-        lock = (out / ".lock").open("w")
-    with lock as file:
-        with contextlib.suppress(ImportError):  # of a system without such locks
-            import fcntl
-
-            with contextlib.suppress(OSError):  # of a file system without them
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise ConfigError(
-                        f"another process trains the run {out}; wait for its end, or choose another --out"
-                    ) from None
-            os.register_at_fork(after_in_child=file.close)  # a loader that outlives a killed run must not keep it
+        (out / ".lock").touch()
+    told = f"another process trains the run {out}; wait for its end, or choose another --out"
+    with alone_at(out / ".lock", ConfigError(told)):
         yield

@@ -87,7 +87,9 @@ def _parts(spaces: Any, space: Any) -> Iterator[tuple[float, float, bool]]:
     """Least and largest value of each number in an action, and whether those between count as well."""
     if isinstance(space, spaces.Box):
         for low, high in zip(space.low.ravel(), space.high.ravel(), strict=True):
-            yield (low if np.isfinite(low) else -BOUNDLESS), (high if np.isfinite(high) else BOUNDLESS), False
+            least = low if np.isfinite(low) else min(-BOUNDLESS, high - BOUNDLESS)
+            most = high if np.isfinite(high) else max(BOUNDLESS, low + BOUNDLESS)
+            yield least, most, False
     elif isinstance(space, spaces.MultiBinary):
         yield from [(0, 1, True)] * int(np.prod(space.shape))
     else:

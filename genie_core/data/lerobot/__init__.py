@@ -7,11 +7,12 @@ videos one is read; depth, states and language are left out.
 from genie_core.data.lerobot.layout import is_lerobot
 from genie_core.data.lerobot.prepare import prepare_lerobot
 from genie_core.data.lerobot.read import LeRobotEpisode, LeRobotFolder
-from genie_core.data.lerobot.write import write_lerobot, written_as_lerobot
+from genie_core.data.lerobot.write import filled_for, write_lerobot, written_as_lerobot
 
 __all__ = [
     "LeRobotEpisode",
     "LeRobotFolder",
+    "filled_for",
     "is_lerobot",
     "prepare_lerobot",
     "write_lerobot",

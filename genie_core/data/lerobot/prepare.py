@@ -33,8 +33,10 @@ class ActionIds(NamedTuple):
 
     def of(self, actions: np.ndarray) -> np.ndarray:
         """The ids of actions (t, numbers): int8 (t,)."""
-        same = (actions[:, None] == self.rows[None]).all(-1)
-        return same.argmax(1).astype(np.int8)
+        ids = np.zeros(len(actions), np.int8)
+        for number, row in enumerate(self.rows):  # one at a time: all of them at once would be a large table
+            ids[(actions == row).all(1)] = number
+        return ids
 
 
 def prepare_lerobot(
@@ -75,8 +77,8 @@ def prepare_lerobot(
         }
         left = {name: len(writer.episodes) for name, writer in writers.items()}  # that were written before
         try:
-            for episode in source.episodes():
-                name = PARTS[episode.number % TEST_EVERY == TEST_EVERY - 1]
+            for place, episode in enumerate(source.episodes()):
+                name = PARTS[place % TEST_EVERY == TEST_EVERY - 1 and len(writers) > 1]
                 left[name] -= 1
                 if left[name] >= 0:
                     bar.update(episode.frames)

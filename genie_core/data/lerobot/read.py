@@ -16,6 +16,7 @@ from genie_core.limits import Size, told
 from genie_core.video import Picture, Source, open_video
 
 EPISODE = "episode_index"
+MOST_NUMBERS = 2**24  # of the actions of an episode, with its number: they are held in memory
 WITHIN = 0.4  # of a frame, by which a frame's time may be off
 
 
@@ -191,11 +192,18 @@ class _Actions:
         if place.data != self._at:
             self._at, self._rows = place.data, self._read(place.data)
             self._kept = self._kept[:0]
-        while len(self._kept) < place.frames:
+        if (count := place.frames * self._kept.shape[1]) > MOST_NUMBERS:
+            raise DataError(
+                f"episode {place.number} of {self._of.folder} has {count:,} numbers of actions, at most "
+                f"{MOST_NUMBERS:,} are read; cut it into shorter ones"
+            )
+        batches = [self._kept]
+        while sum(map(len, batches)) < place.frames:
             batch = next(self._rows, None)
             if batch is None:
                 raise DataError(f"{self._of.folder} lacks actions of episode {place.number}; {ADVICE}")
-            self._kept = np.concatenate([self._kept, batch])
+            batches.append(batch)
+        self._kept = np.concatenate(batches)
         taken, self._kept = self._kept[: place.frames], self._kept[place.frames :]
         if (taken[:, 0] != place.number).any():
             raise DataError(

@@ -20,7 +20,7 @@ from genie_core.data.lerobot.rows import COLUMNS, Actions, DataFiles, numbering,
 from genie_core.data.lerobot.statistics import PixelCounts, Statistics
 from genie_core.data.lerobot.video_files import PIXELS, VideoFiles
 from genie_core.errors import DataError, WriteError
-from genie_core.files import whole_folder
+from genie_core.files import alone_at, disk_refusals, whole_folder
 
 KEY = "observation.image"
 BATCH = 256  # frames held in memory
@@ -36,24 +36,45 @@ configs:
 
 
 @contextmanager
-def written_as_lerobot(out: Path, resumable: bool = False, quiet: bool = False) -> Iterator[Path]:
+def written_as_lerobot(out: Path, resumable: bool = False, quiet: bool = False) -> Iterator[Path | None]:
     """Gives a folder beside `out` for a data set, or for train and test; what is there at the end becomes `out`.
 
-    With `resumable`, that folder stays if its filling is interrupted, for the next call to go on in.
+    With `resumable`, that folder stays if its filling is interrupted, for the next call to go on in. Once it is filled
+    it stays in any case until `out` is written: the next call is given None and goes on with that. Raises DataError
+    if `out` is not empty or another process writes it.
     """
+    out = out.resolve()
     _check_free(out)
-    sets = out.resolve().with_name(f".{out.name}.sets")
-    try:
-        yield sets
-    except BaseException:
-        if not resumable:
+    sets, lock = filled_for(out), out.with_name(f".{out.name}.lock")
+    with disk_refusals(out, "choose another --out"):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
+    with alone_at(lock, DataError(f"{out} is being written by another process; wait, or choose another --out")):
+        try:
+            filled = bool(_parts(sets))
+            try:
+                yield None if filled else sets
+            except BaseException:
+                if not (resumable or filled):
+                    shutil.rmtree(sets, ignore_errors=True)
+                raise
+            write_lerobot(_parts(sets) or {"train": sets}, out, quiet)
             shutil.rmtree(sets, ignore_errors=True)
-        raise
-    try:
-        parts = {name: sets / name for name in ("train", "test") if (sets / name / FILE).is_file()}
-        write_lerobot(parts or {"train": sets}, out, quiet)
-    finally:
-        shutil.rmtree(sets, ignore_errors=True)
+        finally:
+            lock.unlink(missing_ok=True)  # whoever comes next makes another
+
+
+def filled_for(out: Path) -> Path:
+    """The folder beside `out` that `written_as_lerobot` gives, and from which it goes on."""
+    return out.resolve().with_name(f".{out.resolve().name}.sets")
+
+
+def _parts(sets: Path) -> dict[str, Path]:
+    """The data sets in `sets` by the name of their split; none if any is still being written."""
+    if not sets.is_dir() or any(path.name.startswith(".") for path in sets.iterdir()):
+        return {}
+    parts = {name: sets / name for name in ("train", "test") if (sets / name / FILE).is_file()}
+    return parts or ({"train": sets} if (sets / FILE).is_file() else {})
 
 
 def write_lerobot(sets: Mapping[str, Path], out: Path, quiet: bool = False) -> None:
@@ -65,10 +86,11 @@ def write_lerobot(sets: Mapping[str, Path], out: Path, quiet: bool = False) -> N
     """
     import av
 
+    out = out.resolve()
     _check_free(out)
     dataset = VideoDataset(*sets.values())
     try:
-        with whole_folder(out.resolve(), "choose another --out, or make room") as partial:
+        with whole_folder(out, "choose another --out, or make room") as partial:
             (partial / "meta").mkdir()
             with tqdm(total=len(dataset), unit=" frames", desc="writing videos", disable=quiet) as bar:
                 _Writing(dataset, partial, bar).write(_splits(sets))

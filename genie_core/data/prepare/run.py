@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from genie_core.data.prepare.report import REPORT, Report
 from genie_core.data.prepare.sheet import SHEET, write_sheet
 from genie_core.data.prepare.work import Prepared, Task, joined, prepare_video, refusal
 from genie_core.errors import ConfigError, DataError
-from genie_core.files import disk_refusals
+from genie_core.files import alone_at, disk_refusals
 from genie_core.limits import Size
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
@@ -68,19 +68,14 @@ def _alone(out: Path) -> Iterator[Path]:
         raise DataError(f"{out} holds {what}; choose another --out, or remove it first")
     with disk_refusals(out, "choose another --out"):
         work.mkdir(parents=True, exist_ok=True)
-        lock = (work / ".lock").open("w")
-    with lock:
-        with contextlib.suppress(ImportError):  # of a system without such locks
-            import fcntl
-
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise DataError(f"{out} is being prepared by another process; wait, or choose another --out") from None
+        (work / ".lock").touch()
+    told = f"{out} is being prepared by another process; wait, or choose another --out"
+    with ExitStack() as held:
+        held.enter_context(alone_at(work / ".lock", DataError(told)))
         try:
             yield work
         finally:
-            lock.close()  # some systems remove no file that is open
+            held.close()  # some systems remove no file that is open
             if not (work / BEGUN).exists():  # nothing was begun, or all of it is done
                 shutil.rmtree(work, ignore_errors=True)
                 with contextlib.suppress(OSError):

@@ -21,13 +21,14 @@ KEYS = {name: keys for name, (_, keys) in MOVES.items()}
 # Procgen's fifteen actions; those without meaning in CoinRun do what no button does. Falling ignores "down".
 BUTTONS = {0: "left", 1: "left", 2: "jump_left", 5: "jump", 6: "right", 7: "right", 8: "jump_right"}
 BUTTON_NAMES = tuple(sorted({*BUTTONS.values(), "stay"}))
-PROCGEN_ACTIONS = 15
+PROCGEN_ACTIONS, NO_BUTTON = 15, 4
 
 
 def buttons(true_actions: np.ndarray) -> np.ndarray:
     """Procgen's action ids to the distinct ones of CoinRun, as places in BUTTON_NAMES, of the same shape."""
     table = np.array([BUTTON_NAMES.index(BUTTONS.get(action, "stay")) for action in range(PROCGEN_ACTIONS)])
-    return table[true_actions]
+    known = (true_actions >= 0) & (true_actions < PROCGEN_ACTIONS)  # a stranger's recording may hold any
+    return table[np.where(known, true_actions, NO_BUTTON)]
 
 
 def level_range(text: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from genie_core.games.base import Labelled
 from genie_core.games.coinrun.record import ACTIONS, MODES, NEW_LEVEL, open_coinrun
+from genie_core.limits import require
 
 FIRST_LEVEL = 100_000  # recordings for training are of levels far below
 LABEL_LEVELS = (200_000, 201_000)
@@ -25,7 +26,8 @@ class RealCoinRun:
     def __init__(self, seed: int, source: Mapping[str, Any]) -> None:
         """Raises MissingExtraError without Procgen."""
         self._mode = _mode(source)
-        level = FIRST_LEVEL + seed
+        level, most = FIRST_LEVEL + seed, LABEL_LEVELS[0] - FIRST_LEVEL - 1
+        require(0 <= seed <= most, f"--seed {seed} names no level to play; expected 0 to {most}")
         self.name = f"level {level:,} of CoinRun ({self._mode})"
         self._env = open_coinrun((level, level + 1), self._mode, 0)
 
