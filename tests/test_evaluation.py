@@ -18,7 +18,7 @@ from conftest import shorten_benchmark
 
 from genie_core.config import SamplingConfig, unnamed_actions
 from genie_core.data import DatasetWriter, VideoDataset
-from genie_core.data.scenes import draw_clips
+from genie_core.data.scenes import apart, draw_clips
 from genie_core.engine import WorldEngine
 from genie_core.errors import DataError
 from genie_core.evaluation.control import measure_control
@@ -310,7 +310,14 @@ def test_clips_come_from_all_over_the_set_and_end_with_their_episode(data: Video
     for button, name in ((7, "right"), (1, "left")):
         moved = np.diff(states.x, axis=1)[clips.true_actions == button]
         assert len(moved) > 5 and (moved == known_game.PACE * known_game.ALONG[known_game.NAMES.index(name)]).all()
-    assert len(draw_clips(data, 10_000, 11, 17)) == len(data.clip_starts(11))
+
+
+def test_two_clips_of_the_same_moment_count_as_one(data: VideoDataset) -> None:
+    """Else intervals of few data are too narrow: 120 clips of 60 episodes are 60 values."""
+    whole = [int(length) // 11 for length in data.episodes[:, 1]]  # clips of 11 frames that do not overlap
+    assert len(data.clip_starts(11)) > 5 * sum(whole)
+    assert sum(whole) - len(whole) <= len(draw_clips(data, 10_000, 11, 17)) <= sum(whole)
+    assert apart(np.array([0, 3, 11, 12, 22, 40, 50]), 11).tolist() == [0, 11, 22, 40]
 
 
 def test_clips_without_true_actions(tmp_path: Path) -> None:

@@ -29,9 +29,12 @@ class Clips:
 
 
 def draw_clips(dataset: VideoDataset, count: int, least: int, most: int) -> Clips:
-    """`count` clips, evenly over those of `least` frames, each going on to `most` as far as its episode does."""
+    """`count` clips, evenly over those of `least` frames, each going on to `most` as far as its episode does.
+
+    Fewer where data are few: two that begin less than `least` frames apart show the same, and count as one.
+    """
     starts = dataset.clip_starts(least)
-    starts = starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int)]
+    starts = apart(starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int)], least)
     ends = dataset.episodes[:, :2].sum(1)
     left = ends[np.searchsorted(ends, starts, side="right")] - starts
     most = min(most, int(left.max()))
@@ -44,6 +47,15 @@ def draw_clips(dataset: VideoDataset, count: int, least: int, most: int) -> Clip
         for row, (s, n) in enumerate(zip(starts, lengths, strict=True)):
             actions[row, : n - 1] = dataset.true_actions(int(s), int(n))
     return Clips(frames, np.arange(most) < lengths[:, None], actions)
+
+
+def apart(starts: np.ndarray, least: int) -> np.ndarray:
+    """Those of `starts`, in order, that are at least so many frames behind the one kept before."""
+    kept: list[int] = []
+    for start in starts.tolist():
+        if not kept or start - kept[-1] >= least:
+            kept.append(start)
+    return np.array(kept, np.int64)
 
 
 def candidates(dataset: VideoDataset, length: int, count: int) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 
 from genie_core.config import UNKNOWN_GAME
 from genie_core.data.dataset import VideoDataset
-from genie_core.data.scenes import draw_clips
+from genie_core.data.scenes import draw_clips, spread
 from genie_core.errors import DataError
 from genie_core.evaluation import metrics
 from genie_core.evaluation.control import measure_control
@@ -73,7 +73,7 @@ def evaluate(
     clips = draw_clips(dataset, effort.clips, HORIZON + 1, effort.longest + 1)
     samples, strips = measure_fidelity(world, clips, game, seed, quiet)
     samples.update(measure_control(world, dataset, clips, game, effort.scenes, seed, quiet))
-    prompts = clips.frames[np.linspace(0, len(clips) - 1, effort.rollouts).astype(int), 0]
+    prompts = clips.frames[spread(len(clips), effort.rollouts), 0]
     drift, long_play = measure_drift(world, prompts, game, effort.steps, seed, quiet)
     samples.update(drift)
     report = _report(samples) | measure_distances(strips, clips, effort.fvd_clips, seed, quiet)
