@@ -100,6 +100,14 @@ def test_of_two_codes_with_one_effect_the_clearer_keeps_the_name() -> None:
     assert actions[2].evidence.endswith(", like right") and actions[4].keys == KEYS["right"]
 
 
+def test_of_two_codes_as_clear_the_straighter_has_the_name() -> None:
+    """A jump that drifts is the higher one by a hair, and is not what a key for jumping should do."""
+    motions = np.concatenate([FOUR, [(0.4, -3.02)], [(-1.3, -2.9)], [(-1.9, -3)]])
+    actions = name_actions(motions, 0.02)
+    assert names_of(actions)[:4] == ["stay", "left", "right", "jump"]
+    assert names_of(actions)[4] == "action_4" and names_of(actions)[6] == "jump_left"
+
+
 def test_a_code_between_two_others_and_clear_of_neither_has_no_name() -> None:
     motions = np.array([(0, 0), (2, 0), (2, -3), (1.9, -1.6)], float)
     sure = name_actions(motions, 0.1)

@@ -122,6 +122,12 @@ class Effect(NamedTuple):
             signs.append(int(np.sign(along)) if abs(along) > self.spread(step) and abs(along) >= far else 0)
         return signs[0], signs[1]
 
+    def straight(self, farthest: tuple[np.ndarray, np.ndarray]) -> float:
+        """How little it goes beside its way, from 0 to 1 for nothing; with `farthest` as for `way`."""
+        way = np.array(self.way(farthest))
+        scaled = self.motion / np.where(self.motion > 0, farthest[1], farthest[0])
+        return float(scaled @ way / (np.linalg.norm(scaled) * np.linalg.norm(way))) if way.any() else 1.0
+
     def in_words(self) -> str:
         told = (~np.isnan(self.per_prompt[:, 0])).sum()
         share = f" from {len(self.counted) / told:.0%} of the pictures" if len(self.counted) < told else ""
@@ -132,8 +138,8 @@ def name_by_motion(motions: ActionMotions, moves: Moves) -> tuple[Action, ...]:
     """Actions with the names and keys of `moves` where their motions give evidence, and numbers where they do not.
 
     A name needs a motion clear of its own spread over the prompts, and of each action named before, the clearest first:
-    of two actions with the same effect the clearer has the name. `stay` needs others that move, and interferes least
-    with what happens by itself.
+    of two actions with the same effect the clearer has the name, or of two as clear the straighter. `stay` needs others
+    that move, and interferes least with what happens by itself.
     """
     effects, typical = motions.effects, motions.typical
     names, reasons = _directions(effects, {way: name for name, (way, _) in moves.items() if any(way)})
@@ -159,7 +165,8 @@ def _directions(effects: list[Effect], words: dict[Way, str]) -> tuple[dict[int,
     farthest = np.maximum((-motion).max(0), least), np.maximum(motion.max(0), least)
     names: dict[int, str] = {}
     reasons: dict[int, str] = {}
-    for code in sorted(range(len(effects)), key=lambda code: -effects[code].clearness):
+    clear = [effect.clearness * effect.straight(farthest) for effect in effects]
+    for code in sorted(range(len(effects)), key=lambda code: -clear[code]):
         effect = effects[code]
         way = effect.way(farthest)
         if not effect.told or effect.size < RESTING * effect.width or effect.clearness <= 1 or way == (0, 0):
