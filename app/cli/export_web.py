@@ -62,7 +62,8 @@ def _load(args: argparse.Namespace, names: list[str]) -> Iterator[World]:
 
 MODE = Mode(
     run,
-    "write a static site to DIR that plays the worlds in the browser; without --world, those that ship; other files there stay",
+    "write a static site to DIR that plays the worlds in the browser; without --world, those that ship. Other files in "
+    "DIR stay",
     FOLDER,
     {"and_world": AND_WORLD, "ort": RUNTIME},
     kept=lambda args: f"{args.export_web} is as it was",
