@@ -109,9 +109,11 @@ def make_room(files: Iterable[Path], size: int, most: int) -> None:
 def alone_at(path: Path, refused: GenieError) -> Iterator[None]:
     """Holds the lock of the file `path`, which serves that alone; raises `refused` if another process holds it.
 
-    Where there are no locks, as on Windows and on some disks, nobody is kept out.
+    Where there are no locks, as on Windows and on some disks, nobody is kept out. WriteError if the disk refuses.
     """
-    with path.open("w") as file:
+    with disk_refusals(path):
+        opened = path.open("w")
+    with opened as file:
         with contextlib.suppress(ImportError):
             import fcntl
 

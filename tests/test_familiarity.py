@@ -61,12 +61,15 @@ def test_anything_else_is_not(engine: WorldEngine, name: str) -> None:
     assert found.unfamiliar and 0 <= found.score < 0.5, found.psnr
 
 
-def test_colours_that_it_knows_bring_a_picture_nearer(engine: WorldEngine) -> None:
+def test_colours_that_it_knows_bring_photographs_nearer(engine: WorldEngine) -> None:
+    """On average: one whose colours are far from those of the game may stay as far."""
     palette = Prompts(ROOT / "assets").palette
+    photographs = (skimage.data.astronaut(), skimage.data.coffee(), skimage.data.chelsea())
     plain, matched = (
-        engine.familiarity(fit(skimage.data.astronaut(), (64, 64), how, palette)) for how in ("crop", "palette")
+        np.mean([engine.familiarity(fit(each, (64, 64), how, palette)).psnr for each in photographs])
+        for how in ("crop", "palette")
     )
-    assert matched.psnr > plain.psnr
+    assert matched > plain + 0.2
 
 
 def test_what_is_no_picture_is_refused(engine: WorldEngine) -> None:

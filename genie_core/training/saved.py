@@ -63,7 +63,6 @@ def alone_with(out: Path) -> Iterator[None]:
     """Make the folder `out` of a run; ConfigError if another process trains it, on systems that can tell."""
     with disk_refusals(out):
         out.mkdir(parents=True, exist_ok=True)
-        (out / ".lock").touch()
     told = f"another process trains the run {out}; wait for its end, or choose another --out"
     with alone_at(out / ".lock", ConfigError(told)):
         yield

@@ -48,7 +48,6 @@ def written_as_lerobot(out: Path, resumable: bool = False, quiet: bool = False) 
     sets, lock = filled_for(out), out.with_name(f".{out.name}.lock")
     with disk_refusals(out, "choose another --out"):
         out.parent.mkdir(parents=True, exist_ok=True)
-        lock.touch()
     with alone_at(lock, DataError(f"{out} is being written by another process; wait, or choose another --out")):
         try:
             filled = bool(_parts(sets))

@@ -68,7 +68,6 @@ def _alone(out: Path) -> Iterator[Path]:
         raise DataError(f"{out} holds {what}; choose another --out, or remove it first")
     with disk_refusals(out, "choose another --out"):
         work.mkdir(parents=True, exist_ok=True)
-        (work / ".lock").touch()
     told = f"{out} is being prepared by another process; wait, or choose another --out"
     with ExitStack() as held:
         held.enter_context(alone_at(work / ".lock", DataError(told)))
