@@ -106,8 +106,9 @@ def make_room(files: Iterable[Path], size: int, most: int) -> None:
 
 
 @contextmanager
-def alone_at(path: Path, refused: GenieError) -> Iterator[None]:
-    """Holds the lock of the file `path`, which serves that alone; raises `refused` if another process holds it.
+def alone_at(path: Path, refused: GenieError, remove: bool = False) -> Iterator[None]:
+    """Holds the lock of the file `path`, which serves that alone; raises `refused` if another process holds it. With
+    `remove` the file goes at the end, where it can.
 
     Where there are no locks, as on Windows and on some disks, nobody is kept out. WriteError if the disk refuses.
     """
@@ -123,7 +124,12 @@ def alone_at(path: Path, refused: GenieError) -> Iterator[None]:
                 except BlockingIOError:
                     raise refused from None
             os.register_at_fork(after_in_child=file.close)  # a child that outlives this process must not keep it
-        yield
+        try:
+            yield
+        finally:
+            if remove:
+                with contextlib.suppress(OSError):  # some systems remove no file that is open
+                    path.unlink()
 
 
 @contextmanager

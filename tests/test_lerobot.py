@@ -259,6 +259,8 @@ def test_what_was_filled_is_written_by_the_next_call(
         patch.setattr(write._Writing, "_episode", fail)
         assert launch.main(call) in (1, 130)
     assert "nothing was kept" not in capsys.readouterr().err
+    assert launch.main([*call, "--fps", "30"]) == 1
+    assert "holds what another command has recorded" in capsys.readouterr().err
     assert launch.main(call) == 0
     assert "what an earlier call had" in capsys.readouterr().out
     assert LeRobotFolder(tmp_path / "one").info.frames == (30 if mode == "--collect" else sum(LENGTHS))

@@ -25,8 +25,10 @@ from app.play.session import PlaySession
 from app.play.session_file import parse_session
 from app.play.start import Start
 from app.play.start_pictures import Prompts
+from app.play.timeline import Line
 from app.web import downloads, limits, loaded_worlds, staying, told, uploads
 from app.web.api import _script
+from app.web.course import Course
 from app.web.game import GameStart, affordable
 from app.web.game_starts import GameStarts
 from app.web.guest import Guest
@@ -511,6 +513,14 @@ def test_a_link_tells_the_branch_that_is_shown(player: Player) -> None:
     assert player.game.tuned
     with pytest.raises(IndexError):
         shared(0)
+
+
+def test_a_branch_of_many_branches_tells_its_settings() -> None:
+    course, line = Course(), Line(0, None, 0, picture(), 0)
+    for number in range(1, 3000):
+        course.stepped(line, SamplingConfig(1 + number % 2, 0.5))
+        line = Line(number, line, number + 1, picture(), 0)
+    assert course.settings(line) == {SamplingConfig(1, 0.5), SamplingConfig(2, 0.5)}
 
 
 def test_a_picture_of_a_world_s_own_is_named_as_on_the_static_page(player: Player, tmp_path: Path) -> None:

@@ -439,7 +439,7 @@ def test_settings_that_cannot_be_read_are_told_and_play_goes_on(window: WindowLo
     assert "the default keys are used" in told(again)
     press(again, pygame.K_PAGEDOWN, pygame.K_F6)
     assert load_settings(tmp_path / "keys.json") == again.settings
-    assert (tmp_path / "keys.damaged.json").read_text() == "{", "what a player wrote is not written over"
+    assert (tmp_path / "keys.damaged-1.json").read_text() == "{", "what a player wrote is not written over"
 
 
 @pytest.mark.parametrize("frame_size", [(40, 64), (64, 40)], ids=["wide", "tall"])

@@ -23,7 +23,9 @@ def run(args: argparse.Namespace) -> None:
     if args.format == "lerobot":
         from genie_core.data.lerobot import written_as_lerobot
 
-        with written_as_lerobot(args.out, quiet=args.quiet) as out:
+        own = {name: value for name, value in sorted(vars(args).items()) if name not in ("quiet", "out")}
+        told = {name: value for name, value in own.items() if not callable(value)}
+        with written_as_lerobot(args.out, repr(told), quiet=args.quiet) as out:
             if out:
                 _record(args, out)
             else:

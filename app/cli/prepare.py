@@ -13,7 +13,8 @@ def run(args: argparse.Namespace) -> None:
     if args.format == "lerobot":
         from genie_core.data.lerobot import written_as_lerobot
 
-        with written_as_lerobot(args.out, resumable=True, quiet=args.quiet) as out:
+        asked = [*args.prepare, args.frame_size, args.fps, args.camera]
+        with written_as_lerobot(args.out, str(asked), resumable=True, quiet=args.quiet) as out:
             summary = _prepare(args, out) if out else f"{args.out}: what an earlier call had prepared"
         then = f"next: python launch.py --prepare {args.out} --out DATA"
     else:

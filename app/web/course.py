@@ -32,4 +32,7 @@ class Course:
     def settings(self, line: Line) -> set[SamplingConfig | None]:
         """Those of all steps of a branch, and of the one that it branches off from after a step."""
         found = set(self._settings.get(line, ()))
-        return found if line.parent is None or line.start <= 1 else found | self.settings(line.parent)
+        while line.parent is not None and line.start > 1:
+            line = line.parent
+            found |= self._settings.get(line, set())
+        return found

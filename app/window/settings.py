@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from genie_core.files import disk_refusals, read_text, whole_file
 from genie_core.limits import SETTINGS_BYTES
 from genie_core.pictures import FITS
 
-FILE, ASIDE = "keys.json", "keys.damaged.json"
+FILE, ASIDE = "keys.json", "keys.damaged-{}.json"
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,27 @@ def settings_file() -> Path:
 def load_settings(path: Path) -> Settings:
     """Reads the saved settings, or returns the defaults if there is no file.
 
-    Raises ConfigError if it is damaged, once: it is put aside, for the next change of a setting would write over it.
+    Raises ConfigError if it cannot be read, or is damaged; then it is put aside.
     """
     try:
         settings: Settings = build(Settings, json.loads(read_text(path, SETTINGS_BYTES)))
         return settings
     except FileNotFoundError:
         return Settings()
-    except (OSError, ValueError, RecursionError) as error:
-        with contextlib.suppress(OSError):
-            path.replace(path.with_name(ASIDE))
-        raise ConfigError(
-            f"{path} is damaged ({error}); the default keys are used; mend {ASIDE} beside it, and name it {FILE} again"
-        ) from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); the default keys are used") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is damaged ({error}); the default keys are used; {_put_aside(path)}") from error
+
+
+def _put_aside(path: Path) -> str:
+    """What to do about a damaged file, which gets another name, for the next change of a setting would replace it."""
+    aside = next(name for name in (path.with_name(ASIDE.format(n)) for n in itertools.count(1)) if not name.exists())
+    try:
+        path.rename(aside)
+    except OSError:
+        return "mend it before you change a setting"
+    return f"mend {aside.name} beside it, and name it {FILE} again"
 
 
 def save_settings(settings: Settings, path: Path) -> None:

@@ -34,7 +34,11 @@ def draw_clips(dataset: VideoDataset, count: int, least: int, most: int) -> Clip
     Fewer where data are few: two that begin less than `least` frames apart show the same, and count as one.
     """
     starts = dataset.clip_starts(least)
-    starts = apart(starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int)], least)
+    chosen = starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int)]
+    if (np.diff(chosen) < least).any():
+        starts = apart(starts, least)
+        chosen = starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int)]
+    starts = chosen
     ends = dataset.episodes[:, :2].sum(1)
     left = ends[np.searchsorted(ends, starts, side="right")] - starts
     most = min(most, int(left.max()))

@@ -20,7 +20,7 @@ from genie_core.data.lerobot.rows import COLUMNS, Actions, DataFiles, numbering,
 from genie_core.data.lerobot.statistics import PixelCounts, Statistics
 from genie_core.data.lerobot.video_files import PIXELS, VideoFiles
 from genie_core.errors import DataError, WriteError
-from genie_core.files import alone_at, disk_refusals, whole_folder
+from genie_core.files import alone_at, disk_refusals, whole_folder, write_whole
 
 KEY = "observation.image"
 BATCH = 256  # frames held in memory
@@ -36,31 +36,39 @@ configs:
 
 
 @contextmanager
-def written_as_lerobot(out: Path, resumable: bool = False, quiet: bool = False) -> Iterator[Path | None]:
+def written_as_lerobot(
+    out: Path, request: str = "", resumable: bool = False, quiet: bool = False
+) -> Iterator[Path | None]:
     """Gives a folder beside `out` for a data set, or for train and test; what is there at the end becomes `out`.
 
-    With `resumable`, that folder stays if its filling is interrupted, for the next call to go on in. Once it is filled
-    it stays in any case until `out` is written: the next call is given None and goes on with that. Raises DataError
-    if `out` is not empty or another process writes it.
+    With `resumable`, that folder stays if its filling is interrupted, for the next call to go on in. Once filled, it
+    stays in any case until `out` is written: the next call of the same `request` is given None and goes on with it.
+    Raises DataError if `out` is not empty, another process writes it, or another request filled that folder.
     """
     out = out.resolve()
     _check_free(out)
-    sets, lock = filled_for(out), out.with_name(f".{out.name}.lock")
+    sets, lock, asked = filled_for(out), out.with_name(f".{out.name}.lock"), out.with_name(f".{out.name}.request")
     with disk_refusals(out, "choose another --out"):
         out.parent.mkdir(parents=True, exist_ok=True)
-    with alone_at(lock, DataError(f"{out} is being written by another process; wait, or choose another --out")):
+    told = f"{out} is being written by another process; wait, or choose another --out"
+    with alone_at(lock, DataError(told), remove=True):
+        filled = bool(_parts(sets))
+        if filled and (not asked.is_file() or asked.read_text(encoding="utf-8") != request):
+            raise DataError(
+                f"{sets} holds what another command has recorded for {out}; give that command again, choose another "
+                "--out, or remove the folder"
+            )
+        write_whole(asked, request)
         try:
-            filled = bool(_parts(sets))
-            try:
-                yield None if filled else sets
-            except BaseException:
-                if not (resumable or filled):
-                    shutil.rmtree(sets, ignore_errors=True)
-                raise
-            write_lerobot(_parts(sets) or {"train": sets}, out, quiet)
-            shutil.rmtree(sets, ignore_errors=True)
-        finally:
-            lock.unlink(missing_ok=True)  # whoever comes next makes another
+            yield None if filled else sets
+        except BaseException:
+            if not (resumable or filled):
+                shutil.rmtree(sets, ignore_errors=True)
+                asked.unlink(missing_ok=True)
+            raise
+        write_lerobot(_parts(sets) or {"train": sets}, out, quiet)
+        shutil.rmtree(sets, ignore_errors=True)
+        asked.unlink(missing_ok=True)
 
 
 def filled_for(out: Path) -> Path:

@@ -74,11 +74,22 @@ def _alone(out: Path) -> Iterator[Path]:
         try:
             yield work
         finally:
-            held.close()  # some systems remove no file that is open
             if not (work / BEGUN).exists():  # nothing was begun, or all of it is done
-                shutil.rmtree(work, ignore_errors=True)
+                _remove(work, out.resolve().with_name(f".{out.resolve().name}.prepared"), held)
                 with contextlib.suppress(OSError):
                     out.rmdir()
+
+
+def _remove(work: Path, left: Path, held: ExitStack) -> None:
+    """Remove what was begun, from `out` at once: it takes a while, and may be interrupted."""
+    shutil.rmtree(left, ignore_errors=True)
+    try:
+        work.rename(left)
+    except OSError:  # some systems move no folder with a file that is open
+        held.close()
+        with contextlib.suppress(OSError):
+            work.rename(left)
+    shutil.rmtree(left, ignore_errors=True)
 
 
 def _carry_out(out: Path, work: Path, plan: Plan, left_out: list[tuple[str, str]], mapper: Mapper, bar: tqdm) -> Report:
