@@ -34,27 +34,26 @@ def draw_clips(dataset: VideoDataset, count: int, least: int, most: int) -> Clip
     Fewer where data are few: two that begin less than `least` frames apart show the same, and count as one.
     """
     starts = dataset.clip_starts(least)
-    chosen = starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int)]
+    chosen = starts[spread(len(starts), count)]
     if (np.diff(chosen) < least).any():
         starts = apart(starts, least)
-        chosen = starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int)]
-    starts = chosen
+        chosen = starts[spread(len(starts), count)]
     ends = dataset.episodes[:, :2].sum(1)
-    left = ends[np.searchsorted(ends, starts, side="right")] - starts
+    left = ends[np.searchsorted(ends, chosen, side="right")] - chosen
     most = min(most, int(left.max()))
     lengths = np.minimum(left, most)
-    clips = [dataset.clip(int(s), int(n)) for s, n in zip(starts, lengths, strict=True)]
+    clips = [dataset.clip(int(s), int(n)) for s, n in zip(chosen, lengths, strict=True)]
     frames = np.stack([np.concatenate([clip, *[clip[-1:]] * (most - len(clip))]) for clip in clips])
     actions = None
     if dataset.has_true_actions:
-        actions = np.full((len(starts), most - 1), -1, np.int8)
-        for row, (s, n) in enumerate(zip(starts, lengths, strict=True)):
+        actions = np.full((len(chosen), most - 1), -1, np.int8)
+        for row, (s, n) in enumerate(zip(chosen, lengths, strict=True)):
             actions[row, : n - 1] = dataset.true_actions(int(s), int(n))
     return Clips(frames, np.arange(most) < lengths[:, None], actions)
 
 
 def apart(starts: np.ndarray, least: int) -> np.ndarray:
-    """Those of `starts`, in order, that are at least so many frames behind the one kept before."""
+    """Of `starts` in order, the first and each that is at least `least` frames behind the last one taken."""
     kept: list[int] = []
     for start in starts.tolist():
         if not kept or start - kept[-1] >= least:
