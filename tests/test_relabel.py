@@ -41,9 +41,9 @@ def known(logits: list[float], **settings: float) -> Known:
 def test_a_share_of_the_codes_is_replaced_blindly(blind: float) -> None:
     """By any code, the own one too, so that fewer than that share differ."""
     torch.manual_seed(0)
-    tokens, actions = random_tokens(b=1), torch.full((4000, 4), 2)
+    actions = torch.full((4000, 4), 2)
     before = actions.clone()
-    told = make_stage(blind=blind).relabel(tokens, actions)
+    told = make_stage(blind=blind).blinded(actions)
     shares = torch.bincount(told.flatten(), minlength=CODES) / told.numel()
     expected = torch.full((CODES,), blind / CODES)
     expected[2] += 1 - blind
@@ -53,7 +53,7 @@ def test_a_share_of_the_codes_is_replaced_blindly(blind: float) -> None:
 
 def test_each_step_is_replaced_by_itself() -> None:
     torch.manual_seed(0)
-    told = make_stage(blind=0.5).relabel(random_tokens(b=1), torch.zeros(4000, 2, dtype=torch.long))
+    told = make_stage(blind=0.5).blinded(torch.zeros(4000, 2, dtype=torch.long))
     changed = (told != 0).float()
     assert float((changed[:, 0] * changed[:, 1]).mean()) == pytest.approx(float(changed.mean()) ** 2, abs=0.02)
 
@@ -73,6 +73,13 @@ def test_training_relabels_and_an_evaluation_never_does() -> None:
     for settings in ({"blind": 1.0}, {"redrawn": 1.0}):
         assert all(torch.equal(each, true) for each in told_in_losses(make_stage(train=False, **settings)))
     assert all(torch.equal(each, true) for each in told_in_losses(make_stage(blind=0.0)))
+
+
+def test_own_guesses_are_made_under_the_codes_that_the_targets_show() -> None:
+    """Not under those that replace them, or a guess that obeys would stand before a target that takes it back."""
+    torch.manual_seed(0)
+    guessed, learnt = told_in_losses(make_stage(blind=1.0, own_context=1.0))
+    assert torch.equal(guessed, random_actions(b=8)) and not torch.equal(learnt, guessed)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -124,7 +131,7 @@ def test_likelihoods_are_those_of_whole_next_frames() -> None:
 def test_drawing_anew_needs_no_gradient() -> None:
     stage = make_stage(redrawn=1.0, blind=0.0)
     stage.network.requires_grad_(True)
-    told = stage.relabel(random_tokens(), random_actions())
+    told = stage.redrawn(random_tokens(), random_actions())
     assert not told.requires_grad and all(p.grad is None for p in stage.network.parameters())
 
 
@@ -135,4 +142,4 @@ def test_codes_are_drawn_anew_once_the_network_knows_them() -> None:
         stage = known([0.0] * CODES, **{"blind": early.blind, "redrawn": early.redrawn})
         stage.trained_seconds.fill_(60 * progress)
         actions = torch.zeros(50, 4, dtype=torch.long)
-        assert bool(stage.relabel(random_tokens(b=1), actions).any()) is drawn
+        assert bool(stage.redrawn(random_tokens(b=1), actions).any()) is drawn

@@ -60,7 +60,7 @@ class DynamicsStage(Stage):
         pictures = to_model(batch["pictures"]) if "pictures" in batch else None
         seen = self.features(pictures)
         if self.training:
-            actions = self.relabel(tokens, actions, seen)
+            actions = self.redrawn(tokens, actions, seen)
         context, known = tokens, torch.ones_like(tokens, dtype=torch.bool)
         if self.training and self.late and self.chance.once() < settings.own_context:
             if pictures is not None and isinstance(self.tokenizer, ReferenceTokenizer):
@@ -70,7 +70,8 @@ class DynamicsStage(Stage):
                 seen = self.features(pictures)
             else:
                 context = self.own_guesses(tokens, actions)
-        if self.training:
+        if self.training:  # after the guesses, or they would obey codes that no target obeys
+            actions = self.blinded(actions)
             context = flip_bits(context, config.code_bits, settings.flipped_bits, self.chance)
         masked = random_masks(tokens, settings.fully_masked, self.chance)
         prediction = self.network(context, tokens.masked_fill(masked, config.mask_id), actions, seen)
@@ -100,13 +101,15 @@ class DynamicsStage(Stage):
         each = self.tokenizer.decode_each(Coded(tokens, pictures), context)
         return torch.cat([pictures[:, :, :1], each], 2)
 
-    def relabel(self, tokens: Tensor, actions: Tensor, seen: Tensor | None = None) -> Tensor:
-        """`actions` (b, t-1) as the dynamics is told them: some drawn anew, some replaced blindly."""
-        settings, codes = self.settings, self.network.config.num_actions
-        if settings.redrawn and self.late and self.chance.once() < settings.redrawn:
-            actions = self.redraw(tokens, actions, seen)
-        blind = self.chance.uniform(tuple(actions.shape), actions.device) < settings.blind
-        return torch.where(blind, self.chance.integers_like(actions, codes), actions)
+    def redrawn(self, tokens: Tensor, actions: Tensor, seen: Tensor | None = None) -> Tensor:
+        """`actions` (b, t-1), in some batches drawn anew."""
+        share = self.settings.redrawn
+        return self.redraw(tokens, actions, seen) if share and self.late and self.chance.once() < share else actions
+
+    def blinded(self, actions: Tensor) -> Tensor:
+        """`actions` (b, t-1), some of them replaced by any code."""
+        blind = self.chance.uniform(tuple(actions.shape), actions.device) < self.settings.blind
+        return torch.where(blind, self.chance.integers_like(actions, self.network.config.num_actions), actions)
 
     @property
     def late(self) -> bool:
