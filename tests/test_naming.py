@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import world_config
+from PIL import Image
 
 from genie_core.actions.motion import Motion, picture_motion, player_motion
 from genie_core.actions.naming import held_steps, measure_actions
@@ -241,13 +242,53 @@ def test_directions_of_any_video_are_the_players_whether_the_camera_follows_or_n
     assert right.keys == ("right", "d") and actions[4].keys == ("up+right", "w+d")
 
 
+# A driver's turn in degrees and way in pixels a step, of each code: to the left, to the right, straight on, not at all.
+TURNS, WAYS_ON = (-6.0, 6.0, 0.0, 0.0), (0.0, 0.0, 3.0, 0.0)
+
+
+def drive(prompts: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    """Scenery that swings about a driver at the bottom of the picture, and comes towards him; Pillow turns it."""
+    return np.stack([_drive_one(prompt, clip) for prompt, clip in zip(prompts, actions, strict=True)])
+
+
+def _drive_one(prompt: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    scenery = Image.fromarray(np.pad(prompt, ((64, 64), (64, 64), (0, 0)), mode="reflect"))
+    frames, turned, gone = [], 0.0, 0.0
+    for turn, on in [(0.0, 0.0), *((TURNS[action], WAYS_ON[action]) for action in actions)]:
+        turned, gone = turned + turn, gone + on
+        about = scenery.rotate(turned, Image.Resampling.BILINEAR, center=(96, 120), translate=(0, gone))
+        frames.append(np.asarray(about.crop((64, 64, 128, 128))))
+    return np.stack(frames)
+
+
+def test_a_driver_whose_camera_turns_goes_where_he_turns(prompts: np.ndarray) -> None:
+    motions = measure_actions(Game(), drive, prompts, codes=4)
+    actions = Game().name_actions(motions, 4)
+    assert names_of(actions) == ["left", "right", "up", "stay"]
+    assert actions[2].motion_px == pytest.approx((0, -3), abs=0.3)
+    at_the_middle = 24.5 * np.deg2rad(6)  # from the driver
+    assert actions[1].motion_px == pytest.approx((at_the_middle, 0), abs=0.4)
+
+
+@pytest.mark.parametrize(("others", "keys"), [([], ("right", "d", "up+right", "w+d")), ([(2, 0)], ("up+right", "w+d"))])
+def test_who_goes_to_the_right_only_aslant_has_the_key_for_the_right(
+    others: list[tuple[float, float]], keys: tuple[str, ...]
+) -> None:
+    """Not that for up, which another way up has too."""
+    motions = np.array([(0, 0), (-2, -2), (2, -2), (0, -2), *others], float)
+    actions = name_actions(motions, 0.05, Game())
+    assert names_of(actions)[:4] == ["stay", "up_left", "up_right", "up"]
+    assert actions[2].keys == keys and actions[3].keys == ("up", "w")
+    assert actions[1].keys == ("left", "a", "up+left", "w+a")
+
+
 def test_a_camera_that_follows_half_of_the_time_tells_nothing() -> None:
     """Then nobody knows whether what moves to the left is the player, or the scenery of one who goes to the right."""
     shift, changed = np.full((4, 6, 2), 2.0), np.ones((4, 6))
     follows = np.arange(24).reshape(4, 6) % 2 == 0
-    assert np.isnan(player_motion(Motion(shift, shift, follows, changed))).all()
-    assert (player_motion(Motion(shift, shift, np.ones_like(follows), changed)) == -2).all()
-    assert (player_motion(Motion(shift, shift, np.zeros_like(follows), changed)) == 2).all()
+    assert np.isnan(player_motion(Motion(shift, shift, follows, changed, shift))).all()
+    assert (player_motion(Motion(shift, shift, np.ones_like(follows), changed, shift)) == -2).all()
+    assert (player_motion(Motion(shift, shift, np.zeros_like(follows), changed, shift)) == 2).all()
 
 
 def test_a_code_whose_motion_is_not_told_has_no_name() -> None:

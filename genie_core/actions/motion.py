@@ -1,8 +1,9 @@
 """How things move in any video: which patches of a picture moved, which stayed, and whether the whole picture scrolls.
 
 Nothing is known of a game here. Under a camera that follows the player the scenery moves, and the player's motion is
-that motion reversed. Under a fixed camera the scenery stays, and what moves is the player or another thing. A step
-that looks like neither tells nothing.
+that motion reversed. Where the camera turns too, the scenery swings about the player, and what is ahead of a driver who
+turns to the left goes to the right. Under a fixed camera the scenery stays, and what moves is the player or another
+thing. A step that looks like neither tells nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+from genie_core.actions.alignment import align, mean_length, moved_by
+
 PATCHES = 8  # along the shorter side of a frame
 FINE = 8  # pixels of a patch's side: a larger frame is looked at from farther away
 REACH = 1 / 8  # of the shorter side: the farthest motion looked for in one step
@@ -25,24 +28,31 @@ EXPLAINED = 0.5  # of its difference to the surroundings: a patch that fits wors
 PART_MOVED = 0.25  # of the difference that the whole shift would make: less, and a patch stayed
 MOVED = 0.25  # pixels: less is no motion
 NEAR = 2.0  # pixels: a shift so near to another is much the same
-MOST, FEW = 2 / 3, 1 / 3  # of the patches that can tell: from MOST on the picture scrolls, up to FEW things move in it
+MOST, FEW = (
+    2 / 3,
+    1 / 3,
+)  # of the patches that can tell: from MOST on the picture scrolls. Of the steps: up to FEW scroll
+# under a fixed camera, and from MOST on under one that follows
 SCENERY = 1 / 4  # of all patches must be able to tell, or it may be a single thing before a flat background
 LITTLE = 1 / 8  # of the patches may change while the scenery stays
+A_FEW = 1 / 16  # of all patches must be able to tell, or nothing is told
 TOGETHER = 64  # steps looked at together, few enough to stay in memory
 
 
 class Motion(NamedTuple):
     """What moved in each step of clips, in pixels, x right, y down.
 
-    `scenery` (b, t-1, 2) is the shift that fits the whole picture, `things` (b, t-1, 2) the mean shift of the patches
-    that moved by themselves. `scrolls` bool (b, t-1) says that the scenery moved, `changed` (b, t-1) which share of the
-    patches changed.
+    `scenery` (b, t-1, 2) is the shift of the picture's middle as all of it shifts, turns and grows, `things`
+    (b, t-1, 2) the mean shift of the patches that moved by themselves. `scrolls` bool (b, t-1) says that the scenery
+    moved, `changed` (b, t-1) which share of the patches changed. `flow` (b, t-1, 2) is as `scenery`, also where so
+    little of the picture can tell that it may be a thing.
     """
 
     scenery: np.ndarray
     things: np.ndarray
     scrolls: np.ndarray
     changed: np.ndarray
+    flow: np.ndarray
 
 
 def picture_motion(frames: np.ndarray) -> Motion:
@@ -53,8 +63,8 @@ def picture_motion(frames: np.ndarray) -> Motion:
     before, after = (rearrange(each, "b t H W -> (b t) H W") for each in (grey[:, :-1], grey[:, 1:]))
     parts = [_steps(*pair) for pair in zip(before.split(TOGETHER), after.split(TOGETHER), strict=True)]
     found = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
-    scenery, things, scrolls, changed = (each.reshape(len(frames), -1, *each.shape[1:]) for each in found)
-    return Motion(away * scenery, away * things, scrolls, changed)
+    scenery, things, scrolls, changed, flow = (each.reshape(len(frames), -1, *each.shape[1:]) for each in found)
+    return Motion(away * scenery, away * things, scrolls, changed, away * flow)
 
 
 def player_motion(motion: Motion) -> np.ndarray:
@@ -69,8 +79,8 @@ def player_motion(motion: Motion) -> np.ndarray:
         return np.full_like(motion.things, np.nan)
     if following <= FEW:
         return np.where(motion.scrolls[..., None], np.nan, motion.things)
-    still = np.where(much, np.nan, 0.0)[..., None]
-    return np.where(motion.scrolls[..., None], -motion.scenery, still)
+    told = motion.scrolls | motion.flow.any(-1)  # under such a camera, what little tells is scenery too
+    return np.where(told[..., None], -motion.flow, np.where(much, np.nan, 0.0)[..., None])
 
 
 def _steps(before: Tensor, after: Tensor) -> tuple[Tensor, ...]:
@@ -79,36 +89,38 @@ def _steps(before: Tensor, after: Tensor) -> tuple[Tensor, ...]:
     size, reach = max(2, side // PATCHES), max(2, round(REACH * side))
     cost = _costs(before, after, size, reach)  # (n, patches, y, x)
     changed = cost[:, :, reach, reach] > CHANGED
-    scenery, share = _scrolling(cost, after, size)
-    scrolls = share >= MOST
-    still = torch.zeros(())
+    flow, tells = _flow(cost, before, after, size)
+    scrolls, still = flow.any(-1) & (tells >= SCENERY), torch.zeros(())
     return (
-        torch.where(scrolls[:, None], scenery, still),
+        torch.where(scrolls[:, None], flow, still),
         torch.where(scrolls[:, None], still, _things(cost, changed)),
         scrolls,
         changed.float().mean(1),
+        flow,
     )
 
 
-def _scrolling(cost: Tensor, after: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The shift (n, 2) that fits the whole picture best, and the share of the patches it would change that it did."""
+def _flow(cost: Tensor, before: Tensor, after: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The shift (n, 2) of the picture's middle, and the share of the patches that can tell.
+
+    These are those that would change if all of the picture moved as fits it best. 0 if MOST of them did not.
+    """
     reach = cost.shape[-1] // 2
     shift, _ = _best_shift(cost.mean(1, keepdim=True))
-    shift = shift[:, 0]
-    # whole pixels away from 0, for less than a pixel moves no grid
-    whole = torch.where(shift.abs() < MOVED, 0, shift.sign() * shift.abs().ceil()).long().clamp(-reach, reach)
-    padded = F.pad(after[:, None], (reach,) * 4, mode="replicate")[:, 0]
-    height, width = after.shape[1:]
-    rows = torch.arange(len(cost))
-    corners = (reach - whole.flip(-1)).tolist()  # y, x
-    moved = torch.stack([padded[row, y : y + height, x : x + width] for row, (y, x) in enumerate(corners)])
-    would = rearrange(F.avg_pool2d((after - moved).abs().clamp(max=OUTLIER), size), "n h w -> n (h w)")
+    motion = align(before, after, shift[:, 0])
+    far = mean_length(motion, (after.shape[1], after.shape[2]))[:, None]
+    whole = torch.where(far < MOVED, 0, motion / far.clamp(MOVED, 1))  # for less than a pixel moves no grid
+    would, fit = (_apart(after, each, size) for each in (moved_by(after, -whole), moved_by(before, motion)))
+    stayed = cost[:, :, reach, reach]
     telling = would > CHANGED
-    near = (reach + shift.round().long()).flip(-1)  # y, x
-    better = cost[rows, :, near[:, 0], near[:, 1]] <= cost[:, :, reach, reach]
-    did = telling & better & (cost[:, :, reach, reach] > PART_MOVED * would)
-    share = did.sum(1) / telling.sum(1).clamp(min=1)
-    return shift, torch.where(telling.float().mean(1) >= SCENERY, share, 0.0)
+    did = telling & (fit <= stayed) & (stayed > PART_MOVED * would)
+    tells, share = telling.float().mean(1), did.sum(1) / telling.sum(1).clamp(min=1)
+    return torch.where(((share >= MOST) & (tells >= A_FEW))[:, None], motion[:, :2], 0.0), tells
+
+
+def _apart(one: Tensor, other: Tensor, size: int) -> Tensor:
+    """How much each patch of grey pictures (n, H, W) differs: (n, patches)."""
+    return rearrange(F.avg_pool2d((one - other).abs().clamp(max=OUTLIER), size), "n h w -> n (h w)")
 
 
 def _things(cost: Tensor, changed: Tensor) -> Tensor:

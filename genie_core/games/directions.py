@@ -139,7 +139,8 @@ def name_by_motion(motions: ActionMotions, moves: Moves) -> tuple[Action, ...]:
 
     A name needs a motion clear of its own spread over the prompts, and of each action named before, the clearest first:
     of two actions with the same effect the clearer has the name, or of two as clear the straighter. `stay` needs others
-    that move, and interferes least with what happens by itself.
+    that move, and interferes least with what happens by itself. Who can go to the right only aslant does so by the
+    key for the right.
     """
     effects, typical = motions.effects, motions.typical
     names, reasons = _directions(effects, {way: name for name, (way, _) in moves.items() if any(way)})
@@ -154,8 +155,20 @@ def name_by_motion(motions: ActionMotions, moves: Moves) -> tuple[Action, ...]:
         if name is None and effect.told:
             evidence += reasons.get(code, ", no motion clear of its spread")
         x, y = (round(float(along), 2) + 0.0 for along in typical[code])
-        actions.append(Action(code, name or f"action_{code}", moves[name][1] if name else (), (x, y), evidence))
+        keys = _keys(name, set(names.values()), moves) if name else ()
+        actions.append(Action(code, name or f"action_{code}", keys, (x, y), evidence))
     return tuple(actions)
+
+
+def _keys(name: str, named: set[str], moves: Moves) -> tuple[str, ...]:
+    """The keys of `name`, behind those of each straight way in it that no other of those `named` goes, even in part."""
+    way, keys = moves[name]
+    others = [moves[other][0] for other in named - {name}]
+    for axis, along in enumerate(way):
+        straight = tuple(along if each == axis else 0 for each in range(2))
+        if along and straight != way and all(other[axis] != along for other in others):
+            keys = next((plain for each, plain in moves.values() if each == straight), ()) + keys
+    return keys
 
 
 def _directions(effects: list[Effect], words: dict[Way, str]) -> tuple[dict[int, str], dict[int, str]]:
