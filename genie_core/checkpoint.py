@@ -53,6 +53,7 @@ def weights_of(network: str) -> str:
 
 NETWORKS = ("tokenizer", "latent_action", "dynamics")
 PLAYED = tuple(map(weights_of, ("tokenizer", "dynamics")))  # files whose weights play needs
+STORED = (np.float32, np.float16, np.int64)  # the last for counts
 ENCODE, STEP = GRAPHS = ("encode.onnx", "step.onnx")
 
 
@@ -136,6 +137,16 @@ def fingerprint(folder: Path) -> dict[str, str]:
             digest.update(np.ascontiguousarray(value).tobytes())
         hashes[name] = digest.hexdigest()
     return hashes
+
+
+def check_numbers(folder: Path, path: str) -> None:
+    """Raises CheckpointError for weights that no network holds: other kinds of numbers, NaN, infinity."""
+    file = folder / path
+    for key, value in _read_tensors(file).items():
+        if value.dtype not in STORED:
+            raise CheckpointError(f"{file}: {key} holds {value.dtype}, expected float32 or float16; {MEND}")
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise CheckpointError(f"{file}: {key} holds NaN or infinity; {MEND}")
 
 
 def _read_tensors(file: Path) -> dict[str, np.ndarray]:

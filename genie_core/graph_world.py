@@ -45,12 +45,13 @@ class GraphWorld:
     @classmethod
     def _load(cls, folder: Path, name: str) -> GraphWorld:
         config = checkpoint.read_config(folder)
-        graphs = checkpoint.read_graphs(folder, config)
-        if not graphs:
-            raise MissingGraphError(f"{folder} has no {checkpoint.STEP} to play it by; play it with --runtime torch")
         files = checkpoint.files_of(folder)
         for network in checkpoint.NETWORKS:
             checkpoint.check_file(folder, checkpoint.weights_of(network), files)
+            checkpoint.check_numbers(folder, checkpoint.weights_of(network))
+        graphs = checkpoint.read_graphs(folder, config)
+        if not graphs:
+            raise MissingGraphError(f"{folder} has no {checkpoint.STEP} to play it by; play it with --runtime torch")
         return cls(folder, name, config, graphs)
 
     @property

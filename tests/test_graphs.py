@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save_file
 from tiny import make_world
 
-from genie_core.checkpoint import ENCODE, GRAPHS, STEP, _sha256
+from genie_core.checkpoint import ENCODE, GRAPHS, NETWORKS, STEP, _sha256, weights_of
 from genie_core.config import SamplingConfig
 from genie_core.engine import WorldEngine
 from genie_core.errors import CheckpointError
@@ -51,6 +53,30 @@ def change(folder: Path, name: str, content: bytes, vouch: bool = True) -> None:
     if vouch:
         values["files"][name] = {"size": len(content), "sha256": _sha256(folder / name)}
     (folder / "config.json").write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda value: np.full_like(value, np.nan), "NaN or infinity"),
+        (lambda value: value.astype(np.float64), "holds float64, expected float32 or float16"),
+        (lambda value: value.astype(np.int8), "holds int8"),
+    ],
+)
+def test_weights_that_no_network_holds_are_refused_without_the_networks_too(
+    folder: Path, network: str, change: Callable[[np.ndarray], np.ndarray], told: str
+) -> None:
+    file = folder / weights_of(network)
+    tensors = load_tensors(file.read_bytes())
+    key = next(key for key, value in tensors.items() if value.dtype.kind == "f")
+    save_file(tensors | {key: change(tensors[key])}, file)
+    values = json.loads((folder / "config.json").read_text())
+    values["files"][weights_of(network)] = {"size": file.stat().st_size, "sha256": _sha256(file)}
+    (folder / "config.json").write_text(json.dumps(values))
+    with pytest.raises(CheckpointError, match=told) as caught:
+        GraphWorld.from_pretrained(folder)
+    assert str(file) in str(caught.value)
 
 
 @pytest.mark.usefixtures("with_graphs")
