@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -85,17 +86,26 @@ def add(thread: EngineThread, *players: Participant) -> None:
         thread.do(lambda player=player: thread.add(player)).result(10)
 
 
-def test_players_of_one_pace_fall_into_one_batch(thread: EngineThread) -> None:
-    engine = Engine()
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> float:
+    """A moment on a clock that stands still: seconds that are counted, not waited for."""
+    begun = 1000.0
+    monkeypatch.setattr("app.web.engine_thread.time", SimpleNamespace(monotonic=lambda: begun))
+    return begun
+
+
+def test_players_of_one_pace_fall_into_one_batch(begun: float) -> None:
+    thread, engine = EngineThread(), Engine()
     players = [Participant(engine, seat, fps=20) for seat in range(3)]
-    for player in players:
-        add(thread, player)
-        time.sleep(0.004)
-    wait_for(lambda: engine.batches[-3:] == [{0, 1, 2}] * 3, "one batch for all")
+    for seat, player in enumerate(players):
+        player.due = begun + 0.004 * seat
+    while (now := min(player.due for player in players)) < begun + 5:
+        thread._batch(falling_in(players, now), now, 3)
+    assert len(engine.batches) >= 99 and all(batch == {0, 1, 2} for batch in engine.batches)
 
 
-def test_a_faster_neighbour_carries_nobody_along() -> None:
-    thread, engine, begun = EngineThread(), Engine(), 1000.0  # seconds that are counted, not waited for
+def test_a_faster_neighbour_carries_nobody_along(begun: float) -> None:
+    thread, engine = EngineThread(), Engine()
     slow, fast = Participant(engine, 0, fps=3.75), Participant(engine, 1, fps=15)
     slow.due, fast.due = begun + 0.05, begun
     while (now := min(slow.due, fast.due)) < begun + 8:

@@ -299,6 +299,7 @@ def test_one_slow_step_is_not_made_up_for() -> None:
 
 def test_measured_fps() -> None:
     assert measured_fps(deque()) == measured_fps(deque([5.0])) == 0
+    assert measured_fps(deque([5.0, 5.0])) == 0, "a coarse clock"
     assert measured_fps(deque([5.0, 5.1, 5.2, 5.3])) == pytest.approx(10)
 
 

@@ -27,7 +27,7 @@ from app.play.made import short
 from app.play.session import PlaySession
 from app.play.session_file import load_session, parse_session
 from app.play.start_pictures import Prompts
-from app.window import panel
+from app.window import opener, panel
 from app.window.ask import Ask
 from app.window.drawing import Canvas
 from app.window.help import Help
@@ -690,13 +690,18 @@ def test_a_photograph_with_a_preview_inside_starts_at_once_and_upright(window: W
     assert np.abs(np.array(corners) - wanted).max() < 60
 
 
-def test_the_window_goes_on_while_a_video_is_read_once(window: WindowLoop, tmp_path: Path) -> None:
+def test_the_window_goes_on_while_a_video_is_read_once(
+    window: WindowLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played, read_film = Event(), opener.read_film
+    monkeypatch.setattr(opener, "read_film", lambda *args: (played.wait(30), read_film(*args))[1])
     video = tmp_path / "long.mp4"
     save_frames(video, picture(7, (60, 16, 16, 3)), np.zeros(59, int), window.session.config.fps, ["stay"])
     window.handle(pygame.event.Event(pygame.DROPFILE, file=str(video)))
     assert notice_of(window).startswith("reading long.mp4")
     press(window, ticks=2)
     assert window.session.steps == 2, "the world plays on"
+    played.set()
     read(window)
     video.unlink()
     assert isinstance(window.overlay, Preview) and window.overlay.count == 60

@@ -32,5 +32,8 @@ class Pacer:
 
 
 def measured_fps(ticks: deque[float]) -> float:
-    """Steps a second over the last ticks, given when each was done in seconds; 0 before there are two."""
-    return (len(ticks) - 1) / (ticks[-1] - ticks[0]) if len(ticks) > 1 else 0.0
+    """Steps a second over the last ticks, given when each was done in seconds; 0 before there are two.
+
+    And 0 where a coarse clock, such as one of Windows, gives all of them the same time.
+    """
+    return (len(ticks) - 1) / (ticks[-1] - ticks[0]) if len(ticks) > 1 and ticks[-1] > ticks[0] else 0.0
