@@ -40,11 +40,8 @@ def align(before: Tensor, after: Tensor, shift: Tensor) -> Tensor:
 def moved_by(pictures: Tensor, motion: Tensor) -> Tensor:
     """Grey pictures (n, H, W) moved by `motion` (n, 4) as `align` gives it; what comes in repeats the border."""
     (height, width), (x, y) = pictures.shape[1:], _places(pictures)
-    across, down, growth, turn = motion[..., None].unbind(1)
-    from_x, from_y = (
-        x - (across + growth * x - turn * y) / _unit(pictures),
-        y - (down + growth * y + turn * x) / _unit(pictures),
-    )
+    across, down = _ways(motion, x, y)
+    from_x, from_y = x - across / _unit(pictures), y - down / _unit(pictures)
     edge = torch.tensor([width - 1, height - 1]) / 2 / _unit(pictures)
     places = (torch.stack([from_x, from_y], -1) / edge).unflatten(1, (height, width))
     return F.grid_sample(pictures[:, None], places, padding_mode="border", align_corners=True)[:, 0]
@@ -52,9 +49,13 @@ def moved_by(pictures: Tensor, motion: Tensor) -> Tensor:
 
 def mean_length(motion: Tensor, size: tuple[int, int]) -> Tensor:
     """How far pixels of a frame of `size` go under `motion` (n, 4) on average: (n,)."""
-    x, y = _places(torch.empty(0, *size))
+    return torch.hypot(*_ways(motion, *_places(torch.empty(0, *size)))).mean(1)
+
+
+def _ways(motion: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """How many pixels the places x and y (H W,) go to the right and down under `motion` (n, 4): (n, H W) each."""
     across, down, growth, turn = motion[..., None].unbind(1)
-    return torch.hypot(across + growth * x - turn * y, down + growth * y + turn * x).mean(1)
+    return across + growth * x - turn * y, down + growth * y + turn * x
 
 
 def _unit(pictures: Tensor) -> float:
